@@ -1,0 +1,156 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::Body;
+use crate::cluster::Cluster;
+use crate::error::KubeError;
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// With [`PING_ANSWER`], how long a dead peer can go unnoticed while a request is open.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_ANSWER: Duration = Duration::from_secs(10);
+/// Answers are small; a large window only costs memory in a worker.
+const WINDOW: u32 = 256 * 1024;
+
+/// Where to dial and whom to trust there.
+pub(crate) struct Endpoint {
+    host: String,
+    port: u16,
+    authority: String,
+    server_name: ServerName<'static>,
+    tls: TlsConnector,
+}
+
+impl Endpoint {
+    pub(crate) fn new(cluster: &Cluster) -> Result<Self, KubeError> {
+        let refuse = |message: String| KubeError::setup("connection to the API server", message);
+        let url: http::Uri = cluster
+            .url
+            .parse()
+            .map_err(|e| refuse(format!("url {:?}: {e}", cluster.url)))?;
+        if url.scheme_str() != Some("https") || !matches!(url.path(), "" | "/") {
+            return Err(refuse(format!(
+                "url {:?} is not of the form https://host:port",
+                cluster.url
+            )));
+        }
+        let host = url.host().unwrap_or_default();
+        let host = host
+            .strip_prefix('[')
+            .and_then(|h| h.strip_suffix(']'))
+            .unwrap_or(host)
+            .to_owned();
+        let server_name = ServerName::try_from(host.clone())
+            .map_err(|e| refuse(format!("host of url {:?}: {e}", cluster.url)))?;
+        Ok(Self {
+            port: url.port_u16().unwrap_or(443),
+            authority: url.authority().map(ToString::to_string).unwrap_or_default(),
+            host,
+            server_name,
+            tls: TlsConnector::from(Arc::new(tls(&cluster.ca_pem).map_err(refuse)?)),
+        })
+    }
+
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Opens a connection; its driver ends with the last sender or when the peer goes.
+    pub(crate) async fn dial(&self) -> Result<SendRequest<Body>, String> {
+        tokio::time::timeout(CONNECT, self.connect())
+            .await
+            .map_err(|_| {
+                format!(
+                    "connecting to {} took longer than {}s",
+                    self.authority,
+                    CONNECT.as_secs()
+                )
+            })?
+            .map_err(|e| format!("connecting to {}: {e}", self.authority))
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Body>, String> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(|e| e.to_string())?;
+        tcp.set_nodelay(true).map_err(|e| e.to_string())?;
+        let tls = self
+            .tls
+            .connect(self.server_name.clone(), tcp)
+            .await
+            .map_err(|e| e.to_string())?;
+        if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err("the server does not speak HTTP/2".to_owned());
+        }
+        let (sender, driver) = Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_ANSWER)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(4 * WINDOW)
+            .handshake(TokioIo::new(tls))
+            .await
+            .map_err(|e| super::describe(&e))?;
+        tokio::spawn(async move {
+            if let Err(error) = driver.await {
+                tracing::debug!(
+                    error = super::describe(&error),
+                    "connection to the API server ended"
+                );
+            }
+        });
+        Ok(sender)
+    }
+}
+
+fn tls(ca_pem: &[u8]) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem) {
+        let certificate = certificate.map_err(|e| format!("CA: {e}"))?;
+        roots.add(certificate).map_err(|e| format!("CA: {e}"))?;
+    }
+    if roots.is_empty() {
+        return Err("the CA holds no certificate".to_owned());
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_with_a_ca_is_opened() {
+        for (url, why) in [
+            ("http://localhost:1", "https://host:port"),
+            ("https://localhost:1/proxy", "https://host:port"),
+            ("localhost", "https://host:port"),
+            ("https://localhost:1", "no certificate"),
+        ] {
+            let cluster = Cluster {
+                url: url.to_owned(),
+                ca_pem: Vec::new(),
+            };
+            let error = Endpoint::new(&cluster)
+                .err()
+                .map(|e| e.to_string())
+                .unwrap_or_default();
+            assert!(error.contains(why), "{url}: {error}");
+        }
+    }
+}

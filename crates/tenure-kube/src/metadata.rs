@@ -1,0 +1,270 @@
+use std::time::Duration;
+
+use futures::stream::{BoxStream, StreamExt, unfold};
+use serde::Deserialize;
+use serde_json::Value;
+use tenure_core::{Backoff, Name};
+
+use crate::call::{Call, Target};
+use crate::caller::{Caller, Identity};
+use crate::cluster::TokenCell;
+use crate::connection::Connection;
+use crate::error::{Cause, KubeError};
+use crate::resource::{By, FluxKind};
+use crate::watch::{self, WatchEvent, WatchStream};
+
+const LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+const WATCH: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Watches the metadata, and only the metadata, of one home with that home's worker token. Used by
+/// the supervisor, which must never see a spec.
+#[derive(Clone, Debug)]
+pub struct MetadataClient {
+    caller: Caller,
+    home: Name,
+}
+
+/// What is kept of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its uid.
+    pub uid: Box<str>,
+    /// Changes with the spec only.
+    pub generation: i64,
+    /// The value of `reconcile.fluxcd.io/requestedAt`.
+    pub requested_at: Option<String>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Changes with every write.
+    pub resource_version: Box<str>,
+}
+
+/// What happened to the objects of one kind in one home.
+#[derive(Debug)]
+pub enum MetaEvent {
+    /// These are all there are; forget what was known before.
+    Reset(Vec<Meta>),
+    /// This one is new or changed.
+    Applied(Meta),
+    /// This one is gone.
+    Deleted(Meta),
+    /// The worker's token may not list or watch the kind. Tried again with back-off.
+    Forbidden(KubeError),
+    /// The server does not serve the kind. Tried again with back-off.
+    KindMissing,
+    /// Anything else that went wrong. Tried again with back-off.
+    Failed(KubeError),
+}
+
+/// Never ends; dropping it ends the watch.
+pub type MetaStream = BoxStream<'static, MetaEvent>;
+
+#[derive(Deserialize)]
+struct PartialList {
+    #[serde(default)]
+    metadata: PartialListMeta,
+    #[serde(default)]
+    items: Vec<Partial>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PartialListMeta {
+    #[serde(default)]
+    resource_version: String,
+}
+
+#[derive(Deserialize)]
+struct Partial {
+    metadata: PartialMeta,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PartialMeta {
+    name: Box<str>,
+    uid: Box<str>,
+    generation: i64,
+    resource_version: Box<str>,
+    deletion_timestamp: Option<String>,
+    annotations: Option<Annotations>,
+}
+
+/// Only one of them is kept; the rest is not even allocated for.
+#[derive(Deserialize, Default)]
+struct Annotations {
+    #[serde(rename = "reconcile.fluxcd.io/requestedAt")]
+    requested_at: Option<String>,
+}
+
+impl From<Partial> for Meta {
+    fn from(partial: Partial) -> Self {
+        let meta = partial.metadata;
+        Self {
+            name: meta.name,
+            uid: meta.uid,
+            generation: meta.generation,
+            requested_at: meta.annotations.and_then(|a| a.requested_at),
+            deleting: meta.deletion_timestamp.is_some(),
+            resource_version: meta.resource_version,
+        }
+    }
+}
+
+impl MetadataClient {
+    /// Watches `home` with the token of its worker.
+    #[must_use]
+    pub fn new(connection: &Connection, token: TokenCell, home: Name) -> Self {
+        Self {
+            caller: Caller::new(connection, token, Identity::Own(format!("the worker of {home}"))),
+            home,
+        }
+    }
+
+    /// Requests sent so far, repetitions included.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.caller.requests()
+    }
+
+    /// LIST, then WATCH from there, again after every end: the stream heals itself and never ends.
+    /// A streaming list is never asked for: it costs the server the whole kind, not the namespace.
+    #[must_use]
+    pub fn watch(&self, kind: FluxKind) -> MetaStream {
+        let run = Run {
+            caller: self.caller.clone(),
+            target: Target::flux(kind).within(&self.home),
+            version: None,
+            stream: None,
+            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
+            wait: None,
+        };
+        unfold(run, |mut run| async move { Some((run.next().await, run)) }).boxed()
+    }
+}
+
+struct Run {
+    caller: Caller,
+    target: Target,
+    /// Where to go on; `None` means a LIST is due.
+    version: Option<String>,
+    stream: Option<WatchStream>,
+    backoff: Backoff,
+    wait: Option<Duration>,
+}
+
+impl Run {
+    async fn next(&mut self) -> MetaEvent {
+        loop {
+            if let Some(wait) = self.wait.take() {
+                tokio::time::sleep(wait).await;
+            }
+            match self.step().await {
+                Ok(Some(event)) => return event,
+                Ok(None) => {}
+                Err(error) if error.is_gone() => self.version = None,
+                Err(error) => {
+                    self.wait = Some(self.backoff.next_delay());
+                    return report(error);
+                }
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<Option<MetaEvent>, KubeError> {
+        let Some(version) = &self.version else {
+            return self.list().await.map(Some);
+        };
+        let Some(stream) = &mut self.stream else {
+            let call = Call::watch(self.target.clone(), By::All, version).accept(WATCH);
+            self.stream = Some(watch::open(&self.caller, call).await?);
+            return Ok(None);
+        };
+        match stream.next().await {
+            None => {
+                self.stream = None;
+                // An API server that ends watches at once must not be asked in a busy loop.
+                self.wait = Some(FIRST_WAIT);
+                Ok(None)
+            }
+            Some(Err(error)) => {
+                self.stream = None;
+                Err(error)
+            }
+            Some(Ok(event)) => {
+                self.backoff.reset();
+                self.take(event)
+            }
+        }
+    }
+
+    async fn list(&mut self) -> Result<MetaEvent, KubeError> {
+        self.stream = None;
+        let list: PartialList = self
+            .caller
+            .json(&Call::list(self.target.clone(), By::All).accept(LIST))
+            .await?;
+        self.version = Some(list.metadata.resource_version);
+        Ok(MetaEvent::Reset(list.items.into_iter().map(Meta::from).collect()))
+    }
+
+    fn take(&mut self, event: WatchEvent) -> Result<Option<MetaEvent>, KubeError> {
+        let (object, make): (Value, fn(Meta) -> MetaEvent) = match event {
+            WatchEvent::Bookmark(version) => {
+                self.version = Some(version);
+                return Ok(None);
+            }
+            WatchEvent::Applied(object) => (object, MetaEvent::Applied),
+            WatchEvent::Deleted(object) => (object, MetaEvent::Deleted),
+        };
+        let meta: Meta = match serde_json::from_value::<Partial>(object) {
+            Ok(partial) => partial.into(),
+            Err(error) => {
+                self.version = None;
+                let call = Call::watch(self.target.clone(), By::All, "");
+                return Err(self.caller.error(&call, Cause::Decode(error.to_string())));
+            }
+        };
+        self.version = Some(meta.resource_version.to_string());
+        Ok(Some(make(meta)))
+    }
+}
+
+fn report(error: KubeError) -> MetaEvent {
+    if error.is_forbidden() {
+        MetaEvent::Forbidden(error)
+    } else if error.is_not_found() {
+        MetaEvent::KindMissing
+    } else {
+        MetaEvent::Failed(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+
+    #[test]
+    fn little_is_kept_of_an_object() {
+        let text = format!(
+            r#"{{"metadata":{{"name":"a","uid":"u","generation":3,"resourceVersion":"9",
+            "deletionTimestamp":"2026-01-01T00:00:00Z","labels":{{"x":"y"}},
+            "annotations":{{"{REQUESTED_AT}":"now","kubectl":"{{}}"}}}}}}"#
+        );
+        let partial: Partial = serde_json::from_str(&text).expect("partial object metadata");
+        let meta = Meta::from(partial);
+        assert_eq!(
+            (meta.generation, meta.deleting, meta.requested_at.as_deref()),
+            (3, true, Some("now"))
+        );
+        let bare: Partial = serde_json::from_str(r#"{"metadata":{"name":"a"}}"#).expect("a name is enough");
+        assert!(!Meta::from(bare).deleting);
+    }
+}
