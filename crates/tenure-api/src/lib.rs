@@ -1,1 +1,43 @@
-//! 
+//! Tenure's API: Flux's kinds in every served version, [`Tenant`], conditions, the names that are part
+//! of the API, the CRDs, and the one table of [`rights`] from which every Role is rendered.
+//!
+//! It refuses to know a Kubernetes client, an async runtime or the clock: time is an argument.
+//!
+//! Invariants: decoding is tolerant (unknown fields are ignored, durations stay text until asked for);
+//! conditions keep the contract's order; no rendered Role has a right that the table does not give.
+
+mod condition;
+mod crds;
+mod git_repository;
+mod kustomization;
+mod kustomization_status;
+mod names;
+mod object;
+pub mod reasons;
+mod reference;
+pub mod rights;
+mod tenant;
+
+pub use condition::{
+    ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, Condition, ConditionStatus, Conditions, FETCH_FAILED, HEALTHY,
+    MAX_MESSAGE, READY, RECONCILING, SOURCE_VERIFIED, STALLED, get, is_true, rfc3339,
+};
+pub use crds::crds;
+pub use git_repository::{
+    Artifact, GitInclude, GitRepository, GitRepositoryRef, GitRepositorySpec, GitRepositoryStatus,
+    GitVerification,
+};
+pub use kustomization::{
+    CommonMetadata, CustomHealthCheck, Decryption, IgnoreRule, Image, Json6902Patch, KubeConfigReference,
+    Kustomization, KustomizationSpec, Patch, PostBuild, SubstituteReference,
+};
+pub use kustomization_status::{HistorySnapshot, KustomizationStatus, ResourceInventory, ResourceRef};
+pub use names::*;
+pub use object::Object;
+pub use reference::{
+    DependencyReference, LocalObjectReference, ObjectReference, SecretKeyReference, Selector, SourceReference,
+};
+pub use tenant::{
+    AccountReference, HomeStatus, Isolation, Limits, Peer, Profile, QuantityError, SourcePolicy,
+    SourceSecret, Tenant, TenantError, TenantSpec, TenantStatus,
+};
