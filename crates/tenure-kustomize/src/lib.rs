@@ -1,1 +1,74 @@
-//! 
+//! `kustomize build` as a pure, synchronous function: a directory in, Kubernetes objects out.
+//!
+//! Files are read through [`FileSystem`] only, beneath one root that no path, `..` or link leaves.
+//! Remote bases, plugins, Helm and anything that would run a program are refused. A field that is
+//! not supported is an error that names file and field; nothing is skipped in silence.
+//!
+//! Invariants: a build never panics and is bounded by [`Budget`]; its result depends on nothing but
+//! the options and what [`ReadSet`] lists.
+//!
+//! [`flux::build`] adds what Flux's Kustomization does around it: a generated file for plain
+//! directories, and the overlay from the object's spec.
+//!
+//! ```
+//! use tenure_kustomize::{MemFs, flux};
+//!
+//! let files = MemFs::new([("app/cm.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")]);
+//! let overlay = flux::Overlay { target_namespace: Some("prod".into()), ..Default::default() };
+//! let build = flux::build(&files, "./app", &overlay)?;
+//! assert_eq!(build.objects[0]["metadata"]["namespace"], "prod");
+//! # Ok::<(), tenure_kustomize::Error>(())
+//! ```
+
+mod accumulate;
+mod budget;
+mod error;
+mod file;
+pub mod flux;
+mod fs;
+mod load;
+mod object;
+mod path;
+mod read_set;
+mod resource;
+mod scope;
+mod select;
+mod transform;
+
+use serde_json::Value;
+
+pub use budget::{Budget, LoadRestriction, Options};
+pub use error::{Error, Reason};
+pub use file::{Image, Patch, Selector};
+pub use fs::{DirFs, Entry, FileSystem, Kind, MemFs};
+pub use path::{PathError, RelPath};
+pub use read_set::{ReadSet, Seen};
+
+/// What a build gives.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// The objects in kustomize's order.
+    pub objects: Vec<Value>,
+    /// Everything that the build looked at.
+    pub read_set: ReadSet,
+}
+
+impl Build {
+    /// The objects as one YAML stream, as kustomize writes it.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        let documents: Vec<String> = self.objects.iter().map(tenure_yaml::to_string).collect();
+        documents.join("---\n")
+    }
+}
+
+/// Builds the directory `dir` of `fs`, which must hold a kustomization file.
+///
+/// # Errors
+/// When a file is missing, malformed or not allowed, a field is not supported, or a limit is reached.
+pub fn build(fs: &dyn FileSystem, dir: &str, options: &Options) -> Result<Build, Error> {
+    let dir = RelPath::parse(dir).map_err(|e| Error::at_file(dir, Reason::Path(e)))?;
+    let mut loader = load::Loader::new(fs, options);
+    let file = loader.kustomization(&dir)?;
+    accumulate::run(loader, &dir, file)
+}

@@ -1,0 +1,61 @@
+//! What Flux's Kustomization adds to a build.
+
+mod generate;
+mod overlay;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+pub use overlay::{CommonMetadata, Overlay};
+
+use crate::load::Loader;
+use crate::{Budget, Build, Error, FileSystem, LoadRestriction, Options, Reason, RelPath, accumulate, object};
+
+/// Builds `path` of a source with what the Kustomization's spec lays over it, within the default
+/// [`Budget`]. A directory without a kustomization file gets one made of all its manifests.
+///
+/// # Errors
+/// As [`crate::build`]; also when the path is missing or a manifest of a plain directory is no object.
+pub fn build(fs: &dyn FileSystem, path: &str, overlay: &Overlay) -> Result<Build, Error> {
+    build_within(fs, path, overlay, Budget::default())
+}
+
+/// The same within another budget.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_within(fs: &dyn FileSystem, path: &str, overlay: &Overlay, budget: Budget) -> Result<Build, Error> {
+    let options = Options { restriction: LoadRestriction::None, budget };
+    let mut loader = Loader::new(fs, &options);
+    // A leading slash means the root, as in the chroot-like directory that Flux builds in.
+    let dir = RelPath::parse(path.trim_start_matches('/')).map_err(|e| Error::new(Reason::Path(e)))?;
+    let mut file = match loader.kind(&dir)? {
+        None => return Err(Error::new(Reason::NoSuchPath(path.to_owned(), loader.hint(&dir)))),
+        Some(_) => match loader.kustomization_path(&dir) {
+            Ok(None) => generate::kustomization(&mut loader, &dir)?,
+            _ => loader.kustomization(&dir)?,
+        },
+    };
+    overlay.lay_over(&mut file, &mut loader, &dir)?;
+    let mut build = accumulate::run(loader, &dir, file)?;
+    build.objects.retain(|o| !group(o).eq("kustomize.config.k8s.io"));
+    for value in &mut build.objects {
+        metadata(value, "labels", &overlay.common_metadata.labels);
+        metadata(value, "annotations", &overlay.common_metadata.annotations);
+    }
+    Ok(build)
+}
+
+fn group(value: &Value) -> &str {
+    object::text(value, &["apiVersion"]).and_then(|v| v.split_once('/')).map_or("", |(group, _)| group)
+}
+
+fn metadata(value: &mut Value, field: &str, pairs: &BTreeMap<String, String>) {
+    if pairs.is_empty() {
+        return;
+    }
+    if let Some(map) = object::mapping(value, &["metadata", field]) {
+        map.extend(pairs.iter().map(|(k, v)| (k.clone(), Value::String(v.clone()))));
+    }
+}

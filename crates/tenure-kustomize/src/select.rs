@@ -1,0 +1,128 @@
+use regex::{Regex, RegexBuilder};
+
+use crate::file::Selector;
+use crate::resource::Resource;
+use crate::{Error, object};
+
+/// The compiled size that a pattern from a kustomization may have, in bytes.
+const PATTERN_SIZE: usize = 1 << 20;
+
+/// A pattern with a bound on its compiled size.
+pub(crate) fn pattern(text: &str) -> Result<Regex, Error> {
+    RegexBuilder::new(text).size_limit(PATTERN_SIZE).dfa_size_limit(PATTERN_SIZE).build().map_err(|e| Error::invalid(format!("bad pattern {text:?}: {e}")))
+}
+
+/// A selector ready for use.
+pub(crate) struct Matcher {
+    group: Option<Regex>,
+    version: Option<Regex>,
+    kind: Option<Regex>,
+    name: Option<Regex>,
+    namespace: Option<Regex>,
+    labels: Vec<Requirement>,
+    annotations: Vec<Requirement>,
+}
+
+impl Matcher {
+    pub(crate) fn new(selector: &Selector) -> Result<Self, Error> {
+        let anchored = |text: &Option<String>| match text.as_deref() {
+            None | Some("") => Ok(None),
+            Some(text) => {
+                let inner = text.strip_prefix('^').unwrap_or(text);
+                let inner = inner.strip_suffix('$').unwrap_or(inner);
+                pattern(&format!("^(?:{inner})$")).map(Some)
+            }
+        };
+        Ok(Self {
+            group: anchored(&selector.group)?,
+            version: anchored(&selector.version)?,
+            kind: anchored(&selector.kind)?,
+            name: anchored(&selector.name)?,
+            namespace: anchored(&selector.namespace)?,
+            labels: requirements(selector.label_selector.as_deref().unwrap_or_default())?,
+            annotations: requirements(selector.annotation_selector.as_deref().unwrap_or_default())?,
+        })
+    }
+
+    /// Whether any id that the object has or had, and its labels and annotations, match.
+    pub(crate) fn matches(&self, resource: &Resource) -> bool {
+        let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
+        let id = resource.id();
+        let ids = fits(&self.group, &id.group) && fits(&self.version, &id.version) && fits(&self.kind, &id.kind);
+        let names = resource.any_id(|id| fits(&self.name, &id.name) && (fits(&self.namespace, &id.namespace) || id.namespace.is_empty() && fits(&self.namespace, id.effective_namespace())));
+        ids && names && self.labels.iter().all(|r| r.holds(resource, "labels")) && self.annotations.iter().all(|r| r.holds(resource, "annotations"))
+    }
+}
+
+/// One part of a label selector.
+struct Requirement {
+    key: String,
+    test: Test,
+}
+
+enum Test {
+    Exists,
+    Missing,
+    In(Vec<String>),
+    NotIn(Vec<String>),
+}
+
+impl Requirement {
+    fn holds(&self, resource: &Resource, field: &str) -> bool {
+        let value = object::text(&resource.value, &["metadata", field, &self.key]);
+        match &self.test {
+            Test::Exists => value.is_some(),
+            Test::Missing => value.is_none(),
+            Test::In(values) => value.is_some_and(|v| values.iter().any(|w| w == v)),
+            Test::NotIn(values) => value.is_none_or(|v| values.iter().all(|w| w != v)),
+        }
+    }
+}
+
+fn requirements(text: &str) -> Result<Vec<Requirement>, Error> {
+    split(text).into_iter().filter(|p| !p.is_empty()).map(requirement).collect()
+}
+
+/// At commas outside of parentheses.
+fn split(text: &str) -> Vec<&str> {
+    let (mut depth, mut from, mut parts) = (0_usize, 0, Vec::new());
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                parts.push(text.get(from..at).unwrap_or_default().trim());
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text.get(from..).unwrap_or_default().trim());
+    parts
+}
+
+fn requirement(text: &str) -> Result<Requirement, Error> {
+    let made = |key: &str, test| {
+        let key = key.trim();
+        if key.is_empty() || key.contains([' ', '(', ')', '=', '!']) { Err(Error::invalid(format!("bad selector {text:?}"))) } else { Ok(Requirement { key: key.to_owned(), test }) }
+    };
+    let one = |value: &str| vec![value.trim().to_owned()];
+    if let Some((key, value)) = text.split_once("!=") {
+        return made(key, Test::NotIn(one(value)));
+    }
+    if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
+        return made(key, Test::In(one(value)));
+    }
+    if let Some((head, list)) = text.strip_suffix(')').and_then(|t| t.split_once('(')) {
+        let values = list.split(',').map(|v| v.trim().to_owned()).collect();
+        return match head.trim().rsplit_once(' ') {
+            Some((key, "in")) => made(key, Test::In(values)),
+            Some((key, "notin")) => made(key, Test::NotIn(values)),
+            _ => Err(Error::invalid(format!("bad selector {text:?}"))),
+        };
+    }
+    match text.strip_prefix('!') {
+        Some(key) => made(key, Test::Missing),
+        None => made(text, Test::Exists),
+    }
+}

@@ -1,0 +1,349 @@
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+use serde_saphyr::granit_parser::{Event, Marker, Options as ParserOptions, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+
+use crate::resolve::{self, Plain};
+use crate::{Dialect, Error, Limits, Location, Options, Reason};
+
+/// One document of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// What it says; null if it is empty.
+    pub value: Value,
+    /// Where its first node starts.
+    pub location: Location,
+}
+
+/// Reads all documents of a text, empty ones included.
+///
+/// # Errors
+/// At the first thing that is not well-formed, ambiguous or beyond the limits.
+pub fn parse(text: &[u8], options: &Options) -> Result<Vec<Document>, Error> {
+    Composer::new(decode(text, &options.limits)?, options).documents()
+}
+
+/// Reads a text of at most one document; nothing at all is null.
+///
+/// # Errors
+/// As [`parse`], and if there is a second document.
+pub fn parse_one(text: &[u8], options: &Options) -> Result<Value, Error> {
+    let mut documents = parse(text, options)?.into_iter();
+    let first = documents.next().map_or(Value::Null, |d| d.value);
+    match documents.next() {
+        None => Ok(first),
+        Some(second) => Err(Error::new(second.location, Reason::ManyDocuments)),
+    }
+}
+
+/// Where the node at a JSON pointer of the `document`-th document (from 0) stands.
+///
+/// For a mapping's member it is the place of the key. Nothing if the text or the pointer is bad.
+#[must_use]
+pub fn locate(text: &[u8], options: &Options, document: usize, pointer: &str) -> Option<Location> {
+    let mut composer = Composer::new(decode(text, &options.limits).ok()?, options);
+    composer.search = Some(Search { document, pointer, path: String::new(), found: None, current: 0 });
+    composer.documents().ok()?;
+    composer.search.and_then(|s| s.found)
+}
+
+fn decode<'a>(text: &'a [u8], limits: &Limits) -> Result<&'a str, Error> {
+    if text.len() > limits.bytes {
+        return Err(Error::new(Location { line: 1, column: 1 }, Reason::TooBig { what: "bytes", limit: limits.bytes }));
+    }
+    std::str::from_utf8(text).map_err(|e| {
+        let good = text.get(..e.valid_up_to()).unwrap_or_default();
+        let line = good.iter().filter(|b| **b == b'\n').count() + 1;
+        let column = good.iter().rev().take_while(|b| **b != b'\n').count() + 1;
+        Error::new(Location { line, column }, Reason::NotUtf8)
+    })
+}
+
+struct Search<'a> {
+    document: usize,
+    pointer: &'a str,
+    path: String,
+    found: Option<Location>,
+    current: usize,
+}
+
+/// A finished anchor, or one whose node is still being read.
+enum Anchor {
+    Open,
+    Done(Value, usize),
+}
+
+struct Composer<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    options: Options,
+    anchors: HashMap<usize, Anchor>,
+    nodes: usize,
+    alias_nodes: usize,
+    depth: usize,
+    search: Option<Search<'a>>,
+}
+
+type Spanned<'a> = (Event<'a>, Location);
+
+fn place(mark: &Marker) -> Location {
+    Location { line: mark.line().max(1), column: mark.col() + 1 }
+}
+
+impl<'a> Composer<'a> {
+    fn new(text: &'a str, options: &Options) -> Self {
+        let depth = options.limits.depth.min(200);
+        let mut parser = ParserOptions::default();
+        // Its buffer for comments refuses ordinary files with long commented-out blocks.
+        parser.emit_comments = false;
+        parser.flow_nesting_limit = depth + 1;
+        parser.block_nesting_limit = depth + 1;
+        Self {
+            parser: Parser::new_from_str_with_options(text, parser),
+            options: Options { limits: Limits { depth, ..options.limits }, ..*options },
+            anchors: HashMap::new(),
+            nodes: 0,
+            alias_nodes: 0,
+            depth: 0,
+            search: None,
+        }
+    }
+
+    fn documents(&mut self) -> Result<Vec<Document>, Error> {
+        let mut documents = Vec::new();
+        loop {
+            match self.next()? {
+                None | Some((Event::StreamEnd, _)) => return Ok(documents),
+                Some((Event::DocumentStart(..), at)) => {
+                    let limit = self.options.limits.documents;
+                    if documents.len() >= limit {
+                        return Err(Error::new(at, Reason::TooBig { what: "documents", limit }));
+                    }
+                    self.anchors.clear();
+                    let event = self.need(at)?;
+                    let location = event.1;
+                    let value = self.node(event)?;
+                    documents.push(Document { value, location });
+                    if let Some(search) = &mut self.search {
+                        search.current += 1;
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Spanned<'a>>, Error> {
+        match self.parser.next_event() {
+            None => Ok(None),
+            Some(Ok((event, span))) => Ok(Some((event, start(&span)))),
+            Some(Err(error)) => Err(syntax(&error)),
+        }
+    }
+
+    fn need(&mut self, at: Location) -> Result<Spanned<'a>, Error> {
+        self.next()?.ok_or_else(|| Error::new(at, Reason::Syntax("the text ends inside a node".into())))
+    }
+
+    fn count(&mut self, at: Location, nodes: usize) -> Result<(), Error> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        let limit = self.options.limits.nodes;
+        if self.nodes > limit { Err(Error::new(at, Reason::TooBig { what: "nodes", limit })) } else { Ok(()) }
+    }
+
+    fn node(&mut self, (event, at): Spanned<'a>) -> Result<Value, Error> {
+        self.count(at, 1)?;
+        self.found(at, false);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let value = scalar(&text, style, tag.as_deref(), self.options.dialect).map_err(|r| Error::new(at, r))?;
+                self.define(anchor, value, 1)
+            }
+            Event::Alias(id) => self.alias(id, at),
+            Event::SequenceStart(_, anchor, _) => self.nested(anchor, at, Self::sequence),
+            Event::MappingStart(_, anchor, _) => self.nested(anchor, at, Self::mapping),
+            _ => Err(Error::new(at, Reason::Syntax("expected a value".into()))),
+        }
+    }
+
+    fn nested(&mut self, anchor: usize, at: Location, read: fn(&mut Self, Location) -> Result<Value, Error>) -> Result<Value, Error> {
+        let limit = self.options.limits.depth;
+        if self.depth >= limit {
+            return Err(Error::new(at, Reason::TooBig { what: "levels", limit }));
+        }
+        if anchor > 0 {
+            self.anchors.insert(anchor, Anchor::Open);
+        }
+        let before = self.nodes;
+        self.depth += 1;
+        let value = read(self, at)?;
+        self.depth -= 1;
+        let size = self.nodes - before + 1;
+        self.define(anchor, value, size)
+    }
+
+    fn define(&mut self, anchor: usize, value: Value, size: usize) -> Result<Value, Error> {
+        if anchor > 0 {
+            self.anchors.insert(anchor, Anchor::Done(value.clone(), size));
+        }
+        Ok(value)
+    }
+
+    fn alias(&mut self, id: usize, at: Location) -> Result<Value, Error> {
+        let size = match self.anchors.get(&id) {
+            Some(Anchor::Done(_, size)) => *size,
+            Some(Anchor::Open) => return Err(Error::new(at, Reason::Cycle)),
+            None => return Err(Error::new(at, Reason::Syntax("unknown anchor".into()))),
+        };
+        self.alias_nodes = self.alias_nodes.saturating_add(size);
+        let limit = self.options.limits.alias_nodes;
+        if self.alias_nodes > limit {
+            return Err(Error::new(at, Reason::TooBig { what: "nodes from aliases", limit }));
+        }
+        self.count(at, size)?;
+        match self.anchors.get(&id) {
+            Some(Anchor::Done(value, _)) => Ok(value.clone()),
+            _ => Err(Error::new(at, Reason::Cycle)),
+        }
+    }
+
+    fn sequence(&mut self, at: Location) -> Result<Value, Error> {
+        let mut items = Vec::new();
+        loop {
+            let event = self.need(at)?;
+            if matches!(event.0, Event::SequenceEnd) {
+                return Ok(Value::Array(items));
+            }
+            let mark = self.enter(|| items.len().to_string());
+            items.push(self.node(event)?);
+            self.leave(mark);
+        }
+    }
+
+    fn mapping(&mut self, at: Location) -> Result<Value, Error> {
+        let mut members = Map::new();
+        let mut lines: HashMap<String, usize> = HashMap::new();
+        let mut merges = Vec::new();
+        loop {
+            let (event, key_at) = self.need(at)?;
+            if matches!(event, Event::MappingEnd) {
+                break;
+            }
+            let (key, merge) = self.key(event, key_at)?;
+            if merge {
+                let event = self.need(key_at)?;
+                let value = self.node(event)?;
+                merges.push((value, key_at));
+                continue;
+            }
+            if let Some(&first) = lines.get(&key) {
+                return Err(Error::new(key_at, Reason::DuplicateKey { key, first }));
+            }
+            let mark = self.enter(|| key.replace('~', "~0").replace('/', "~1"));
+            self.found(key_at, true);
+            let event = self.need(key_at)?;
+            let value = self.node(event)?;
+            self.leave(mark);
+            lines.insert(key.clone(), key_at.line);
+            members.insert(key, value);
+        }
+        for (value, at) in merges {
+            merge(&mut members, value).map_err(|r| Error::new(at, r))?;
+        }
+        Ok(Value::Object(members))
+    }
+
+    fn key(&mut self, event: Event<'a>, at: Location) -> Result<(String, bool), Error> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.count(at, 1)?;
+                let merge = style == ScalarStyle::Plain && tag.is_none() && text == "<<";
+                if anchor > 0 {
+                    self.define(anchor, Value::String(text.to_string()), 1)?;
+                }
+                let key = if style == ScalarStyle::Plain && tag.is_none() { plain_key(&text, self.options.dialect) } else { text.into_owned() };
+                Ok((key, merge))
+            }
+            Event::Alias(_) => match self.node((event, at))? {
+                Value::String(s) => Ok((s, false)),
+                Value::Number(n) => Ok((n.to_string(), false)),
+                Value::Bool(b) => Ok((b.to_string(), false)),
+                _ => Err(Error::new(at, Reason::ComplexKey)),
+            },
+            _ => Err(Error::new(at, Reason::ComplexKey)),
+        }
+    }
+
+    fn enter(&mut self, segment: impl FnOnce() -> String) -> usize {
+        let Some(search) = &mut self.search else { return 0 };
+        let mark = search.path.len();
+        search.path.push('/');
+        search.path.push_str(&segment());
+        mark
+    }
+
+    fn leave(&mut self, mark: usize) {
+        if let Some(search) = &mut self.search {
+            search.path.truncate(mark);
+        }
+    }
+
+    fn found(&mut self, at: Location, _key: bool) {
+        if let Some(search) = &mut self.search
+            && search.found.is_none()
+            && search.current == search.document
+            && search.path == search.pointer
+        {
+            search.found = Some(at);
+        }
+    }
+}
+
+fn start(span: &Span) -> Location {
+    place(&span.start)
+}
+
+fn syntax(error: &ScanError) -> Error {
+    Error::new(place(error.marker()), Reason::Syntax(error.info()))
+}
+
+fn plain_key(text: &str, dialect: Dialect) -> String {
+    if dialect == Dialect::V3 {
+        return text.to_owned();
+    }
+    match resolve::plain(text, dialect) {
+        Plain::Value(Value::Bool(b)) => b.to_string(),
+        Plain::Value(Value::Number(n)) => n.to_string(),
+        _ => text.to_owned(),
+    }
+}
+
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, dialect: Dialect) -> Result<Value, Reason> {
+    let is_plain = style == ScalarStyle::Plain;
+    match tag {
+        Some(tag) => match tag.suffix_in_namespace("tag:yaml.org,2002:") {
+            Some(name) => resolve::tagged(text, &name, is_plain, dialect),
+            None => Ok(Value::String(text.to_owned())),
+        },
+        None if is_plain => match resolve::plain(text, dialect) {
+            Plain::Value(value) => Ok(value),
+            Plain::Timestamp(time) if dialect == Dialect::V3 => Ok(Value::String(time)),
+            Plain::NotFinite(what) => Err(Reason::NotFinite(what)),
+            Plain::Timestamp(_) | Plain::Text => Ok(Value::String(text.to_owned())),
+        },
+        None => Ok(Value::String(text.to_owned())),
+    }
+}
+
+/// Adds what `<<` brings; a member that is already there stays.
+fn merge(members: &mut Map<String, Value>, value: Value) -> Result<(), Reason> {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                members.entry(key).or_insert(value);
+            }
+            Ok(())
+        }
+        Value::Array(list) => list.into_iter().try_for_each(|item| if item.is_object() { merge(members, item) } else { Err(Reason::BadMerge) }),
+        _ => Err(Reason::BadMerge),
+    }
+}

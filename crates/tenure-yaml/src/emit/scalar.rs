@@ -1,0 +1,142 @@
+use crate::resolve::needs_quotes;
+
+/// How a string is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    Plain,
+    Single,
+    Double,
+    Literal,
+}
+
+/// What libyaml's analysis finds out about a string.
+#[derive(Default)]
+struct Facts {
+    breaks: bool,
+    indicators: bool,
+    special: bool,
+    tab: bool,
+    leading_space: bool,
+    trailing_space: bool,
+    leading_break: bool,
+    trailing_break: bool,
+    break_space: bool,
+    space_break: bool,
+}
+
+/// Chooses the style of a string value or, if `key`, of a mapping key.
+pub(super) fn style(text: &str, key: bool) -> Style {
+    if text.is_empty() {
+        return Style::Double;
+    }
+    let facts = analyse(text);
+    let hard = facts.special || facts.space_break;
+    if facts.breaks {
+        let block = !hard && !facts.trailing_space && !facts.tab_first(text) && !key;
+        return if block { Style::Literal } else { Style::Double };
+    }
+    if needs_quotes(text) {
+        return Style::Double;
+    }
+    if hard || facts.tab {
+        return Style::Double;
+    }
+    if facts.leading_space || facts.trailing_space || facts.indicators { Style::Single } else { Style::Plain }
+}
+
+impl Facts {
+    /// Go cannot read back a block whose first line starts with a tab.
+    fn tab_first(&self, text: &str) -> bool {
+        self.tab && text.starts_with('\t')
+    }
+}
+
+fn analyse(text: &str) -> Facts {
+    let mut facts = Facts { indicators: text.starts_with("---") || text.starts_with("..."), ..Facts::default() };
+    let mut before_blank = true;
+    let (mut last_space, mut last_break) = (false, false);
+    let mut chars = text.chars().peekable();
+    let mut first = true;
+    while let Some(c) = chars.next() {
+        let end = chars.peek().is_none();
+        let next_blank = chars.peek().is_none_or(|n| matches!(n, ' ' | '\t') || is_break(*n));
+        facts.indicators |= indicator(c, first, before_blank, next_blank);
+        if c == '\t' {
+            facts.tab = true;
+        } else if !printable(c) {
+            facts.special = true;
+        }
+        if c == ' ' {
+            facts.leading_space |= first;
+            facts.trailing_space |= end;
+            facts.break_space |= last_break;
+            (last_space, last_break) = (true, false);
+        } else if is_break(c) {
+            facts.breaks = true;
+            facts.leading_break |= first;
+            facts.trailing_break |= end;
+            facts.space_break |= last_space;
+            (last_space, last_break) = (false, true);
+        } else {
+            (last_space, last_break) = (false, false);
+        }
+        before_blank = matches!(c, ' ' | '\t') || is_break(c);
+        first = false;
+    }
+    facts
+}
+
+fn indicator(c: char, first: bool, before_blank: bool, next_blank: bool) -> bool {
+    if first {
+        return match c {
+            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => true,
+            '?' | ':' | '-' => next_blank,
+            _ => false,
+        };
+    }
+    match c {
+        ':' => next_blank,
+        '#' => before_blank,
+        _ => false,
+    }
+}
+
+pub(super) const fn is_break(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// What go-yaml writes as it is; the planes beyond the first are escaped.
+pub(super) const fn printable(c: char) -> bool {
+    matches!(c, '\n' | '\u{20}'..='\u{7e}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
+}
+
+/// The escape of a character inside double quotes, if it needs one.
+pub(super) fn escape(c: char) -> Option<String> {
+    if printable(c) && !is_break(c) && c != '"' && c != '\\' {
+        return None;
+    }
+    let short = match c {
+        '\0' => "0",
+        '\u{7}' => "a",
+        '\u{8}' => "b",
+        '\t' => "t",
+        '\n' => "n",
+        '\u{b}' => "v",
+        '\u{c}' => "f",
+        '\r' => "r",
+        '\u{1b}' => "e",
+        '"' => "\"",
+        '\\' => "\\",
+        '\u{85}' => "N",
+        '\u{2028}' => "L",
+        '\u{2029}' => "P",
+        _ => "",
+    };
+    let code = u32::from(c);
+    Some(match short {
+        "" if code <= 0xff => format!("\\x{code:02X}"),
+        "" if code <= 0xffff => format!("\\u{code:04X}"),
+        "" => format!("\\U{code:08X}"),
+        short => format!("\\{short}"),
+    })
+}

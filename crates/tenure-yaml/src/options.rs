@@ -1,0 +1,59 @@
+/// Which of Go's YAML packages to follow when a plain scalar is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// go-yaml v3, as kustomize reads: `yes` is a string, dates become timestamps.
+    V3,
+    /// go-yaml v2, as Helm and kubectl read: `yes`, `on` and `y` are booleans, as keys too.
+    V2,
+}
+
+/// What a text may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of text.
+    pub bytes: usize,
+    /// Scalars, lists and mappings in the whole text, aliases expanded.
+    pub nodes: usize,
+    /// Nodes that come from expanding aliases and merge keys.
+    pub alias_nodes: usize,
+    /// Lists and mappings inside each other; at most 200 is honoured.
+    pub depth: usize,
+    /// Documents in one text.
+    pub documents: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 64 << 20, nodes: 2_000_000, alias_nodes: 200_000, depth: 128, documents: 20_000 }
+    }
+}
+
+/// How to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// The dialect.
+    pub dialect: Dialect,
+    /// The limits.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// As kustomize reads manifests.
+    #[must_use]
+    pub fn kustomize() -> Self {
+        Self { dialect: Dialect::V3, limits: Limits::default() }
+    }
+
+    /// As Helm and kubectl read manifests and values.
+    #[must_use]
+    pub fn helm() -> Self {
+        Self { dialect: Dialect::V2, limits: Limits::default() }
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
