@@ -1,3 +1,5 @@
+//! Conditions and how they are written.
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

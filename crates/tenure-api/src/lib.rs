@@ -6,7 +6,7 @@
 //! Invariants: decoding is tolerant (unknown fields are ignored, durations stay text until asked for);
 //! conditions keep the contract's order; no rendered Role has a right that the table does not give.
 
-mod condition;
+pub mod condition;
 mod crds;
 mod git_repository;
 mod kustomization;

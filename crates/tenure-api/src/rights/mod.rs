@@ -1,0 +1,72 @@
+//! THE table of rights. Chart, `deploy/`, `tenants/`, documentation and the isolation tests are
+//! rendered from it; nothing else in Tenure writes a Role.
+//!
+//! Cache, stage and fetcher have no row: they hold no token and may do nothing.
+
+use serde_json::Value;
+
+mod kinds;
+mod objects;
+mod rule;
+mod table;
+
+pub use kinds::{DEFAULT_KINDS, FLUX_KINDS, shared_resource};
+pub use objects::{supervisor_objects, worker_objects};
+pub use rule::Rule;
+pub use table::{Grant, Identity, Scope, act_as, home, minter, peer, supervisor, table, target};
+
+/// Roles, and RoleBindings of the same name, that a home has. They carry
+/// [`crate::WORKER_RIGHTS_FINALIZER`]; the worker takes it off in this order, a binding before its Role,
+/// once nothing else is left to do.
+pub const HOME_ROLES: [&str; 3] = [TARGET_ROLE, ACT_AS_ROLE, HOME_ROLE];
+/// The worker's own reads and status writes in its home.
+pub const HOME_ROLE: &str = "tenure:home";
+/// Whom the worker may act as.
+pub const ACT_AS_ROLE: &str = "tenure:act-as";
+/// What it may do while acting; in a target the Tenant's name follows after a colon.
+pub const TARGET_ROLE: &str = "tenure:target";
+/// What it may read of another namespace; the Tenant's name follows after a colon.
+pub const PEER_ROLE: &str = "tenure:peer";
+/// The supervisor's own namespace.
+pub const SUPERVISOR_ROLE: &str = "tenure:supervisor";
+/// Tokens of worker identities.
+pub const MINTER_ROLE: &str = "tenure:minter";
+/// The supervisor's ServiceAccount in the system namespace.
+pub const SUPERVISOR_ACCOUNT: &str = "tenure-supervisor";
+
+/// Which impersonation rules are rendered: one or the other, because the legacy verb next to the
+/// constrained ones would void them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Impersonation {
+    /// Kubernetes 1.36 and later: verbs are granted one by one.
+    #[default]
+    Constrained,
+    /// Older servers: whoever may act as an account may do all that the account may.
+    Legacy,
+}
+
+/// `Kind namespace/name` of each object, for messages and tests.
+#[must_use]
+pub fn names(objects: &[Value]) -> Vec<String> {
+    let text = |object: &Value, pointer| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    objects
+        .iter()
+        .map(|o| {
+            format!(
+                "{} {}/{}",
+                text(o, "/kind"),
+                text(o, "/metadata/namespace"),
+                text(o, "/metadata/name")
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
