@@ -1,1 +1,38 @@
-//! 
+//! The rig that Tenure's tests run against: real servers, started on free ports of this machine.
+//!
+//! - [`ControlPlane`]: etcd, kube-apiserver and kube-controller-manager, built from source by the
+//!   Go module in `tests/rig` and kept outside the checkout.
+//! - [`Node`]: says what a kubelet would have said, because none runs.
+//! - [`git`]: OpenSSH and HTTPS servers, and repositories to put behind them.
+//! - [`Proc`] and [`tenure_binary`]: the product as a process that a test may kill.
+//! - [`wait`], [`apply`], [`canary`]: the words that tests share.
+//!
+//! It refuses to imitate: no API server, SSH daemon or Git transport is written here. The one
+//! exception is the SSH server for people without root, and that one runs the machine's
+//! `git upload-pack`.
+//!
+//! Invariants: everything listens on 127.0.0.1; nothing outlives the process that asked for it,
+//! even when that process is killed, except a control plane brought up on purpose with
+//! `cargo xtask control-plane up`; nothing of the machine's own configuration is read or changed.
+
+pub mod apply;
+mod binary;
+pub mod canary;
+mod command;
+pub mod control_plane;
+pub mod git;
+pub mod net;
+pub mod node;
+pub mod pki;
+pub mod places;
+pub mod proc;
+mod progress;
+pub mod rig;
+pub mod wait;
+
+pub use apply::apply_yaml;
+pub use binary::tenure_binary;
+pub use control_plane::ControlPlane;
+pub use node::Node;
+pub use proc::Proc;
+pub use wait::until;

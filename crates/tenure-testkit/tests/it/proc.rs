@@ -1,0 +1,36 @@
+use std::os::unix::process::ExitStatusExt as _;
+use std::time::Duration;
+
+use anyhow::ensure;
+use tenure_testkit::proc::Spec;
+use tenure_testkit::{Proc, until};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_program_is_logged_asked_to_end_and_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "trap 'echo bye; exit 3' TERM; echo hello >&2; while :; do sleep 0.02; done";
+    let spec = Spec::new("sh", dir.path().join("log")).args(["-c", script]);
+    let mut child = Proc::spawn(&spec).unwrap();
+    until("the greeting", TIMEOUT, || async {
+        ensure!(child.log() == "hello\n", "{:?}", child.log());
+        Ok(())
+    })
+    .await
+    .unwrap();
+    child.terminate().unwrap();
+    assert_eq!(child.wait(TIMEOUT).await.unwrap().code(), Some(3));
+    assert_eq!(child.log(), "hello\nbye\n");
+}
+
+#[tokio::test]
+async fn a_program_outlives_the_thread_that_started_it_and_dies_by_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = Spec::new("sleep", dir.path().join("log")).arg("600");
+    let mut child = std::thread::spawn(move || Proc::spawn(&spec).unwrap())
+        .join()
+        .unwrap();
+    assert_eq!(child.ended().unwrap(), None);
+    assert_eq!(child.kill().unwrap().signal(), Some(9));
+}
