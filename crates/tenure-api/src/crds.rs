@@ -1,6 +1,0 @@
-use serde_json::Value;
-/// The CustomResourceDefinitions.
-#[must_use]
-pub fn crds() -> Vec<Value> {
-    Vec::new()
-}

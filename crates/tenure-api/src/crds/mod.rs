@@ -1,0 +1,144 @@
+//! The CustomResourceDefinitions.
+
+use serde_json::{Value, json};
+
+mod git_repository;
+mod kustomization;
+mod schema;
+mod tenant;
+#[cfg(test)]
+mod tests;
+
+use schema::{may, object, text};
+
+struct Kind {
+    group: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    short: &'static [&'static str],
+    categories: &'static [&'static str],
+    /// Name and JSON path of the first columns.
+    columns: &'static [(&'static str, &'static str)],
+    /// Served versions, the stored one first; the others are deprecated.
+    versions: &'static [&'static str],
+    part_of: &'static str,
+    about: &'static str,
+    spec: fn() -> Value,
+    status: fn() -> Value,
+}
+
+const KINDS: [Kind; 3] = [
+    Kind {
+        group: crate::SOURCE_GROUP,
+        kind: "GitRepository",
+        plural: "gitrepositories",
+        short: &["gitrepo"],
+        categories: &["all", "fluxcd", "fluxcd-sources"],
+        columns: &[("URL", ".spec.url")],
+        versions: &["v1", "v1beta2"],
+        part_of: "flux",
+        about: "A Git repository to build from.",
+        spec: git_repository::spec,
+        status: git_repository::status,
+    },
+    Kind {
+        group: crate::KUSTOMIZE_GROUP,
+        kind: "Kustomization",
+        plural: "kustomizations",
+        short: &["ks"],
+        categories: &["all", "fluxcd", "fluxcd-appliers"],
+        columns: &[],
+        versions: &["v1", "v1beta2"],
+        part_of: "flux",
+        about: "A directory of a source, built and applied.",
+        spec: kustomization::spec,
+        status: kustomization::status,
+    },
+    Kind {
+        group: crate::TENURE_GROUP,
+        kind: "Tenant",
+        plural: "tenants",
+        short: &[],
+        categories: &[],
+        columns: &[("Phase", ".status.phase")],
+        versions: &["v1alpha1"],
+        part_of: "tenure",
+        about: "Who reconciles where, as whom and within what limits.",
+        spec: tenant::spec,
+        status: tenant::status,
+    },
+];
+
+/// The CustomResourceDefinitions of every kind that is served, ready to apply.
+#[must_use]
+pub fn crds() -> Vec<Value> {
+    KINDS.iter().map(crd).collect()
+}
+
+fn crd(kind: &Kind) -> Value {
+    let mut names = json!({
+        "kind": kind.kind, "listKind": format!("{}List", kind.kind),
+        "plural": kind.plural, "singular": kind.kind.to_lowercase(),
+    });
+    for (key, words) in [("shortNames", kind.short), ("categories", kind.categories)] {
+        if !words.is_empty() {
+            names[key] = json!(words);
+        }
+    }
+    let versions: Vec<_> = kind.versions.iter().map(|name| version(kind, name)).collect();
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": format!("{}.{}", kind.plural, kind.group),
+            "labels": {
+                "app.kubernetes.io/instance": crate::SYSTEM_NAMESPACE,
+                "app.kubernetes.io/managed-by": "tenure",
+                crate::PART_OF: kind.part_of,
+                "app.kubernetes.io/version": crate::FLUX_VERSION,
+            },
+            "annotations": {crate::SUBSTITUTE: "disabled"},
+        },
+        "spec": {"group": kind.group, "names": names, "scope": "Namespaced", "versions": versions},
+    })
+}
+
+fn version(kind: &Kind, name: &str) -> Value {
+    let mut status = (kind.status)();
+    status["default"] = json!({"observedGeneration": -1});
+    status["description"] = json!("What is.");
+    let mut spec = (kind.spec)();
+    spec["description"] = json!("What is wanted.");
+    let mut whole = object(vec![
+        may("apiVersion", text(), "Version of this representation."),
+        may("kind", text(), "Kind of the object."),
+        may("metadata", json!({"type": "object"}), ""),
+        may("spec", spec, ""),
+        may("status", status, ""),
+    ]);
+    whole["description"] = json!(kind.about);
+    let stored = kind.versions.first() == Some(&name);
+    let mut version = json!({"name": name, "served": true, "storage": stored});
+    if !stored {
+        version["deprecated"] = json!(true);
+        version["deprecationWarning"] = json!(format!("{name} {} is deprecated, upgrade to v1", kind.kind));
+    }
+    version["additionalPrinterColumns"] = columns(kind);
+    version["schema"] = json!({"openAPIV3Schema": whole});
+    version["subresources"] = json!({"status": {}});
+    version
+}
+
+fn columns(kind: &Kind) -> Value {
+    let mut columns: Vec<_> = kind
+        .columns
+        .iter()
+        .map(|(name, path)| json!({"name": name, "type": "string", "jsonPath": path}))
+        .collect();
+    columns.push(json!({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}));
+    for (name, field) in [("Ready", "status"), ("Status", "message")] {
+        let path = format!(".status.conditions[?(@.type==\"Ready\")].{field}");
+        columns.push(json!({"name": name, "type": "string", "jsonPath": path}));
+    }
+    json!(columns)
+}

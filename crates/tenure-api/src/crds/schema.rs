@@ -1,0 +1,159 @@
+//! A few words to write a structural schema with.
+
+use serde_json::{Map, Value, json};
+
+/// A property: its name, whether it must be there, its schema.
+pub(super) type Field = (&'static str, bool, Value);
+
+pub(super) fn must(name: &'static str, schema: Value, about: &str) -> Field {
+    (name, true, described(schema, about))
+}
+
+pub(super) fn may(name: &'static str, schema: Value, about: &str) -> Field {
+    (name, false, described(schema, about))
+}
+
+fn described(mut schema: Value, about: &str) -> Value {
+    if !about.is_empty() {
+        schema["description"] = json!(about);
+    }
+    schema
+}
+
+pub(super) fn object(fields: Vec<Field>) -> Value {
+    let required: Vec<_> = fields
+        .iter()
+        .filter(|field| field.1)
+        .map(|field| field.0)
+        .collect();
+    let properties: Map<String, Value> = fields
+        .iter()
+        .map(|field| (field.0.to_owned(), field.2.clone()))
+        .collect();
+    let mut schema = json!({"type": "object", "properties": properties});
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+pub(super) fn list(items: Value) -> Value {
+    json!({"type": "array", "items": items})
+}
+
+pub(super) fn text() -> Value {
+    json!({"type": "string"})
+}
+
+pub(super) fn sized(min: u32, max: u32) -> Value {
+    json!({"type": "string", "minLength": min, "maxLength": max})
+}
+
+pub(super) fn one_of(words: &[&str]) -> Value {
+    json!({"type": "string", "enum": words})
+}
+
+pub(super) fn pattern(pattern: &str) -> Value {
+    json!({"type": "string", "pattern": pattern})
+}
+
+pub(super) fn flag() -> Value {
+    json!({"type": "boolean"})
+}
+
+pub(super) fn time() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+pub(super) fn count() -> Value {
+    json!({"type": "integer", "format": "int64"})
+}
+
+pub(super) fn texts() -> Value {
+    json!({"type": "object", "additionalProperties": {"type": "string"}})
+}
+
+pub(super) fn with_default(mut schema: Value, default: Value) -> Value {
+    schema["default"] = default;
+    schema
+}
+
+pub(super) fn with_rules(mut schema: Value, rules: &[(&str, &str)]) -> Value {
+    let rules: Vec<_> = rules
+        .iter()
+        .map(|(rule, message)| json!({"message": message, "rule": rule}))
+        .collect();
+    schema["x-kubernetes-validations"] = json!(rules);
+    schema
+}
+
+/// Any value: kept as it is, because its shape is another kind's.
+pub(super) fn anything() -> Value {
+    json!({"x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// An interval: hours allowed.
+pub(super) fn duration() -> Value {
+    pattern(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")
+}
+
+/// A timeout of a source: no hours.
+pub(super) fn short_duration() -> Value {
+    pattern(r"^([0-9]+(\.[0-9]+)?(ms|s|m))+$")
+}
+
+pub(super) fn local_reference() -> Value {
+    object(vec![must("name", text(), "Name of the object.")])
+}
+
+pub(super) fn conditions() -> Value {
+    let type_ = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$";
+    list(object(vec![
+        must(
+            "lastTransitionTime",
+            time(),
+            "When status, reason or message last changed.",
+        ),
+        must(
+            "message",
+            json!({"type": "string", "maxLength": crate::MAX_MESSAGE}),
+            "For people.",
+        ),
+        may(
+            "observedGeneration",
+            json!({"type": "integer", "format": "int64", "minimum": 0}),
+            "Generation that it speaks of.",
+        ),
+        must(
+            "reason",
+            json!({"type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"}),
+            "For machines.",
+        ),
+        must(
+            "status",
+            one_of(&["True", "False", "Unknown"]),
+            "Whether it is so.",
+        ),
+        must(
+            "type",
+            json!({"type": "string", "maxLength": 316, "pattern": type_}),
+            "What it speaks of.",
+        ),
+    ]))
+}
+
+pub(super) fn artifact() -> Value {
+    object(vec![
+        must(
+            "digest",
+            pattern("^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$"),
+            "Digest of the stored file.",
+        ),
+        must("lastUpdateTime", time(), "When it was stored."),
+        may("metadata", texts(), "Annotations from upstream."),
+        must("path", text(), "Path in the store."),
+        must("revision", text(), "Revision in the source's own terms."),
+        may("size", count(), "Bytes."),
+        must("url", text(), "Where it is offered."),
+    ])
+}

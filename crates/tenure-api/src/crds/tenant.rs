@@ -1,0 +1,130 @@
+use serde_json::{Value, json};
+
+use super::schema::*;
+
+fn words() -> Value {
+    json!({"type": "array", "items": sized(1, 63), "maxItems": 256, "x-kubernetes-list-type": "set"})
+}
+
+fn number() -> Value {
+    json!({"type": "integer", "format": "int32", "minimum": 1})
+}
+
+fn size() -> Value {
+    pattern("^[0-9]+(k|M|G|Ki|Mi|Gi)?$")
+}
+
+pub(super) fn spec() -> Value {
+    let account = object(vec![
+        must("namespace", sized(1, 63), "One of the homes."),
+        must("name", sized(1, 253), "Its name."),
+    ]);
+    let secret = object(vec![
+        must("prefix", text(), "Beginning of the URL."),
+        must("name", sized(1, 253), "Name of the Secret in the home."),
+    ]);
+    let sources = object(vec![
+        may(
+            "allow",
+            list(text()),
+            "Beginnings of URLs that may be fetched; every URL when empty.",
+        ),
+        may(
+            "secrets",
+            list(secret),
+            "The Secret to use when an object names none.",
+        ),
+    ]);
+    let peer = object(vec![
+        must("namespace", sized(1, 63), "Where it lives."),
+        must("kind", one_of(&["GitRepository", "Kustomization"]), "Its kind."),
+        must("name", sized(1, 253), "Its name."),
+    ]);
+    let port = json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 65535});
+    let limits = object(vec![
+        may("memory", size(), "Memory of a worker."),
+        may("concurrency", number(), "Objects reconciled at once."),
+        may("objects", number(), "Objects that one Kustomization may apply."),
+        may("artifactSize", size(), "Largest artifact."),
+        may(
+            "egressPorts",
+            list(port),
+            "TCP ports that a worker may connect to.",
+        ),
+    ]);
+    let mut homes = words();
+    homes["minItems"] = json!(1);
+    object(vec![
+        must(
+            "namespaces",
+            homes,
+            "Homes: where the Flux objects, Secrets and ServiceAccounts live. A namespace is one Tenant's home.",
+        ),
+        may(
+            "targets",
+            words(),
+            "Where to apply besides the homes; may be shared.",
+        ),
+        may(
+            "serviceAccounts",
+            list(account),
+            "Who may be acted as; the first of a home is its default.",
+        ),
+        may("sources", sources, "What may be fetched and with which Secret."),
+        may(
+            "isolation",
+            with_default(one_of(&["process", "pod", "task"]), json!("process")),
+            "How workers are kept apart.",
+        ),
+        may(
+            "profile",
+            with_default(one_of(&["compat", "strict"]), json!("compat")),
+            "Who reads Secrets and ConfigMaps: the worker, or the tenant's ServiceAccount.",
+        ),
+        may(
+            "watchSecrets",
+            flag(),
+            "Whether the worker may list and watch Secrets and ConfigMaps.",
+        ),
+        may(
+            "kinds",
+            list(text()),
+            "Resources that may be applied, such as deployments.apps; * for all; a default list when absent.",
+        ),
+        may(
+            "peers",
+            list(peer),
+            "Objects of other namespaces that may be read, by consent.",
+        ),
+        may("limits", limits, "Budgets."),
+        may("suspend", flag(), "No reconciliation while true."),
+    ])
+}
+
+pub(super) fn status() -> Value {
+    let phase = || one_of(&["Dormant", "Awake", "Suspended", "Failing"]);
+    let home = object(vec![
+        must("namespace", text(), "The namespace."),
+        may("phase", phase(), "What its worker does."),
+        may("objects", count(), "Flux objects in it."),
+        may("ready", count(), "How many of them are ready."),
+        may("suspended", count(), "How many of them are suspended."),
+        may("lastError", text(), "The last error, without secrets."),
+    ]);
+    let mut homes = list(home);
+    homes["x-kubernetes-list-type"] = json!("map");
+    homes["x-kubernetes-list-map-keys"] = json!(["namespace"]);
+    let mut conditions = conditions();
+    conditions["x-kubernetes-list-type"] = json!("map");
+    conditions["x-kubernetes-list-map-keys"] = json!(["type"]);
+    object(vec![
+        may("conditions", conditions, "How it fares."),
+        may("homes", homes, "One for each home."),
+        may(
+            "observedGeneration",
+            count(),
+            "Generation that the status speaks of.",
+        ),
+        may("phase", phase(), "What its workers do."),
+    ])
+}

@@ -1,0 +1,145 @@
+use super::crds;
+use serde_json::{Value, json};
+
+fn crd(name: &str) -> Value {
+    crds()
+        .into_iter()
+        .find(|crd| crd["metadata"]["name"] == name)
+        .expect(name)
+}
+
+fn walk(schema: &Value, path: &str, see: &mut dyn FnMut(&str, &Value)) {
+    see(path, schema);
+    for (key, child) in schema["properties"].as_object().into_iter().flatten() {
+        walk(child, &format!("{path}.{key}"), see);
+    }
+    for key in ["items", "additionalProperties"] {
+        if schema[key].is_object() {
+            walk(&schema[key], &format!("{path}[]"), see);
+        }
+    }
+}
+
+#[test]
+fn every_schema_is_structural() {
+    for crd in crds() {
+        for version in crd["spec"]["versions"].as_array().expect("versions") {
+            walk(&version["schema"]["openAPIV3Schema"], "", &mut |path, schema| {
+                let open = schema["x-kubernetes-preserve-unknown-fields"] == true;
+                assert!(open || schema["type"].is_string(), "{path} has no type");
+                assert!(schema.get("nullable").is_none(), "{path}");
+                for name in schema["required"].as_array().into_iter().flatten() {
+                    assert!(
+                        schema["properties"].get(name.as_str().expect("a name")).is_some(),
+                        "{path}: {name}"
+                    );
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn flux_kinds_serve_two_versions_with_one_schema_and_store_v1() {
+    for name in [
+        "gitrepositories.source.toolkit.fluxcd.io",
+        "kustomizations.kustomize.toolkit.fluxcd.io",
+    ] {
+        let versions = crd(name)["spec"]["versions"].clone();
+        assert_eq!(versions[0]["schema"], versions[1]["schema"]);
+        assert_eq!(
+            [
+                &versions[0]["name"],
+                &versions[0]["storage"],
+                &versions[1]["storage"]
+            ],
+            [&json!("v1"), &json!(true), &json!(false)]
+        );
+        assert_eq!(
+            [&versions[1]["name"], &versions[1]["deprecated"]],
+            [&json!("v1beta2"), &json!(true)]
+        );
+        assert!(versions[0].get("deprecated").is_none());
+    }
+}
+
+#[test]
+fn flux_check_finds_the_crds_and_substitution_leaves_them_alone() {
+    let crd = crd("gitrepositories.source.toolkit.fluxcd.io");
+    assert_eq!(crd["metadata"]["labels"]["app.kubernetes.io/part-of"], "flux");
+    assert_eq!(
+        crd["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/substitute"],
+        "disabled"
+    );
+}
+
+#[test]
+fn a_new_object_is_in_progress_and_only_foreign_shapes_are_open() {
+    for crd in crds() {
+        for version in crd["spec"]["versions"].as_array().expect("versions") {
+            let whole = &version["schema"]["openAPIV3Schema"];
+            assert_eq!(
+                whole["properties"]["status"]["default"],
+                json!({"observedGeneration": -1})
+            );
+            let mut open = Vec::new();
+            walk(whole, "", &mut |path, schema| {
+                if schema["x-kubernetes-preserve-unknown-fields"] == true {
+                    open.push(path.to_owned());
+                }
+            });
+            let patches = [
+                ".spec.patchesJson6902[].patch[].value",
+                ".spec.patchesStrategicMerge[]",
+            ];
+            let expected: &[&str] = if crd["spec"]["names"]["kind"] == "Kustomization" {
+                &patches
+            } else {
+                &[]
+            };
+            assert_eq!(open, expected);
+        }
+    }
+}
+
+/// A field that the type knows and the schema does not would be pruned by the API server.
+#[test]
+fn the_types_and_the_schemas_know_the_same_fields() {
+    let text = "x".to_owned();
+    let source = serde_json::to_value(crate::GitRepositoryStatus {
+        url: Some(text.clone()),
+        content_config_checksum: Some(text.clone()),
+        artifact: Some(crate::Artifact::default()),
+        ..Default::default()
+    });
+    let tenant = serde_json::to_value(crate::TenantSpec {
+        kinds: Some(Vec::new()),
+        watch_secrets: true,
+        suspend: true,
+        profile: crate::Profile::Strict,
+        isolation: crate::Isolation::Pod,
+        limits: crate::Limits {
+            memory: Some(text),
+            egress_ports: Some(vec![1]),
+            ..Default::default()
+        },
+        ..Default::default()
+    });
+    for (schema, value) in [
+        (super::git_repository::status(), source),
+        (super::tenant::spec(), tenant),
+    ] {
+        known(&schema, &value.expect("a value"), "");
+    }
+}
+
+fn known(schema: &Value, value: &Value, path: &str) {
+    for (key, child) in value.as_object().into_iter().flatten() {
+        let found = schema["properties"].get(key);
+        known(
+            found.unwrap_or_else(|| panic!("{path}.{key} is not in the schema")),
+            child,
+            &format!("{path}.{key}"),
+        );
+    }
+}
