@@ -1,3 +1,5 @@
+//! Compiles the two protocols, without a protoc on the machine.
+
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ".tenure.source.v1.FetchRequest",
         ".tenure.source.v1.GitSpec",
     ] {
-        prost = prost.skip_debug(secret);
+        prost = prost.skip_debug([secret]);
     }
     prost.compile_fds(descriptors)?;
     Ok(())

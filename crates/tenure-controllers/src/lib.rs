@@ -1,1 +1,38 @@
-//! 
+//! The reconcilers of the Flux kinds: the only crate that knows conditions and reasons.
+//!
+//! Every controller has one shape. `plan(&Observed) -> Plan` is synchronous, total and tested with
+//! tables. `run(Plan, &Effects) -> …` carries the plan out. `status.rs` turns what came of it into the
+//! object's status. Whoever has read one controller has read them all.
+//!
+//! What it refuses: to act without an [`Account`](tenure_core::Account) (objects are applied through
+//! [`ActingClient`](tenure_kube::ActingClient), which cannot be made without one); to prune from
+//! anything but a complete build; to read another namespace; to write a status that did not change.
+//!
+//! Invariants: a pass over an object ends in exactly one [`Pass`], which says what state the object is
+//! in, when it is due again, and which of its siblings should be woken. Nothing is remembered between
+//! passes except what the [`Snapshot`] and the object's own status hold.
+
+mod artifacts;
+mod chain;
+mod effects;
+mod merge;
+mod pass;
+mod retry;
+mod snapshot;
+mod sources;
+mod writer;
+
+pub mod gitrepository;
+pub mod kustomization;
+
+pub(crate) use chain::chain;
+
+pub use artifacts::{ArtifactError, Artifacts};
+pub use effects::{Effects, Home, SecretFor, SourcePolicy};
+pub use pass::{Pass, State, Wake};
+pub use retry::{FailureCounts, next_due};
+pub use snapshot::{Snapshot, key_of};
+pub use sources::{GitCredential, GitCredentialKind, GitReference, GitRequest, Resolved, SourceFailure, Sources};
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,246 @@
+use std::time::Duration;
+
+use serde_json::Value;
+use tenure_api::{FINALIZER, GitRepository, reasons};
+use tenure_core::SourceUrl;
+
+use crate::{GitReference, Home};
+
+/// Used when `spec.timeout` is empty.
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What a decision rests on.
+pub(crate) struct Observed<'a> {
+    pub(crate) object: &'a Value,
+    pub(crate) home: &'a Home,
+}
+
+/// What to do with a GitRepository.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// It is being deleted: let go of it.
+    Release { url: Option<SourceUrl> },
+    /// Record that the request was seen, and nothing else.
+    Rest,
+    /// It can never work as it is written.
+    Refuse(Refusal),
+    /// Ask the cache.
+    Resolve(Box<Resolve>),
+}
+
+/// Why an object is refused until it, or the Tenant, changes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+/// A question that makes sense.
+#[derive(Debug)]
+pub(crate) struct Resolve {
+    pub(crate) add_finalizer: bool,
+    pub(crate) url: SourceUrl,
+    pub(crate) reference: GitReference,
+    pub(crate) secret: SecretChoice,
+    pub(crate) ignore: Option<String>,
+    pub(crate) sparse: Vec<String>,
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
+/// Which Secret opens the repository.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SecretChoice {
+    /// `spec.secretRef`, or the Tenant's for this URL.
+    Named(String),
+    /// None is named and the URL can be read without one.
+    Anonymous,
+    /// None is named and ssh needs one.
+    Missing,
+}
+
+/// Decides; total and without effects.
+pub(crate) fn plan(observed: &Observed<'_>) -> Plan {
+    let repository = match super::typed(observed.object) {
+        Ok(repository) => repository,
+        Err(error) => return refuse(reasons::FAILED, format!("the object can't be read: {error}")),
+    };
+    if repository.metadata.deletion_timestamp.is_some() {
+        return Plan::Release { url: repository.spec.url.parse().ok() };
+    }
+    if repository.spec.suspend || observed.home.suspended {
+        return Plan::Rest;
+    }
+    match resolve(&repository, observed.home) {
+        Ok(resolve) => Plan::Resolve(Box::new(resolve)),
+        Err(refusal) => Plan::Refuse(refusal),
+    }
+}
+
+fn refuse(reason: &'static str, message: String) -> Plan {
+    Plan::Refuse(Refusal { reason, message })
+}
+
+fn resolve(repository: &GitRepository, home: &Home) -> Result<Resolve, Refusal> {
+    let spec = &repository.spec;
+    let refusal = |reason, message: String| Refusal { reason, message };
+    let url: SourceUrl = spec
+        .url
+        .parse()
+        .map_err(|error| refusal(reasons::URL_INVALID, format!("spec.url can't be used: {error}")))?;
+    if !home.sources.allows(&url) {
+        let message = format!(
+            "the Tenant '{}' may not fetch from '{url}'; add a prefix of it to the Tenant's spec.sources.allow",
+            home.tenant
+        );
+        return Err(refusal(reasons::ACCESS_DENIED, message));
+    }
+    if let Some(field) = unsupported(repository) {
+        return Err(refusal(reasons::FEATURE_GATE_DISABLED, format!("spec.{field} is not supported yet; remove it")));
+    }
+    let duration = |field: &str, error: tenure_core::DurationError| {
+        refusal(reasons::FAILED, format!("spec.{field} can't be read: {error}"))
+    };
+    let interval = spec.interval().map_err(|error| duration("interval", error))?.as_duration();
+    let timeout = spec.timeout().map_err(|error| duration("timeout", error))?.map(|t| t.as_duration());
+    let secret = match (&spec.secret_ref, home.sources.secret_for(&url)) {
+        (Some(reference), _) => SecretChoice::Named(reference.name.clone()),
+        (None, Some(name)) => SecretChoice::Named(name.to_owned()),
+        (None, None) if url.scheme() == "ssh" => SecretChoice::Missing,
+        (None, None) => SecretChoice::Anonymous,
+    };
+    let finalizers = repository.metadata.finalizers.as_deref().unwrap_or_default();
+    Ok(Resolve {
+        add_finalizer: !finalizers.iter().any(|finalizer| finalizer == FINALIZER),
+        url,
+        reference: reference(repository),
+        secret,
+        ignore: spec.ignore.clone(),
+        sparse: spec.sparse_checkout.clone().unwrap_or_default(),
+        interval,
+        timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
+    })
+}
+
+/// Commit before name before semver before tag before branch; `master` when nothing is said.
+fn reference(repository: &GitRepository) -> GitReference {
+    let Some(reference) = &repository.spec.reference else { return GitReference::Branch("master".to_owned()) };
+    let set = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+    if let Some(commit) = set(&reference.commit) {
+        return GitReference::Commit { commit, branch: set(&reference.branch) };
+    }
+    set(&reference.name)
+        .map(GitReference::Name)
+        .or_else(|| set(&reference.semver).map(GitReference::Semver))
+        .or_else(|| set(&reference.tag).map(GitReference::Tag))
+        .or_else(|| set(&reference.branch).map(GitReference::Branch))
+        .unwrap_or_else(|| GitReference::Branch("master".to_owned()))
+}
+
+/// A field that asks for what is not built yet: said aloud, never skipped.
+fn unsupported(repository: &GitRepository) -> Option<&'static str> {
+    let spec = &repository.spec;
+    let asked = [
+        (spec.verify.is_some(), "verify"),
+        (spec.include.as_ref().is_some_and(|include| !include.is_empty()), "include"),
+        (spec.recurse_submodules.unwrap_or(false), "recurseSubmodules"),
+        (spec.proxy_secret_ref.is_some(), "proxySecretRef"),
+        (spec.provider.as_deref().is_some_and(|provider| provider != "generic"), "provider"),
+    ];
+    asked.into_iter().find_map(|(asked, field)| asked.then_some(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SecretFor;
+    use crate::testing::home;
+    use serde_json::json;
+
+    fn object(spec: &Value) -> Value {
+        let mut full = json!({"interval": "1m0s", "url": "ssh://git@host/app.git"});
+        for (key, value) in spec.as_object().expect("a spec") {
+            full[key] = value.clone();
+        }
+        json!({
+            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+            "metadata": {"name": "app", "namespace": "apps", "generation": 1}, "spec": full,
+        })
+    }
+
+    fn planned(object: &Value, home: &Home) -> Plan {
+        plan(&Observed { object, home })
+    }
+
+    fn resolved(spec: &Value, home: &Home) -> Resolve {
+        match planned(&object(spec), home) {
+            Plan::Resolve(resolve) => *resolve,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(spec: &Value, home: &Home) -> Refusal {
+        match planned(&object(spec), home) {
+            Plan::Refuse(refusal) => refusal,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_reference_follows_fluxs_precedence() {
+        let home = home("apps", &[]);
+        for (reference, expected) in [
+            (json!({}), GitReference::Branch("master".into())),
+            (json!({"branch": "main"}), GitReference::Branch("main".into())),
+            (json!({"branch": "main", "tag": "v1"}), GitReference::Tag("v1".into())),
+            (json!({"tag": "v1", "semver": "1.x"}), GitReference::Semver("1.x".into())),
+            (json!({"semver": "1.x", "name": "refs/pull/1/head"}), GitReference::Name("refs/pull/1/head".into())),
+            (
+                json!({"branch": "main", "commit": "abc"}),
+                GitReference::Commit { commit: "abc".into(), branch: Some("main".into()) },
+            ),
+        ] {
+            assert_eq!(resolved(&json!({"ref": reference}), &home).reference, expected);
+        }
+        assert_eq!(resolved(&json!({}), &home).reference, GitReference::Branch("master".into()));
+    }
+
+    #[test]
+    fn the_objects_secret_wins_over_the_tenants() {
+        let mut home = home("apps", &[]);
+        assert_eq!(resolved(&json!({}), &home).secret, SecretChoice::Missing);
+        assert_eq!(resolved(&json!({"url": "https://host/a"}), &home).secret, SecretChoice::Anonymous);
+        home.sources.secrets = vec![SecretFor { prefix: "ssh://git@host/".into(), name: "tenants".into() }];
+        assert_eq!(resolved(&json!({}), &home).secret, SecretChoice::Named("tenants".into()));
+        let named = json!({"secretRef": {"name": "own"}});
+        assert_eq!(resolved(&named, &home).secret, SecretChoice::Named("own".into()));
+    }
+
+    #[test]
+    fn a_url_outside_the_tenants_prefixes_is_refused() {
+        let mut home = home("apps", &[]);
+        home.sources.allow = vec!["ssh://git@host/".into()];
+        resolved(&json!({}), &home);
+        let refusal = refused(&json!({"url": "https://user:CANARY@evil/a"}), &home);
+        assert_eq!(refusal.reason, reasons::ACCESS_DENIED);
+        assert!(refusal.message.contains("spec.sources.allow") && !refusal.message.contains("CANARY"));
+    }
+
+    #[test]
+    fn what_can_never_work_is_said_and_not_tried() {
+        let home = home("apps", &[]);
+        assert_eq!(refused(&json!({"url": "ssh://-oProxyCommand=x/a"}), &home).reason, reasons::URL_INVALID);
+        assert!(refused(&json!({"interval": "soon"}), &home).message.contains("spec.interval"));
+        let verify = json!({"verify": {"mode": "HEAD", "secretRef": {"name": "keys"}}});
+        assert!(refused(&verify, &home).message.contains("spec.verify"));
+    }
+
+    #[test]
+    fn a_suspended_object_rests_and_a_deleted_one_is_released() {
+        let home = home("apps", &[]);
+        assert!(matches!(planned(&object(&json!({"suspend": true})), &home), Plan::Rest));
+        let mut deleted = object(&json!({"suspend": true}));
+        deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        assert!(matches!(planned(&deleted, &home), Plan::Release { url: Some(_) }));
+    }
+}

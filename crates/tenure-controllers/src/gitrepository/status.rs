@@ -1,0 +1,194 @@
+//! What a GitRepository's status says; pure.
+
+use serde_json::{Value, json};
+use tenure_api::{self as condition, Conditions};
+use tenure_api::reasons;
+use tenure_core::{Name, Revision};
+
+use crate::Resolved;
+use crate::merge::{conditions_of, put};
+
+/// The host in `status.artifact.url`. The path below it is served only where the platform turned the
+/// plain HTTP endpoint on; the fields are part of the kind either way.
+const ARTIFACT_HOST: &str = "http://tenure-cache.tenure-system.svc.cluster.local.";
+
+/// How a pass ended, for the status.
+#[derive(Debug)]
+pub(crate) enum Ending<'a> {
+    /// The artifact is here.
+    Stored(&'a Resolved),
+    /// Tried, and tried again later.
+    Failed { reason: &'static str, message: &'a str },
+    /// Not tried until something changes.
+    Stalled { reason: &'static str, message: &'a str },
+    /// Only seen.
+    Rested,
+}
+
+/// The facts about the object that its status repeats.
+#[derive(Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) namespace: &'a Name,
+    pub(crate) name: &'a Name,
+    pub(crate) generation: i64,
+    pub(crate) requested_at: Option<&'a str>,
+    pub(crate) ignore: Option<&'a str>,
+    pub(crate) sparse: &'a [String],
+    pub(crate) now: jiff::Timestamp,
+}
+
+/// The new status, from the old one.
+pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Value {
+    let mut status = old.clone();
+    if let Some(requested) = about.requested_at {
+        status["lastHandledReconcileAt"] = json!(requested);
+    }
+    let mut list = conditions_of(old);
+    let mut conditions = Conditions::new(&mut list, about.generation, about.now);
+    match ending {
+        Ending::Rested => return status,
+        Ending::Stored(resolved) => {
+            let message = format!("stored artifact for revision '{}'", resolved.revision);
+            conditions.mark_true(condition::READY, reasons::SUCCEEDED, &message);
+            conditions.mark_true(condition::ARTIFACT_IN_STORAGE, reasons::SUCCEEDED, &message);
+            for gone in [condition::STALLED, condition::RECONCILING, condition::FETCH_FAILED] {
+                conditions.remove(gone);
+            }
+            status["observedGeneration"] = json!(about.generation);
+            put(&mut status, "observedIgnore", about.ignore.map(|ignore| json!(ignore)));
+            put(&mut status, "observedSparseCheckout", (!about.sparse.is_empty()).then(|| json!(about.sparse)));
+            let artifact = artifact(about, resolved);
+            if !same_artifact(&status["artifact"], &artifact) {
+                status["artifact"] = artifact;
+            }
+        }
+        Ending::Failed { reason, message } => {
+            conditions.mark_false(condition::READY, reason, message);
+            conditions.mark_reconciling(reasons::PROGRESSING_WITH_RETRY, "building artifact");
+            conditions.mark_true(condition::FETCH_FAILED, reason, message);
+        }
+        Ending::Stalled { reason, message } => {
+            conditions.mark_false(condition::READY, reason, message);
+            conditions.mark_stalled(reason, message);
+            conditions.mark_true(condition::FETCH_FAILED, reason, message);
+            status["observedGeneration"] = json!(about.generation);
+        }
+    }
+    status["conditions"] = json!(list);
+    status
+}
+
+fn artifact(about: &About<'_>, resolved: &Resolved) -> Value {
+    let path = artifact_path(about.namespace, about.name, &resolved.revision);
+    json!({
+        "path": path,
+        "url": format!("{ARTIFACT_HOST}/{path}"),
+        "revision": resolved.revision.to_string(),
+        "digest": resolved.digest.to_string(),
+        "size": resolved.size,
+        "lastUpdateTime": condition::rfc3339(about.now),
+    })
+}
+
+fn artifact_path(namespace: &Name, name: &Name, revision: &Revision) -> String {
+    format!("gitrepository/{namespace}/{name}/{}.tar.gz", revision.hex())
+}
+
+/// Equal but for the time of the update: then the old one stays, and nothing is written.
+fn same_artifact(old: &Value, new: &Value) -> bool {
+    ["path", "url", "revision", "digest", "size"].iter().all(|field| old[field] == new[field])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::name;
+    use tenure_core::{Digest, Secret};
+
+    fn resolved(commit: char) -> Resolved {
+        Resolved {
+            revision: Revision::git(Some("main"), &commit.to_string().repeat(40)),
+            digest: Digest::of(&[commit as u8]),
+            size: 10,
+            subject: "commit".into(),
+            metadata: Vec::new(),
+            grant: Secret::new(*b"g"),
+        }
+    }
+
+    struct Case {
+        namespace: Name,
+        name: Name,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            Self { namespace: name("apps"), name: name("app") }
+        }
+
+        fn about(&self, second: i64, requested_at: Option<&'static str>) -> About<'_> {
+            About {
+                namespace: &self.namespace,
+                name: &self.name,
+                generation: 2,
+                requested_at,
+                ignore: None,
+                sparse: &[],
+                now: jiff::Timestamp::from_second(second).expect("in range"),
+            }
+        }
+    }
+
+    fn kinds(status: &Value) -> Vec<&str> {
+        let conditions = status["conditions"].as_array().expect("a list");
+        conditions.iter().filter_map(|condition| condition["type"].as_str()).collect()
+    }
+
+    #[test]
+    fn a_second_pass_over_the_same_revision_changes_nothing() {
+        let case = Case::new();
+        let old = json!({"observedGeneration": -1});
+        let first = status(&old, &case.about(1, None), &Ending::Stored(&resolved('a')));
+        let again = status(&first, &case.about(99, None), &Ending::Stored(&resolved('a')));
+        assert_eq!(first, again);
+        assert_eq!(kinds(&first), ["Ready", "ArtifactInStorage"]);
+        assert_eq!(first["observedGeneration"], 2);
+        assert_eq!(first["artifact"]["path"], format!("gitrepository/apps/app/{}.tar.gz", "a".repeat(40)));
+    }
+
+    #[test]
+    fn a_failure_keeps_the_artifact_and_does_not_claim_the_generation() {
+        let case = Case::new();
+        let old = status(&json!({"observedGeneration": 1}), &case.about(1, None), &Ending::Stored(&resolved('a')));
+        let mut old = old;
+        old["observedGeneration"] = json!(1);
+        let failed = status(
+            &old,
+            &case.about(2, Some("now")),
+            &Ending::Failed { reason: reasons::GIT_OPERATION_FAILED, message: "no route" },
+        );
+        assert_eq!(failed["artifact"], old["artifact"]);
+        assert_eq!(failed["observedGeneration"], 1);
+        assert_eq!(failed["lastHandledReconcileAt"], "now");
+        assert_eq!(kinds(&failed), ["Reconciling", "Ready", "ArtifactInStorage", "FetchFailed"]);
+        let healed = status(&failed, &case.about(3, Some("now")), &Ending::Stored(&resolved('a')));
+        assert_eq!(kinds(&healed), ["Ready", "ArtifactInStorage"]);
+    }
+
+    #[test]
+    fn stalled_and_reconciling_exclude_each_other() {
+        let case = Case::new();
+        let failed = status(&json!({}), &case.about(1, None), &Ending::Failed { reason: "Failed", message: "m" });
+        let stalled = status(&failed, &case.about(2, None), &Ending::Stalled { reason: "URLInvalid", message: "m" });
+        assert_eq!(kinds(&stalled), ["Stalled", "Ready", "FetchFailed"]);
+        assert_eq!(stalled["observedGeneration"], 2);
+    }
+
+    #[test]
+    fn resting_records_the_request_only() {
+        let case = Case::new();
+        let old = json!({"observedGeneration": -1});
+        let rested = status(&old, &case.about(1, Some("t")), &Ending::Rested);
+        assert_eq!(rested, json!({"observedGeneration": -1, "lastHandledReconcileAt": "t"}));
+    }
+}

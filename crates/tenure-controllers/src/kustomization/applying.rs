@@ -1,0 +1,216 @@
+//! What a pass does to the cluster, as the tenant.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenure_api::reasons;
+use tenure_apply::inventory::{self, Entry};
+use tenure_apply::{Action, ApplyOptions, Change, HealthError, ObjectRef, Owner, Report};
+use tenure_core::{Classify as _, GoDuration, ObjectKey};
+use tenure_kube::{ActingClient, By, Discovery, KubeError};
+
+use super::build::Built;
+use super::plan::Apply;
+use super::run::{Failure, Step, write};
+use super::status::Ending;
+use crate::Effects;
+
+/// How often what should be gone is looked for.
+const GONE_POLL: Duration = Duration::from_secs(1);
+
+/// What a prune came to.
+#[derive(Debug, Default)]
+pub(super) struct Pruned {
+    /// `Deployment/default/frontend deleted`, one each.
+    pub(super) lines: Vec<String>,
+    /// What is still there, and stays in the inventory.
+    pub(super) survivors: Vec<Entry>,
+}
+
+/// The inventory that the built objects make.
+pub(super) fn entries(built: &Built) -> Vec<Entry> {
+    built.objects.iter().map(|object| Entry::of(&ObjectRef::of(object))).collect()
+}
+
+/// Applies everything. Objects that the inventory does not name yet are written into it first, so that
+/// a crash in the middle leaves no orphan.
+pub(super) async fn apply(
+    client: &ActingClient,
+    built: &Built,
+    plan: &Apply,
+    key: &ObjectKey,
+    old: &[Entry],
+    effects: &Arc<Effects>,
+) -> Result<Vec<String>, Failure> {
+    let new = entries(built);
+    let ahead = !inventory::stale(&new, old).is_empty();
+    if ahead {
+        let all = inventory::union(old, &new);
+        let message = Step::Applying.progress(&plan.revision, plan.timeout);
+        let ending = Ending::Applying { revision: &plan.revision, message, inventory: &all };
+        write(key, effects, &ending).await.map_err(|error| failure(format!("failed to write the inventory: {error}")))?;
+    }
+    let mut options = ApplyOptions::new(owner(key, effects));
+    options.force = plan.kustomization.spec.force;
+    options.cancel = effects.cancel.clone();
+    match attempt(client, built, &options, effects).await {
+        Ok(report) => Ok(lines(&report.changes)),
+        Err((message, so_far)) => {
+            // what was made before the failure stays in the inventory
+            let held = ahead.then(|| inventory::union(old, &so_far.entries));
+            Err(Failure { inventory: held, ..failure(with_changes(message, &so_far)) })
+        }
+    }
+}
+
+async fn attempt(
+    client: &ActingClient,
+    built: &Built,
+    options: &ApplyOptions,
+    effects: &Effects,
+) -> Result<Report, (String, Report)> {
+    let unknown = |error: KubeError| (format!("failed to learn what the API server serves: {error}"), Report::default());
+    let mut discovery = effects.own.discovery().await.map_err(unknown)?;
+    for refreshed in [false, true] {
+        match tenure_apply::apply(client, &discovery, built.objects.clone(), options).await {
+            Ok(report) => return Ok(report),
+            Err(failed) if failed.error.is_missing_kind() && !refreshed => {
+                discovery = effects.own.refresh().await.map_err(unknown)?;
+            }
+            Err(failed) => {
+                let hint = failed.error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                return Err((format!("{}{hint}", failed.error), failed.report_so_far));
+            }
+        }
+    }
+    Err(("a kind is not served by the API server".to_owned(), Report::default()))
+}
+
+/// As Flux words it: the error, then what was changed before it.
+fn with_changes(message: String, so_far: &Report) -> String {
+    let lines = lines(&so_far.changes);
+    if lines.is_empty() { message } else { format!("{message}\n{}", lines.join("\n")) }
+}
+
+fn lines(changes: &[Change]) -> Vec<String> {
+    let told = |change: &&Change| matches!(change.action, Action::Created | Action::Configured | Action::Deleted);
+    changes.iter().filter(told).map(ToString::to_string).collect()
+}
+
+/// Deletes what left the source.
+pub(super) async fn prune(
+    client: &ActingClient,
+    stale: &[Entry],
+    new: &[Entry],
+    key: &ObjectKey,
+    effects: &Arc<Effects>,
+) -> Result<Pruned, Failure> {
+    let fail = |message: String, survivors: &[Entry]| Failure {
+        reason: reasons::PRUNE_FAILED,
+        message,
+        step: Step::Applying,
+        inventory: Some(inventory::union(new, survivors)),
+    };
+    let (pruned, errors) = delete_all(client, stale, key, effects).await.map_err(|message| fail(message, stale))?;
+    if errors.is_empty() {
+        return Ok(pruned);
+    }
+    Err(fail(errors.join("; "), &pruned.survivors))
+}
+
+/// Deletes everything that still carries this owner's labels; the errors are for the condition.
+pub(super) async fn delete_all(
+    client: &ActingClient,
+    doomed: &[Entry],
+    key: &ObjectKey,
+    effects: &Effects,
+) -> Result<(Pruned, Vec<String>), String> {
+    let discovery = effects.own.discovery().await.map_err(|error| error.to_string())?;
+    let report = tenure_apply::prune(client, &discovery, doomed, &owner(key, effects)).await;
+    let told = |error: &tenure_apply::ApplyError| match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    };
+    let errors = report.errors.iter().map(told).collect();
+    Ok((Pruned { lines: lines(&report.changes), survivors: report.survivors }, errors))
+}
+
+/// Waits for what the object asks for: everything with `wait`, else its `healthChecks`. The message of
+/// the Healthy condition, or nothing when nothing was to be checked.
+pub(super) async fn wait_healthy(
+    client: &ActingClient,
+    new: &[Entry],
+    plan: &Apply,
+    effects: &Effects,
+) -> Result<Option<String>, Failure> {
+    let targets = targets(new, plan, effects);
+    if targets.is_empty() {
+        return Ok(None);
+    }
+    let fail = |reason, message| Failure { reason, message, step: Step::Checking, inventory: None };
+    let discovery = effects.own.discovery().await.map_err(|error| fail(reasons::HEALTH_CHECK_FAILED, error.to_string()))?;
+    match tenure_apply::wait_healthy(client, &discovery, &targets, plan.timeout, &effects.cancel).await {
+        Ok(took) => Ok(Some(format!("Health check passed in {}", GoDuration::new(took)))),
+        Err(error @ HealthError::Cancelled) => Err(fail(reasons::HEALTH_CHECK_CANCELED, error.to_string())),
+        Err(error) => Err(fail(reasons::HEALTH_CHECK_FAILED, error.to_string())),
+    }
+}
+
+fn targets(new: &[Entry], plan: &Apply, effects: &Effects) -> Vec<ObjectRef> {
+    let spec = &plan.kustomization.spec;
+    if spec.wait {
+        return new.iter().filter_map(|entry| entry.parse().ok()).collect();
+    }
+    let checks = spec.health_checks.iter().flatten();
+    let target = |check: &tenure_api::ObjectReference| {
+        let api_version = check.api_version.as_deref().filter(|version| !version.is_empty()).unwrap_or("apps/v1");
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let namespace = check.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+        ObjectRef {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: check.kind.clone(),
+            namespace: namespace.unwrap_or(effects.home.namespace.as_str()).to_owned(),
+            name: check.name.clone(),
+        }
+    };
+    checks.map(target).collect()
+}
+
+/// Waits until none of `doomed` is there any more, or the time is over, as
+/// `deletionPolicy: WaitForTermination` asks.
+pub(super) async fn wait_gone(client: &ActingClient, doomed: &[Entry], timeout: Duration, effects: &Effects) {
+    let Ok(discovery) = effects.own.discovery().await else { return };
+    let look = async {
+        for object in doomed.iter().filter_map(|entry| entry.parse().ok()) {
+            while is_there(client, &discovery, &object).await {
+                tokio::time::sleep(GONE_POLL).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = look => {}
+        () = tokio::time::sleep(timeout) => {}
+        () = effects.cancel.cancelled() => {}
+    }
+}
+
+async fn is_there(client: &ActingClient, discovery: &Discovery, object: &ObjectRef) -> bool {
+    let Some(info) = discovery.resolve(&object.api_version(), &object.kind) else { return false };
+    let found = client.list(&info, object.ns(), By::Name(&object.name)).await;
+    found.is_ok_and(|items| !items.is_empty())
+}
+
+/// What the objects are called, for a message.
+pub(super) fn names(entries: &[Entry]) -> String {
+    let name = |entry: &Entry| entry.parse().map_or_else(|_| entry.id.clone(), |object| object.to_string());
+    entries.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+fn owner(key: &ObjectKey, effects: &Effects) -> Owner {
+    Owner { name: key.name.to_string(), namespace: effects.home.namespace.to_string() }
+}
+
+fn failure(message: String) -> Failure {
+    Failure { reason: reasons::RECONCILIATION_FAILED, message, step: Step::Applying, inventory: None }
+}

@@ -1,0 +1,86 @@
+//! From the source's artifact to objects.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tenure_api::{Kustomization, reasons};
+use tenure_core::Digest;
+use tenure_kustomize::{DirFs, flux};
+
+use super::plan::Apply;
+use super::run::{Failure, Step};
+use crate::{ArtifactError, Effects, chain};
+
+/// A complete build: the only thing that is ever applied or pruned from.
+pub(super) struct Built {
+    pub(super) objects: Vec<Value>,
+    /// Of the objects as YAML.
+    pub(super) digest: Digest,
+}
+
+/// Builds what the plan says. Runs on a thread of its own: it does not yield.
+pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built, Failure> {
+    ensure_here(plan, effects).await?;
+    let artifacts = effects.artifacts.clone();
+    let digest = plan.digest;
+    let overlay = overlay(&plan.kustomization)?;
+    let path = plan.kustomization.spec.path.clone().unwrap_or_default();
+    let built = tokio::task::spawn_blocking(move || {
+        let tree = artifacts.tree(&digest).map_err(|error| unusable(&error))?;
+        let files = DirFs::open(&tree.root).map_err(|error| fetching(format!("failed to open the artifact: {error}")))?;
+        let built = flux::build(&files.with_dropped(tree.dropped), &path, &overlay).map_err(|error| refused(&error))?;
+        let digest = Digest::of(built.to_yaml().as_bytes());
+        Ok(Built { objects: built.objects, digest })
+    });
+    built.await.unwrap_or_else(|error| Err(building(format!("the build was interrupted: {error}"))))
+}
+
+/// The bytes may have gone with the scratch directory: then the source is asked again, once.
+async fn ensure_here(plan: &Apply, effects: &Arc<Effects>) -> Result<(), Failure> {
+    if effects.artifacts.holds(&plan.digest) {
+        return Ok(());
+    }
+    let pass = crate::gitrepository::reconcile(&plan.source, effects).await;
+    if effects.artifacts.holds(&plan.digest) {
+        return Ok(());
+    }
+    Err(fetching(format!(
+        "the artifact of {} for revision '{}' is not here and can't be fetched again ({}); its Ready condition says why",
+        plan.source, plan.revision, pass.reason
+    )))
+}
+
+/// The part of the spec that changes the build; fields of v1beta2 in today's form.
+fn overlay(kustomization: &Kustomization) -> Result<flux::Overlay, Failure> {
+    let unusable = |error: serde_json::Error| building(format!("the spec can't be used for a build: {error}"));
+    let mut spec = serde_json::to_value(&kustomization.spec).map_err(unusable)?;
+    let merges = kustomization.spec.patches_strategic_merge.iter().flatten();
+    let merges = merges.map(|patch| json!({ "patch": patch.to_string() }));
+    let operations = kustomization.spec.patches_json6902.iter().flatten();
+    let operations = operations.map(|patch| json!({"patch": json!(patch.patch).to_string(), "target": patch.target}));
+    let older: Vec<_> = merges.chain(operations).collect();
+    if !older.is_empty() {
+        match spec.get_mut("patches").and_then(Value::as_array_mut) {
+            Some(patches) => patches.extend(older),
+            None => spec["patches"] = json!(older),
+        }
+    }
+    serde_json::from_value(spec).map_err(unusable)
+}
+
+fn unusable(error: &ArtifactError) -> Failure {
+    fetching(chain(error))
+}
+
+fn refused(error: &tenure_kustomize::Error) -> Failure {
+    let message = error.to_string();
+    if matches!(error.reason(), tenure_kustomize::Reason::NoSuchPath(..)) { fetching(message) } else { building(message) }
+}
+
+fn fetching(message: String) -> Failure {
+    Failure { reason: reasons::ARTIFACT_FAILED, message, step: Step::Fetching, inventory: None }
+}
+
+fn building(message: String) -> Failure {
+    Failure { reason: reasons::BUILD_FAILED, message, step: Step::Building, inventory: None }
+}

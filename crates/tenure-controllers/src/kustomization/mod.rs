@@ -1,0 +1,36 @@
+//! Kustomization: builds what its source holds and applies it as the tenant.
+//!
+//! `plan` decides from the object, the Tenant and its siblings; `run` fetches, builds, applies, prunes
+//! and waits; `finalize` takes everything away again; `status` writes what came of it.
+
+mod applying;
+mod build;
+mod finalize;
+mod finalizer;
+mod graph;
+mod plan;
+mod run;
+mod status;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tenure_api::Kustomization;
+use tenure_core::ObjectKey;
+
+use crate::{Effects, Pass};
+
+pub(crate) use finalizer::{add_finalizer, drop_finalizer};
+pub use graph::{consumers_of, dependants_of, needs};
+
+/// One pass over the Kustomization `key`, as the snapshot has it.
+pub async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
+    let Some(object) = effects.snapshot.get(key) else { return Pass::gone() };
+    let observed = plan::Observed { object: &object, home: &effects.home, snapshot: &effects.snapshot };
+    run::run(key, plan::plan(&observed), effects).await
+}
+
+/// The typed object; an object that does not decode is that object's own error.
+pub(crate) fn typed(object: &Value) -> Result<Kustomization, serde_json::Error> {
+    serde::Deserialize::deserialize(object)
+}

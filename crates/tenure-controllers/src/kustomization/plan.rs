@@ -1,0 +1,232 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tenure_api::{Kustomization, reasons};
+use tenure_core::{Account, Digest, Name, ObjectKey, Revision};
+
+use crate::{Home, Snapshot};
+
+/// Shortest timeout of a pass, whatever the object says.
+const TIMEOUT_FLOOR: Duration = Duration::from_secs(30);
+
+/// What a decision rests on.
+pub(crate) struct Observed<'a> {
+    pub(crate) object: &'a Value,
+    pub(crate) home: &'a Home,
+    pub(crate) snapshot: &'a Snapshot,
+}
+
+/// What to do with a Kustomization.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// It is being deleted: take away what it made, as far as its policy says.
+    Finalize(Box<Finalize>),
+    /// Record that the request was seen, and nothing else.
+    Rest,
+    /// Nothing will change until the object, or the Tenant, does.
+    Stall { reason: &'static str, message: String },
+    /// Something else has to be there first.
+    Wait { reason: &'static str, message: String, after: Duration },
+    /// Build and apply.
+    Apply(Box<Apply>),
+}
+
+/// Everything needed to take away what a Kustomization made.
+#[derive(Debug)]
+pub(crate) struct Finalize {
+    /// Nothing is deleted: suspended, or the policy says so.
+    pub(crate) orphan: bool,
+    /// Wait until the objects are gone.
+    pub(crate) wait: bool,
+    pub(crate) account: Result<Account, String>,
+    pub(crate) timeout: Duration,
+}
+
+/// Everything needed to build and apply.
+#[derive(Debug)]
+pub(crate) struct Apply {
+    pub(crate) kustomization: Kustomization,
+    pub(crate) account: Account,
+    pub(crate) source: ObjectKey,
+    pub(crate) revision: Revision,
+    pub(crate) digest: Digest,
+    pub(crate) interval: Duration,
+    pub(crate) retry: Duration,
+    pub(crate) timeout: Duration,
+}
+
+/// Decides; total and without effects.
+pub(crate) fn plan(observed: &Observed<'_>) -> Plan {
+    let kustomization = match super::typed(observed.object) {
+        Ok(kustomization) => kustomization,
+        Err(error) => {
+            return Plan::Stall { reason: reasons::FAILED, message: format!("the object can't be read: {error}") };
+        }
+    };
+    let named = kustomization.spec.service_account_name.as_deref();
+    let account = observed.home.account_for(named);
+    if kustomization.metadata.deletion_timestamp.is_some() {
+        return Plan::Finalize(Box::new(finalize(&kustomization, observed.home, account)));
+    }
+    if kustomization.spec.suspend || observed.home.suspended {
+        return Plan::Rest;
+    }
+    match apply(kustomization, account, observed) {
+        Ok(apply) => Plan::Apply(Box::new(apply)),
+        Err(other) => *other,
+    }
+}
+
+fn finalize(kustomization: &Kustomization, home: &Home, account: Result<Account, String>) -> Finalize {
+    let spec = &kustomization.spec;
+    let policy = spec.deletion_policy.as_deref().unwrap_or("MirrorPrune");
+    let orphan = policy == "Orphan" || (policy == "MirrorPrune" && !spec.prune);
+    Finalize {
+        orphan: orphan || spec.suspend || home.suspended,
+        wait: policy == "WaitForTermination",
+        account,
+        timeout: timeout(kustomization).unwrap_or(TIMEOUT_FLOOR),
+    }
+}
+
+fn apply(
+    kustomization: Kustomization,
+    account: Result<Account, String>,
+    observed: &Observed<'_>,
+) -> Result<Apply, Box<Plan>> {
+    let stall = |reason, message: String| Box::new(Plan::Stall { reason, message });
+    let spec = &kustomization.spec;
+    let duration = |field: &str, error: tenure_core::DurationError| {
+        stall(reasons::FAILED, format!("spec.{field} can't be read: {error}"))
+    };
+    let interval = spec.interval().map_err(|error| duration("interval", error))?.as_duration();
+    let retry = spec.retry_interval().map_err(|error| duration("retryInterval", error))?;
+    let retry = retry.map_or(interval, |retry| retry.as_duration());
+    let timeout = timeout(&kustomization).map_err(|error| duration("timeout", error))?;
+    let account = account.map_err(|message| stall(reasons::ACCESS_DENIED, message))?;
+    if let Some(field) = unsupported(&kustomization) {
+        let message = format!("spec.{field} is not supported yet; remove it");
+        return Err(stall(reasons::FEATURE_GATE_DISABLED, message));
+    }
+    let source = source(&kustomization, observed.home)?;
+    dependencies(&kustomization, observed)?;
+    let (revision, digest) = artifact(&source, observed.snapshot, retry)?;
+    Ok(Apply { account, source, revision, digest, interval, retry, timeout, kustomization })
+}
+
+/// `spec.timeout`, else the interval less 30 s; never under 30 s.
+fn timeout(kustomization: &Kustomization) -> Result<Duration, tenure_core::DurationError> {
+    let spec = &kustomization.spec;
+    let timeout = match spec.timeout()? {
+        Some(timeout) => timeout.as_duration(),
+        None => spec.interval()?.as_duration().saturating_sub(Duration::from_secs(30)),
+    };
+    Ok(timeout.max(TIMEOUT_FLOOR))
+}
+
+fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<Plan>> {
+    let reference = &kustomization.spec.source_ref;
+    let namespace = reference.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+    if let Some(namespace) = namespace.filter(|namespace| *namespace != home.namespace.as_str()) {
+        let message = format!(
+            "can't access '{}/{namespace}/{}', cross-namespace references have been blocked; put a source for the same URL into namespace '{}': the repository is fetched once for both",
+            reference.kind, reference.name, home.namespace
+        );
+        return Err(Box::new(Plan::Stall { reason: reasons::ACCESS_DENIED, message }));
+    }
+    if reference.kind != "GitRepository" {
+        let message = format!("spec.sourceRef.kind {} is not supported yet; use GitRepository", reference.kind);
+        return Err(Box::new(Plan::Stall { reason: reasons::FEATURE_GATE_DISABLED, message }));
+    }
+    let name = Name::new(&reference.name).map_err(|error| {
+        let message = format!("spec.sourceRef.name can't be used: {error}");
+        Box::new(Plan::Stall { reason: reasons::ARTIFACT_FAILED, message })
+    })?;
+    Ok(ObjectKey { kind: reference.kind.clone(), name })
+}
+
+fn artifact(source: &ObjectKey, snapshot: &Snapshot, retry: Duration) -> Result<(Revision, Digest), Box<Plan>> {
+    let wait = |message: String| Box::new(Plan::Wait { reason: reasons::ARTIFACT_FAILED, message, after: retry });
+    let Some(object) = snapshot.get(source) else {
+        return Err(wait(format!("{}.source.toolkit.fluxcd.io \"{}\" not found", source.kind, source.name)));
+    };
+    let field = |name: &str| object.pointer(&format!("/status/artifact/{name}")).and_then(Value::as_str);
+    let read = || Some((field("revision")?.parse().ok()?, field("digest")?.parse().ok()?));
+    read().ok_or_else(|| {
+        let after = Duration::from_secs(30).min(retry);
+        let message = "Source artifact not found, retrying in 30s".to_owned();
+        Box::new(Plan::Wait { reason: reasons::ARTIFACT_FAILED, message, after })
+    })
+}
+
+/// Every dependency is there, has seen its own generation, is Ready, and, on the same source, has
+/// applied the source's present revision.
+fn dependencies(kustomization: &Kustomization, observed: &Observed<'_>) -> Result<(), Box<Plan>> {
+    let home = &observed.home.namespace;
+    let wait = |message: String| {
+        let after = Duration::from_secs(30);
+        Box::new(Plan::Wait { reason: reasons::DEPENDENCY_NOT_READY, message, after })
+    };
+    for dependency in kustomization.spec.depends_on.iter().flatten() {
+        let namespace = dependency.namespace.as_deref().filter(|ns| !ns.is_empty()).unwrap_or(home.as_str());
+        let title = format!("{namespace}/{}", dependency.name);
+        if namespace != home.as_str() {
+            let message = format!(
+                "dependency '{title}' can't be read: it is in another namespace, which needs the Role tenure:peer there (get, list, watch of kustomizations \"{}\") bound to ServiceAccount tenure-workers/{home}",
+                dependency.name
+            );
+            return Err(wait(message));
+        }
+        let not_found = || {
+            let name = &dependency.name;
+            wait(format!("dependency '{title}' not found: kustomizations.kustomize.toolkit.fluxcd.io \"{name}\" not found"))
+        };
+        let name = Name::new(&dependency.name).map_err(|_| not_found())?;
+        let key = ObjectKey { kind: "Kustomization".to_owned(), name };
+        let object = observed.snapshot.get(&key).ok_or_else(not_found)?;
+        if !ready(&object) {
+            return Err(wait(format!("dependency '{title}' is not ready")));
+        }
+        let source = |of: &Value| of.pointer("/spec/sourceRef/name").cloned();
+        let applied = object.pointer("/status/lastAppliedRevision").and_then(Value::as_str);
+        if source(&object) == source(observed.object) && applied != current_revision(observed).as_deref() {
+            return Err(wait(format!("dependency '{title}' revision is not up to date")));
+        }
+    }
+    Ok(())
+}
+
+fn current_revision(observed: &Observed<'_>) -> Option<String> {
+    let name = Name::new(observed.object.pointer("/spec/sourceRef/name")?.as_str()?).ok()?;
+    let kind = observed.object.pointer("/spec/sourceRef/kind")?.as_str()?.to_owned();
+    let source: Arc<Value> = observed.snapshot.get(&ObjectKey { kind, name })?;
+    source.pointer("/status/artifact/revision").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// As Flux's dependency check: conditions, the generation seen, and Ready.
+fn ready(object: &Value) -> bool {
+    let seen = object.pointer("/status/observedGeneration") == object.pointer("/metadata/generation");
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    let is_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+    seen && conditions.is_some_and(|conditions| conditions.iter().any(is_ready))
+}
+
+/// A field that asks for what is not built yet: said aloud, never skipped.
+fn unsupported(kustomization: &Kustomization) -> Option<&'static str> {
+    let spec = &kustomization.spec;
+    let asked = [
+        (spec.decryption.is_some(), "decryption"),
+        (spec.kube_config.is_some(), "kubeConfig"),
+        (spec.health_check_exprs.as_ref().is_some_and(|exprs| !exprs.is_empty()), "healthCheckExprs"),
+        (spec.post_build.is_some(), "postBuild"),
+        (spec.build_metadata.as_ref().is_some_and(|list| !list.is_empty()), "buildMetadata"),
+        (spec.ignore.as_ref().is_some_and(|ignore| !ignore.is_empty()), "ignore"),
+        (spec.depends_on.iter().flatten().any(|dependency| dependency.ready_expr.is_some()), "dependsOn[].readyExpr"),
+    ];
+    asked.into_iter().find_map(|(asked, field)| asked.then_some(field))
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,139 @@
+use super::*;
+use crate::testing::{home, name};
+use serde_json::json;
+
+fn key(kind: &str, of: &str) -> ObjectKey {
+    ObjectKey { kind: kind.into(), name: name(of) }
+}
+
+fn kustomization(of: &str, spec: &Value) -> Value {
+    let mut full = json!({
+        "interval": "5m0s", "prune": true, "path": "./",
+        "sourceRef": {"kind": "GitRepository", "name": "repo"},
+    });
+    for (key, value) in spec.as_object().expect("a spec") {
+        full[key] = value.clone();
+    }
+    json!({"metadata": {"name": of, "namespace": "apps", "generation": 3}, "spec": full})
+}
+
+fn with_artifact() -> Snapshot {
+    let snapshot = Snapshot::default();
+    let artifact = json!({
+        "revision": format!("main@sha1:{}", "a".repeat(40)), "digest": format!("sha256:{}", "b".repeat(64)),
+    });
+    let repo = json!({"metadata": {"name": "repo", "namespace": "apps"}, "status": {"artifact": artifact}});
+    snapshot.put(key("GitRepository", "repo"), repo);
+    snapshot
+}
+
+fn planned(object: &Value, snapshot: &Snapshot) -> Plan {
+    plan(&Observed { object, home: &home("apps", &[("apps", "tenant")]), snapshot })
+}
+
+fn message(plan: Plan) -> (&'static str, String) {
+    match plan {
+        Plan::Stall { reason, message } | Plan::Wait { reason, message, .. } => (reason, message),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_complete_object_is_applied_as_the_tenants_first_account() {
+    let Plan::Apply(apply) = planned(&kustomization("app", &json!({})), &with_artifact()) else {
+        panic!("nothing is missing");
+    };
+    assert_eq!(apply.account.username(), "system:serviceaccount:apps:tenant");
+    assert_eq!((apply.interval, apply.retry), (Duration::from_secs(300), Duration::from_secs(300)));
+    assert_eq!(apply.timeout, Duration::from_secs(270));
+}
+
+#[test]
+fn a_timeout_has_a_floor_of_thirty_seconds() {
+    for spec in [json!({"timeout": "1s"}), json!({"interval": "10s"})] {
+        let Plan::Apply(apply) = planned(&kustomization("app", &spec), &with_artifact()) else { panic!("{spec}") };
+        assert_eq!(apply.timeout, Duration::from_secs(30));
+    }
+}
+
+#[test]
+fn an_account_of_nobody_or_of_somebody_else_is_refused() {
+    let object = kustomization("app", &json!({"serviceAccountName": "admin"}));
+    let (reason, text) = message(planned(&object, &with_artifact()));
+    assert_eq!(reason, reasons::ACCESS_DENIED);
+    assert!(text.contains("apps/admin") && text.contains("spec.serviceAccounts"), "{text}");
+    let object = kustomization("app", &json!({}));
+    let snapshot = with_artifact();
+    let nobody = plan(&Observed { object: &object, home: &home("apps", &[("other", "tenant")]), snapshot: &snapshot });
+    assert_eq!(message(nobody).0, reasons::ACCESS_DENIED);
+}
+
+#[test]
+fn a_source_in_another_namespace_is_blocked_in_fluxs_words() {
+    let spec = json!({"sourceRef": {"kind": "GitRepository", "name": "repo", "namespace": "other"}});
+    let (reason, text) = message(planned(&kustomization("app", &spec), &with_artifact()));
+    assert_eq!(reason, reasons::ACCESS_DENIED);
+    assert!(text.starts_with("can't access 'GitRepository/other/repo', cross-namespace references have been blocked"));
+}
+
+#[test]
+fn a_missing_source_and_a_source_without_artifact_are_waited_for() {
+    let object = kustomization("app", &json!({"retryInterval": "20s"}));
+    let (reason, text) = message(planned(&object, &Snapshot::default()));
+    assert_eq!((reason, text.as_str()), (reasons::ARTIFACT_FAILED, "GitRepository.source.toolkit.fluxcd.io \"repo\" not found"));
+    let snapshot = Snapshot::default();
+    snapshot.put(key("GitRepository", "repo"), json!({"metadata": {"name": "repo"}}));
+    assert!(message(planned(&object, &snapshot)).1.starts_with("Source artifact not found"));
+}
+
+#[test]
+fn a_dependency_must_be_there_ready_and_as_far() {
+    let object = kustomization("app", &json!({"dependsOn": [{"name": "base"}]}));
+    let snapshot = with_artifact();
+    assert!(message(planned(&object, &snapshot)).1.contains("dependency 'apps/base' not found"));
+    let mut base = kustomization("base", &json!({}));
+    base["status"] = json!({"observedGeneration": 3, "conditions": [{"type": "Ready", "status": "False"}]});
+    snapshot.put(key("Kustomization", "base"), base.clone());
+    assert_eq!(message(planned(&object, &snapshot)).1, "dependency 'apps/base' is not ready");
+    base["status"]["conditions"][0]["status"] = json!("True");
+    snapshot.put(key("Kustomization", "base"), base.clone());
+    assert!(message(planned(&object, &snapshot)).1.contains("revision is not up to date"));
+    base["status"]["lastAppliedRevision"] = json!(format!("main@sha1:{}", "a".repeat(40)));
+    snapshot.put(key("Kustomization", "base"), base.clone());
+    assert!(matches!(planned(&object, &snapshot), Plan::Apply(_)));
+    base["status"]["observedGeneration"] = json!(2);
+    snapshot.put(key("Kustomization", "base"), base);
+    assert_eq!(message(planned(&object, &snapshot)).1, "dependency 'apps/base' is not ready");
+}
+
+#[test]
+fn a_dependency_elsewhere_names_the_missing_role() {
+    let object = kustomization("app", &json!({"dependsOn": [{"name": "base", "namespace": "other"}]}));
+    assert!(message(planned(&object, &with_artifact())).1.contains("tenure:peer"));
+}
+
+#[test]
+fn what_is_not_built_yet_is_said_aloud() {
+    let object = kustomization("app", &json!({"decryption": {"provider": "sops"}}));
+    let (reason, text) = message(planned(&object, &with_artifact()));
+    assert_eq!(reason, reasons::FEATURE_GATE_DISABLED);
+    assert!(text.contains("spec.decryption"), "{text}");
+}
+
+#[test]
+fn deletion_follows_the_policy() {
+    let finalize = |spec: Value| {
+        let mut object = kustomization("app", &spec);
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        match planned(&object, &Snapshot::default()) {
+            Plan::Finalize(finalize) => (finalize.orphan, finalize.wait),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(finalize(json!({})), (false, false));
+    assert_eq!(finalize(json!({"prune": false})), (true, false));
+    assert_eq!(finalize(json!({"prune": false, "deletionPolicy": "Delete"})), (false, false));
+    assert_eq!(finalize(json!({"deletionPolicy": "WaitForTermination"})), (false, true));
+    assert_eq!(finalize(json!({"deletionPolicy": "Orphan"})), (true, false));
+    assert_eq!(finalize(json!({"suspend": true})), (true, false));
+}

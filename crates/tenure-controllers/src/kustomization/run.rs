@@ -1,0 +1,308 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tenure_api::{KUSTOMIZE_CONTROLLER, KUSTOMIZE_STATUS_MANAGER, REQUESTED_AT, reasons};
+use tenure_apply::inventory::{self, Entry};
+use tenure_core::{Account, GoDuration, ObjectKey, Revision};
+use tenure_kube::{EventKind, KUSTOMIZATION, KubeError};
+
+use super::applying;
+use super::build::{self, Built};
+use super::finalize;
+use super::plan::{Apply, Plan};
+use super::status::{About, Ending, Failed, Snapshot, status};
+use crate::retry::after;
+use crate::writer::{event, write_status};
+use crate::{Effects, Pass, State, Wake, next_due};
+
+/// Carries the plan out.
+pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> Pass {
+    match plan {
+        Plan::Finalize(plan) => finalize::finalize(key, &plan, effects).await,
+        Plan::Rest => match write(key, effects, &Ending::Rested).await {
+            Ok(_) => Pass::suspended(),
+            Err(error) => lost(key, &error, effects),
+        },
+        Plan::Stall { reason, message } => {
+            let ending = Ending::Stalled { reason, message: &message };
+            said(key, effects, reason, &message, &ending, State::Stalled, None).await
+        }
+        Plan::Wait { reason, message, after } => {
+            let ending = Ending::Waiting { reason, message: &message };
+            said(key, effects, reason, &message, &ending, State::Failed, Some(after)).await
+        }
+        Plan::Apply(plan) => apply(key, *plan, effects).await,
+    }
+}
+
+/// Writes an ending that is nothing but a message, with an event the first time.
+async fn said(
+    key: &ObjectKey,
+    effects: &Effects,
+    reason: &'static str,
+    message: &str,
+    ending: &Ending<'_>,
+    state: State,
+    wait: Option<Duration>,
+) -> Pass {
+    match write(key, effects, ending).await {
+        Ok(true) => {
+            let kind = if reason == reasons::DEPENDENCY_NOT_READY { EventKind::Normal } else { EventKind::Warning };
+            event(effects, key, KUSTOMIZE_CONTROLLER, kind, reason, message.to_owned(), []).await;
+        }
+        Ok(false) => {}
+        Err(error) => return lost(key, &error, effects),
+    }
+    let next_due = wait.map(|wait| after(Timestamp::now(), wait));
+    Pass { state, reason: reason.to_owned(), next_due, wake: Vec::new() }
+}
+
+/// Where a pass failed.
+pub(super) struct Failure {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+    /// What was being done, as Flux words it.
+    pub(super) step: Step,
+    /// What is on the cluster now, where the pass changed it.
+    pub(super) inventory: Option<Vec<Entry>>,
+}
+
+/// The steps of a pass, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Fetching,
+    Building,
+    Applying,
+    Checking,
+}
+
+impl Step {
+    pub(super) fn progress(self, revision: &Revision, timeout: Duration) -> String {
+        let doing = match self {
+            Self::Fetching => "Fetching manifests",
+            Self::Building => "Building manifests",
+            Self::Applying => "Detecting drift",
+            Self::Checking => "Running health checks",
+        };
+        format!("{doing} for revision {revision} with a timeout of {}", GoDuration::new(timeout))
+    }
+}
+
+/// What a successful pass has to say.
+struct Success {
+    inventory: Vec<Entry>,
+    built: Built,
+    changes: Vec<String>,
+    pruned: Vec<String>,
+    healthy: Option<String>,
+}
+
+async fn apply(key: &ObjectKey, plan: Apply, effects: &Arc<Effects>) -> Pass {
+    let began = Instant::now();
+    if !plan.kustomization.has_finalizer()
+        && let Err(error) = super::add_finalizer(KUSTOMIZATION, key, effects).await
+    {
+        return lost(key, &error, effects);
+    }
+    let old = inventory_of(&plan);
+    let worked = tokio::select! {
+        worked = attempt(key, &plan, &old, effects) => worked,
+        () = effects.cancel.cancelled() => return Pass { state: State::Failed, reason: "Canceled".into(), next_due: Some(Timestamp::now()), wake: Vec::new() },
+    };
+    match worked {
+        Ok(success) => succeeded(key, &plan, &old, success, began, effects).await,
+        Err(failure) => failed(key, &plan, &failure, effects).await,
+    }
+}
+
+async fn attempt(key: &ObjectKey, plan: &Apply, old: &[Entry], effects: &Arc<Effects>) -> Result<Success, Failure> {
+    let built = build::build(plan, effects).await?;
+    check_account(&plan.account, effects).await?;
+    let new = applying::entries(&built);
+    check_count(key, &new, effects)?;
+    let client = effects.acting(&plan.account);
+    let applied = applying::apply(&client, &built, plan, key, old, effects).await?;
+    let stale = inventory::stale(old, &new);
+    let pruned = if plan.kustomization.spec.prune && !stale.is_empty() {
+        applying::prune(&client, &stale, &new, key, effects).await?
+    } else {
+        applying::Pruned::default()
+    };
+    let healthy = match applying::wait_healthy(&client, &new, plan, effects).await {
+        Ok(healthy) => healthy,
+        Err(failure) => return Err(Failure { inventory: Some([new, pruned.survivors].concat()), ..failure }),
+    };
+    let inventory = [new, pruned.survivors].concat();
+    Ok(Success { inventory, built, changes: applied, pruned: pruned.lines, healthy })
+}
+
+/// The API server lets a deleted ServiceAccount be impersonated: whether it exists is for us to ask.
+async fn check_account(account: &Account, effects: &Effects) -> Result<(), Failure> {
+    let fail = |message: String| Failure {
+        reason: reasons::RECONCILIATION_FAILED,
+        message,
+        step: Step::Applying,
+        inventory: None,
+    };
+    match effects.own.account_exists(account).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(fail(format!(
+            "ServiceAccount '{}/{}' not found: nothing is applied as an account that does not exist; create it, or name another in spec.serviceAccountName",
+            account.namespace, account.name
+        ))),
+        Err(error) => Err(fail(format!("failed to look up ServiceAccount '{}/{}': {error}", account.namespace, account.name))),
+    }
+}
+
+fn check_count(key: &ObjectKey, new: &[Entry], effects: &Effects) -> Result<(), Failure> {
+    let limit = usize::try_from(effects.home.max_objects).unwrap_or(usize::MAX);
+    if limit == 0 {
+        return Ok(());
+    }
+    let others = effects.snapshot.of_kind("Kustomization").into_iter().filter(|(other, _)| other != key);
+    let held = |object: &Value| object.pointer("/status/inventory/entries").and_then(Value::as_array).map_or(0, Vec::len);
+    let total = new.len() + others.map(|(_, object)| held(&object)).sum::<usize>();
+    if total <= limit {
+        return Ok(());
+    }
+    Err(Failure {
+        reason: reasons::RESOURCE_EXHAUSTED,
+        message: format!(
+            "the home '{}' would hold {total} objects, the Tenant '{}' allows {limit}; raise the Tenant's spec.limits.objects or apply fewer",
+            effects.home.namespace, effects.home.tenant
+        ),
+        step: Step::Building,
+        inventory: None,
+    })
+}
+
+async fn succeeded(
+    key: &ObjectKey,
+    plan: &Apply,
+    old: &[Entry],
+    success: Success,
+    began: Instant,
+    effects: &Arc<Effects>,
+) -> Pass {
+    let changed = !success.changes.is_empty() || !success.pruned.is_empty();
+    let before = effects.snapshot.get(key);
+    let before = |path: &str| before.as_ref().and_then(|object| object.pointer(path).and_then(Value::as_str).map(str::to_owned));
+    let moved = before("/status/lastAppliedRevision").as_deref() != Some(plan.revision.to_string().as_str());
+    let was_ready = before("/status/conditions/0/type").as_deref() == Some("Ready")
+        && before("/status/conditions/0/status").as_deref() == Some("True");
+    let worth_saying = changed || moved || !was_ready || old.len() != success.inventory.len();
+    let snapshot = Snapshot {
+        digest: success.built.digest,
+        took: began.elapsed(),
+        reason: reasons::RECONCILIATION_SUCCEEDED,
+        revision: &plan.revision,
+    };
+    let mut inventory = success.inventory;
+    inventory.sort_by(inventory::apply_order);
+    let ending = Ending::Applied {
+        revision: &plan.revision,
+        inventory: &inventory,
+        history: worth_saying.then_some(snapshot),
+        healthy: success.healthy,
+    };
+    let written = match write(key, effects, &ending).await {
+        Ok(written) => written,
+        Err(error) => return lost(key, &error, effects),
+    };
+    effects.failures.lock().succeeded(key);
+    announce(key, plan, &success.changes, &success.pruned, written && worth_saying, began, effects).await;
+    Pass {
+        state: State::Ready,
+        reason: reasons::RECONCILIATION_SUCCEEDED.to_owned(),
+        next_due: Some(next_due(Timestamp::now(), plan.interval)),
+        wake: if written { vec![Wake::DependantsOf(key.clone())] } else { Vec::new() },
+    }
+}
+
+async fn announce(
+    key: &ObjectKey,
+    plan: &Apply,
+    changes: &[String],
+    pruned: &[String],
+    finished: bool,
+    began: Instant,
+    effects: &Effects,
+) {
+    let revision = || [("kustomize.toolkit.fluxcd.io/revision".to_owned(), plan.revision.to_string())];
+    let say = |reason: &'static str, message: String| {
+        event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Normal, reason, message, revision())
+    };
+    if !changes.is_empty() {
+        say(reasons::PROGRESSING, changes.join("\n")).await;
+    }
+    if !pruned.is_empty() {
+        say(reasons::RECONCILIATION_SUCCEEDED, pruned.join("\n")).await;
+    }
+    if finished {
+        let took = GoDuration::new(Duration::from_millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)));
+        let next = GoDuration::new(plan.interval);
+        say(reasons::RECONCILIATION_SUCCEEDED, format!("Reconciliation finished in {took}, next run in {next}")).await;
+    }
+}
+
+async fn failed(key: &ObjectKey, plan: &Apply, failure: &Failure, effects: &Arc<Effects>) -> Pass {
+    let ending = Ending::Failed(Failed {
+        reason: failure.reason,
+        message: &failure.message,
+        progress: &failure.step.progress(&plan.revision, plan.timeout),
+        attempted: (failure.step != Step::Fetching).then_some(&plan.revision),
+        inventory: failure.inventory.as_deref(),
+        unhealthy: failure.step == Step::Checking,
+        history: None,
+    });
+    match write(key, effects, &ending).await {
+        Ok(true) => {
+            let revision = [("kustomize.toolkit.fluxcd.io/revision".to_owned(), plan.revision.to_string())];
+            let message = failure.message.clone();
+            event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Warning, failure.reason, message, revision).await;
+        }
+        Ok(false) => {}
+        Err(error) => return lost(key, &error, effects),
+    }
+    tracing::warn!(object = %key, reason = failure.reason, error = failure.message, "reconciliation failed");
+    Pass {
+        state: State::Failed,
+        reason: failure.reason.to_owned(),
+        next_due: Some(after(Timestamp::now(), plan.retry)),
+        wake: Vec::new(),
+    }
+}
+
+/// The API server could not be reached or refused: nothing can be said on the object.
+pub(super) fn lost(key: &ObjectKey, error: &KubeError, effects: &Effects) -> Pass {
+    tracing::warn!(object = %key, %error, "failed to write the object's state");
+    let wait = effects.failures.lock().failed(key);
+    Pass {
+        state: State::Failed,
+        reason: "Failed".to_owned(),
+        next_due: Some(after(Timestamp::now(), wait)),
+        wake: Vec::new(),
+    }
+}
+
+/// Brings the status to `ending`; whether anything was written.
+pub(super) async fn write(key: &ObjectKey, effects: &Effects, ending: &Ending<'_>) -> Result<bool, KubeError> {
+    let Some(object) = effects.snapshot.get(key) else { return Ok(false) };
+    let requested = object.pointer("/metadata/annotations").and_then(|all| all.get(REQUESTED_AT));
+    let about = About {
+        generation: object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0),
+        requested_at: requested.and_then(Value::as_str),
+        now: Timestamp::now(),
+    };
+    write_status(effects, KUSTOMIZATION, key, KUSTOMIZE_STATUS_MANAGER, |old| status(old, &about, ending)).await
+}
+
+/// What the object says it holds.
+fn inventory_of(plan: &Apply) -> Vec<Entry> {
+    let status = plan.kustomization.status.as_ref();
+    let entries = status.and_then(|status| status.inventory.as_ref()).map(|inventory| inventory.entries.as_slice());
+    let entry = |entry: &tenure_api::ResourceRef| Entry { id: entry.id.clone(), v: entry.v.clone() };
+    entries.unwrap_or_default().iter().map(entry).collect()
+}

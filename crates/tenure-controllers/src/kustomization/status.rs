@@ -1,0 +1,229 @@
+//! What a Kustomization's status says; pure.
+
+use serde_json::{Value, json};
+use tenure_api::{self as condition, Conditions, rfc3339};
+use tenure_api::{HistorySnapshot, reasons};
+use tenure_apply::inventory::Entry;
+use tenure_core::{Digest, GoDuration, Revision};
+
+use crate::merge::{conditions_of, put};
+
+/// Most snapshots in `status.history`.
+const HISTORY: usize = 5;
+
+/// The facts about the object that its status repeats.
+#[derive(Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) generation: i64,
+    pub(crate) requested_at: Option<&'a str>,
+    pub(crate) now: jiff::Timestamp,
+}
+
+/// How far a pass came.
+#[derive(Debug)]
+pub(crate) enum Ending<'a> {
+    /// Only seen.
+    Rested,
+    /// Objects are about to be made that the inventory does not name yet.
+    Applying { revision: &'a Revision, message: String, inventory: &'a [Entry] },
+    /// Everything is as the revision says.
+    Applied { revision: &'a Revision, inventory: &'a [Entry], history: Option<Snapshot<'a>>, healthy: Option<String> },
+    /// Tried, and tried again later. `progress` is what was being done.
+    Failed(Failed<'a>),
+    /// Something else has to be there first.
+    Waiting { reason: &'static str, message: &'a str },
+    /// Not tried until something changes.
+    Stalled { reason: &'static str, message: &'a str },
+}
+
+/// A failed pass.
+#[derive(Debug)]
+pub(crate) struct Failed<'a> {
+    pub(crate) reason: &'static str,
+    pub(crate) message: &'a str,
+    pub(crate) progress: &'a str,
+    /// Set once the build began.
+    pub(crate) attempted: Option<&'a Revision>,
+    /// The inventory, where the pass changed it.
+    pub(crate) inventory: Option<&'a [Entry]>,
+    /// Health checks ran and failed.
+    pub(crate) unhealthy: bool,
+    pub(crate) history: Option<Snapshot<'a>>,
+}
+
+/// One line of `status.history`.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot<'a> {
+    pub(crate) digest: Digest,
+    pub(crate) took: std::time::Duration,
+    pub(crate) reason: &'static str,
+    pub(crate) revision: &'a Revision,
+}
+
+/// The new status, from the old one.
+pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Value {
+    let mut status = old.clone();
+    if let Some(requested) = about.requested_at {
+        status["lastHandledReconcileAt"] = json!(requested);
+    }
+    let mut list = conditions_of(old);
+    let mut conditions = Conditions::new(&mut list, about.generation, about.now);
+    match ending {
+        Ending::Rested => return status,
+        Ending::Applying { revision, message, inventory } => {
+            conditions.mark_reconciling(reasons::PROGRESSING, message);
+            conditions.mark_unknown(condition::READY, reasons::PROGRESSING, "Reconciliation in progress");
+            status["lastAttemptedRevision"] = json!(revision);
+            set_inventory(&mut status, inventory);
+        }
+        Ending::Applied { revision, inventory, history, healthy } => {
+            conditions.remove(condition::RECONCILING).remove(condition::STALLED);
+            let message = format!("Applied revision: {revision}");
+            conditions.mark_true(condition::READY, reasons::RECONCILIATION_SUCCEEDED, &message);
+            match healthy {
+                Some(message) => conditions.mark_true(condition::HEALTHY, reasons::SUCCEEDED, message),
+                None => conditions.remove(condition::HEALTHY),
+            };
+            status["observedGeneration"] = json!(about.generation);
+            status["lastAppliedRevision"] = json!(revision);
+            status["lastAttemptedRevision"] = json!(revision);
+            set_inventory(&mut status, inventory);
+            if let Some(snapshot) = history {
+                add_history(&mut status, snapshot, about);
+            }
+        }
+        Ending::Failed(failed) => {
+            conditions.mark_reconciling(reasons::PROGRESSING_WITH_RETRY, failed.progress);
+            conditions.mark_false(condition::READY, failed.reason, failed.message);
+            if failed.unhealthy {
+                conditions.mark_false(condition::HEALTHY, failed.reason, failed.message);
+            }
+            if let Some(revision) = failed.attempted {
+                status["lastAttemptedRevision"] = json!(revision);
+            }
+            if let Some(inventory) = failed.inventory {
+                set_inventory(&mut status, inventory);
+            }
+            if let Some(snapshot) = &failed.history {
+                add_history(&mut status, snapshot, about);
+            }
+        }
+        Ending::Waiting { reason, message } => {
+            conditions.remove(condition::RECONCILING).remove(condition::STALLED);
+            conditions.mark_false(condition::READY, reason, message);
+        }
+        Ending::Stalled { reason, message } => {
+            conditions.mark_stalled(reason, message);
+            conditions.mark_false(condition::READY, reason, message);
+        }
+    }
+    status["conditions"] = json!(list);
+    status
+}
+
+fn set_inventory(status: &mut Value, entries: &[Entry]) {
+    let list: Vec<_> = entries.iter().map(|entry| json!({"id": entry.id, "v": entry.v})).collect();
+    put(status, "inventory", Some(json!({ "entries": list })));
+}
+
+/// Newest first; one line per (digest, outcome), which counts how often it came.
+fn add_history(status: &mut Value, snapshot: &Snapshot<'_>, about: &About<'_>) {
+    let old: Vec<HistorySnapshot> =
+        status.get("history").and_then(|list| serde::Deserialize::deserialize(list).ok()).unwrap_or_default();
+    let now = rfc3339(about.now);
+    let digest = snapshot.digest.to_string();
+    let same = |line: &HistorySnapshot| line.digest == digest && line.last_reconciled_status == snapshot.reason;
+    let known = old.iter().find(|line| same(line));
+    let line = HistorySnapshot {
+        digest: digest.clone(),
+        first_reconciled: known.map_or_else(|| now.clone(), |line| line.first_reconciled.clone()),
+        last_reconciled: now.clone(),
+        last_reconciled_duration: milliseconds(snapshot.took).to_string(),
+        last_reconciled_status: snapshot.reason.to_owned(),
+        total_reconciliations: known.map_or(1, |line| line.total_reconciliations + 1),
+        metadata: Some([("revision".to_owned(), snapshot.revision.to_string())].into()),
+    };
+    let rest = old.iter().filter(|line| !same(line)).cloned();
+    let lines: Vec<_> = std::iter::once(line).chain(rest).take(HISTORY).collect();
+    status["history"] = json!(lines);
+}
+
+fn milliseconds(took: std::time::Duration) -> GoDuration {
+    GoDuration::new(std::time::Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about(second: i64) -> About<'static> {
+        About { generation: 3, requested_at: None, now: jiff::Timestamp::from_second(second).expect("in range") }
+    }
+
+    fn revision(letter: char) -> Revision {
+        Revision::git(Some("main"), &letter.to_string().repeat(40))
+    }
+
+    fn applied<'a>(revision: &'a Revision, history: Option<Snapshot<'a>>) -> Ending<'a> {
+        Ending::Applied { revision, inventory: &[], history, healthy: None }
+    }
+
+    fn snapshot<'a>(revision: &'a Revision, content: &[u8]) -> Snapshot<'a> {
+        let took = std::time::Duration::from_millis(1500);
+        Snapshot { digest: Digest::of(content), took, reason: reasons::RECONCILIATION_SUCCEEDED, revision }
+    }
+
+    #[test]
+    fn a_pass_that_changed_nothing_writes_nothing() {
+        let revision = revision('a');
+        let first = status(&json!({"observedGeneration": -1}), &about(1), &applied(&revision, None));
+        assert_eq!(status(&first, &about(50), &applied(&revision, None)), first);
+        assert_eq!(first["conditions"][0]["message"], format!("Applied revision: {revision}"));
+        assert_eq!(first["observedGeneration"], 3);
+    }
+
+    #[test]
+    fn a_failure_keeps_what_was_applied_and_does_not_claim_the_generation() {
+        let (old, new) = (revision('a'), revision('b'));
+        let before = status(&json!({"observedGeneration": 2}), &About { generation: 2, ..about(1) }, &applied(&old, None));
+        let failed = Failed {
+            reason: reasons::BUILD_FAILED,
+            message: "a.yaml:3:1: no",
+            progress: "Building manifests",
+            attempted: Some(&new),
+            inventory: None,
+            unhealthy: false,
+            history: None,
+        };
+        let after = status(&before, &about(2), &Ending::Failed(failed));
+        assert_eq!(after["observedGeneration"], 2);
+        assert_eq!(after["lastAppliedRevision"], json!(old));
+        assert_eq!(after["lastAttemptedRevision"], json!(new));
+        assert_eq!(after["inventory"], before["inventory"]);
+        assert_eq!(after["conditions"][0]["reason"], reasons::PROGRESSING_WITH_RETRY);
+        assert_eq!(after["conditions"][1]["observedGeneration"], 3);
+    }
+
+    #[test]
+    fn waiting_is_not_reconciling() {
+        let waiting = Ending::Waiting { reason: reasons::DEPENDENCY_NOT_READY, message: "dependency 'a/b' is not ready" };
+        let failed = status(&json!({}), &about(1), &Ending::Stalled { reason: reasons::ACCESS_DENIED, message: "no" });
+        let after = status(&failed, &about(2), &waiting);
+        assert_eq!(after["conditions"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn history_counts_what_repeats_and_keeps_five() {
+        let revision = revision('a');
+        let mut now = json!({});
+        for content in [b"1", b"2", b"3", b"4", b"5", b"6", b"5"] {
+            now = status(&now, &about(9), &applied(&revision, Some(snapshot(&revision, content))));
+        }
+        let history = now["history"].as_array().expect("a list");
+        assert_eq!(history.len(), 5);
+        assert_eq!(history[0]["digest"], Digest::of(b"5").to_string());
+        assert_eq!(history[0]["totalReconciliations"], 2);
+        assert_eq!(history[0]["lastReconciledDuration"], "1.5s");
+        assert_eq!(history[0]["metadata"]["revision"], revision.to_string());
+    }
+}

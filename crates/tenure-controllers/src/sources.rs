@@ -1,0 +1,136 @@
+//! What a controller asks of the source cache, as a trait: the wire is the worker's business.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tenure_core::{Classify, Digest, Retry, Revision, Secret, SourceUrl};
+
+/// The source cache as a controller sees it.
+#[async_trait]
+pub trait Sources: Send + Sync {
+    /// Asks the remote, with this credential, what the reference means now.
+    ///
+    /// # Errors
+    /// When the cache cannot be reached, or says why the remote gave nothing.
+    async fn resolve(&self, request: &GitRequest) -> Result<Resolved, SourceFailure>;
+
+    /// Writes the artifact's bytes to `to` and checks them against its digest.
+    ///
+    /// # Errors
+    /// When the cache cannot be reached, refuses the grant, or sends other bytes.
+    async fn fetch(&self, resolved: &Resolved, to: PathBuf) -> Result<(), SourceFailure>;
+
+    /// Forgets credential and grants for a remote; best effort, for a source that was deleted.
+    async fn release(&self, url: &SourceUrl);
+}
+
+/// One question to the cache.
+#[derive(Debug, Clone)]
+pub struct GitRequest {
+    /// The repository.
+    pub url: SourceUrl,
+    /// What to look up in it.
+    pub reference: GitReference,
+    /// What opens it.
+    pub credential: GitCredential,
+    /// `spec.ignore`, if set.
+    pub ignore: Option<String>,
+    /// Directories to keep; empty keeps all.
+    pub sparse: Vec<String>,
+    /// Covers connecting, listing and fetching.
+    pub timeout: Duration,
+    /// Largest archive accepted, in bytes.
+    pub max_artifact_bytes: u64,
+}
+
+/// `spec.ref` after precedence: commit, name, semver, tag, branch; `master` when empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the variants are the fields of spec.ref")]
+pub enum GitReference {
+    Branch(String),
+    Tag(String),
+    Semver(String),
+    Name(String),
+    Commit { commit: String, branch: Option<String> },
+}
+
+/// What opens a repository; from a Secret of the home.
+#[derive(Debug, Clone, Default)]
+pub struct GitCredential {
+    /// User and password, token, or key.
+    pub kind: GitCredentialKind,
+    /// Roots to trust for https, beside the usual ones.
+    pub ca_pem: Option<Secret>,
+    /// Client certificate and key for https.
+    pub client: Option<(Secret, Secret)>,
+}
+
+/// The kinds of credential that a Git Secret can hold.
+#[derive(Debug, Clone, Default)]
+pub enum GitCredentialKind {
+    /// Anonymous.
+    #[default]
+    None,
+    /// `username` and `password`.
+    Basic {
+        /// `username`
+        username: String,
+        /// `password`
+        password: Secret,
+    },
+    /// `bearerToken`.
+    Bearer(Secret),
+    /// `identity`, `known_hosts`, and `password` as the key's passphrase.
+    Ssh {
+        /// Private key, PEM.
+        identity: Secret,
+        /// Passphrase of the key.
+        passphrase: Option<Secret>,
+        /// Lines as in OpenSSH's file.
+        known_hosts: Secret,
+        /// Used when the URL names no user.
+        username: String,
+    },
+}
+
+/// The cache's answer.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// `main@sha1:…`
+    pub revision: Revision,
+    /// Of the archive.
+    pub digest: Digest,
+    /// Of the archive, in bytes.
+    pub size: u64,
+    /// First line of the commit message.
+    pub subject: String,
+    /// What the archive does not hold but the repository does, such as dropped links.
+    pub metadata: Vec<(String, String)>,
+    /// Opens the artifact to this home for a while.
+    pub grant: Secret,
+}
+
+/// Why the cache gave nothing, in the words of a condition.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct SourceFailure {
+    /// Flux's condition reason.
+    pub reason: &'static str,
+    /// For a person: what was attempted, on which remote, and what would cure it.
+    pub message: String,
+    /// When to ask again.
+    pub retry: Retry,
+    /// The cache itself is out of reach: what is here already stays authoritative.
+    pub cache_down: bool,
+}
+
+impl Classify for SourceFailure {
+    fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    fn retry(&self) -> Retry {
+        self.retry
+    }
+}

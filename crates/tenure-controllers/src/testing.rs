@@ -1,0 +1,25 @@
+//! Builders for the tables of this crate.
+
+use tenure_core::{Account, Name};
+
+use crate::{Home, SourcePolicy};
+
+/// A valid name.
+pub(crate) fn name(text: &str) -> Name {
+    Name::new(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// A home with these accounts and no other rule.
+pub(crate) fn home(namespace: &str, accounts: &[(&str, &str)]) -> Home {
+    let account = |(namespace, account): &(&str, &str)| Account { namespace: name(namespace), name: name(account) };
+    Home {
+        tenant: "dev-team".to_owned(),
+        namespace: name(namespace),
+        accounts: accounts.iter().map(account).collect(),
+        sources: SourcePolicy::default(),
+        strict: false,
+        suspended: false,
+        max_objects: 0,
+        max_artifact_bytes: 64 << 20,
+    }
+}
