@@ -64,11 +64,6 @@ impl Resource {
         Id { group: group.to_owned(), version: version.to_owned(), kind: field(&["kind"]), name: field(&["metadata", "name"]), namespace: field(&["metadata", "namespace"]) }
     }
 
-    /// The id it was read with.
-    pub(crate) fn original(&self) -> Id {
-        self.previous.first().cloned().unwrap_or_else(|| self.id())
-    }
-
     /// Remembers the id before a change.
     pub(crate) fn remember(&mut self) {
         let id = self.id();

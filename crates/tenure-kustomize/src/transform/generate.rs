@@ -1,9 +1,184 @@
-use crate::file::KustFile;
+//! `configMapGenerator` and `secretGenerator`.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::strings;
+use crate::file::{Generator, GeneratorOptions, KustFile};
 use crate::load::Loader;
 use crate::resource::Resource;
-use crate::{Error, Reason, RelPath};
+use crate::{Error, RelPath, object};
 
-/// Not yet.
-pub(crate) fn run(_: &mut Loader<'_>, _: &RelPath, file: &KustFile, _: &mut Vec<Resource>) -> Result<(), Error> {
-    if file.config_maps.is_empty() { Ok(()) } else { Err(file.error("configMapGenerator", Reason::Unsupported)) }
+/// Adds the generated objects, or merges them into those that are there.
+pub(crate) fn run(loader: &mut Loader<'_>, dir: &RelPath, file: &KustFile, all: &mut Vec<Resource>) -> Result<(), Error> {
+    for (field, kind, list) in [("configMapGenerator", "ConfigMap", &file.config_maps), ("secretGenerator", "Secret", &file.secrets)] {
+        for (i, generator) in list.iter().enumerate() {
+            let made = generate(loader, dir, kind, generator, file.generator_options.as_ref());
+            made.and_then(|new| absorb(all, new, generator)).map_err(|e| file.place(&format!("{field}/{i}"), e))?;
+        }
+    }
+    Ok(())
+}
+
+type Pairs = BTreeMap<String, Vec<u8>>;
+
+fn generate(loader: &mut Loader<'_>, dir: &RelPath, kind: &str, generator: &Generator, global: Option<&GeneratorOptions>) -> Result<Resource, Error> {
+    if generator.name.is_empty() {
+        return Err(Error::invalid("a generator needs a name"));
+    }
+    let pairs = pairs(loader, dir, generator)?;
+    let mut value = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": generator.name}});
+    if let Some(namespace) = generator.namespace.as_ref().filter(|n| !n.is_empty()) {
+        value["metadata"]["namespace"] = Value::from(namespace.clone());
+    }
+    let local = generator.options.as_ref();
+    for options in [global, local].into_iter().flatten() {
+        metadata(&mut value, "labels", strings(&options.labels)?);
+        metadata(&mut value, "annotations", strings(&options.annotations)?);
+    }
+    let any = |get: fn(&GeneratorOptions) -> Option<bool>| [global, local].into_iter().flatten().any(|o| get(o) == Some(true));
+    if any(|o| o.immutable) {
+        value["immutable"] = Value::Bool(true);
+    }
+    if kind == "Secret" {
+        value["type"] = Value::from(generator.secret_type.clone().unwrap_or_else(|| "Opaque".into()));
+    }
+    fill(&mut value, kind, pairs);
+    let mut resource = Resource::new(value, format!("the generator of {kind} {:?} in {dir}", generator.name));
+    resource.needs_hash = !any(|o| o.disable_name_suffix_hash);
+    Ok(resource)
+}
+
+fn metadata(value: &mut Value, field: &str, pairs: Vec<(String, String)>) {
+    if !pairs.is_empty()
+        && let Some(map) = object::mapping(value, &["metadata", field])
+    {
+        map.extend(pairs.into_iter().map(|(k, v)| (k, Value::String(v))));
+    }
+}
+
+fn fill(value: &mut Value, kind: &str, pairs: Pairs) {
+    let (mut data, mut binary) = (Map::new(), Map::new());
+    for (key, bytes) in pairs {
+        match String::from_utf8(bytes) {
+            Ok(text) if kind == "ConfigMap" => data.insert(key, Value::String(text)),
+            Ok(text) => data.insert(key, Value::String(base64(text.as_bytes()))),
+            Err(e) if kind == "ConfigMap" => binary.insert(key, Value::String(base64(e.as_bytes()))),
+            Err(e) => data.insert(key, Value::String(base64(e.as_bytes()))),
+        };
+    }
+    for (field, map) in [("data", data), ("binaryData", binary)] {
+        if !map.is_empty() {
+            value[field] = Value::Object(map);
+        }
+    }
+}
+
+/// In lines of 70 characters once there is more than one line, as kustomize writes it.
+fn base64(bytes: &[u8]) -> String {
+    const LINE: usize = 70;
+    let text = STANDARD.encode(bytes);
+    if text.len() < LINE {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + text.len() / LINE + 1);
+    for (i, c) in text.chars().enumerate() {
+        if i > 0 && i % LINE == 0 {
+            out.push('\n');
+        }
+        out.push(c);
+    }
+    out.push('\n');
+    out
+}
+
+fn pairs(loader: &mut Loader<'_>, dir: &RelPath, generator: &Generator) -> Result<Pairs, Error> {
+    let mut pairs = Pairs::new();
+    for name in generator.envs.iter().chain(generator.env.iter()) {
+        let (path, bytes) = loader.read_named(dir, name)?;
+        let text = String::from_utf8(bytes).map_err(|_| Error::invalid(format!("{path} is not UTF-8")))?;
+        for line in text.trim_start_matches('\u{feff}').lines().map(str::trim_start).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+            let (key, value) = line.split_once('=').unwrap_or((line, ""));
+            insert(&mut pairs, key, value.as_bytes().to_vec())?;
+        }
+    }
+    for literal in &generator.literals {
+        // The literal may be a secret: no part of it but the key is shown.
+        let (key, value) = literal.split_once('=').ok_or_else(|| Error::invalid("a literal must be of the form key=value"))?;
+        insert(&mut pairs, key, unquote(value).as_bytes().to_vec())?;
+    }
+    for spec in &generator.files {
+        let (key, name) = match spec.split_once('=') {
+            Some((key, name)) => (key.to_owned(), name),
+            None => (spec.rsplit('/').next().unwrap_or_default().to_owned(), spec.as_str()),
+        };
+        let (_, bytes) = loader.read_named(dir, name)?;
+        insert(&mut pairs, &key, bytes)?;
+    }
+    Ok(pairs)
+}
+
+fn insert(pairs: &mut Pairs, key: &str, value: Vec<u8>) -> Result<(), Error> {
+    let ok = !key.is_empty() && key.len() <= 253 && key != "." && key != ".." && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    if !ok {
+        return Err(Error::invalid(format!("{:?} is not a valid key", key.chars().take(100).collect::<String>())));
+    }
+    if pairs.insert(key.to_owned(), value).is_some() { Err(Error::invalid(format!("key {key:?} is given twice"))) } else { Ok(()) }
+}
+
+fn unquote(text: &str) -> &str {
+    let inner = |q: char| text.strip_prefix(q).and_then(|t| t.strip_suffix(q));
+    inner('"').or_else(|| inner('\'')).unwrap_or(text)
+}
+
+fn absorb(all: &mut Vec<Resource>, mut new: Resource, generator: &Generator) -> Result<(), Error> {
+    let id = new.id();
+    let mut found = all.iter_mut().filter(|r| r.any_id(|other| other.same_object(&id)));
+    let (old, second) = (found.next(), found.next().is_some());
+    match (generator.behavior.as_deref().unwrap_or_default(), old) {
+        ("" | "create" | "unspecified", None) => {
+            all.push(new);
+            Ok(())
+        }
+        ("" | "create" | "unspecified", Some(_)) => Err(Error::invalid(format!("{} is there already; set behavior to merge or replace", id.shown()))),
+        ("merge" | "replace", None) => Err(Error::invalid(format!("{} does not exist, so it cannot be merged or replaced", id.shown()))),
+        ("merge" | "replace", Some(_)) if second => Err(Error::invalid(format!("{} could be several objects", id.shown()))),
+        (behavior, Some(old)) if behavior == "merge" || behavior == "replace" => {
+            combine(old, &mut new, behavior == "merge");
+            Ok(())
+        }
+        (other, _) => Err(Error::invalid(format!("unknown behavior {other:?}"))),
+    }
+}
+
+/// The old object keeps its name; labels and annotations are merged, data too if asked for.
+fn combine(old: &mut Resource, new: &mut Resource, merge: bool) {
+    let mut value = new.value.take();
+    let mut meta = old.value.get("metadata").cloned().unwrap_or_default();
+    for field in ["labels", "annotations"] {
+        overlay(&mut meta, &value["metadata"], field);
+    }
+    value["metadata"] = meta;
+    if merge {
+        let mut merged = old.value.clone();
+        for field in ["data", "binaryData"] {
+            overlay(&mut merged, &value, field);
+            if let Some(data) = merged.get(field) {
+                value[field] = data.clone();
+            }
+        }
+    }
+    old.value = value;
+    old.needs_hash |= new.needs_hash;
+}
+
+fn overlay(base: &mut Value, top: &Value, field: &str) {
+    if let Some(top) = top.get(field).and_then(Value::as_object)
+        && let Some(map) = object::mapping(base, &[field])
+    {
+        map.extend(top.iter().map(|(k, v)| (k.clone(), v.clone())));
+    }
 }

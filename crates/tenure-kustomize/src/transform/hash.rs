@@ -1,7 +1,60 @@
+//! The name suffix that makes a generated object's name change with its content.
+
+use serde_json::{Value, json};
+use tenure_core::Digest;
+
 use crate::Error;
 use crate::resource::Resource;
 
-/// Not yet.
-pub(crate) fn run(_: &mut [Resource]) -> Result<(), Error> {
+/// Appends the hash to the names of generated objects.
+pub(crate) fn run(all: &mut [Resource]) -> Result<(), Error> {
+    for resource in all.iter_mut().filter(|r| r.needs_hash) {
+        let id = resource.id();
+        let hash = suffix(&resource.value, &id.kind, &id.name);
+        resource.remember();
+        resource.set_name(&format!("{}-{hash}", id.name));
+    }
     Ok(())
+}
+
+fn suffix(value: &Value, kind: &str, name: &str) -> String {
+    let field = |key: &str| value.get(key).cloned().unwrap_or_else(|| Value::from(""));
+    let content = match kind {
+        "ConfigMap" if value.get("binaryData").is_some_and(Value::is_object) => json!({"binaryData": field("binaryData"), "data": field("data"), "kind": kind, "name": name}),
+        "ConfigMap" => json!({"data": field("data"), "kind": kind, "name": name}),
+        "Secret" if value.get("stringData").is_some_and(Value::is_object) => json!({"data": field("data"), "kind": kind, "name": name, "stringData": field("stringData"), "type": field("type")}),
+        "Secret" => json!({"data": field("data"), "kind": kind, "name": name, "type": field("type")}),
+        _ => value.clone(),
+    };
+    Digest::of(go_json(&content).as_bytes()).hex().chars().take(10).map(readable).collect()
+}
+
+/// No vowels and no digits that look like letters.
+const fn readable(c: char) -> char {
+    match c {
+        '0' => 'g',
+        '1' => 'h',
+        '3' => 'k',
+        'a' => 'm',
+        'e' => 't',
+        c => c,
+    }
+}
+
+/// JSON as Go's encoder writes it: keys sorted, `<`, `>`, `&` and line separators escaped.
+fn go_json(value: &Value) -> String {
+    fn sorted(value: &Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                let mut members: Vec<_> = map.iter().collect();
+                members.sort_by(|a, b| a.0.cmp(b.0));
+                Value::Object(members.into_iter().map(|(k, v)| (k.clone(), sorted(v))).collect())
+            }
+            Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+            other => other.clone(),
+        }
+    }
+    let text = sorted(value).to_string();
+    let escapes = [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+    escapes.iter().fold(text, |text, (c, escaped)| text.replace(*c, escaped))
 }
