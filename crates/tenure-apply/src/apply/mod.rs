@@ -1,0 +1,201 @@
+//! The apply itself: sort into stages, dry-run, compare, write, wait.
+
+mod kinds;
+mod live;
+mod stage;
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use serde_json::Value;
+use tenure_kube::{ActingClient, Discovery, ResourceInfo};
+use tokio_util::sync::CancellationToken;
+
+use crate::health::{HealthError, wait_healthy};
+use crate::kstatus::{self, Verdict};
+use crate::normalise::normalise;
+use crate::object::ObjectRef;
+use crate::order::{self, Stage};
+use crate::owner::Owner;
+use crate::report::{ApplyError, ApplyFailure, Report};
+
+use kinds::Kinds;
+
+/// How long the objects of a stage may take to become ready before the next.
+const BETWEEN_STAGES: Duration = Duration::from_secs(60);
+
+/// How to apply.
+#[derive(Clone, Debug)]
+pub struct ApplyOptions {
+    /// Whose objects these are.
+    pub owner: Owner,
+    /// Who owns the fields, as in `kustomize-controller`.
+    pub field_manager: String,
+    /// Recreate objects of which a field cannot be changed.
+    pub force: bool,
+    /// How many dry-runs at once; Flux has 4.
+    pub concurrency: usize,
+    /// Stops between two requests.
+    pub cancel: CancellationToken,
+}
+
+impl ApplyOptions {
+    /// Flux's defaults for `owner`.
+    #[must_use]
+    pub fn new(owner: Owner) -> Self {
+        Self {
+            owner,
+            field_manager: "kustomize-controller".to_owned(),
+            force: false,
+            concurrency: 4,
+            cancel: CancellationToken::new(),
+        }
+    }
+}
+
+/// One object on its way.
+pub(crate) struct Item {
+    pub(crate) at: ObjectRef,
+    pub(crate) desired: Value,
+}
+
+/// An [`Item`] whose kind is known.
+pub(crate) struct Placed {
+    pub(crate) at: ObjectRef,
+    pub(crate) desired: Value,
+    pub(crate) info: ResourceInfo,
+}
+
+/// Applies `objects` as the client's account. Kinds that a CustomResourceDefinition among the
+/// objects defines need not be in `discovery`.
+///
+/// # Errors
+/// With what had been written before: nothing of the stage that failed its dry-run.
+pub async fn apply(
+    client: &ActingClient,
+    discovery: &Discovery,
+    objects: Vec<Value>,
+    options: &ApplyOptions,
+) -> Result<Report, ApplyFailure> {
+    let mut report = Report::default();
+    match run(client, discovery, objects, options, &mut report).await {
+        Ok(()) => Ok(report),
+        Err(error) => Err(ApplyFailure {
+            error: Box::new(error),
+            report_so_far: report,
+        }),
+    }
+}
+
+async fn run(
+    client: &ActingClient,
+    discovery: &Discovery,
+    objects: Vec<Value>,
+    options: &ApplyOptions,
+    report: &mut Report,
+) -> Result<(), ApplyError> {
+    let stages = sort(objects, &options.owner)?;
+    let last = stages.keys().next_back().copied();
+    let mut kinds = Kinds::new(discovery);
+    for (stage, items) in stages {
+        let placed = kinds.place(items)?;
+        let after = stage::run(client, &kinds, placed, options, report).await?;
+        if Some(stage) != last {
+            for object in &after {
+                kinds.learn(object);
+            }
+            settle(client, &kinds.all(), &after, options).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Normalised, marked as the owner's, by stage and in order.
+fn sort(objects: Vec<Value>, owner: &Owner) -> Result<BTreeMap<Stage, Vec<Item>>, ApplyError> {
+    let mut stages: BTreeMap<Stage, Vec<Item>> = BTreeMap::new();
+    let mut seen = HashSet::new();
+    for mut desired in objects {
+        normalise(&mut desired);
+        owner.mark(&mut desired);
+        let at = ObjectRef::of(&desired);
+        if at.version.is_empty() || at.kind.is_empty() || at.name.is_empty() {
+            return Err(ApplyError::NotAnObject { object: at });
+        }
+        if !seen.insert(ObjectRef {
+            version: String::new(),
+            ..at.clone()
+        }) {
+            return Err(ApplyError::Twice { object: at });
+        }
+        stages
+            .entry(order::stage_of(&at))
+            .or_default()
+            .push(Item { at, desired });
+    }
+    for items in stages.values_mut() {
+        items.sort_by(|a, b| order::compare(&a.at, &b.at));
+    }
+    Ok(stages)
+}
+
+/// Waits for what is not ready yet; asks for nothing when all is.
+async fn settle(
+    client: &ActingClient,
+    discovery: &Discovery,
+    after: &[Value],
+    options: &ApplyOptions,
+) -> Result<(), ApplyError> {
+    let now = jiff::Timestamp::now();
+    let late = after
+        .iter()
+        .filter(|object| kstatus::compute(object, now).verdict != Verdict::Current);
+    let late: Vec<ObjectRef> = late.map(ObjectRef::of).collect();
+    if late.is_empty() {
+        return Ok(());
+    }
+    match wait_healthy(client, discovery, &late, BETWEEN_STAGES, &options.cancel).await {
+        Ok(_) => Ok(()),
+        Err(HealthError::Cancelled) => Err(ApplyError::Cancelled),
+        Err(error) => Err(ApplyError::NotReady(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn objects_are_sorted_into_stages_and_twice_is_refused() {
+        let object =
+            |kind: &str, name: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}});
+        let owner = Owner {
+            name: "o".into(),
+            namespace: "n".into(),
+        };
+        let sorted = sort(
+            vec![
+                object("Secret", "b"),
+                object("ConfigMap", "a"),
+                object("Namespace", "c"),
+            ],
+            &owner,
+        );
+        let sorted = sorted.expect("three objects");
+        let names = |stage| {
+            sorted
+                .get(&stage)
+                .map(|i| i.iter().map(|i| i.at.name.as_str()).collect::<Vec<_>>())
+        };
+        assert_eq!(names(Stage::Definitions), Some(vec!["c"]));
+        assert_eq!(names(Stage::Rest), Some(vec!["a", "b"]));
+        assert!(matches!(
+            sort(vec![object("Secret", "a"), object("Secret", "a")], &owner),
+            Err(ApplyError::Twice { .. })
+        ));
+        assert!(matches!(
+            sort(vec![object("Secret", "")], &owner),
+            Err(ApplyError::NotAnObject { .. })
+        ));
+    }
+}

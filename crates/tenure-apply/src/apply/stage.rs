@@ -1,0 +1,269 @@
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::Value;
+use tenure_kube::{ActingClient, Applied, ApplyParams, By, DeleteParams, KubeError, WatchEvent};
+
+use super::kinds::Kinds;
+use super::{ApplyOptions, Placed, live};
+use crate::managed;
+use crate::owner::Marker;
+use crate::report::{Action, ApplyError, Report};
+
+/// How long a new kind may take to be served after its definition is established.
+const NEW_KIND: Duration = Duration::from_secs(10);
+const NEW_KIND_STEP: Duration = Duration::from_millis(200);
+/// How long an object that is recreated may take to go.
+const GONE: Duration = Duration::from_secs(60);
+
+/// What a dry-run says is to be done with an object.
+enum Verdict {
+    Skip,
+    Create,
+    /// It is there; the object as it would be.
+    Compare(Value),
+    Recreate,
+}
+
+/// What will be done with an object.
+enum Step {
+    Skip,
+    /// It is as wanted, and this is how.
+    Keep(Value),
+    Write {
+        patch: Option<Value>,
+    },
+    Recreate,
+}
+
+/// Dry-runs the whole stage, then writes what has to be. Gives the objects as they are afterwards.
+pub(crate) async fn run(
+    client: &ActingClient,
+    kinds: &Kinds<'_>,
+    placed: Vec<Placed>,
+    options: &ApplyOptions,
+    report: &mut Report,
+) -> Result<Vec<Value>, ApplyError> {
+    let dry_runs = stream::iter(&placed).map(|p| dry_run(client, kinds, p, options));
+    let verdicts: Vec<Verdict> = dry_runs
+        .buffered(options.concurrency.max(1))
+        .try_collect()
+        .await?;
+    let steps = decide(client, &placed, verdicts, options).await?;
+    let mut after = Vec::with_capacity(placed.len());
+    for (placed, step) in placed.iter().zip(steps) {
+        if options.cancel.is_cancelled() {
+            return Err(ApplyError::Cancelled);
+        }
+        let (action, object) = carry_out(client, placed, step, options).await?;
+        report.add(&placed.at, action);
+        after.extend(object);
+    }
+    Ok(after)
+}
+
+async fn dry_run(
+    client: &ActingClient,
+    kinds: &Kinds<'_>,
+    placed: &Placed,
+    options: &ApplyOptions,
+) -> Result<Verdict, ApplyError> {
+    if options.cancel.is_cancelled() {
+        return Err(ApplyError::Cancelled);
+    }
+    if Marker::Skip.on(&placed.desired) {
+        return Ok(Verdict::Skip);
+    }
+    if Marker::IfNotPresent.on(&placed.desired) && live::read_one(client, placed).await?.is_some() {
+        return Ok(Verdict::Skip);
+    }
+    match send(client, kinds, placed, options, true).await {
+        Ok(applied) if applied.created => Ok(Verdict::Create),
+        // The result holds the labels and annotations of the live object, its markers among them.
+        Ok(applied) if Marker::Skip.on(&applied.object) => Ok(Verdict::Skip),
+        Ok(applied) => Ok(Verdict::Compare(applied.object)),
+        Err(error) => refused(client, placed, options, error).await,
+    }
+}
+
+/// A refusal may not matter (the live object is marked) or be what force is for.
+async fn refused(
+    client: &ActingClient,
+    placed: &Placed,
+    options: &ApplyOptions,
+    error: KubeError,
+) -> Result<Verdict, ApplyError> {
+    if !error.is_invalid() && !error.is_conflict() {
+        return Err(ApplyError::dry_run(&placed.at, error));
+    }
+    let live = live::read_one(client, placed).await.ok().flatten();
+    if live.as_ref().is_some_and(|live| Marker::Skip.on(live)) {
+        return Ok(Verdict::Skip);
+    }
+    let force = options.force
+        || Marker::Force.on(&placed.desired)
+        || live.as_ref().is_some_and(|l| Marker::Force.on(l));
+    if force && live.is_some() && is_immutable(&error) {
+        return Ok(Verdict::Recreate);
+    }
+    Err(ApplyError::dry_run(&placed.at, error))
+}
+
+fn is_immutable(error: &KubeError) -> bool {
+    let message = error.message();
+    error.is_conflict()
+        || error.is_invalid()
+        || message.contains("is immutable")
+        || message.contains("immutable field")
+}
+
+async fn decide(
+    client: &ActingClient,
+    placed: &[Placed],
+    verdicts: Vec<Verdict>,
+    options: &ApplyOptions,
+) -> Result<Vec<Step>, ApplyError> {
+    let there = placed
+        .iter()
+        .zip(&verdicts)
+        .filter(|(_, v)| matches!(v, Verdict::Compare(_)));
+    let there: Vec<&Placed> = there.map(|(p, _)| p).collect();
+    let live = live::read(client, &there, &options.owner).await?;
+    let step = |(placed, verdict): (&Placed, Verdict)| match verdict {
+        Verdict::Skip => Step::Skip,
+        Verdict::Create => Step::Write { patch: None },
+        Verdict::Recreate => Step::Recreate,
+        Verdict::Compare(wanted) => match live.get(&placed.at) {
+            Some(live) => {
+                let patch = managed::clean_up(live, &placed.desired, &options.field_manager);
+                if patch.is_none() && !live::differs(live, &wanted) {
+                    Step::Keep(wanted)
+                } else {
+                    Step::Write { patch }
+                }
+            }
+            // Deleted since the dry-run.
+            None => Step::Write { patch: None },
+        },
+    };
+    Ok(placed.iter().zip(verdicts).map(step).collect())
+}
+
+async fn carry_out(
+    client: &ActingClient,
+    placed: &Placed,
+    step: Step,
+    options: &ApplyOptions,
+) -> Result<(Action, Option<Value>), ApplyError> {
+    let patch = match step {
+        Step::Skip => return Ok((Action::Skipped, None)),
+        Step::Keep(object) => return Ok((Action::Unchanged, Some(object))),
+        Step::Write { patch } => patch,
+        Step::Recreate => {
+            remove(client, placed).await?;
+            None
+        }
+    };
+    if let Some(patch) = patch {
+        let done = client
+            .patch_json(
+                &placed.info,
+                placed.at.ns(),
+                &placed.at.name,
+                &patch,
+                &options.field_manager,
+            )
+            .await;
+        done.map_err(|error| ApplyError::request(&placed.at, "taking over of fields", error))?;
+    }
+    let applied = client
+        .apply(&placed.info, &placed.desired, &params(options, false))
+        .await;
+    let applied = applied.map_err(|error| ApplyError::request(&placed.at, "apply", error))?;
+    Ok((
+        if applied.created {
+            Action::Created
+        } else {
+            Action::Configured
+        },
+        Some(applied.object),
+    ))
+}
+
+fn params(options: &ApplyOptions, dry_run: bool) -> ApplyParams {
+    ApplyParams {
+        field_manager: options.field_manager.clone(),
+        force: true,
+        dry_run,
+    }
+}
+
+/// A kind that was established a moment ago may still answer 404: that is waited for, with a bound.
+async fn send(
+    client: &ActingClient,
+    kinds: &Kinds<'_>,
+    placed: &Placed,
+    options: &ApplyOptions,
+    dry_run: bool,
+) -> Result<Applied, KubeError> {
+    let params = params(options, dry_run);
+    let mut left = if kinds.is_new(&placed.info) {
+        NEW_KIND
+    } else {
+        Duration::ZERO
+    };
+    loop {
+        match client.apply(&placed.info, &placed.desired, &params).await {
+            Err(error) if error.is_kind_missing() && !left.is_zero() => {
+                left = left.saturating_sub(NEW_KIND_STEP);
+                tokio::time::sleep(NEW_KIND_STEP).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Deletes the object and waits, by watching, until it is gone.
+async fn remove(client: &ActingClient, placed: &Placed) -> Result<(), ApplyError> {
+    let failed = |error| ApplyError::request(&placed.at, "delete", error);
+    let (ns, by) = (placed.at.ns(), By::Name(&placed.at.name));
+    let gone = async {
+        let listing = client.list_at(&placed.info, ns, by).await.map_err(failed)?;
+        let Some(live) = listing.items.first() else {
+            return Ok(());
+        };
+        let uid = live
+            .pointer("/metadata/uid")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        let mut events = client
+            .watch(&placed.info, ns, by, &listing.resource_version)
+            .await
+            .map_err(failed)?;
+        let params = DeleteParams {
+            uid,
+            ..DeleteParams::default()
+        };
+        client
+            .delete(&placed.info, ns, &placed.at.name, &params)
+            .await
+            .map_err(failed)?;
+        while let Some(event) = events.next().await {
+            if matches!(event.map_err(failed)?, WatchEvent::Deleted(_)) {
+                return Ok(());
+            }
+        }
+        Err(ApplyError::NotReady(format!(
+            "{} is still being deleted",
+            placed.at
+        )))
+    };
+    match tokio::time::timeout(GONE, gone).await {
+        Ok(done) => done,
+        Err(_) => Err(ApplyError::NotReady(format!(
+            "{} is still being deleted after {}s",
+            placed.at,
+            GONE.as_secs()
+        ))),
+    }
+}

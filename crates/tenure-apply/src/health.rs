@@ -1,0 +1,246 @@
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
+use serde_json::Value;
+use tenure_core::GoDuration;
+use tenure_kube::{ActingClient, By, Discovery, KubeError, ResourceInfo, WatchEvent};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::kstatus::{self, Status, Verdict};
+use crate::object::ObjectRef;
+
+/// How many objects are looked at for the first time at once. All of them are then watched.
+const LISTS_AT_ONCE: usize = 8;
+/// A watch that broke is opened again after this long.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// An object whose health is waited for.
+pub type HealthTarget = ObjectRef;
+
+/// An object that is not healthy, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unhealthy {
+    /// The object.
+    pub object: ObjectRef,
+    /// What it has come to.
+    pub status: Status,
+}
+
+/// Why a health check failed. Texts are Flux's.
+#[derive(Debug, thiserror::Error)]
+pub enum HealthError {
+    /// Time ran out.
+    #[error("health check failed after {}: timeout waiting for: [{}]", GoDuration::from(*.after), list(.pending, false))]
+    Timeout {
+        /// How long it was waited.
+        after: Duration,
+        /// What was not there yet.
+        pending: Vec<Unhealthy>,
+    },
+    /// Something will not get there by itself.
+    #[error("health check failed after {}: failed early due to stalled resources: [{}]", GoDuration::from(*.after), list(.failed, true))]
+    Failed {
+        /// How long it was waited.
+        after: Duration,
+        /// What is stuck.
+        failed: Vec<Unhealthy>,
+    },
+    /// The work was cancelled.
+    #[error("health check was cancelled")]
+    Cancelled,
+}
+
+fn list(objects: &[Unhealthy], messages: bool) -> String {
+    let one = |u: &Unhealthy| {
+        let mut text = format!("{} status: '{}'", u.object, u.status.verdict.as_str());
+        if messages && !u.status.message.is_empty() {
+            text = format!("{text}: {}", u.status.message);
+        }
+        text
+    };
+    objects.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Waits until every target is current, by LIST and then WATCH of the named objects. Gives the time
+/// it took. Fails at the first target that is stuck.
+///
+/// # Errors
+/// When a target fails, time runs out, or `cancel` fires.
+pub async fn wait_healthy(
+    client: &ActingClient,
+    discovery: &Discovery,
+    targets: &[HealthTarget],
+    timeout: Duration,
+    cancel: &CancellationToken,
+) -> Result<Duration, HealthError> {
+    let started = Instant::now();
+    let mut states: Vec<Status> = targets.iter().map(|_| unknown()).collect();
+    let (send, mut receive) = mpsc::channel::<(usize, Status)>(64);
+    let lists = Semaphore::new(LISTS_AT_ONCE);
+    let watching = stream::iter(targets.iter().enumerate()).for_each_concurrent(None, |(at, target)| {
+        let follower = Follower {
+            client,
+            lists: &lists,
+            target,
+            at,
+            send: send.clone(),
+        };
+        async move { follower.run(discovery).await }
+    });
+    let judged = async {
+        loop {
+            if states.iter().all(|s| s.verdict == Verdict::Current) {
+                return Ok(());
+            }
+            let Some((at, status)) = receive.recv().await else {
+                std::future::pending().await
+            };
+            let failed = status.verdict == Verdict::Failed;
+            if let Some(state) = states.get_mut(at) {
+                *state = status;
+            }
+            if failed {
+                return Err(());
+            }
+        }
+    };
+    let outcome = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(HealthError::Cancelled),
+        outcome = judged => Some(outcome),
+        () = watching => None,
+        () = tokio::time::sleep(timeout) => None,
+    };
+    let after = round(started.elapsed());
+    let unhealthy = |wanted: &dyn Fn(Verdict) -> bool| {
+        let pairs = targets.iter().zip(&states).filter(|(_, s)| wanted(s.verdict));
+        pairs
+            .map(|(o, s)| Unhealthy {
+                object: o.clone(),
+                status: s.clone(),
+            })
+            .collect::<Vec<_>>()
+    };
+    match outcome {
+        Some(Ok(())) => Ok(after),
+        Some(Err(())) => Err(HealthError::Failed {
+            after,
+            failed: unhealthy(&|v| v == Verdict::Failed),
+        }),
+        None => Err(HealthError::Timeout {
+            after,
+            pending: unhealthy(&|v| v != Verdict::Current),
+        }),
+    }
+}
+
+fn unknown() -> Status {
+    Status {
+        verdict: Verdict::InProgress,
+        message: "not seen yet".to_owned(),
+    }
+}
+
+/// Flux shows no more than milliseconds.
+fn round(elapsed: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Reports the status of one target.
+struct Follower<'a> {
+    client: &'a ActingClient,
+    lists: &'a Semaphore,
+    target: &'a ObjectRef,
+    at: usize,
+    send: mpsc::Sender<(usize, Status)>,
+}
+
+impl Follower<'_> {
+    /// Never ends while somebody listens. A target that is current is still watched: it may stop
+    /// being so before the others are there.
+    async fn run(&self, discovery: &Discovery) {
+        let target = self.target;
+        let Some(info) = discovery.resolve(&target.api_version(), &target.kind) else {
+            let message = format!(
+                "no matches for kind {:?} in version {:?}",
+                target.kind,
+                target.api_version()
+            );
+            self.say(Status {
+                verdict: Verdict::NotFound,
+                message,
+            })
+            .await;
+            return std::future::pending().await;
+        };
+        loop {
+            if let Err(error) = self.watch(&info).await {
+                tracing::debug!(object = %target, %error, "health watch failed");
+                self.say(Status {
+                    verdict: Verdict::InProgress,
+                    message: error.message(),
+                })
+                .await;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn watch(&self, info: &ResourceInfo) -> Result<(), KubeError> {
+        let (ns, by) = (self.target.ns(), By::Name(&self.target.name));
+        let permit = self.lists.acquire().await;
+        let listing = self.client.list_at(info, ns, by).await?;
+        drop(permit);
+        let mut last = listing.items.into_iter().next();
+        self.say(last.as_ref().map_or_else(missing, judge)).await;
+        let mut events = self.client.watch(info, ns, by, &listing.resource_version).await?;
+        while let Some(event) = events.next().await {
+            match event? {
+                WatchEvent::Applied(object) => {
+                    self.say(judge(&object)).await;
+                    last = Some(object);
+                }
+                WatchEvent::Deleted(object) => self.say(vanished(last.as_ref().unwrap_or(&object))).await,
+                WatchEvent::Bookmark(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn say(&self, status: Status) {
+        // Whoever does not listen any more has dropped this follower too.
+        let _ = self.send.send((self.at, status)).await;
+    }
+}
+
+fn judge(object: &Value) -> Status {
+    kstatus::compute(object, Timestamp::now())
+}
+
+fn missing() -> Status {
+    Status {
+        verdict: Verdict::NotFound,
+        message: "resource not found".to_owned(),
+    }
+}
+
+/// A Job that cleans up after itself has done its work when it goes.
+fn vanished(last: &Value) -> Status {
+    let job = last.get("kind").and_then(Value::as_str) == Some("Job");
+    if job && last.pointer("/spec/ttlSecondsAfterFinished").is_some() {
+        return Status {
+            verdict: Verdict::Current,
+            message: "Job has finished and was removed".to_owned(),
+        };
+    }
+    missing()
+}
+
+impl fmt::Display for Unhealthy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&list(std::slice::from_ref(self), true))
+    }
+}
