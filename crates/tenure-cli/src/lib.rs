@@ -1,1 +1,44 @@
-//! 
+//! What a person types: `tenure uninstall`, `tenure build`, `tenure tenant …`.
+//!
+//! Every command uses the person's own kubeconfig and rights, and nothing else. It says what it will do
+//! before it does it, and does nothing irreversible without being told so.
+
+mod build;
+mod cluster;
+mod tenant;
+mod uninstall;
+
+use clap::Subcommand;
+
+/// The commands of a person.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Build a directory as a Kustomization would, and print the objects
+    Build(build::Args),
+    /// Onboarding: the objects that let a worker act for a tenant
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Take Tenure off the cluster; asks whether to prune what the tenants applied
+    Uninstall(uninstall::Args),
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// With a message for the person; nothing is half done without saying so.
+pub fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Build(args) => build::run(&args),
+        Command::Tenant(command) => tenant::run(command),
+        Command::Uninstall(args) => runtime()?.block_on(uninstall::run(args)),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+#[expect(clippy::print_stdout, reason = "what a command says to the person who typed it")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}

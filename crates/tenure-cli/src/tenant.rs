@@ -1,0 +1,90 @@
+//! `tenure tenant rights`: the objects that let a worker act for a tenant, from the Tenant alone.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use tenure_api::Tenant;
+use tenure_api::rights::{Impersonation, worker_objects};
+
+/// What can be done with a Tenant.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Print the worker's ServiceAccount, Roles and RoleBindings for a Tenant, ready for kubectl apply
+    Rights(Rights),
+}
+
+/// Flags of `tenure tenant rights`.
+#[derive(clap::Args)]
+pub struct Rights {
+    /// File with the Tenant, or - for standard input
+    #[arg(short, long)]
+    file: PathBuf,
+    /// For API servers before 1.36: the older form of impersonation, which binds less tightly
+    #[arg(long)]
+    legacy_impersonation: bool,
+}
+
+pub(crate) fn run(command: Command) -> anyhow::Result<()> {
+    let Command::Rights(args) = command;
+    let text = read(&args.file)?;
+    let impersonation = if args.legacy_impersonation { Impersonation::Legacy } else { Impersonation::Constrained };
+    crate::say(render(&text, impersonation)?.trim_end());
+    Ok(())
+}
+
+fn read(path: &PathBuf) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).context("failed to read standard input")?;
+    } else {
+        text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    }
+    Ok(text)
+}
+
+/// The objects as one YAML stream.
+fn render(text: &str, impersonation: Impersonation) -> anyhow::Result<String> {
+    let options = tenure_yaml::Options::helm();
+    let documents = tenure_yaml::parse(text.as_bytes(), &options).context("the file is not YAML")?;
+    let mut out = String::new();
+    for document in documents {
+        if document.value.get("kind").and_then(serde_json::Value::as_str) != Some("Tenant") {
+            continue;
+        }
+        let tenant: Tenant = serde_json::from_value(document.value).context("the Tenant can't be read")?;
+        let errors: Vec<_> = tenant.validate().iter().map(ToString::to_string).collect();
+        anyhow::ensure!(errors.is_empty(), "the Tenant '{}' is not valid: {}", tenant.name(), errors.join("; "));
+        for object in worker_objects(&tenant, impersonation) {
+            if !out.is_empty() {
+                out.push_str("---\n");
+            }
+            out.push_str(&tenure_yaml::to_string(&object));
+        }
+    }
+    anyhow::ensure!(!out.is_empty(), "the file holds no object of kind Tenant");
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: &str = "apiVersion: tenure.dev/v1alpha1\nkind: Tenant\nmetadata: {name: dev, namespace: tenure-system}\nspec: {namespaces: [apps], targets: [web], serviceAccounts: [{namespace: apps, name: deployer}]}\n";
+
+    #[test]
+    fn rights_are_roles_in_the_tenants_namespaces_and_an_account_among_the_workers() {
+        let text = render(TENANT, Impersonation::Constrained).expect("valid");
+        let documents = tenure_yaml::parse(text.as_bytes(), &tenure_yaml::Options::helm()).expect("our own YAML");
+        let kinds: Vec<_> = documents.iter().filter_map(|d| d.value["kind"].as_str().map(str::to_owned)).collect();
+        assert!(kinds.iter().all(|kind| ["ServiceAccount", "Role", "RoleBinding"].contains(&kind.as_str())), "{kinds:?}");
+        assert!(text.contains("impersonate:serviceaccount") && !text.contains("- impersonate\n"));
+    }
+
+    #[test]
+    fn a_file_without_a_tenant_says_so() {
+        let error = render("kind: ConfigMap\n", Impersonation::Constrained).expect_err("no Tenant");
+        assert!(error.to_string().contains("kind Tenant"), "{error}");
+    }
+}

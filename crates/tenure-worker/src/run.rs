@@ -1,0 +1,258 @@
+//! The worker's loop: messages in, passes out.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tenure_controllers::{Effects, Pass, State, Wake, gitrepository, kustomization};
+use tenure_core::{Name, ObjectKey};
+use tenure_kube::FluxKind;
+use tenure_proto::lifeline::{self, Down, Idle, Outcome, Ready, down, up};
+use tokio::task::{JoinSet, LocalSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::lifeline::Lifeline;
+use crate::queue::{Job, Queue};
+use crate::session::{KINDS, Session, Tokens};
+use crate::usage::usage;
+use crate::{Options, WorkerError};
+
+/// Serves one home until the lifeline closes or `cancel` fires.
+///
+/// # Errors
+/// When the lifeline or the scratch directory cannot be used, or the start message makes no sense.
+/// What goes wrong with an object is that object's status, never an error of the worker.
+pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), WorkerError> {
+    let ready = Ready {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        sandbox: options.sandbox,
+    };
+    let mut lifeline = Lifeline::attach(options.socket, up::Message::Ready(ready)).await?;
+    let tokens = Tokens::none();
+    let mut early = Vec::new();
+    let start = loop {
+        let Some(Down { message }) = lifeline.next().await else { return Ok(()) };
+        match message {
+            Some(down::Message::Start(start)) => break start,
+            Some(down::Message::Token(token)) => tokens.accept(token),
+            Some(other) => early.push(other),
+            None => {}
+        }
+    };
+    let passes = cancel.child_token();
+    let session = Session::open(start, &tokens, &options.scratch, passes.clone())?;
+    let mut worker = Worker {
+        lifeline,
+        tokens,
+        session,
+        queue: Queue::default(),
+        running: JoinSet::new(),
+        last_sequence: 0,
+        idle_said: None,
+        listed: false,
+        draining: false,
+    };
+    for message in early {
+        worker.accept(message)?;
+    }
+    // passes share one thread: a worker is small, and what is heavy in a pass runs on a thread of its own
+    let local = LocalSet::new();
+    let served = local.run_until(async {
+        let result = tokio::select! {
+            result = worker.serve() => result,
+            () = cancel.cancelled() => Ok(()),
+        };
+        passes.cancel();
+        worker.running.shutdown().await;
+        result
+    });
+    served.await
+}
+
+struct Worker {
+    lifeline: Lifeline,
+    tokens: Tokens,
+    session: Session,
+    queue: Queue,
+    running: JoinSet<(ObjectKey, Option<Pass>, u64)>,
+    last_sequence: u64,
+    /// The sequence number last sent with `Idle`, so that it is said once.
+    idle_said: Option<u64>,
+    listed: bool,
+    draining: bool,
+}
+
+impl Worker {
+    async fn serve(&mut self) -> Result<(), WorkerError> {
+        loop {
+            self.start_passes().await;
+            if self.queue.is_idle() && self.idle_said != Some(self.last_sequence) {
+                let idle = Idle { last_sequence: self.last_sequence, memo: self.session.memo() };
+                self.lifeline.send(up::Message::Usage(usage())).await?;
+                self.lifeline.send(up::Message::Idle(idle)).await?;
+                self.idle_said = Some(self.last_sequence);
+            }
+            tokio::select! {
+                message = self.lifeline.next() => match message {
+                    Some(Down { message: Some(message) }) => self.accept(message)?,
+                    Some(_) => {}
+                    None => return Ok(()),
+                },
+                Some(ended) = self.running.join_next() => self.ended(ended).await?,
+            }
+        }
+    }
+
+    fn accept(&mut self, message: down::Message) -> Result<(), WorkerError> {
+        match message {
+            down::Message::Token(token) => self.tokens.accept(token),
+            down::Message::Changed(changed) => {
+                self.last_sequence = self.last_sequence.max(changed.sequence);
+                let Some(object) = changed.object else { return Ok(()) };
+                match Name::new(&object.name) {
+                    Ok(name) => {
+                        let key = ObjectKey { kind: object.kind, name };
+                        // what was said before the home was listed is in the list
+                        self.queue.push(key, self.listed);
+                    }
+                    Err(error) => tracing::warn!(kind = object.kind, %error, "the supervisor named no object"),
+                }
+            }
+            down::Message::Moved(moved) => {
+                self.last_sequence = self.last_sequence.max(moved.sequence);
+                for key in gitrepository::with_remote(&self.session.effects.snapshot, &moved.remote_key) {
+                    self.queue.push(key, false);
+                }
+            }
+            down::Message::Drain(_) => {
+                self.draining = true;
+                self.queue.drain();
+            }
+            down::Message::Start(_) => return Err(WorkerError::Start("it came twice".into())),
+        }
+        Ok(())
+    }
+
+    async fn start_passes(&mut self) {
+        if self.queue.is_idle() || self.draining {
+            return;
+        }
+        if !self.listed {
+            if let Err(error) = self.session.list().await {
+                // every pass reads its own object then
+                tracing::warn!(%error, "failed to list the home");
+            }
+            self.listed = true;
+        }
+        while self.running.len() < self.session.concurrency {
+            let snapshot = &self.session.effects.snapshot;
+            let Some(job) = self.queue.pop(|key| kustomization::needs(snapshot, key)) else { break };
+            let effects = self.session.effects.clone();
+            self.running.spawn_local(async move {
+                let before = effects.own.requests();
+                let pass = reconcile(&job, &effects).await;
+                (job.key, pass, effects.own.requests().saturating_sub(before))
+            });
+        }
+    }
+
+    async fn ended(
+        &mut self,
+        ended: Result<(ObjectKey, Option<Pass>, u64), tokio::task::JoinError>,
+    ) -> Result<(), WorkerError> {
+        let (key, pass, requests) = match ended {
+            Ok(ended) => ended,
+            // an aborted or panicking pass ends the worker: its object is known to the supervisor,
+            // which starts another one and counts the crash against that object
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return Ok(()),
+        };
+        self.queue.finish(&key);
+        let Some(pass) = pass else { return Ok(()) };
+        for wake in &pass.wake {
+            if self.draining {
+                break;
+            }
+            for sibling in waked_by(wake, &self.session.effects) {
+                self.queue.push(sibling, false);
+            }
+        }
+        self.idle_said = None;
+        self.lifeline.send(up::Message::Done(done(&key, &pass, requests))).await
+    }
+}
+
+/// One pass; `None` when the object's kind is none of ours.
+async fn reconcile(job: &Job, effects: &Arc<Effects>) -> Option<Pass> {
+    let kind = KINDS.into_iter().find(|kind| kind.kind == job.key.kind)?;
+    if job.stale || effects.snapshot.get(&job.key).is_none() {
+        match refresh(kind, &job.key, effects).await {
+            Ok(true) => {}
+            Ok(false) => return Some(Pass::gone()),
+            Err(error) => return Some(unreadable(&job.key, &error, effects)),
+        }
+    }
+    let pass = match kind.kind {
+        "GitRepository" => gitrepository::reconcile(&job.key, effects).await,
+        _ => kustomization::reconcile(&job.key, effects).await,
+    };
+    if pass.state == State::Gone {
+        effects.snapshot.remove(&job.key);
+    }
+    Some(pass)
+}
+
+async fn refresh(kind: FluxKind, key: &ObjectKey, effects: &Effects) -> Result<bool, tenure_kube::KubeError> {
+    match effects.own.get(kind, &key.name).await? {
+        Some(object) => {
+            effects.snapshot.put(key.clone(), object);
+            Ok(true)
+        }
+        None => {
+            effects.snapshot.remove(key);
+            Ok(false)
+        }
+    }
+}
+
+fn unreadable(key: &ObjectKey, error: &tenure_kube::KubeError, effects: &Effects) -> Pass {
+    tracing::warn!(object = %key, %error, "failed to read the object");
+    let wait = effects.failures.lock().failed(key);
+    let next_due = Timestamp::now().checked_add(wait).ok();
+    Pass { state: State::Failed, reason: "Failed".to_owned(), next_due, wake: Vec::new() }
+}
+
+fn waked_by(wake: &Wake, effects: &Effects) -> Vec<ObjectKey> {
+    match wake {
+        Wake::Object(key) => vec![key.clone()],
+        Wake::ConsumersOf(source) => kustomization::consumers_of(&effects.snapshot, source),
+        Wake::DependantsOf(object) => kustomization::dependants_of(&effects.snapshot, object),
+    }
+}
+
+fn done(key: &ObjectKey, pass: &Pass, requests: u64) -> lifeline::Done {
+    let outcome = match pass.state {
+        State::Ready => Outcome::Ready,
+        State::Failed => Outcome::Failed,
+        State::Stalled => Outcome::Stalled,
+        State::Suspended => Outcome::Suspended,
+        State::Gone => Outcome::Gone,
+    };
+    let group = KINDS.iter().find(|kind| kind.kind == key.kind).map_or("", |kind| kind.group);
+    lifeline::Done {
+        object: Some(lifeline::ObjectKey {
+            group: group.to_owned(),
+            kind: key.kind.clone(),
+            name: key.name.to_string(),
+        }),
+        outcome: outcome.into(),
+        next_due: pass.next_due.map(timestamp),
+        requests,
+        reason: pass.reason.clone(),
+    }
+}
+
+fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
+}
+

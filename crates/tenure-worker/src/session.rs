@@ -1,0 +1,151 @@
+//! From the supervisor's `Start` to the effects that every pass shares.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+use tenure_controllers::{Artifacts, Effects, Home, SecretFor, Snapshot, SourcePolicy};
+use tenure_core::{Account, Name, Secret};
+use tenure_kube::{Cluster, Connection, FluxKind, OwnClient, TokenCell};
+use tenure_proto::lifeline::{Audience, CacheEndpoint, Limits, Profile, Start, Token};
+use tokio_util::sync::CancellationToken;
+
+use crate::WorkerError;
+use crate::memo::Memo;
+use crate::source_client::SourceClient;
+
+/// Objects reconciled at once when the Tenant does not say.
+const DEFAULT_CONCURRENCY: usize = 4;
+/// Largest artifact when the Tenant does not say.
+const DEFAULT_ARTIFACT_BYTES: u64 = 64 << 20;
+
+/// The kinds a worker reconciles.
+pub(crate) const KINDS: [FluxKind; 2] = [tenure_kube::GITREPOSITORY, tenure_kube::KUSTOMIZATION];
+
+/// The tokens, replaced in place as the supervisor pushes new ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens {
+    pub(crate) api: TokenCell,
+    pub(crate) cache: Arc<ArcSwapOption<Secret>>,
+}
+
+impl Tokens {
+    /// Tokens that open nothing, until the supervisor pushes some.
+    pub(crate) fn none() -> Self {
+        Self { api: TokenCell::new(Secret::new(Vec::new())), cache: Arc::default() }
+    }
+
+    pub(crate) fn accept(&self, token: Token) {
+        let audience = token.audience();
+        let value = Secret::from(token.value);
+        match audience {
+            Audience::ApiServer => self.api.set(value),
+            Audience::Cache => self.cache.store(Some(Arc::new(value))),
+            Audience::Unspecified => tracing::warn!("the supervisor sent a token without an audience"),
+        }
+    }
+}
+
+/// One home's worth of wiring.
+pub(crate) struct Session {
+    pub(crate) effects: Arc<Effects>,
+    pub(crate) concurrency: usize,
+}
+
+impl Session {
+    pub(crate) fn open(
+        start: Start,
+        tokens: &Tokens,
+        scratch: &Path,
+        cancel: CancellationToken,
+    ) -> Result<Self, WorkerError> {
+        let bad = |error: tenure_core::NameError| WorkerError::Start(error.to_string());
+        let namespace = Name::new(&start.home).map_err(bad)?;
+        let cluster = start.cluster.ok_or_else(|| WorkerError::Start("it names no API server".into()))?;
+        let connection = Connection::open(&Cluster { url: cluster.url, ca_pem: cluster.ca_pem })?;
+        let own = OwnClient::new(&connection, tokens.api.clone(), namespace.clone());
+        let limits = start.limits.unwrap_or_default();
+        let memo = Memo::read(&start.memo);
+        if let Some(discovery) = memo.discovery {
+            own.seed_discovery(discovery);
+        }
+        let policy = start.sources.unwrap_or_default();
+        let mut accounts = Vec::with_capacity(start.accounts.len());
+        for account in start.accounts {
+            accounts.push(Account {
+                namespace: Name::new(account.namespace).map_err(bad)?,
+                name: Name::new(account.name).map_err(bad)?,
+            });
+        }
+        let max_artifact_bytes = artifact_bytes(&limits);
+        let home = Home {
+            tenant: start.tenant,
+            namespace,
+            accounts,
+            sources: SourcePolicy {
+                allow: policy.allow,
+                secrets: policy.secrets.into_iter().map(|s| SecretFor { prefix: s.prefix, name: s.name }).collect(),
+            },
+            strict: start.profile == i32::from(Profile::Strict),
+            suspended: start.suspended,
+            max_objects: limits.objects,
+            max_artifact_bytes,
+        };
+        let sources = sources(&start.cache.unwrap_or_default(), tokens)?;
+        let effects = Effects {
+            home: Arc::new(home),
+            own,
+            connection,
+            token: tokens.api.clone(),
+            sources: Arc::new(sources),
+            artifacts: Artifacts::open(scratch, max_artifact_bytes)?,
+            snapshot: Arc::new(Snapshot::default()),
+            failures: Arc::new(Mutex::new(memo.failures)),
+            cancel,
+            requeue_dependency: Duration::from_secs(30),
+        };
+        let concurrency = match limits.concurrency {
+            0 => DEFAULT_CONCURRENCY,
+            n => usize::try_from(n).unwrap_or(DEFAULT_CONCURRENCY),
+        };
+        Ok(Self { effects: Arc::new(effects), concurrency })
+    }
+
+    /// Sees the whole home once: two requests.
+    pub(crate) async fn list(&self) -> Result<(), tenure_kube::KubeError> {
+        for kind in KINDS {
+            let (objects, _) = self.effects.own.list(kind).await?;
+            self.effects.snapshot.reset(kind.kind, objects);
+        }
+        self.tidy();
+        Ok(())
+    }
+
+    /// Removes artifacts that no source of the home has any more.
+    fn tidy(&self) {
+        let digest = |object: &serde_json::Value| object.pointer("/status/artifact/digest")?.as_str()?.parse().ok();
+        let sources = self.effects.snapshot.of_kind(tenure_kube::GITREPOSITORY.kind);
+        self.effects.artifacts.retain(&sources.iter().filter_map(|(_, object)| digest(object)).collect());
+    }
+
+    pub(crate) fn memo(&self) -> Vec<u8> {
+        let discovery = self.effects.own.kept_discovery().map(|discovery| (*discovery).clone());
+        Memo::new(discovery, self.effects.failures.lock().clone()).write()
+    }
+}
+
+fn artifact_bytes(limits: &Limits) -> u64 {
+    match limits.artifact_bytes {
+        0 => DEFAULT_ARTIFACT_BYTES,
+        n => n,
+    }
+}
+
+fn sources(endpoint: &CacheEndpoint, tokens: &Tokens) -> Result<SourceClient, WorkerError> {
+    let cell = tokens.cache.clone();
+    let token = Arc::new(move || cell.load_full().map(|token| (*token).clone()));
+    SourceClient::new(&endpoint.url, &endpoint.ca_pem, &endpoint.server_name, token)
+        .map_err(|error| WorkerError::Start(format!("its source cache can't be used: {error}")))
+}
