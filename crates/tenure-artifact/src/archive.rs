@@ -37,7 +37,9 @@ pub enum ArchiveError {
     #[error("cannot pack {0:?}: it does not come after the entry before it")]
     Order(String),
     /// More content than the budget.
-    #[error("the artifact is larger than {limit} bytes; ignore files that are not needed, or raise the limit")]
+    #[error(
+        "the artifact is larger than {limit} bytes; ignore files that are not needed, or raise the limit"
+    )]
     TooLarge {
         /// Bytes allowed.
         limit: u64,
@@ -70,7 +72,13 @@ impl<W: Write> ArchiveWriter<W> {
             .mtime(0)
             .operating_system(OS_UNKNOWN)
             .write(Sha256Writer::new(out), Compression::default());
-        Self { tar: Builder::new(gzip), budget, last: String::new(), entries: 0, content: 0 }
+        Self {
+            tar: Builder::new(gzip),
+            budget,
+            last: String::new(),
+            entries: 0,
+            content: 0,
+        }
     }
 
     /// The order of entries: by path parts, a directory before what is in it.
@@ -109,9 +117,22 @@ impl<W: Write> ArchiveWriter<W> {
     /// # Errors
     /// [`ArchiveError::Io`] when the last bytes cannot be written.
     pub fn finish(self) -> Result<(W, Packed), ArchiveError> {
-        let Self { tar, entries, content, .. } = self;
+        let Self {
+            tar,
+            entries,
+            content,
+            ..
+        } = self;
         let (out, digest, size) = tar.into_inner()?.finish()?.finish();
-        Ok((out, Packed { digest, size, entries, content }))
+        Ok((
+            out,
+            Packed {
+                digest,
+                size,
+                entries,
+                content,
+            },
+        ))
     }
 
     fn admit(&mut self, path: &str, size: u64) -> Result<(), ArchiveError> {
@@ -121,11 +142,15 @@ impl<W: Write> ArchiveWriter<W> {
         }
         self.entries += 1;
         if self.entries > self.budget.entries {
-            return Err(ArchiveError::TooMany { limit: self.budget.entries });
+            return Err(ArchiveError::TooMany {
+                limit: self.budget.entries,
+            });
         }
         self.content = self.content.saturating_add(size);
         if self.content > self.budget.bytes {
-            return Err(ArchiveError::TooLarge { limit: self.budget.bytes });
+            return Err(ArchiveError::TooLarge {
+                limit: self.budget.bytes,
+            });
         }
         path.clone_into(&mut self.last);
         Ok(())
@@ -146,13 +171,20 @@ impl<W: Write> ArchiveWriter<W> {
         header.set_gid(0);
         header.set_mtime(0);
         header.set_size(size);
-        let name = if kind.is_dir() { format!("{path}/") } else { path.to_owned() };
+        let name = if kind.is_dir() {
+            format!("{path}/")
+        } else {
+            path.to_owned()
+        };
         if header.set_path(&name).is_err() {
             self.tar.append_pax_extensions([("path", name.as_bytes())])?;
             header.set_path(if kind.is_dir() { "long/" } else { "long" })?;
         }
         header.set_cksum();
-        let mut exact = Exact { inner: content, left: size };
+        let mut exact = Exact {
+            inner: content,
+            left: size,
+        };
         self.tar.append(&header, &mut exact)?;
         exact.end()?;
         Ok(())
@@ -170,7 +202,10 @@ impl Read for Exact<'_> {
         let want = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let read = self.inner.read(buf.get_mut(..want).unwrap_or_default())?;
         if read == 0 && want > 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a file is shorter than its size"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "a file is shorter than its size",
+            ));
         }
         self.left -= read as u64;
         Ok(read)
@@ -181,7 +216,10 @@ impl Exact<'_> {
     fn end(self) -> io::Result<()> {
         match self.inner.read(&mut [0])? {
             0 => Ok(()),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a file is longer than its size")),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a file is longer than its size",
+            )),
         }
     }
 }

@@ -32,7 +32,12 @@ impl Ignore {
     /// Only the built-in rules so far.
     #[must_use]
     pub fn new() -> Self {
-        Self { built_in: parse("", VCS.as_bytes()).chain(parse("", DEFAULTS.as_bytes())).collect(), user: Vec::new() }
+        Self {
+            built_in: parse("", VCS.as_bytes())
+                .chain(parse("", DEFAULTS.as_bytes()))
+                .collect(),
+            user: Vec::new(),
+        }
     }
 
     /// No rule at all, not even the built-in ones.
@@ -67,39 +72,52 @@ impl Ignore {
         };
         decide(built_in, path, is_dir).unwrap_or(false)
     }
-
 }
 
 fn decide(rules: &[Scoped], path: &str, is_dir: bool) -> Option<bool> {
-    rules.iter().rev().find(|rule| rule.covers(path, is_dir)).map(|rule| !rule.pattern.is_negative())
+    rules
+        .iter()
+        .rev()
+        .find(|rule| rule.covers(path, is_dir))
+        .map(|rule| !rule.pattern.is_negative())
 }
 
 impl Scoped {
     fn covers(&self, path: &str, is_dir: bool) -> bool {
         let relative = match self.directory.as_str() {
             "" => path,
-            directory => match path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')) {
+            directory => match path
+                .strip_prefix(directory)
+                .and_then(|rest| rest.strip_prefix('/'))
+            {
                 Some(relative) => relative,
                 None => return false,
             },
         };
-        let parents = relative.match_indices('/').filter_map(|(at, _)| relative.get(..at));
-        parents.map(|parent| (parent, true)).chain([(relative, is_dir)]).any(|(path, is_dir)| {
-            let name = path.rfind('/').map(|at| at + 1);
-            self.pattern.matches_repo_relative_path(
-                path.into(),
-                name,
-                Some(is_dir),
-                gix_glob::pattern::Case::Sensitive,
-                Mode::NO_MATCH_SLASH_LITERAL,
-            )
-        })
+        let parents = relative
+            .match_indices('/')
+            .filter_map(|(at, _)| relative.get(..at));
+        parents
+            .map(|parent| (parent, true))
+            .chain([(relative, is_dir)])
+            .any(|(path, is_dir)| {
+                let name = path.rfind('/').map(|at| at + 1);
+                self.pattern.matches_repo_relative_path(
+                    path.into(),
+                    name,
+                    Some(is_dir),
+                    gix_glob::pattern::Case::Sensitive,
+                    Mode::NO_MATCH_SLASH_LITERAL,
+                )
+            })
     }
 }
 
 fn parse<'a>(directory: &'a str, content: &'a [u8]) -> impl Iterator<Item = Scoped> + 'a {
-    gix_ignore::parse(content, false)
-        .map(move |(pattern, _, _)| Scoped { directory: directory.trim_matches('/').to_owned(), pattern })
+    gix_ignore::parse(content, false).map(move |(pattern, _, _)| Scoped {
+        directory: directory.trim_matches('/').to_owned(),
+        pattern,
+    })
 }
 
 #[cfg(test)]
@@ -118,7 +136,14 @@ mod tests {
     #[test]
     fn without_user_patterns_the_defaults_hold() {
         let ignore = with(&[("", "# only a comment\n\n")], "");
-        for out in ["a.png", "deep/b.tar.gz", ".github/workflows/x.yml", ".gitignore", "d/.sops.yaml", "x/.git/config"] {
+        for out in [
+            "a.png",
+            "deep/b.tar.gz",
+            ".github/workflows/x.yml",
+            ".gitignore",
+            "d/.sops.yaml",
+            "x/.git/config",
+        ] {
             assert!(ignore.matches(out, false), "{out}");
         }
         for kept in ["a.yaml", "github/x", "png", ".sourceignore"] {
@@ -136,8 +161,16 @@ mod tests {
     #[test]
     fn a_sourceignore_holds_in_its_directory_only() {
         let ignore = with(&[("a", "*.txt\n/top\n")], "");
-        assert!(ignore.matches("a/x.txt", false) && ignore.matches("a/b/x.txt", false) && ignore.matches("a/top", false));
-        assert!(!ignore.matches("x.txt", false) && !ignore.matches("a/b/top", false) && !ignore.matches("ab/x.txt", false));
+        assert!(
+            ignore.matches("a/x.txt", false)
+                && ignore.matches("a/b/x.txt", false)
+                && ignore.matches("a/top", false)
+        );
+        assert!(
+            !ignore.matches("x.txt", false)
+                && !ignore.matches("a/b/top", false)
+                && !ignore.matches("ab/x.txt", false)
+        );
     }
 
     #[test]
@@ -150,7 +183,11 @@ mod tests {
     #[test]
     fn all_but_one_directory_works_as_flux_documents_it() {
         let ignore = with(&[], "/*\n!/deploy/\n");
-        assert!(ignore.matches("src", true) && ignore.matches("src/main.go", false) && ignore.matches("README", false));
+        assert!(
+            ignore.matches("src", true)
+                && ignore.matches("src/main.go", false)
+                && ignore.matches("README", false)
+        );
         assert!(!ignore.matches("deploy", true) && !ignore.matches("deploy/app/x.yaml", false));
     }
 
@@ -169,6 +206,10 @@ mod tests {
     #[test]
     fn a_directory_pattern_does_not_match_a_file() {
         let ignore = with(&[], "build/\n");
-        assert!(!ignore.matches("build", false) && ignore.matches("build", true) && ignore.matches("build/x", false));
+        assert!(
+            !ignore.matches("build", false)
+                && ignore.matches("build", true)
+                && ignore.matches("build/x", false)
+        );
     }
 }

@@ -33,6 +33,9 @@ pub struct Budget {
 impl Default for Budget {
     /// 64 MiB in 50,000 entries.
     fn default() -> Self {
-        Self { bytes: 64 << 20, entries: 50_000 }
+        Self {
+            bytes: 64 << 20,
+            entries: 50_000,
+        }
     }
 }

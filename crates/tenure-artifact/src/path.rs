@@ -51,7 +51,9 @@ mod tests {
             assert_eq!(check_path(good), Ok(()), "{good}");
         }
         let long = "a/".repeat(3000) + "a";
-        for bad in ["", "/a", "..", "../a", "a/../b", "a//b", "./a", "a/.", "a/", "a\\b", "a\0", "a\n", &long] {
+        for bad in [
+            "", "/a", "..", "../a", "a/../b", "a//b", "./a", "a/.", "a/", "a\\b", "a\0", "a\n", &long,
+        ] {
             assert!(check_path(bad).is_err(), "{bad:?}");
         }
         assert!(check_path(&"n".repeat(256)).is_err());

@@ -106,7 +106,11 @@ impl Store {
     pub fn put(&self, from: &Path, digest: &Digest, size: u64) -> Result<(), StoreError> {
         let found = fs::metadata(from).map_err(io_error("reading a new file"))?.len();
         if found != size {
-            return Err(StoreError::Size { digest: *digest, found, wanted: size });
+            return Err(StoreError::Size {
+                digest: *digest,
+                found,
+                wanted: size,
+            });
         }
         let path = self.path(digest);
         if let Some(shard) = path.parent() {
@@ -125,13 +129,21 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(StoreError::Missing(*digest)),
             other => other.map_err(io_error("opening an artifact"))?,
         };
-        let found = file.metadata().map_err(io_error("reading an artifact's size"))?.len();
+        let found = file
+            .metadata()
+            .map_err(io_error("reading an artifact's size"))?
+            .len();
         if found != size {
             fs::remove_file(&path).map_err(io_error("removing a damaged artifact"))?;
-            return Err(StoreError::Size { digest: *digest, found, wanted: size });
+            return Err(StoreError::Size {
+                digest: *digest,
+                found,
+                wanted: size,
+            });
         }
         let now = SystemTime::now();
-        file.set_times(FileTimes::new().set_modified(now)).map_err(io_error("noting an artifact's use"))?;
+        file.set_times(FileTimes::new().set_modified(now))
+            .map_err(io_error("noting an artifact's use"))?;
         Ok(file)
     }
 
@@ -177,7 +189,10 @@ impl Store {
     pub fn evict(&self, most: u64, pinned: &HashSet<Digest>) -> Result<Evicted, StoreError> {
         let mut all = self.list()?;
         all.sort_by_key(|stored| (stored.used, stored.digest));
-        let mut done = Evicted { kept: all.iter().map(|s| s.size).sum(), ..Evicted::default() };
+        let mut done = Evicted {
+            kept: all.iter().map(|s| s.size).sum(),
+            ..Evicted::default()
+        };
         for stored in all.iter().filter(|s| !pinned.contains(&s.digest)) {
             if done.kept <= most {
                 break;
@@ -219,8 +234,12 @@ mod tests {
         let from = store.incoming().join("new");
         fs::write(&from, content).expect("it writes");
         let used = SystemTime::now() - Duration::from_secs(age);
-        File::open(&from).and_then(|f| f.set_times(FileTimes::new().set_modified(used))).expect("it ages");
-        store.put(&from, &digest, content.len() as u64).expect("it is taken");
+        File::open(&from)
+            .and_then(|f| f.set_times(FileTimes::new().set_modified(used)))
+            .expect("it ages");
+        store
+            .put(&from, &digest, content.len() as u64)
+            .expect("it is taken");
         digest
     }
 
@@ -229,11 +248,26 @@ mod tests {
         let (_temp, store) = store();
         let digest = put(&store, b"hello", 0);
         let mut content = String::new();
-        store.get(&digest, 5).expect("it is there").read_to_string(&mut content).expect("it reads");
+        store
+            .get(&digest, 5)
+            .expect("it is there")
+            .read_to_string(&mut content)
+            .expect("it reads");
         assert_eq!(content, "hello");
         assert!(store.contains(&digest, 5) && !store.contains(&digest, 4));
-        assert_eq!(store.list().expect("a listing").iter().map(|s| s.digest).collect::<Vec<_>>(), [digest]);
-        assert!(matches!(store.get(&Digest::of(b"x"), 1), Err(StoreError::Missing(_))));
+        assert_eq!(
+            store
+                .list()
+                .expect("a listing")
+                .iter()
+                .map(|s| s.digest)
+                .collect::<Vec<_>>(),
+            [digest]
+        );
+        assert!(matches!(
+            store.get(&Digest::of(b"x"), 1),
+            Err(StoreError::Missing(_))
+        ));
     }
 
     #[test]
@@ -241,19 +275,33 @@ mod tests {
         let (_temp, store) = store();
         let from = store.incoming().join("new");
         fs::write(&from, b"abc").expect("it writes");
-        assert!(matches!(store.put(&from, &Digest::of(b"abcd"), 4), Err(StoreError::Size { found: 3, .. })));
+        assert!(matches!(
+            store.put(&from, &Digest::of(b"abcd"), 4),
+            Err(StoreError::Size { found: 3, .. })
+        ));
         let digest = put(&store, b"hello", 0);
         fs::write(store.path(&digest), b"hell").expect("it is damaged");
-        assert!(matches!(store.get(&digest, 5), Err(StoreError::Size { found: 4, .. })));
+        assert!(matches!(
+            store.get(&digest, 5),
+            Err(StoreError::Size { found: 4, .. })
+        ));
         assert!(matches!(store.get(&digest, 5), Err(StoreError::Missing(_))));
     }
 
     #[test]
     fn eviction_takes_the_longest_unused_and_spares_the_pinned() {
         let (_temp, store) = store();
-        let [old, pinned, young] = [(b"aaaa", 300), (b"bbbb", 400), (b"cccc", 100)].map(|(c, age)| put(&store, c, age));
+        let [old, pinned, young] =
+            [(b"aaaa", 300), (b"bbbb", 400), (b"cccc", 100)].map(|(c, age)| put(&store, c, age));
         let done = store.evict(8, &HashSet::from([pinned])).expect("it evicts");
-        assert_eq!(done, Evicted { count: 1, freed: 4, kept: 8 });
+        assert_eq!(
+            done,
+            Evicted {
+                count: 1,
+                freed: 4,
+                kept: 8
+            }
+        );
         assert!(!store.contains(&old, 4) && store.contains(&pinned, 4) && store.contains(&young, 4));
     }
 

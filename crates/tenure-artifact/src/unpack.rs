@@ -63,7 +63,12 @@ pub enum UnpackError {
 ///
 /// # Errors
 /// [`UnpackError`] tells refusals from failures.
-pub fn unpack(bytes: impl Read, digest: Digest, parent: &Dir, budget: Budget) -> Result<Unpacked, UnpackError> {
+pub fn unpack(
+    bytes: impl Read,
+    digest: Digest,
+    parent: &Dir,
+    budget: Budget,
+) -> Result<Unpacked, UnpackError> {
     let folder = PathBuf::from(digest.hex());
     if parent.is_dir(&folder) {
         return Ok(Unpacked { folder, reused: true });
@@ -79,7 +84,10 @@ pub fn unpack(bytes: impl Read, digest: Digest, parent: &Dir, budget: Budget) ->
     if done.is_err() {
         parent.remove_dir_all(&partial).ok();
     }
-    done.map(|()| Unpacked { folder, reused: false })
+    done.map(|()| Unpacked {
+        folder,
+        reused: false,
+    })
 }
 
 fn partial_name(parent: &Dir, folder: &Path) -> io::Result<PathBuf> {
@@ -93,7 +101,10 @@ fn partial_name(parent: &Dir, folder: &Path) -> io::Result<PathBuf> {
             Err(e) => return Err(e),
         }
     }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many unfinished copies of one artifact"))
+    Err(io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "too many unfinished copies of one artifact",
+    ))
 }
 
 fn unpack_into(
@@ -104,13 +115,25 @@ fn unpack_into(
     budget: Budget,
 ) -> Result<(), UnpackError> {
     let root = parent.open_dir(partial)?;
-    let limit = budget.bytes.saturating_add(budget.entries.saturating_mul(OVERHEAD)).saturating_add(OVERHEAD);
-    let hashing = Hashing { inner: bytes, hash: Sha256Writer::new(io::sink()) };
-    let mut archive = Archive::new(Bounded { inner: GzDecoder::new(hashing), left: limit });
+    let limit = budget
+        .bytes
+        .saturating_add(budget.entries.saturating_mul(OVERHEAD))
+        .saturating_add(OVERHEAD);
+    let hashing = Hashing {
+        inner: bytes,
+        hash: Sha256Writer::new(io::sink()),
+    };
+    let mut archive = Archive::new(Bounded {
+        inner: GzDecoder::new(hashing),
+        left: limit,
+    });
     let placed = place_all(&mut archive, &root, budget);
     let exhausted = archive.into_inner();
     if placed.is_err() && exhausted.left == 0 {
-        return Err(UnpackError::TooLarge { limit: budget.bytes, of: "bytes of content" });
+        return Err(UnpackError::TooLarge {
+            limit: budget.bytes,
+            of: "bytes of content",
+        });
     }
     placed?;
     verify(exhausted.inner.into_inner(), digest)
@@ -119,7 +142,11 @@ fn unpack_into(
 fn verify(mut rest: Hashing<impl Read>, wanted: Digest) -> Result<(), UnpackError> {
     io::copy(&mut rest, &mut io::sink())?;
     let (_, found, _) = rest.hash.finish();
-    if found == wanted { Ok(()) } else { Err(UnpackError::Digest { found, wanted }) }
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(UnpackError::Digest { found, wanted })
+    }
 }
 
 fn place_all(archive: &mut Archive<impl Read>, root: &Dir, budget: Budget) -> Result<(), UnpackError> {
@@ -128,11 +155,17 @@ fn place_all(archive: &mut Archive<impl Read>, root: &Dir, budget: Budget) -> Re
         let mut entry = entry?;
         entries += 1;
         if entries > budget.entries {
-            return Err(UnpackError::TooLarge { limit: budget.entries, of: "files" });
+            return Err(UnpackError::TooLarge {
+                limit: budget.entries,
+                of: "files",
+            });
         }
         content = content.saturating_add(entry.size());
         if content > budget.bytes {
-            return Err(UnpackError::TooLarge { limit: budget.bytes, of: "bytes of content" });
+            return Err(UnpackError::TooLarge {
+                limit: budget.bytes,
+                of: "bytes of content",
+            });
         }
         place(&mut entry, root)?;
     }
@@ -141,8 +174,14 @@ fn place_all(archive: &mut Archive<impl Read>, root: &Dir, budget: Budget) -> Re
 
 fn place(entry: &mut Entry<'_, impl Read>, root: &Dir) -> Result<(), UnpackError> {
     let raw = entry.path_bytes().into_owned();
-    let shown = String::from_utf8_lossy(&raw).chars().take(200).collect::<String>();
-    let refuse = |what| UnpackError::Entry { path: shown.clone(), what };
+    let shown = String::from_utf8_lossy(&raw)
+        .chars()
+        .take(200)
+        .collect::<String>();
+    let refuse = |what| UnpackError::Entry {
+        path: shown.clone(),
+        what,
+    };
     let path = std::str::from_utf8(&raw).map_err(|_| refuse("not a UTF-8 name"))?;
     refuse_ambiguity(entry).map_err(refuse)?;
     match entry.header().entry_type() {
@@ -193,11 +232,17 @@ fn write_file(entry: &mut Entry<'_, impl Read>, root: &Dir, path: &str) -> io::R
     let executable = entry.header().mode()? & 0o100 != 0;
     let mut options = OpenOptions::new();
     // create_new: a second entry of the same name must not replace what was checked
-    options.write(true).create_new(true).mode(if executable { 0o700 } else { 0o600 });
+    options
+        .write(true)
+        .create_new(true)
+        .mode(if executable { 0o700 } else { 0o600 });
     let mut file = root.open_with(path, &options)?;
     let copied = io::copy(entry, &mut file)?;
     if copied != entry.size() {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a file in the archive is cut short"));
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "a file in the archive is cut short",
+        ));
     }
     Ok(())
 }
@@ -225,7 +270,10 @@ struct Bounded<R> {
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 && !buf.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the archive decompresses to more than its budget"));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "the archive decompresses to more than its budget",
+            ));
         }
         let most = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let read = self.inner.read(buf.get_mut(..most).unwrap_or_default())?;

@@ -71,16 +71,25 @@ impl Job {
     #[must_use]
     pub fn run(&self) -> Answer {
         match self {
-            Self::Resolve { remote, reference, limits } => match crate::resolve(remote, reference, limits) {
+            Self::Resolve {
+                remote,
+                reference,
+                limits,
+            } => match crate::resolve(remote, reference, limits) {
                 Ok(resolved) => Answer::Resolved(resolved),
                 Err(error) => Answer::Failed(error),
             },
-            Self::Fetch { remote, resolved, odb_dir, out, filter, limits } => {
-                match crate::fetch(remote, resolved, odb_dir, out, filter, limits) {
-                    Ok(fetched) => Answer::Fetched(fetched),
-                    Err(error) => Answer::Failed(error),
-                }
-            }
+            Self::Fetch {
+                remote,
+                resolved,
+                odb_dir,
+                out,
+                filter,
+                limits,
+            } => match crate::fetch(remote, resolved, odb_dir, out, filter, limits) {
+                Ok(fetched) => Answer::Fetched(fetched),
+                Err(error) => Answer::Failed(error),
+            },
         }
     }
 }
@@ -125,17 +134,27 @@ pub async fn read_answer(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> io
 
 fn frame_length(prefix: [u8; 4]) -> io::Result<usize> {
     let length = usize::try_from(u32::from_be_bytes(prefix)).unwrap_or(usize::MAX);
-    if length > FRAME { Err(too_large()) } else { Ok(length) }
+    if length > FRAME {
+        Err(too_large())
+    } else {
+        Ok(length)
+    }
 }
 
 fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a frame between fetcher and parent is larger than 4 MiB")
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a frame between fetcher and parent is larger than 4 MiB",
+    )
 }
 
 fn encode(message: &impl Serialize) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut frame = Zeroizing::new(vec![0; 4]);
     serde_json::to_writer(&mut *frame, message)?;
-    let length = u32::try_from(frame.len() - 4).ok().filter(|n| *n as usize <= FRAME).ok_or_else(too_large)?;
+    let length = u32::try_from(frame.len() - 4)
+        .ok()
+        .filter(|n| *n as usize <= FRAME)
+        .ok_or_else(too_large)?;
     if let Some(prefix) = frame.get_mut(..4) {
         prefix.copy_from_slice(&length.to_be_bytes());
     }
@@ -144,8 +163,12 @@ fn encode(message: &impl Serialize) -> io::Result<Zeroizing<Vec<u8>>> {
 
 fn decode<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {
     // the decoder's own error could quote what it read
-    serde_json::from_slice(frame)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a frame between fetcher and parent is not understood"))
+    serde_json::from_slice(frame).map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a frame between fetcher and parent is not understood",
+        )
+    })
 }
 
 #[cfg(test)]

@@ -34,15 +34,26 @@ pub(crate) struct Exported {
 
 impl Export<'_> {
     pub(crate) fn write(&self, listing: &mut Listing, out: &Path) -> Result<Exported, GitError> {
-        listing.items.retain(|item| self.filter.keeps(&item.path, item.kind == Kind::Directory));
-        listing.items.sort_by(|a, b| ArchiveWriter::<File>::compare(&a.path, &b.path));
+        listing
+            .items
+            .retain(|item| self.filter.keeps(&item.path, item.kind == Kind::Directory));
+        listing
+            .items
+            .sort_by(|a, b| ArchiveWriter::<File>::compare(&a.path, &b.path));
         let ignore = self.ignore(&listing.items)?;
         let local = |e: std::io::Error| GitError::Local {
             what: format!("writing the artifact of {}", self.shown),
             message: e.to_string(),
         };
-        let file = File::options().write(true).create_new(true).open(out).map_err(local)?;
-        let budget = Budget { bytes: self.limits.artifact_bytes, entries: self.limits.objects };
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .open(out)
+            .map_err(local)?;
+        let budget = Budget {
+            bytes: self.limits.artifact_bytes,
+            entries: self.limits.objects,
+        };
         let mut archive = ArchiveWriter::new(BufWriter::with_capacity(256 << 10, file), budget);
         let mut dropped = Vec::new();
         for item in &listing.items {
@@ -52,7 +63,9 @@ impl Export<'_> {
             match item.kind {
                 Kind::Directory => archive.directory(&item.path).map_err(|e| self.explain(e))?,
                 Kind::File { executable } => self.file(&mut archive, item, executable)?,
-                Kind::Symlink if dropped.len() < LINKS => dropped.push((item.path.clone(), self.target(item)?)),
+                Kind::Symlink if dropped.len() < LINKS => {
+                    dropped.push((item.path.clone(), self.target(item)?))
+                }
                 Kind::Symlink => {}
             }
         }
@@ -91,7 +104,9 @@ impl Export<'_> {
     ) -> Result<(), GitError> {
         let content = self.blob(item, self.limits.artifact_bytes)?;
         let size = content.len() as u64;
-        archive.file(&item.path, executable, size, &content[..]).map_err(|e| self.explain(e))
+        archive
+            .file(&item.path, executable, size, &content[..])
+            .map_err(|e| self.explain(e))
     }
 
     fn target(&self, item: &Item) -> Result<String, GitError> {
@@ -105,10 +120,22 @@ impl Export<'_> {
             remote: self.shown.to_owned(),
             message: format!("the content of {:?} is damaged", item.path),
         };
-        let size = self.odb.try_header(&item.id).ok().flatten().ok_or_else(broken)?.size;
+        let size = self
+            .odb
+            .try_header(&item.id)
+            .ok()
+            .flatten()
+            .ok_or_else(broken)?
+            .size;
         if size > limit {
-            let message = format!("{:?} has {size} bytes, the limit is {limit}; ignore it or raise the limit", item.path);
-            return Err(GitError::TooLarge { remote: self.shown.to_owned(), message });
+            let message = format!(
+                "{:?} has {size} bytes, the limit is {limit}; ignore it or raise the limit",
+                item.path
+            );
+            return Err(GitError::TooLarge {
+                remote: self.shown.to_owned(),
+                message,
+            });
         }
         let mut buf = Vec::new();
         let found = self.odb.find_blob(&item.id, &mut buf).map_err(|_| broken())?;
@@ -119,13 +146,18 @@ impl Export<'_> {
     fn explain(&self, error: ArchiveError) -> GitError {
         let remote = self.shown.to_owned();
         match error {
-            ArchiveError::TooLarge { .. } | ArchiveError::TooMany { .. } => {
-                GitError::TooLarge { remote, message: error.to_string() }
-            }
-            ArchiveError::Path(_) | ArchiveError::Order(_) => GitError::Malformed { remote, message: error.to_string() },
-            ArchiveError::Io(e) => {
-                GitError::Local { what: format!("writing the artifact of {remote}"), message: e.to_string() }
-            }
+            ArchiveError::TooLarge { .. } | ArchiveError::TooMany { .. } => GitError::TooLarge {
+                remote,
+                message: error.to_string(),
+            },
+            ArchiveError::Path(_) | ArchiveError::Order(_) => GitError::Malformed {
+                remote,
+                message: error.to_string(),
+            },
+            ArchiveError::Io(e) => GitError::Local {
+                what: format!("writing the artifact of {remote}"),
+                message: e.to_string(),
+            },
         }
     }
 }

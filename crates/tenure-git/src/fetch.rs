@@ -46,7 +46,9 @@ impl Filter {
         }
         self.sparse.iter().any(|wanted| {
             let wanted = wanted.trim_start_matches("./").trim_matches('/');
-            let inside = |path: &str, of: &str| path == of || path.strip_prefix(of).is_some_and(|r| r.starts_with('/'));
+            let inside = |path: &str, of: &str| {
+                path == of || path.strip_prefix(of).is_some_and(|r| r.starts_with('/'))
+            };
             match wanted {
                 "" | "." => !is_dir && !path.contains('/'),
                 _ => inside(path, wanted) || (is_dir && inside(wanted, path)),
@@ -78,19 +80,29 @@ pub fn fetch(
         message: "the commit is not a hash".to_owned(),
     })?;
     let objects = prepare(odb_dir, &shown)?;
-    let present = if resolved.advertised { open(&objects, commit, limits, &shown)? } else { None };
+    let present = if resolved.advertised {
+        open(&objects, commit, limits, &shown)?
+    } else {
+        None
+    };
     let (odb, mut listing, packed_bytes) = match present {
         Some((odb, listing)) => (odb, listing, 0),
         None => {
             let bytes = download(remote, commit, odb_dir, &objects, limits)?;
-            let (odb, listing) = open(&objects, commit, limits, &shown)?.ok_or_else(|| GitError::Malformed {
-                remote: shown.clone(),
-                message: format!("its pack lacks objects of commit {commit}"),
-            })?;
+            let (odb, listing) =
+                open(&objects, commit, limits, &shown)?.ok_or_else(|| GitError::Malformed {
+                    remote: shown.clone(),
+                    message: format!("its pack lacks objects of commit {commit}"),
+                })?;
             (odb, listing, bytes)
         }
     };
-    let export = Export { odb: &odb, shown: &shown, limits, filter };
+    let export = Export {
+        odb: &odb,
+        shown: &shown,
+        limits,
+        filter,
+    };
     let exported = export.write(&mut listing, out)?;
     Ok(Fetched {
         digest: exported.packed.digest,
@@ -110,7 +122,10 @@ fn prepare(odb_dir: &Path, shown: &str) -> Result<PathBuf, GitError> {
 }
 
 fn local(shown: &str, error: &dyn std::fmt::Display) -> GitError {
-    GitError::Local { what: format!("keeping the objects of {shown}"), message: error.to_string() }
+    GitError::Local {
+        what: format!("keeping the objects of {shown}"),
+        message: error.to_string(),
+    }
 }
 
 type Opened = (gix::odb::Handle, Listing);
@@ -121,10 +136,16 @@ fn open(objects: &Path, commit: ObjectId, limits: &Limits, shown: &str) -> Resul
     match tree::list(&odb, &commit, limits.objects) {
         Ok(listing) => Ok(Some((odb, listing))),
         Err(TreeError::Incomplete) => Ok(None),
-        Err(TreeError::Refused(message)) => Err(GitError::Malformed { remote: shown.to_owned(), message }),
+        Err(TreeError::Refused(message)) => Err(GitError::Malformed {
+            remote: shown.to_owned(),
+            message,
+        }),
         Err(TreeError::TooMany) => Err(GitError::TooLarge {
             remote: shown.to_owned(),
-            message: format!("its tree has more than {} entries; raise the limit", limits.objects),
+            message: format!(
+                "its tree has more than {} entries; raise the limit",
+                limits.objects
+            ),
         }),
     }
 }
@@ -152,7 +173,14 @@ fn download(
     let mut received = 0;
     let consume = |pack: &mut dyn BufRead, progress: &mut dyn gix::DynNestedProgress, stop: &AtomicBool| {
         let mut metered = Metered::new(pack, *limits, failure, shown);
-        let indexed = index(&mut metered, &objects.join("pack"), commit, limits, progress, stop);
+        let indexed = index(
+            &mut metered,
+            &objects.join("pack"),
+            commit,
+            limits,
+            progress,
+            stop,
+        );
         received = metered.read;
         indexed.map(|()| true)
     };
@@ -163,7 +191,14 @@ fn download(
         trace_packetlines: false,
     };
     let stop = AtomicBool::new(false);
-    let done = gix::protocol::fetch(&mut One(commit), consume, gix::progress::Discard, &stop, context, options);
+    let done = gix::protocol::fetch(
+        &mut One(commit),
+        consume,
+        gix::progress::Discard,
+        &stop,
+        context,
+        options,
+    );
     match done {
         Ok(_) => {
             gix::protocol::indicate_end_of_interaction(&mut link.wire, false).ok();
@@ -179,7 +214,10 @@ fn not_our_ref(error: GitError, commit: ObjectId) -> GitError {
         GitError::Malformed { remote, message }
             if message.contains("not our ref") || message.contains("no such remote ref") =>
         {
-            GitError::NotFound { remote, what: Missing::Commit(commit.to_string()) }
+            GitError::NotFound {
+                remote,
+                what: Missing::Commit(commit.to_string()),
+            }
         }
         other => other,
     }
@@ -199,8 +237,15 @@ fn index(
         ..pack::bundle::write::Options::default()
     };
     let no_base = None::<gix::odb::Handle>;
-    let written =
-        pack::Bundle::write_to_directory(pack, Some(folder), progress, stop, no_base, commit.kind(), options)?;
+    let written = pack::Bundle::write_to_directory(
+        pack,
+        Some(folder),
+        progress,
+        stop,
+        no_base,
+        commit.kind(),
+        options,
+    )?;
     if let Some(keep) = written.keep_path {
         std::fs::remove_file(keep).map_err(gix::Error::from_error)?;
     }
@@ -212,7 +257,9 @@ struct One(ObjectId);
 
 impl Negotiate for One {
     fn mark_complete_and_common_ref(&mut self) -> gix::Result<negotiate::Action> {
-        Ok(negotiate::Action::MustNegotiate { remote_ref_target_known: vec![false] })
+        Ok(negotiate::Action::MustNegotiate {
+            remote_ref_target_known: vec![false],
+        })
     }
 
     fn add_wants(&mut self, arguments: &mut Arguments, _known: &[bool]) -> bool {
@@ -248,11 +295,21 @@ struct Metered<'a> {
 
 impl<'a> Metered<'a> {
     fn new(inner: &'a mut dyn BufRead, limits: Limits, failure: Failure, shown: String) -> Self {
-        Self { inner, limits, failure, shown, read: 0, header: Vec::new() }
+        Self {
+            inner,
+            limits,
+            failure,
+            shown,
+            read: 0,
+            header: Vec::new(),
+        }
     }
 
     fn refuse(&self, message: String) -> io::Error {
-        self.failure.note(GitError::TooLarge { remote: self.shown.clone(), message })
+        self.failure.note(GitError::TooLarge {
+            remote: self.shown.clone(),
+            message,
+        })
     }
 
     /// `PACK`, version, and the number of objects, four bytes each.
@@ -282,7 +339,9 @@ impl BufRead for Metered<'_> {
         }
         if let Some(count) = self.objects().filter(|n| u64::from(*n) > self.limits.objects) {
             let limit = self.limits.objects;
-            return Err(self.refuse(format!("its pack has {count} objects, the limit is {limit}; raise the limit")));
+            return Err(self.refuse(format!(
+                "its pack has {count} objects, the limit is {limit}; raise the limit"
+            )));
         }
         let missing = 12usize.saturating_sub(self.header.len());
         let at = self.header.len();

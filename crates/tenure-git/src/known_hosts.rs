@@ -38,7 +38,9 @@ pub(crate) enum Verdict {
 
 impl KnownHosts {
     pub(crate) fn parse(text: &str) -> Self {
-        Self { entries: text.lines().filter_map(Entry::parse).collect() }
+        Self {
+            entries: text.lines().filter_map(Entry::parse).collect(),
+        }
     }
 
     pub(crate) fn judge(&self, host: &str, port: u16, key: &PublicKey) -> Verdict {
@@ -61,7 +63,11 @@ impl KnownHosts {
     /// The key types known for a host: the server is asked for one of these, or it would show another it has.
     pub(crate) fn algorithms(&self, host: &str, port: u16) -> Vec<Algorithm> {
         let mut all = Vec::new();
-        for entry in self.entries.iter().filter(|e| e.marker == Marker::None && e.covers(host, port)) {
+        for entry in self
+            .entries
+            .iter()
+            .filter(|e| e.marker == Marker::None && e.covers(host, port))
+        {
             let algorithm = entry.key.algorithm();
             if !all.contains(&algorithm) {
                 all.push(algorithm);
@@ -73,13 +79,21 @@ impl KnownHosts {
 
 /// `SHA256:…`, and the type, as ssh-keygen shows them.
 pub(crate) fn shown(key: &PublicKey) -> String {
-    format!("{} key {}", key.algorithm().as_str(), key.fingerprint(HashAlg::Sha256))
+    format!(
+        "{} key {}",
+        key.algorithm().as_str(),
+        key.fingerprint(HashAlg::Sha256)
+    )
 }
 
 /// How `known_hosts` writes a host: with brackets when the port is not 22.
 pub(crate) fn host_name(host: &str, port: u16) -> String {
     let host = host.trim_matches(['[', ']']);
-    if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") }
+    if port == 22 {
+        host.to_owned()
+    } else {
+        format!("[{host}]:{port}")
+    }
 }
 
 impl Entry {
@@ -92,11 +106,19 @@ impl Entry {
         let mut hosts = words.next()?;
         let mut marker = Marker::None;
         if hosts.starts_with('@') {
-            marker = if hosts == "@revoked" { Marker::Revoked } else { Marker::Other };
+            marker = if hosts == "@revoked" {
+                Marker::Revoked
+            } else {
+                Marker::Other
+            };
             hosts = words.next()?;
         }
         let key = format!("{} {}", words.next()?, words.next()?);
-        Some(Self { marker, hosts: hosts.to_owned(), key: PublicKey::from_openssh(&key).ok()? })
+        Some(Self {
+            marker,
+            hosts: hosts.to_owned(),
+            key: PublicKey::from_openssh(&key).ok()?,
+        })
     }
 
     fn covers(&self, host: &str, port: u16) -> bool {
@@ -145,7 +167,9 @@ fn wild(pattern: &[u8], text: &[u8]) -> bool {
             }
         }
     }
-    pattern.get(p..).is_some_and(|rest| rest.iter().all(|c| *c == b'*'))
+    pattern
+        .get(p..)
+        .is_some_and(|rest| rest.iter().all(|c| *c == b'*'))
 }
 
 #[cfg(test)]

@@ -61,7 +61,10 @@ pub struct Resolved {
 /// `^`, `~`, `x` and `*`. Alternatives (`||`) and hyphen ranges are refused rather than misread.
 pub(crate) fn range(text: &str) -> Result<semver::VersionReq, String> {
     if text.contains("||") || text.contains(" - ") || text.contains("!=") {
-        return Err("ranges with '||', ' - ' or '!=' are not supported; write comparisons joined by commas".to_owned());
+        return Err(
+            "ranges with '||', ' - ' or '!=' are not supported; write comparisons joined by commas"
+                .to_owned(),
+        );
     }
     let mut parts: Vec<String> = Vec::new();
     let mut operator = String::new();
@@ -84,8 +87,16 @@ fn plain(part: &str) -> Result<String, String> {
     let at = part.find(|c: char| !"<>=^~".contains(c)).unwrap_or(part.len());
     let (operator, version) = part.split_at(at);
     let version = version.strip_prefix('v').unwrap_or(version);
-    let wild = version.split(['.', '-', '+']).any(|p| matches!(p, "x" | "X" | "*"));
-    let full = version.split(['-', '+']).next().unwrap_or_default().split('.').count() == 3;
+    let wild = version
+        .split(['.', '-', '+'])
+        .any(|p| matches!(p, "x" | "X" | "*"));
+    let full = version
+        .split(['-', '+'])
+        .next()
+        .unwrap_or_default()
+        .split('.')
+        .count()
+        == 3;
     match operator {
         "" | "=" if wild => Ok(version.replace(['x', 'X'], "*")),
         "" | "=" if full => Ok(format!("={version}")),
@@ -93,7 +104,9 @@ fn plain(part: &str) -> Result<String, String> {
         "^" | "~" | ">" | ">=" | "<" | "<=" if full => Ok(format!("{operator}{version}")),
         // "~1.2" and "^1.2" mean the same in both; "> 1.2" does not
         "^" | "~" | ">=" | "<" if !wild => Ok(format!("{operator}{version}")),
-        _ => Err(format!("{part:?} is not a comparison that is supported; give all three numbers")),
+        _ => Err(format!(
+            "{part:?} is not a comparison that is supported; give all three numbers"
+        )),
     }
 }
 
@@ -116,10 +129,25 @@ mod tests {
             ("=v1.0.0", "1.0.0", "1.0.1"),
         ] {
             let range = range(text).unwrap_or_else(|e| panic!("{text}: {e}"));
-            assert!(range.matches(&inside.parse().expect("a version")), "{text} takes {inside}");
-            assert!(!range.matches(&outside.parse().expect("a version")), "{text} leaves {outside}");
+            assert!(
+                range.matches(&inside.parse().expect("a version")),
+                "{text} takes {inside}"
+            );
+            assert!(
+                !range.matches(&outside.parse().expect("a version")),
+                "{text} leaves {outside}"
+            );
         }
-        for bad in ["", "1 || 2", "1.0 - 2.0", "!=1.0.0", ">1.2", "<=1.2", "latest", ">="] {
+        for bad in [
+            "",
+            "1 || 2",
+            "1.0 - 2.0",
+            "!=1.0.0",
+            ">1.2",
+            "<=1.2",
+            "latest",
+            ">=",
+        ] {
             assert!(range(bad).is_err(), "{bad}");
         }
     }

@@ -86,12 +86,18 @@ impl Remote {
     #[must_use]
     pub fn new(url: SourceUrl, credential: Credential) -> Self {
         let credential = match (credential, url.user(), url.expose_password()) {
-            (Credential::None, Some(user), Some(password)) if url.scheme() != "ssh" => {
-                Credential::Basic { username: user.to_owned(), password: Secret::from(password.to_owned()) }
-            }
+            (Credential::None, Some(user), Some(password)) if url.scheme() != "ssh" => Credential::Basic {
+                username: user.to_owned(),
+                password: Secret::from(password.to_owned()),
+            },
             (credential, _, _) => credential,
         };
-        Self { url, credential, ca_pem: None, client_certificate: None }
+        Self {
+            url,
+            credential,
+            ca_pem: None,
+            client_certificate: None,
+        }
     }
 
     /// The URL as it may be shown.
@@ -102,6 +108,12 @@ impl Remote {
 
     /// The URL without user and password, for the http client.
     pub(crate) fn bare_url(&self) -> String {
-        format!("{}://{}:{}{}", self.url.scheme(), self.url.host(), self.url.port(), self.url.path())
+        format!(
+            "{}://{}:{}{}",
+            self.url.scheme(),
+            self.url.host(),
+            self.url.port(),
+            self.url.path()
+        )
     }
 }

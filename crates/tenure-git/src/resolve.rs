@@ -9,7 +9,10 @@ use crate::{GitError, Limits, Missing, Reference, Remote, Resolved};
 
 /// How this client names itself to a remote.
 pub(crate) fn agent() -> (&'static str, Option<String>) {
-    ("agent", Some(concat!("git/tenure-", env!("CARGO_PKG_VERSION")).to_owned()))
+    (
+        "agent",
+        Some(concat!("git/tenure-", env!("CARGO_PKG_VERSION")).to_owned()),
+    )
 }
 
 /// Asks the remote where `reference` is, with this credential and no other. No object is downloaded.
@@ -28,16 +31,27 @@ pub fn resolve(remote: &Remote, reference: &Reference, limits: &Limits) -> Resul
     // nothing under the prefix: is the name wrong, or is there nothing at all?
     let all = list(remote, deadline, None)?;
     if all.iter().all(|r| matches!(r, Ref::Unborn { .. })) {
-        return Err(GitError::EmptyRepository { remote: remote.shown() });
+        return Err(GitError::EmptyRepository {
+            remote: remote.shown(),
+        });
     }
-    Err(GitError::NotFound { remote: remote.shown(), what: wanted.missing() })
+    Err(GitError::NotFound {
+        remote: remote.shown(),
+        what: wanted.missing(),
+    })
 }
 
 pub(crate) fn handshake(link: &mut Link) -> Result<Handshake, GitError> {
     let no_prompt = |_| Ok(None);
     let progress = &mut gix::progress::Discard;
-    gix::protocol::handshake(&mut link.wire, Service::UploadPack, no_prompt, Vec::new(), progress)
-        .map_err(|e| link.explain(&e))
+    gix::protocol::handshake(
+        &mut link.wire,
+        Service::UploadPack,
+        no_prompt,
+        Vec::new(),
+        progress,
+    )
+    .map_err(|e| link.explain(&e))
 }
 
 fn list(remote: &Remote, deadline: Deadline, prefix: Option<String>) -> Result<Vec<Ref>, GitError> {
@@ -61,9 +75,18 @@ fn list(remote: &Remote, deadline: Deadline, prefix: Option<String>) -> Result<V
 
 /// A reference as the protocol knows it.
 enum Wanted {
-    Full { name: String, pointer: String, missing: Missing },
-    Range { range: semver::VersionReq, text: String },
-    Commit { id: String },
+    Full {
+        name: String,
+        pointer: String,
+        missing: Missing,
+    },
+    Range {
+        range: semver::VersionReq,
+        text: String,
+    },
+    Commit {
+        id: String,
+    },
 }
 
 impl Wanted {
@@ -71,7 +94,11 @@ impl Wanted {
         let full = |name: String, pointer: &str, missing| {
             let valid = gix::validate::reference::name(name.as_str().into());
             valid.map_err(|_| invalid(reference, "git does not allow such a name"))?;
-            Ok(Self::Full { name, pointer: pointer.to_owned(), missing })
+            Ok(Self::Full {
+                name,
+                pointer: pointer.to_owned(),
+                missing,
+            })
         };
         match reference {
             Reference::Branch(b) => full(format!("refs/heads/{b}"), b, Missing::Branch(b.clone())),
@@ -82,12 +109,19 @@ impl Wanted {
             Reference::Name(_) => Err(invalid(reference, "a full name starts with refs/")),
             Reference::Semver(range) => {
                 let parsed = crate::reference::range(range).map_err(|e| invalid(reference, &e))?;
-                Ok(Self::Range { range: parsed, text: range.clone() })
+                Ok(Self::Range {
+                    range: parsed,
+                    text: range.clone(),
+                })
             }
             Reference::Commit { id, .. } => {
-                let digits = matches!(id.len(), 40 | 64) && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+                let digits =
+                    matches!(id.len(), 40 | 64) && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
                 if !digits {
-                    return Err(invalid(reference, "a commit is given by all its 40 or 64 lower case hex digits"));
+                    return Err(invalid(
+                        reference,
+                        "a commit is given by all its 40 or 64 lower case hex digits",
+                    ));
                 }
                 Ok(Self::Commit { id: id.clone() })
             }
@@ -113,16 +147,19 @@ impl Wanted {
     fn pick(&self, refs: &[Ref], reference: &Reference) -> Result<Option<Resolved>, GitError> {
         let named = refs.iter().filter_map(tip);
         Ok(match self {
-            Self::Full { name, pointer, .. } => {
-                named.into_iter().find(|(n, _)| n == name).map(|(_, id)| resolved(Some(pointer), &id, true))
-            }
+            Self::Full { name, pointer, .. } => named
+                .into_iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, id)| resolved(Some(pointer), &id, true)),
             Self::Range { range, .. } => {
                 let tags = named.filter_map(|(n, id)| Some((n.strip_prefix("refs/tags/")?.to_owned(), id)));
                 highest(range, tags, reference)?.map(|(tag, id)| resolved(Some(&tag), &id, true))
             }
             Self::Commit { id } => {
                 let tips: Vec<_> = named.map(|(_, tip)| tip).collect();
-                let Reference::Commit { branch, .. } = reference else { return Ok(None) };
+                let Reference::Commit { branch, .. } = reference else {
+                    return Ok(None);
+                };
                 let pointer = branch.as_deref().filter(|b| !b.is_empty());
                 (!tips.is_empty()).then(|| resolved(pointer, id, tips.contains(id)))
             }
@@ -142,18 +179,27 @@ fn highest(
     });
     let mut matching: Vec<_> = versions.collect();
     matching.sort_by(|a, b| a.0.cmp_precedence(&b.0));
-    let Some((top, tag, id)) = matching.pop() else { return Ok(None) };
+    let Some((top, tag, id)) = matching.pop() else {
+        return Ok(None);
+    };
     match matching.last() {
-        Some((next, other, _)) if next.cmp_precedence(&top).is_eq() && next.build != top.build => Err(invalid(
-            reference,
-            &format!("tags {tag:?} and {other:?} differ in build metadata only; name one with spec.ref.tag"),
-        )),
+        Some((next, other, _)) if next.cmp_precedence(&top).is_eq() && next.build != top.build => {
+            Err(invalid(
+                reference,
+                &format!(
+                    "tags {tag:?} and {other:?} differ in build metadata only; name one with spec.ref.tag"
+                ),
+            ))
+        }
         _ => Ok(Some((tag, id))),
     }
 }
 
 fn invalid(reference: &Reference, message: &str) -> GitError {
-    GitError::InvalidReference { reference: reference.to_string(), message: message.to_owned() }
+    GitError::InvalidReference {
+        reference: reference.to_string(),
+        message: message.to_owned(),
+    }
 }
 
 fn resolved(pointer: Option<&str>, id: &str, advertised: bool) -> Resolved {

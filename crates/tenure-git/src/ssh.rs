@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use gix::protocol::transport::Protocol;
-use gix::protocol::transport::client::git::blocking_io::Connection as GitConnection;
 use gix::protocol::transport::client::git::ConnectMode;
+use gix::protocol::transport::client::git::blocking_io::Connection as GitConnection;
 use russh::client::{self, Handle, Msg};
 use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Preferred};
@@ -25,26 +25,53 @@ const HANDSHAKE: Duration = Duration::from_secs(20);
 const STDERR: usize = 4096;
 
 pub(crate) fn connect(remote: &Remote, context: &Context) -> Result<Wire, GitError> {
-    let Credential::Ssh { identity, passphrase, known_hosts, username } = &remote.credential else {
-        return Err(authentication(context, "ssh needs a key: give the Secret 'identity' and 'known_hosts'"));
+    let Credential::Ssh {
+        identity,
+        passphrase,
+        known_hosts,
+        username,
+    } = &remote.credential
+    else {
+        return Err(authentication(
+            context,
+            "ssh needs a key: give the Secret 'identity' and 'known_hosts'",
+        ));
     };
     let login = Login {
         user: login_user(remote, username.as_deref()),
         key: decode_key(identity, passphrase.as_ref(), context)?,
         hosts: KnownHosts::parse(known_hosts),
     };
-    let opened = context.wait(tokio::time::timeout(HANDSHAKE, open(remote, login, context)));
+    let opened = context.wait(async { tokio::time::timeout(HANDSHAKE, open(remote, login, context)).await });
     let (handle, channel) = match opened {
         Ok(Ok(opened)) => opened?,
         Ok(Err(_)) => return Err(context.unavailable("no ssh session within 20 s")),
         Err(_) => return Err(context.deadline.error(&context.shown)),
     };
     let (read, write) = channel.split();
-    let read = Output { channel: read, context: context.clone(), data: Bytes::new(), seen: false, stderr: Vec::new() };
-    let write = Input { channel: write, context: context.clone(), _session: handle };
+    let read = Output {
+        channel: read,
+        context: context.clone(),
+        data: Bytes::new(),
+        seen: false,
+        stderr: Vec::new(),
+    };
+    let write = Input {
+        channel: write,
+        context: context.clone(),
+        _session: handle,
+    };
     let no_host = None::<(String, Option<u16>)>;
     let path = remote.url.path();
-    Ok(Box::new(GitConnection::new(read, write, Protocol::V2, path, no_host, ConnectMode::Process, false)))
+    Ok(Box::new(GitConnection::new(
+        read,
+        write,
+        Protocol::V2,
+        path,
+        no_host,
+        ConnectMode::Process,
+        false,
+    )))
 }
 
 struct Login {
@@ -54,7 +81,10 @@ struct Login {
 }
 
 fn authentication(context: &Context, message: &str) -> GitError {
-    GitError::AuthenticationFailed { remote: context.shown.clone(), message: printable(message) }
+    GitError::AuthenticationFailed {
+        remote: context.shown.clone(),
+        message: printable(message),
+    }
 }
 
 fn login_user(remote: &Remote, configured: Option<&str>) -> String {
@@ -67,7 +97,9 @@ fn decode_key(
     passphrase: Option<&Secret>,
     context: &Context,
 ) -> Result<russh::keys::PrivateKey, GitError> {
-    let text = identity.expose_str().ok_or_else(|| authentication(context, "the Secret's 'identity' is not text"))?;
+    let text = identity
+        .expose_str()
+        .ok_or_else(|| authentication(context, "the Secret's 'identity' is not text"))?;
     let passphrase = passphrase.filter(|p| !p.is_empty()).and_then(Secret::expose_str);
     // the decoder's own error could quote what it read
     decode_secret_key(text, passphrase).map_err(|_| {
@@ -82,23 +114,39 @@ fn decode_key(
 type Opened = (Handle<Checker>, russh::Channel<Msg>);
 
 async fn open(remote: &Remote, login: Login, context: &Context) -> Result<Opened, GitError> {
-    let (host, port) = (remote.url.host().trim_matches(['[', ']']).to_owned(), remote.url.port());
+    let (host, port) = (
+        remote.url.host().trim_matches(['[', ']']).to_owned(),
+        remote.url.port(),
+    );
     let config = Arc::new(client::Config {
         preferred: preferred(&login.hosts.algorithms(&host, port)),
         keepalive_interval: Some(Duration::from_secs(15)),
         nodelay: true,
         ..client::Config::default()
     });
-    let checker = Checker { host: host.clone(), port, hosts: login.hosts, context: context.clone() };
+    let checker = Checker {
+        host: host.clone(),
+        port,
+        hosts: login.hosts,
+        context: context.clone(),
+    };
     let mut handle = match client::connect(config, (host.as_str(), port), checker).await {
         Ok(handle) => handle,
-        Err(error) => return Err(context.failure.take().unwrap_or_else(|| context.unavailable(&error.to_string()))),
+        Err(error) => {
+            return Err(context
+                .failure
+                .take()
+                .unwrap_or_else(|| context.unavailable(&error.to_string())));
+        }
     };
     log_in(&mut handle, login.user, login.key, context).await?;
     let failed = |error: russh::Error| context.unavailable(&format!("opening the git service: {error}"));
     let channel = handle.channel_open_session().await.map_err(failed)?;
     // a server that does not take the variable answers in an older protocol, which is understood too
-    channel.set_env(false, "GIT_PROTOCOL", "version=2").await.map_err(failed)?;
+    channel
+        .set_env(false, "GIT_PROTOCOL", "version=2")
+        .await
+        .map_err(failed)?;
     let command = format!("git-upload-pack {}", quoted(remote.url.path()));
     channel.exec(true, command).await.map_err(failed)?;
     Ok((handle, channel))
@@ -114,11 +162,15 @@ async fn log_in(
     let shown = shown(key.public_key());
     let rsa = handle.best_supported_rsa_hash().await.map_err(failed)?.flatten();
     let key = PrivateKeyWithHashAlg::new(Arc::new(key), rsa.or(Some(HashAlg::Sha512)));
-    let answer = handle.authenticate_publickey(user.clone(), key).await.map_err(failed)?;
+    let answer = handle
+        .authenticate_publickey(user.clone(), key)
+        .await
+        .map_err(failed)?;
     if answer.success() {
         return Ok(());
     }
-    let message = format!("the host does not accept the {shown} for user {user:?}; add it there as a deploy key");
+    let message =
+        format!("the host does not accept the {shown} for user {user:?}; add it there as a deploy key");
     Err(authentication(context, &message))
 }
 
@@ -128,9 +180,20 @@ fn preferred(known: &[Algorithm]) -> Preferred {
     // one RSA key signs in several ways, each an algorithm of its own
     let is_rsa = |a: &Algorithm| matches!(a, Algorithm::Rsa { .. });
     let rsa = known.iter().any(is_rsa);
-    let keys: Vec<Algorithm> =
-        all.key.iter().filter(|a| known.contains(a) || (rsa && is_rsa(a))).cloned().collect();
-    if keys.is_empty() { all } else { Preferred { key: Cow::Owned(keys), ..all } }
+    let keys: Vec<Algorithm> = all
+        .key
+        .iter()
+        .filter(|a| known.contains(a) || (rsa && is_rsa(a)))
+        .cloned()
+        .collect();
+    if keys.is_empty() {
+        all
+    } else {
+        Preferred {
+            key: Cow::Owned(keys),
+            ..all
+        }
+    }
 }
 
 /// For the shell at the other end.
@@ -152,22 +215,30 @@ impl client::Handler for Checker {
     async fn check_server_key(&mut self, offered: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
         let name = host_name(&self.host, self.port);
         let message = match offered {
-            PublicKeyOrCertificate::PublicKey { key, .. } => match self.hosts.judge(&self.host, self.port, key) {
-                Verdict::Trusted => return Ok(true),
-                Verdict::Unknown => format!(
-                    "the Secret's known_hosts has no entry for {name}; if its {} is the right one, add it",
-                    shown(key)
-                ),
-                Verdict::Other => format!(
-                    "the Secret's known_hosts has other keys for {name} than its {}; either the host's key was \
+            PublicKeyOrCertificate::PublicKey { key, .. } => {
+                match self.hosts.judge(&self.host, self.port, key) {
+                    Verdict::Trusted => return Ok(true),
+                    Verdict::Unknown => format!(
+                        "the Secret's known_hosts has no entry for {name}; if its {} is the right one, add it",
+                        shown(key)
+                    ),
+                    Verdict::Other => format!(
+                        "the Secret's known_hosts has other keys for {name} than its {}; either the host's key was \
                      changed, or this is another host",
-                    shown(key)
-                ),
-                Verdict::Revoked => format!("the {} of {name} is marked @revoked in the Secret's known_hosts", shown(key)),
-            },
+                        shown(key)
+                    ),
+                    Verdict::Revoked => format!(
+                        "the {} of {name} is marked @revoked in the Secret's known_hosts",
+                        shown(key)
+                    ),
+                }
+            }
             PublicKeyOrCertificate::Certificate(_) => format!("{name} shows a certificate instead of a key"),
         };
-        drop(self.context.failure.note(GitError::HostKeyMismatch { remote: self.context.shown.clone(), message }));
+        drop(self.context.failure.note(GitError::HostKeyMismatch {
+            remote: self.context.shown.clone(),
+            message,
+        }));
         Ok(false)
     }
 }
@@ -193,7 +264,9 @@ impl Read for Output {
                     let room = STDERR.saturating_sub(self.stderr.len());
                     self.stderr.extend(data.iter().take(room));
                 }
-                Some(ChannelMsg::Failure) => return Err(self.refused("the host refuses to run git-upload-pack")),
+                Some(ChannelMsg::Failure) => {
+                    return Err(self.refused("the host refuses to run git-upload-pack"));
+                }
                 Some(ChannelMsg::Close) | None => return self.ended(),
                 Some(_) => {}
             }
@@ -225,8 +298,17 @@ impl Output {
 fn complaint(said: &str, context: &Context) -> GitError {
     let lower = said.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|w| lower.contains(w));
-    if has(&["not appear to be a git repository", "not found", "does not exist", "no such", "could not be found"]) {
-        return GitError::NotFound { remote: context.shown.clone(), what: Missing::Repository };
+    if has(&[
+        "not appear to be a git repository",
+        "not found",
+        "does not exist",
+        "no such",
+        "could not be found",
+    ]) {
+        return GitError::NotFound {
+            remote: context.shown.clone(),
+            what: Missing::Repository,
+        };
     }
     if has(&["denied", "permission", "not allowed", "unauthorized", "access"]) {
         return authentication(context, &format!("the host said: {said}"));
@@ -243,7 +325,9 @@ struct Input {
 
 impl Write for Input {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let sent = self.context.wait(self.channel.data_bytes(Bytes::copy_from_slice(buf)))?;
+        let sent = self
+            .context
+            .wait(self.channel.data_bytes(Bytes::copy_from_slice(buf)))?;
         // a host that refuses the repository is gone before it read: the reader has the reason
         sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         Ok(buf.len())

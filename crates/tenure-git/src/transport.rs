@@ -39,7 +39,10 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn start(limits: &Limits) -> Self {
-        Self { at: Instant::now() + limits.timeout, allowed: limits.timeout }
+        Self {
+            at: Instant::now() + limits.timeout,
+            allowed: limits.timeout,
+        }
     }
 
     pub(crate) fn left(&self) -> Duration {
@@ -47,7 +50,10 @@ impl Deadline {
     }
 
     pub(crate) fn error(&self, remote: &str) -> GitError {
-        GitError::Timeout { remote: remote.to_owned(), seconds: self.allowed.as_secs() }
+        GitError::Timeout {
+            remote: remote.to_owned(),
+            seconds: self.allowed.as_secs(),
+        }
     }
 }
 
@@ -71,7 +77,10 @@ impl Context {
     }
 
     pub(crate) fn unavailable(&self, message: &str) -> GitError {
-        GitError::Unavailable { remote: self.shown.clone(), message: printable(message) }
+        GitError::Unavailable {
+            remote: self.shown.clone(),
+            message: printable(message),
+        }
     }
 }
 
@@ -89,7 +98,10 @@ impl Link {
             .enable_all()
             .thread_name("git-io")
             .build()
-            .map_err(|e| GitError::Local { what: "starting the network thread".to_owned(), message: e.to_string() })?;
+            .map_err(|e| GitError::Local {
+                what: "starting the network thread".to_owned(),
+                message: e.to_string(),
+            })?;
         let context = Context {
             runtime: runtime.handle().clone(),
             deadline,
@@ -101,7 +113,11 @@ impl Link {
             _ => http::connect(remote, &context),
         };
         match wire {
-            Ok(wire) => Ok(Self { wire, context, runtime: Some(runtime) }),
+            Ok(wire) => Ok(Self {
+                wire,
+                context,
+                runtime: Some(runtime),
+            }),
             Err(error) => {
                 runtime.shutdown_background();
                 Err(error)
@@ -111,10 +127,13 @@ impl Link {
 
     /// Why gix gave up: what the transport noted, else what gix says.
     pub(crate) fn explain(&self, error: &gix::Error) -> GitError {
-        self.context.failure.take().unwrap_or_else(|| GitError::Malformed {
-            remote: self.context.shown.clone(),
-            message: printable(&chain(error)),
-        })
+        self.context
+            .failure
+            .take()
+            .unwrap_or_else(|| GitError::Malformed {
+                remote: self.context.shown.clone(),
+                message: printable(&chain(error)),
+            })
     }
 }
 

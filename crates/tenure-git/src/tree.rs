@@ -43,12 +43,21 @@ pub(crate) struct Listing {
 /// Lists the tree of `commit`, every object of which is in the database.
 pub(crate) fn list(odb: &gix::odb::Handle, commit: &ObjectId, limit: u64) -> Result<Listing, TreeError> {
     let mut buf = Vec::new();
-    let found = odb.find_commit(commit, &mut buf).map_err(|_| TreeError::Incomplete)?;
+    let found = odb
+        .find_commit(commit, &mut buf)
+        .map_err(|_| TreeError::Incomplete)?;
     let title = found.message().title.to_string();
     let title = title.chars().filter(|c| !c.is_control()).take(TITLE).collect();
-    let mut walk = Walk { odb, items: Vec::new(), limit };
+    let mut walk = Walk {
+        odb,
+        items: Vec::new(),
+        limit,
+    };
     walk.tree(&found.tree(), "")?;
-    Ok(Listing { title, items: walk.items })
+    Ok(Listing {
+        title,
+        items: walk.items,
+    })
 }
 
 struct Walk<'a> {
@@ -61,9 +70,13 @@ impl Walk<'_> {
     /// The depth is bounded by the length of a path.
     fn tree(&mut self, id: &ObjectId, parent: &str) -> Result<(), TreeError> {
         let mut buf = Vec::new();
-        let entries = self.odb.find_tree_iter(id, &mut buf).map_err(|_| TreeError::Incomplete)?;
+        let entries = self
+            .odb
+            .find_tree_iter(id, &mut buf)
+            .map_err(|_| TreeError::Incomplete)?;
         for entry in entries {
-            let entry = entry.map_err(|_| TreeError::Refused(format!("the tree at {parent:?} cannot be read")))?;
+            let entry =
+                entry.map_err(|_| TreeError::Refused(format!("the tree at {parent:?} cannot be read")))?;
             let path = child(parent, entry.filename)?;
             let id = entry.oid.to_owned();
             let kind = match entry.mode.kind() {
@@ -80,7 +93,11 @@ impl Walk<'_> {
             if kind != Kind::Directory && !gix::objs::Exists::exists(self.odb, &id) {
                 return Err(TreeError::Incomplete);
             }
-            self.items.push(Item { path: path.clone(), kind, id });
+            self.items.push(Item {
+                path: path.clone(),
+                kind,
+                id,
+            });
             if kind == Kind::Directory {
                 self.tree(&id, &path)?;
             }
@@ -91,7 +108,10 @@ impl Walk<'_> {
 
 fn child(parent: &str, name: &[u8]) -> Result<String, TreeError> {
     let refuse = |why: &str| {
-        let shown = String::from_utf8_lossy(name).chars().take(100).collect::<String>();
+        let shown = String::from_utf8_lossy(name)
+            .chars()
+            .take(100)
+            .collect::<String>();
         TreeError::Refused(format!("the tree at {parent:?} has an entry {shown:?}, {why}"))
     };
     let name = std::str::from_utf8(name).map_err(|_| refuse("which is not UTF-8"))?;
@@ -101,7 +121,11 @@ fn child(parent: &str, name: &[u8]) -> Result<String, TreeError> {
     if is_dot_git(name) {
         return Err(refuse("which file systems take for .git"));
     }
-    let path = if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") };
+    let path = if parent.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{parent}/{name}")
+    };
     match check_path(&path) {
         Ok(()) => Ok(path),
         Err(why) => Err(refuse(&format!("which is refused: {why}"))),
@@ -112,8 +136,16 @@ fn child(parent: &str, name: &[u8]) -> Result<String, TreeError> {
 /// short names, trailing dots, blanks and streams.
 fn is_dot_git(name: &str) -> bool {
     let ignored = |c: char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
-    let folded: String = name.chars().filter(|c| !ignored(*c)).collect::<String>().to_ascii_lowercase();
-    let stem = folded.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
+    let folded: String = name
+        .chars()
+        .filter(|c| !ignored(*c))
+        .collect::<String>()
+        .to_ascii_lowercase();
+    let stem = folded
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(['.', ' ']);
     matches!(stem, ".git" | "git~1")
 }
 
@@ -124,7 +156,19 @@ mod tests {
     #[test]
     fn names_that_climb_or_hide_are_refused() {
         let bad: [&[u8]; 14] = [
-            b"..", b".", b"", b".git", b".GIT", b".git.", b".git ", b"git~1", b".git::$INDEX", b"a/b", b"a\\b", b"a\0b", b"a\nb",
+            b"..",
+            b".",
+            b"",
+            b".git",
+            b".GIT",
+            b".git.",
+            b".git ",
+            b"git~1",
+            b".git::$INDEX",
+            b"a/b",
+            b"a\\b",
+            b"a\0b",
+            b"a\nb",
             b"\xff",
         ];
         for name in bad {

@@ -18,7 +18,12 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// One entry with a name that no honest writer would accept.
 fn entry(name: &str, kind: EntryType, content: &[u8]) -> Vec<u8> {
     let mut header = tar::Header::new_ustar();
-    header.as_old_mut().name.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
+    header
+        .as_old_mut()
+        .name
+        .iter_mut()
+        .zip(name.bytes())
+        .for_each(|(to, from)| *to = from);
     header.set_entry_type(kind);
     header.set_mode(0o777);
     header.set_size(content.len() as u64);
@@ -43,7 +48,11 @@ fn try_unpack(tar: &[u8], budget: Budget) -> (Result<Unpacked, UnpackError>, Vec
     let bytes = gzip(&tar);
     let result = unpack(&bytes[..], Digest::of(&bytes), &dir, budget);
     let left = std::fs::read_dir(temp.path()).expect("a listing");
-    (result, left.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect())
+    (
+        result,
+        left.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect(),
+    )
 }
 
 fn refused(tar: &[u8]) -> UnpackError {
@@ -69,7 +78,9 @@ fn what_was_packed_comes_back_once() {
     assert_eq!(std::fs::read(at.join("d/run")).expect("a file"), b"#!");
     assert_eq!(std::fs::read(at.join(&long)).expect("a file"), b"l");
     assert!(at.join("empty").is_dir());
-    let mode = |path: &str| std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(at.join(path)).expect("metadata"));
+    let mode = |path: &str| {
+        std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(at.join(path)).expect("metadata"))
+    };
     assert_eq!((mode("d/run") & 0o777, mode(&long) & 0o777), (0o700, 0o600));
 
     let again = unpack(io::empty(), packed.digest, &dir, Budget::default()).expect("it is there");
@@ -79,23 +90,52 @@ fn what_was_packed_comes_back_once() {
 #[test]
 fn paths_that_climb_are_refused() {
     for name in ["../x", "/etc/x", "a/../../x", "a\\b", "./x", "a//b"] {
-        assert!(matches!(refused(&entry(name, EntryType::Regular, b"x")), UnpackError::Path(_)), "{name}");
+        assert!(
+            matches!(
+                refused(&entry(name, EntryType::Regular, b"x")),
+                UnpackError::Path(_)
+            ),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn links_and_special_files_are_refused() {
-    let kinds = [EntryType::Symlink, EntryType::Link, EntryType::Fifo, EntryType::Char, EntryType::Block];
-    for kind in kinds.into_iter().chain([EntryType::GNUSparse, EntryType::Continuous]) {
-        assert!(matches!(refused(&entry("x", kind, b"")), UnpackError::Entry { .. } | UnpackError::Io(_)), "{kind:?}");
+    let kinds = [
+        EntryType::Symlink,
+        EntryType::Link,
+        EntryType::Fifo,
+        EntryType::Char,
+        EntryType::Block,
+    ];
+    for kind in kinds
+        .into_iter()
+        .chain([EntryType::GNUSparse, EntryType::Continuous])
+    {
+        assert!(
+            matches!(
+                refused(&entry("x", kind, b"")),
+                UnpackError::Entry { .. } | UnpackError::Io(_)
+            ),
+            "{kind:?}"
+        );
     }
 }
 
 #[test]
 fn pax_headers_that_say_more_than_a_path_are_refused() {
-    for record in ["10 size=0\n", "22 linkpath=/etc/pass\n", "20 GNU.sparse.major=1\n", "garbage"] {
+    for record in [
+        "10 size=0\n",
+        "22 linkpath=/etc/pass\n",
+        "20 GNU.sparse.major=1\n",
+        "garbage",
+    ] {
         let tar = [pax(record), entry("x", EntryType::Regular, b"hello")].concat();
-        assert!(matches!(refused(&tar), UnpackError::Entry { .. } | UnpackError::Io(_)), "{record}");
+        assert!(
+            matches!(refused(&tar), UnpackError::Entry { .. } | UnpackError::Io(_)),
+            "{record}"
+        );
     }
     let climbing = [pax("16 path=../../x\n"), entry("x", EntryType::Regular, b"")].concat();
     assert!(matches!(refused(&climbing), UnpackError::Path(_)));
@@ -103,7 +143,11 @@ fn pax_headers_that_say_more_than_a_path_are_refused() {
 
 #[test]
 fn a_name_given_twice_is_refused() {
-    let tar = [entry("x", EntryType::Regular, b"1"), entry("x", EntryType::Regular, b"2")].concat();
+    let tar = [
+        entry("x", EntryType::Regular, b"1"),
+        entry("x", EntryType::Regular, b"2"),
+    ]
+    .concat();
     assert!(matches!(refused(&tar), UnpackError::Io(_)));
 }
 
@@ -119,20 +163,37 @@ fn a_cut_archive_is_refused() {
 
 #[test]
 fn bombs_stop_at_the_budget() {
-    let small = Budget { bytes: 1000, entries: 2 };
+    let small = Budget {
+        bytes: 1000,
+        entries: 2,
+    };
     let (result, left) = try_unpack(&entry("x", EntryType::Regular, &[0; 1001]), small);
     assert!(matches!(result, Err(UnpackError::TooLarge { limit: 1000, .. })) && left.is_empty());
-    let many: Vec<u8> = ["a", "b", "c"].iter().flat_map(|n| entry(n, EntryType::Regular, b"")).collect();
-    assert!(matches!(try_unpack(&many, small).0, Err(UnpackError::TooLarge { limit: 2, .. })));
+    let many: Vec<u8> = ["a", "b", "c"]
+        .iter()
+        .flat_map(|n| entry(n, EntryType::Regular, b""))
+        .collect();
+    assert!(matches!(
+        try_unpack(&many, small).0,
+        Err(UnpackError::TooLarge { limit: 2, .. })
+    ));
     let headers = pax(&"x".repeat(1 << 20));
-    assert!(matches!(try_unpack(&headers, small).0, Err(UnpackError::TooLarge { .. })));
+    assert!(matches!(
+        try_unpack(&headers, small).0,
+        Err(UnpackError::TooLarge { .. })
+    ));
 }
 
 #[test]
 fn bytes_with_another_digest_leave_nothing() {
     let (temp, dir) = root();
-    let (bytes, _) = ArchiveWriter::new(Vec::new(), Budget::default()).finish().expect("packs");
+    let (bytes, _) = ArchiveWriter::new(Vec::new(), Budget::default())
+        .finish()
+        .expect("packs");
     let wanted = Digest::of(b"other");
-    assert!(matches!(unpack(&bytes[..], wanted, &dir, Budget::default()), Err(UnpackError::Digest { .. })));
+    assert!(matches!(
+        unpack(&bytes[..], wanted, &dir, Budget::default()),
+        Err(UnpackError::Digest { .. })
+    ));
     assert_eq!(std::fs::read_dir(temp.path()).expect("a listing").count(), 0);
 }

@@ -23,15 +23,28 @@ impl Serialize for Open {
 impl<'de> Deserialize<'de> for Open {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = zeroize::Zeroizing::new(String::deserialize(deserializer)?);
-        let bytes = STANDARD.decode(text.as_bytes()).map_err(|_| serde::de::Error::custom("not base64"))?;
+        let bytes = STANDARD
+            .decode(text.as_bytes())
+            .map_err(|_| serde::de::Error::custom("not base64"))?;
         Ok(Self(Secret::new(bytes)))
     }
 }
 
 #[derive(Serialize, Deserialize)]
 pub(super) enum Job {
-    Resolve { remote: Remote, reference: Reference, limits: Limits },
-    Fetch { remote: Remote, resolved: Resolved, odb_dir: PathBuf, out: PathBuf, filter: Filter, limits: Limits },
+    Resolve {
+        remote: Remote,
+        reference: Reference,
+        limits: Limits,
+    },
+    Fetch {
+        remote: Remote,
+        resolved: Resolved,
+        odb_dir: PathBuf,
+        out: PathBuf,
+        filter: Filter,
+        limits: Limits,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,31 +59,77 @@ pub(super) struct Remote {
 #[derive(Serialize, Deserialize)]
 enum Login {
     None,
-    Basic { username: String, password: Open },
-    Bearer { token: Open },
-    Ssh { identity: Open, passphrase: Option<Open>, known_hosts: String, username: Option<String> },
+    Basic {
+        username: String,
+        password: Open,
+    },
+    Bearer {
+        token: Open,
+    },
+    Ssh {
+        identity: Open,
+        passphrase: Option<Open>,
+        known_hosts: String,
+        username: Option<String>,
+    },
 }
 
 impl Job {
     pub(super) fn of(job: &super::Job) -> Self {
         match job.clone() {
-            super::Job::Resolve { remote, reference, limits } => {
-                Self::Resolve { remote: Remote::of(remote), reference, limits }
-            }
-            super::Job::Fetch { remote, resolved, odb_dir, out, filter, limits } => {
-                Self::Fetch { remote: Remote::of(remote), resolved, odb_dir, out, filter, limits }
-            }
+            super::Job::Resolve {
+                remote,
+                reference,
+                limits,
+            } => Self::Resolve {
+                remote: Remote::of(remote),
+                reference,
+                limits,
+            },
+            super::Job::Fetch {
+                remote,
+                resolved,
+                odb_dir,
+                out,
+                filter,
+                limits,
+            } => Self::Fetch {
+                remote: Remote::of(remote),
+                resolved,
+                odb_dir,
+                out,
+                filter,
+                limits,
+            },
         }
     }
 
     pub(super) fn into_job(self) -> io::Result<super::Job> {
         Ok(match self {
-            Self::Resolve { remote, reference, limits } => {
-                super::Job::Resolve { remote: remote.into_remote()?, reference, limits }
-            }
-            Self::Fetch { remote, resolved, odb_dir, out, filter, limits } => {
-                super::Job::Fetch { remote: remote.into_remote()?, resolved, odb_dir, out, filter, limits }
-            }
+            Self::Resolve {
+                remote,
+                reference,
+                limits,
+            } => super::Job::Resolve {
+                remote: remote.into_remote()?,
+                reference,
+                limits,
+            },
+            Self::Fetch {
+                remote,
+                resolved,
+                odb_dir,
+                out,
+                filter,
+                limits,
+            } => super::Job::Fetch {
+                remote: remote.into_remote()?,
+                resolved,
+                odb_dir,
+                out,
+                filter,
+                limits,
+            },
         })
     }
 }
@@ -79,38 +138,70 @@ impl Remote {
     fn of(remote: crate::Remote) -> Self {
         let credential = match remote.credential {
             Credential::None => Login::None,
-            Credential::Basic { username, password } => Login::Basic { username, password: Open(password) },
+            Credential::Basic { username, password } => Login::Basic {
+                username,
+                password: Open(password),
+            },
             Credential::Bearer { token } => Login::Bearer { token: Open(token) },
-            Credential::Ssh { identity, passphrase, known_hosts, username } => {
-                Login::Ssh { identity: Open(identity), passphrase: passphrase.map(Open), known_hosts, username }
-            }
+            Credential::Ssh {
+                identity,
+                passphrase,
+                known_hosts,
+                username,
+            } => Login::Ssh {
+                identity: Open(identity),
+                passphrase: passphrase.map(Open),
+                known_hosts,
+                username,
+            },
         };
         Self {
             url: Open(full_url(&remote.url)),
             credential,
             ca_pem: remote.ca_pem,
-            certificate: remote.client_certificate.map(|c| (c.certificate_pem, Open(c.key_pem))),
+            certificate: remote
+                .client_certificate
+                .map(|c| (c.certificate_pem, Open(c.key_pem))),
         }
     }
 
     fn into_remote(self) -> io::Result<crate::Remote> {
         let bad = || io::Error::new(io::ErrorKind::InvalidData, "the job's URL is not one");
-        let url: SourceUrl = self.url.0.expose_str().and_then(|url| url.parse().ok()).ok_or_else(bad)?;
+        let url: SourceUrl = self
+            .url
+            .0
+            .expose_str()
+            .and_then(|url| url.parse().ok())
+            .ok_or_else(bad)?;
         let credential = match self.credential {
             Login::None => Credential::None,
-            Login::Basic { username, password } => Credential::Basic { username, password: password.0 },
+            Login::Basic { username, password } => Credential::Basic {
+                username,
+                password: password.0,
+            },
             Login::Bearer { token } => Credential::Bearer { token: token.0 },
-            Login::Ssh { identity, passphrase, known_hosts, username } => Credential::Ssh {
+            Login::Ssh {
+                identity,
+                passphrase,
+                known_hosts,
+                username,
+            } => Credential::Ssh {
                 identity: identity.0,
                 passphrase: passphrase.map(|p| p.0),
                 known_hosts,
                 username,
             },
         };
-        let client_certificate = self
-            .certificate
-            .map(|(certificate_pem, key)| ClientCertificate { certificate_pem, key_pem: key.0 });
-        Ok(crate::Remote { url, credential, ca_pem: self.ca_pem, client_certificate })
+        let client_certificate = self.certificate.map(|(certificate_pem, key)| ClientCertificate {
+            certificate_pem,
+            key_pem: key.0,
+        });
+        Ok(crate::Remote {
+            url,
+            credential,
+            ca_pem: self.ca_pem,
+            client_certificate,
+        })
     }
 }
 
@@ -120,5 +211,11 @@ fn full_url(url: &SourceUrl) -> Secret {
         (Some(user), None) => format!("{user}@"),
         (None, _) => String::new(),
     };
-    Secret::from(format!("{}://{userinfo}{}:{}{}", url.scheme(), url.host(), url.port(), url.path()))
+    Secret::from(format!(
+        "{}://{userinfo}{}:{}{}",
+        url.scheme(),
+        url.host(),
+        url.port(),
+        url.path()
+    ))
 }

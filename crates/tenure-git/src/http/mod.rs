@@ -47,19 +47,27 @@ pub(crate) fn connect(remote: &Remote, context: &Context) -> Result<Wire, GitErr
 }
 
 fn authorization(credential: &Credential, context: &Context) -> Result<Option<HeaderValue>, GitError> {
-    let refuse = |message: &str| GitError::AuthenticationFailed { remote: context.shown.clone(), message: message.to_owned() };
+    let refuse = |message: &str| GitError::AuthenticationFailed {
+        remote: context.shown.clone(),
+        message: message.to_owned(),
+    };
     let mut bytes = match credential {
         Credential::None => return Ok(None),
         Credential::Ssh { .. } => return Err(refuse("the Secret has an ssh key, which https cannot use")),
         Credential::Bearer { token } => [b"Bearer ", token.expose()].concat(),
         Credential::Basic { username, password } => {
             let pair = zeroize::Zeroizing::new([username.as_bytes(), b":", password.expose()].concat());
-            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(&*pair)).into_bytes()
+            format!(
+                "Basic {}",
+                base64::engine::general_purpose::STANDARD.encode(&*pair)
+            )
+            .into_bytes()
         }
     };
     let value = HeaderValue::from_bytes(&bytes);
     zeroize::Zeroize::zeroize(&mut bytes);
-    let mut value = value.map_err(|_| refuse("the Secret's token has a line break or a control character"))?;
+    let mut value =
+        value.map_err(|_| refuse("the Secret's token has a line break or a control character"))?;
     value.set_sensitive(true);
     Ok(Some(value))
 }
@@ -82,11 +90,19 @@ struct Request {
 }
 
 impl HttpLink {
-    fn request(&self, method: Method, url: &str, lines: impl IntoIterator<Item = impl AsRef<str>>) -> io::Result<Request> {
+    fn request(
+        &self,
+        method: Method,
+        url: &str,
+        lines: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> io::Result<Request> {
         let mut headers = HeaderMap::new();
         for line in lines {
             let parsed = line.as_ref().split_once(':').and_then(|(name, value)| {
-                Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value.trim()).ok()?))
+                Some((
+                    name.parse::<HeaderName>().ok()?,
+                    HeaderValue::from_str(value.trim()).ok()?,
+                ))
             });
             headers.extend(parsed.filter(|(name, _)| *name != AUTHORIZATION));
         }
@@ -94,7 +110,12 @@ impl HttpLink {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
         let url = Url::parse(url).map_err(|e| self.fail(&format!("its URL: {e}")))?;
-        Ok(Request { method, url, headers, body: Bytes::new() })
+        Ok(Request {
+            method,
+            url,
+            headers,
+            body: Bytes::new(),
+        })
     }
 
     fn fail(&self, message: &str) -> io::Error {
@@ -120,7 +141,11 @@ impl HttpLink {
     }
 
     fn redirected(&self, request: &Request, response: &Response) -> io::Result<Url> {
-        let to = response.headers().get(LOCATION).and_then(|l| l.to_str().ok()).and_then(|l| request.url.join(l).ok());
+        let to = response
+            .headers()
+            .get(LOCATION)
+            .and_then(|l| l.to_str().ok())
+            .and_then(|l| request.url.join(l).ok());
         let to = to.ok_or_else(|| self.fail("it redirects to nowhere"))?;
         let plain = to.username().is_empty() && to.password().is_none() && to.fragment().is_none();
         if to.origin() != request.url.origin() || request.method != Method::GET || !plain {
@@ -138,19 +163,26 @@ impl HttpLink {
             return Ok(response);
         }
         let remote = self.context.shown.clone();
-        let refused = |message: String| GitError::AuthenticationFailed { remote: remote.clone(), message };
+        let refused = |message: String| GitError::AuthenticationFailed {
+            remote: remote.clone(),
+            message,
+        };
         let error = match (status, &self.authorization) {
-            (StatusCode::UNAUTHORIZED, None) => {
-                refused("it asks for a credential and none was given; name a Secret in spec.secretRef".to_owned())
-            }
-            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(_)) => {
-                refused(format!("the host does not accept the credential (HTTP {})", status.as_u16()))
-            }
+            (StatusCode::UNAUTHORIZED, None) => refused(
+                "it asks for a credential and none was given; name a Secret in spec.secretRef".to_owned(),
+            ),
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(_)) => refused(format!(
+                "the host does not accept the credential (HTTP {})",
+                status.as_u16()
+            )),
             (StatusCode::FORBIDDEN, None) => refused("the host refuses access (HTTP 403)".to_owned()),
-            (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
-                GitError::NotFound { remote: remote.clone(), what: Missing::Repository }
-            }
-            _ => self.context.unavailable(&format!("the host answered HTTP {}", status.as_u16())),
+            (StatusCode::NOT_FOUND | StatusCode::GONE, _) => GitError::NotFound {
+                remote: remote.clone(),
+                what: Missing::Repository,
+            },
+            _ => self
+                .context
+                .unavailable(&format!("the host answered HTTP {}", status.as_u16())),
         };
         Err(self.context.failure.note(error))
     }
@@ -158,7 +190,11 @@ impl HttpLink {
 
 fn causes(error: &reqwest::Error) -> String {
     // the error's own text repeats the URL; its causes say what happened
-    let mut text = if error.is_connect() { "connecting".to_owned() } else { "http".to_owned() };
+    let mut text = if error.is_connect() {
+        "connecting".to_owned()
+    } else {
+        "http".to_owned()
+    };
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
@@ -186,18 +222,25 @@ impl Http for HttpLink {
         base_url: &str,
         headers: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> gix::Result<GetResponse<Self::Headers, Self::ResponseBody>> {
-        let request = self.request(Method::GET, url, headers).map_err(gix::Error::from_error)?;
+        let request = self
+            .request(Method::GET, url, headers)
+            .map_err(gix::Error::from_error)?;
         let tail = url.strip_prefix(base_url).unwrap_or_default().to_owned();
         let asked = request.url.clone();
         let response = self.send(request).map_err(gix::Error::from_error)?;
         if *response.url() != asked {
             let base = response.url().as_str().strip_suffix(&tail).map(ToOwned::to_owned);
-            let base = base.ok_or_else(|| gix::Error::from_error(self.fail("it redirects to something else than a repository")))?;
+            let base = base.ok_or_else(|| {
+                gix::Error::from_error(self.fail("it redirects to something else than a repository"))
+            })?;
             self.base = Some(base);
         }
         let headers = header_lines(response.headers());
         let exchange = Exchange::done(self.clone(), response);
-        Ok(GetResponse { headers: Headers(Lazy::Ready(headers)), body: BufReader::with_capacity(64 << 10, Body(exchange)) })
+        Ok(GetResponse {
+            headers: Headers(Lazy::Ready(headers)),
+            body: BufReader::with_capacity(64 << 10, Body(exchange)),
+        })
     }
 
     fn post(
@@ -207,7 +250,9 @@ impl Http for HttpLink {
         headers: impl IntoIterator<Item = impl AsRef<str>>,
         _body: PostBodyDataKind,
     ) -> gix::Result<PostResponse<Self::Headers, Self::ResponseBody, Self::PostBody>> {
-        let request = self.request(Method::POST, url, headers).map_err(gix::Error::from_error)?;
+        let request = self
+            .request(Method::POST, url, headers)
+            .map_err(gix::Error::from_error)?;
         let exchange = Exchange::pending(self.clone(), request);
         Ok(PostResponse {
             post_body: PostBody(exchange.clone()),
@@ -249,8 +294,16 @@ impl Exchange {
     }
 
     fn with(link: HttpLink, request: Option<Request>, response: Option<Response>) -> Self {
-        let state = State { request, response, body: Vec::new(), chunk: Bytes::new() };
-        Self { link, state: Arc::new(Mutex::new(state)) }
+        let state = State {
+            request,
+            response,
+            body: Vec::new(),
+            chunk: Bytes::new(),
+        };
+        Self {
+            link,
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     fn send(&self) -> io::Result<()> {
@@ -264,14 +317,22 @@ impl Exchange {
 
     fn headers(&self) -> io::Result<Cursor<Vec<u8>>> {
         self.send()?;
-        Ok(self.state.lock().response.as_ref().map(|r| header_lines(r.headers())).unwrap_or_default())
+        Ok(self
+            .state
+            .lock()
+            .response
+            .as_ref()
+            .map(|r| header_lines(r.headers()))
+            .unwrap_or_default())
     }
 
     fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.send()?;
         let mut state = self.state.lock();
         while state.chunk.is_empty() {
-            let Some(response) = state.response.as_mut() else { return Ok(0) };
+            let Some(response) = state.response.as_mut() else {
+                return Ok(0);
+            };
             let chunk = self.link.context.wait(response.chunk())?;
             match chunk.map_err(|e| self.link.fail(&causes(&e)))? {
                 Some(chunk) => state.chunk = chunk,
@@ -291,7 +352,10 @@ impl Write for PostBody {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let mut state = self.0.state.lock();
         if state.body.len() + buf.len() > REQUEST {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the request to the host grew too large"));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "the request to the host grew too large",
+            ));
         }
         state.body.extend_from_slice(buf);
         Ok(buf.len())

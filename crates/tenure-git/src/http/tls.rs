@@ -13,12 +13,16 @@ pub(crate) fn config(remote: &Remote, context: &Context) -> Result<ClientConfig,
         remote: context.shown.clone(),
         message: message.to_owned(),
     };
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
     if let Some(pem) = &remote.ca_pem {
         let mut any = false;
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|_| refuse("the Secret's 'ca.crt' is not PEM"))?;
-            roots.add(certificate).map_err(|_| refuse("the Secret's 'ca.crt' has a certificate that cannot be read"))?;
+            roots
+                .add(certificate)
+                .map_err(|_| refuse("the Secret's 'ca.crt' has a certificate that cannot be read"))?;
             any = true;
         }
         if !any {

@@ -3,7 +3,9 @@ use russh::keys::PrivateKey;
 
 fn key() -> PublicKey {
     let seed: [u8; 32] = rand::random();
-    PrivateKey::from(russh::keys::ssh_key::private::Ed25519Keypair::from_seed(&seed)).public_key().clone()
+    PrivateKey::from(russh::keys::ssh_key::private::Ed25519Keypair::from_seed(&seed))
+        .public_key()
+        .clone()
 }
 
 fn line(hosts: &str, key: &PublicKey) -> String {
@@ -32,7 +34,11 @@ fn a_host_is_trusted_as_ssh_would() {
         (&hashed("git.example.com"), "git.example.com", 22),
         (&hashed("[127.0.0.1]:2222"), "127.0.0.1", 2222),
     ] {
-        assert_eq!(KnownHosts::parse(&line(hosts, &key)).judge(host, port, &key), Verdict::Trusted, "{hosts}");
+        assert_eq!(
+            KnownHosts::parse(&line(hosts, &key)).judge(host, port, &key),
+            Verdict::Trusted,
+            "{hosts}"
+        );
     }
 }
 
@@ -49,7 +55,11 @@ fn another_host_port_or_negated_name_is_unknown() {
         ("@cert-authority *", "git.example.com", 22),
         ("#git.example.com", "git.example.com", 22),
     ] {
-        assert_eq!(KnownHosts::parse(&line(hosts, &key)).judge(host, port, &key), Verdict::Unknown, "{hosts}");
+        assert_eq!(
+            KnownHosts::parse(&line(hosts, &key)).judge(host, port, &key),
+            Verdict::Unknown,
+            "{hosts}"
+        );
     }
     assert_eq!(KnownHosts::parse("").judge("h", 22, &key), Verdict::Unknown);
 }
@@ -60,7 +70,10 @@ fn another_key_is_told_from_an_unknown_host_and_a_revoked_one_wins() {
     let text = line("h", &good);
     assert_eq!(KnownHosts::parse(&text).judge("h", 22, &bad), Verdict::Other);
     let revoked = text + &line("@revoked *", &good);
-    assert_eq!(KnownHosts::parse(&revoked).judge("h", 22, &good), Verdict::Revoked);
+    assert_eq!(
+        KnownHosts::parse(&revoked).judge("h", 22, &good),
+        Verdict::Revoked
+    );
 }
 
 #[test]

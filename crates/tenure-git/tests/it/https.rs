@@ -1,0 +1,146 @@
+use tenure_core::Secret;
+use tenure_git::{Credential, GitError, Limits, Missing, Remote, resolve};
+
+use crate::support::https::{Behaviour, HttpsServer};
+use crate::support::repo::Repo;
+use crate::support::{Place, main_branch, names};
+
+const BASIC: &str = "Basic Ym9iOmh1bnRlcjI=";
+
+fn basic(password: &str) -> Credential {
+    Credential::Basic {
+        username: "bob".to_owned(),
+        password: Secret::from(password.to_owned()),
+    }
+}
+
+fn served(behaviour: Behaviour) -> (Place, HttpsServer) {
+    let place = Place::new();
+    let repo = Repo::empty(&place.root(), "app.git");
+    repo.commit("main", "First", &[("100644", "a.yaml", b"a: 1\n")]);
+    let server = HttpsServer::start(Behaviour {
+        root: place.root(),
+        ..behaviour
+    });
+    (place, server)
+}
+
+#[test]
+fn a_branch_becomes_an_artifact_with_basic_or_bearer_or_nothing() {
+    let bearer = Credential::Bearer {
+        token: Secret::from("t0ken".to_owned()),
+    };
+    for (authorization, credential) in [
+        (None, Credential::None),
+        (Some(BASIC), basic("hunter2")),
+        (Some("Bearer t0ken"), bearer),
+    ] {
+        let authorization = authorization.map(ToOwned::to_owned);
+        let (place, server) = served(Behaviour {
+            authorization,
+            ..Behaviour::default()
+        });
+        let remote = server.remote("app.git", credential);
+        let (first, files) = place.main(&remote).expect("it fetches");
+        assert_eq!(names(&files), ["a.yaml"]);
+        assert!(first.packed_bytes > 0);
+        let (second, _) = place.main(&remote).expect("it fetches");
+        assert_eq!((second.digest, second.packed_bytes), (first.digest, 0));
+    }
+}
+
+#[test]
+fn a_wrong_password_or_none_is_an_authentication_failure_without_the_password() {
+    let (_place, server) = served(Behaviour {
+        authorization: Some(BASIC.to_owned()),
+        ..Behaviour::default()
+    });
+    for credential in [basic("sw0rdfish"), Credential::None] {
+        let error = resolve(
+            &server.remote("app.git", credential),
+            &main_branch(),
+            &Limits::default(),
+        )
+        .expect_err("refused");
+        assert!(matches!(error, GitError::AuthenticationFailed { .. }), "{error}");
+        assert!(!format!("{error:?} {error}").contains("sw0rdfish"));
+    }
+}
+
+#[test]
+fn a_missing_repository_and_an_empty_one_are_told_apart() {
+    let (place, server) = served(Behaviour::default());
+    Repo::empty(&place.root(), "empty.git");
+    let find = |repo: &str| {
+        resolve(
+            &server.remote(repo, Credential::None),
+            &main_branch(),
+            &Limits::default(),
+        )
+        .expect_err("no")
+    };
+    assert!(matches!(
+        find("none.git"),
+        GitError::NotFound {
+            what: Missing::Repository,
+            ..
+        }
+    ));
+    assert!(matches!(find("empty.git"), GitError::EmptyRepository { .. }));
+}
+
+#[test]
+fn a_redirect_to_another_port_gets_no_request_and_no_credential() {
+    let (_place, other) = served(Behaviour::default());
+    let redirect = Some(format!("https://127.0.0.1:{}", other.port));
+    let (_place, server) = served(Behaviour {
+        redirect,
+        ..Behaviour::default()
+    });
+    let remote = Remote {
+        ca_pem: Some([server.ca_pem.clone(), other.ca_pem.clone()].concat()),
+        ..server.remote("app.git", basic("hunter2"))
+    };
+    let error = resolve(&remote, &main_branch(), &Limits::default()).expect_err("it is refused");
+    assert!(
+        error.to_string().contains("redirect") && error.to_string().contains(&other.port.to_string()),
+        "{error}"
+    );
+    assert_eq!(
+        server.seen().iter().map(|s| s.path.as_str()).collect::<Vec<_>>(),
+        ["/app.git/info/refs"]
+    );
+    assert!(
+        server
+            .seen()
+            .iter()
+            .all(|s| s.authorization.as_deref() == Some(BASIC)),
+        "{:?}",
+        server.seen()
+    );
+    assert!(other.seen().is_empty(), "{:?}", other.seen());
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority_is_refused() {
+    let (_place, server) = served(Behaviour::default());
+    let remote = Remote {
+        ca_pem: None,
+        ..server.remote("app.git", basic("hunter2"))
+    };
+    let error = resolve(&remote, &main_branch(), &Limits::default()).expect_err("it is refused");
+    assert!(matches!(error, GitError::Unavailable { .. }), "{error}");
+    assert!(server.seen().is_empty());
+}
+
+#[test]
+fn a_damaged_pack_is_refused() {
+    let (place, server) = served(Behaviour {
+        damage: true,
+        ..Behaviour::default()
+    });
+    let error = place
+        .main(&server.remote("app.git", Credential::None))
+        .expect_err("it is refused");
+    assert!(matches!(error, GitError::Malformed { .. }), "{error}");
+}
