@@ -185,11 +185,35 @@ fn expand(value: Value, out: &mut Vec<Resource>, path: &RelPath, at: Location) -
     if name.is_empty() {
         return fail("metadata.name is missing");
     }
-    if is_local(&Value::Object(map.clone())) {
+    let mut value = Value::Object(map);
+    if is_local(&value) {
         return Ok(());
     }
-    out.push(Resource::new(Value::Object(map), path.to_string()));
+    tidy(&mut value);
+    out.push(Resource::new(value, path.to_string()));
     Ok(())
+}
+
+/// Annotations that kustomize keeps for itself; they never reach its output.
+const INTERNAL: [&str; 4] = ["config.kubernetes.io/index", "config.kubernetes.io/path", "internal.config.kubernetes.io/index", "internal.config.kubernetes.io/path"];
+
+/// Values of labels and annotations become strings; empty mappings and internal annotations go.
+fn tidy(value: &mut Value) {
+    let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for field in ["labels", "annotations"] {
+        if let Some(map) = meta.get_mut(field).and_then(Value::as_object_mut) {
+            map.retain(|key, _| !INTERNAL.contains(&key.as_str()));
+            for value in map.values_mut() {
+                if let Some(text) = crate::object::scalar(value) {
+                    *value = Value::String(text);
+                }
+            }
+        }
+        let empty = meta.get(field).is_some_and(|v| v.is_null() || v.as_object().is_some_and(serde_json::Map::is_empty));
+        if empty {
+            meta.shift_remove(field);
+        }
+    }
 }
 
 /// Objects that say of themselves that they are for local use only.

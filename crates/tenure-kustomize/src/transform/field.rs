@@ -36,7 +36,7 @@ pub(crate) fn visit<E>(value: &mut Value, path: &str, create: bool, change: &mut
 
 /// A `\/` in a path is a slash inside a part.
 fn parts(path: &str) -> Vec<String> {
-    path.replace("\\/", "\0").split('/').filter(|p| !p.is_empty()).map(|p| p.trim_end_matches("[]").replace('\0', "/")).collect()
+    path.replace("\\/", "\0").split('/').filter(|p| !p.is_empty()).map(|p| p.replace('\0', "/")).collect()
 }
 
 fn walk<E>(value: &mut Value, path: &[String], create: bool, change: &mut dyn FnMut(&mut Value) -> Result<(), E>) -> Result<(), E> {
@@ -44,13 +44,14 @@ fn walk<E>(value: &mut Value, path: &[String], create: bool, change: &mut dyn Fn
     match value {
         Value::Array(items) => items.iter_mut().try_for_each(|item| walk(item, path, create, change)),
         Value::Object(map) => {
-            if create {
+            // What is missing cannot become a list.
+            if create && !part.ends_with("[]") {
                 let slot = map.entry(part.clone()).or_insert(Value::Null);
                 if slot.is_null() && !rest.is_empty() {
                     *slot = Value::Object(Map::new());
                 }
             }
-            map.get_mut(part).map_or(Ok(()), |next| walk(next, rest, create, change))
+            map.get_mut(part.trim_end_matches("[]")).map_or(Ok(()), |next| walk(next, rest, create, change))
         }
         _ => Ok(()),
     }

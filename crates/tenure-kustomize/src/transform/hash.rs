@@ -10,20 +10,21 @@ use crate::resource::Resource;
 pub(crate) fn run(all: &mut [Resource]) -> Result<(), Error> {
     for resource in all.iter_mut().filter(|r| r.needs_hash) {
         let id = resource.id();
-        let hash = suffix(&resource.value, &id.kind, &id.name);
+        let hash = suffix(&resource.value, &id.kind);
         resource.remember();
         resource.set_name(&format!("{}-{hash}", id.name));
     }
     Ok(())
 }
 
-fn suffix(value: &Value, kind: &str, name: &str) -> String {
+/// The name is no part of the content, so that a prefix does not change the hash.
+fn suffix(value: &Value, kind: &str) -> String {
     let field = |key: &str| value.get(key).cloned().unwrap_or_else(|| Value::from(""));
     let content = match kind {
-        "ConfigMap" if value.get("binaryData").is_some_and(Value::is_object) => json!({"binaryData": field("binaryData"), "data": field("data"), "kind": kind, "name": name}),
-        "ConfigMap" => json!({"data": field("data"), "kind": kind, "name": name}),
-        "Secret" if value.get("stringData").is_some_and(Value::is_object) => json!({"data": field("data"), "kind": kind, "name": name, "stringData": field("stringData"), "type": field("type")}),
-        "Secret" => json!({"data": field("data"), "kind": kind, "name": name, "type": field("type")}),
+        "ConfigMap" if value.get("binaryData").is_some_and(Value::is_object) => json!({"binaryData": field("binaryData"), "data": field("data"), "kind": kind, "name": ""}),
+        "ConfigMap" => json!({"data": field("data"), "kind": kind, "name": ""}),
+        "Secret" if value.get("stringData").is_some_and(Value::is_object) => json!({"data": field("data"), "kind": kind, "name": "", "stringData": field("stringData"), "type": field("type")}),
+        "Secret" => json!({"data": field("data"), "kind": kind, "name": "", "type": field("type")}),
         _ => value.clone(),
     };
     Digest::of(go_json(&content).as_bytes()).hex().chars().take(10).map(readable).collect()

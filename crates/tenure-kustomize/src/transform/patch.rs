@@ -177,15 +177,19 @@ fn keep_identity(resource: &mut Resource, merged: Value, allow: Allow) {
     if allow.name || allow.kind {
         resource.remember();
     }
+    let version = resource.value.get("apiVersion").cloned();
     resource.value = merged;
     let now = resource.id();
     if !allow.name && now.name != id.name {
         resource.set_name(&id.name);
     }
-    if !allow.kind && now.kind != id.kind
+    if !allow.kind
         && let Some(map) = resource.value.as_object_mut()
     {
         map.insert("kind".into(), Value::from(id.kind));
+        if let Some(version) = version {
+            map.insert("apiVersion".into(), version);
+        }
     }
     if now.namespace != id.namespace
         && let Some(meta) = crate::object::mapping(&mut resource.value, &["metadata"])

@@ -65,7 +65,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
     ("", "Service", "Ingress", "spec/backend/serviceName"),
     ("", "Service", "Ingress", "spec/rules/http/paths/backend/service/name"),
     ("", "Service", "Ingress", "spec/defaultBackend/service/name"),
-    ("", "Service", "APIService", "spec/service"),
+    ("", "Service", "APIService", "spec/service/name"),
     ("", "Service", "CustomResourceDefinition", "spec/conversion/webhook/clientConfig/service"),
     ("", "Service", "ValidatingWebhookConfiguration", "webhooks/clientConfig/service"),
     ("", "Service", "MutatingWebhookConfiguration", "webhooks/clientConfig/service"),
