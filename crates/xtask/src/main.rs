@@ -1,6 +1,9 @@
 //! Chores of this repository: `cargo xtask <chore>`. One module per chore.
 
 mod control_plane;
+mod generate;
+mod layers;
+mod sizes;
 
 use clap::{Parser, Subcommand};
 
@@ -15,11 +18,20 @@ struct Cli {
 enum Chore {
     /// A Kubernetes control plane of your own on this machine
     ControlPlane(control_plane::Args),
+    /// Write deploy/, helm/, tenants/ and docs/reference/ from the tables in tenure-api
+    Gen(generate::Args),
+    /// Check that dependencies between crates go down only
+    Layers,
+    /// Check that no Rust file is too long
+    Sizes,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
         Chore::ControlPlane(args) => control_plane::run(args).await,
+        Chore::Gen(args) => generate::run(&args),
+        Chore::Layers => layers::run(),
+        Chore::Sizes => sizes::run(),
     }
 }

@@ -1,0 +1,212 @@
+//! The Deployments of an installation and what they need around them.
+
+use serde_json::{Value, json};
+use tenure_api::rights::SUPERVISOR_ACCOUNT;
+use tenure_api::{
+    CACHE_CONTROL_AUDIENCE, CACHE_TLS, FLUX_VERSION, ISSUER_KEYS, SYSTEM_NAMESPACE, WORKERS_NAMESPACE,
+};
+
+/// The image that manifests name; the chart makes it a value.
+pub(super) const IMAGE: &str = concat!("tenure:v", env!("CARGO_PKG_VERSION"));
+const ADMIN_PORT: u16 = 8081;
+const CACHE_PORT: u16 = 8443;
+const CACHE: &str = "tenure-cache";
+
+pub(super) fn namespaces() -> Vec<Value> {
+    let namespace = |name| {
+        json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": {
+                "app.kubernetes.io/part-of": "tenure", "pod-security.kubernetes.io/enforce": "restricted",
+            }},
+        })
+    };
+    vec![namespace(SYSTEM_NAMESPACE), namespace(WORKERS_NAMESPACE)]
+}
+
+/// The labels that `flux check` and `flux logs` look for.
+fn labels(name: &str) -> Value {
+    json!({
+        "app": name,
+        "app.kubernetes.io/component": name,
+        "app.kubernetes.io/instance": SYSTEM_NAMESPACE,
+        "app.kubernetes.io/part-of": "flux",
+        "app.kubernetes.io/version": FLUX_VERSION,
+    })
+}
+
+fn metadata(name: &str) -> Value {
+    json!({"name": name, "namespace": SYSTEM_NAMESPACE, "labels": labels(name)})
+}
+
+fn container(name: &str, args: &[String], memory: &str, mounts: &Value) -> Value {
+    json!({
+        "name": name,
+        "image": IMAGE,
+        "args": args,
+        "env": [{"name": "RUNTIME_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}],
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": memory}},
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+        },
+        "volumeMounts": mounts,
+    })
+}
+
+fn probed(mut container: Value, ports: &Value) -> Value {
+    let probe = |path| json!({"httpGet": {"path": path, "port": "admin"}});
+    container["ports"] = ports.clone();
+    container["readinessProbe"] = probe("/readyz");
+    container["livenessProbe"] = probe("/healthz");
+    container
+}
+
+fn deployment(name: &str, account: &str, containers: &[Value], volumes: &Value) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(name),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": labels(name)},
+                "spec": {
+                    "automountServiceAccountToken": false,
+                    "containers": containers,
+                    "securityContext": {
+                        "fsGroup": 65532,
+                        "runAsGroup": 65532,
+                        "runAsNonRoot": true,
+                        "runAsUser": 65532,
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "serviceAccountName": account,
+                    "terminationGracePeriodSeconds": 90,
+                    "volumes": volumes,
+                },
+            },
+        },
+    })
+}
+
+/// Ingress to the named ports only; where a pod connects to is the Tenants' sources, so egress is open.
+fn network_policy(name: &str, ports: &[u16]) -> Value {
+    let ports: Vec<_> = ports
+        .iter()
+        .map(|port| json!({"port": port, "protocol": "TCP"}))
+        .collect();
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(name),
+        "spec": {
+            "podSelector": {"matchLabels": {"app": name}},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"ports": ports}],
+            "egress": [{}],
+        },
+    })
+}
+
+/// The supervisor's pod: one container with the token, one without it that forks the workers.
+pub(super) fn supervisor() -> Vec<Value> {
+    let token = "/var/run/secrets/kubernetes.io/serviceaccount";
+    let supervisor = container(
+        "supervisor",
+        &[
+            "supervisor".to_owned(),
+            format!("--admin-listen=0.0.0.0:{ADMIN_PORT}"),
+            "--stage=/run/tenure/stage.sock".to_owned(),
+        ],
+        "128Mi",
+        &json!([
+            {"name": "run", "mountPath": "/run/tenure"},
+            {"name": "token", "mountPath": token, "readOnly": true},
+        ]),
+    );
+    let stage = container(
+        "stage",
+        &["stage".to_owned(), "--listen=/run/tenure/stage.sock".to_owned()],
+        "2Gi",
+        &json!([{"name": "run", "mountPath": "/run/tenure"}, {"name": "scratch", "mountPath": "/tmp"}]),
+    );
+    let volumes = json!([
+        {"name": "run", "emptyDir": {}},
+        {"name": "scratch", "emptyDir": {}},
+        {"name": "token", "projected": {"sources": [
+            {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+            {"serviceAccountToken": {
+                "path": "cache-token", "audience": CACHE_CONTROL_AUDIENCE, "expirationSeconds": 3600,
+            }},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [
+                {"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}},
+            ]}},
+        ]}},
+    ]);
+    let ports = json!([{"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"}]);
+    vec![
+        deployment(
+            SUPERVISOR_ACCOUNT,
+            SUPERVISOR_ACCOUNT,
+            &[probed(supervisor, &ports), stage],
+            &volumes,
+        ),
+        network_policy(SUPERVISOR_ACCOUNT, &[ADMIN_PORT]),
+    ]
+}
+
+/// The cache's pod, which has no token at all.
+pub(super) fn cache() -> Vec<Value> {
+    let args = [
+        "cache".to_owned(),
+        format!("--listen=0.0.0.0:{CACHE_PORT}"),
+        format!("--admin-listen=0.0.0.0:{ADMIN_PORT}"),
+        "--tls-cert=/etc/tenure/tls/tls.crt".to_owned(),
+        "--tls-key=/etc/tenure/tls/tls.key".to_owned(),
+        "--issuer-keys=/etc/tenure/issuer/keys.json".to_owned(),
+        format!("--workers-namespace={WORKERS_NAMESPACE}"),
+        "--data-dir=/var/lib/tenure".to_owned(),
+    ];
+    let mounts = json!([
+        {"name": "data", "mountPath": "/var/lib/tenure"},
+        {"name": "scratch", "mountPath": "/tmp"},
+        {"name": "tls", "mountPath": "/etc/tenure/tls", "readOnly": true},
+        {"name": "issuer-keys", "mountPath": "/etc/tenure/issuer", "readOnly": true},
+    ]);
+    let volumes = json!([
+        {"name": "data", "emptyDir": {}},
+        {"name": "scratch", "emptyDir": {}},
+        {"name": "tls", "secret": {"secretName": CACHE_TLS}},
+        {"name": "issuer-keys", "configMap": {"name": ISSUER_KEYS}},
+    ]);
+    let ports = json!([
+        {"name": "grpc", "containerPort": CACHE_PORT, "protocol": "TCP"},
+        {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
+    ]);
+    vec![
+        json!({
+            "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(CACHE),
+            "automountServiceAccountToken": false,
+        }),
+        // Without data: the supervisor may patch it and may not create it.
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(ISSUER_KEYS)}),
+        deployment(
+            CACHE,
+            CACHE,
+            &[probed(container(CACHE, &args, "1Gi", &mounts), &ports)],
+            &volumes,
+        ),
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": metadata(CACHE),
+            "spec": {
+                "selector": {"app": CACHE},
+                "ports": [{"name": "grpc", "port": CACHE_PORT, "targetPort": "grpc", "protocol": "TCP"}],
+            },
+        }),
+        network_policy(CACHE, &[CACHE_PORT, ADMIN_PORT]),
+    ]
+}
