@@ -48,21 +48,25 @@ pub struct ControlPlane {
     client: Client,
 }
 
-/// Who ends the servers. The order matters: servers are killed before their directory goes.
+/// Who ends the servers.
 #[derive(Debug)]
 enum Servers {
     /// This value does.
-    Owned {
-        api: Option<Proc>,
-        controllers: Option<Proc>,
-        _etcd: Proc,
-        rig: Rig,
-        _dir: TempDir,
-    },
+    Owned(Box<Owned>),
     /// A watcher does, when no process holds the lock any more.
     Shared { _lock: File },
     /// A person does.
     Detached,
+}
+
+/// The order of the fields matters: servers are killed before their directory goes.
+#[derive(Debug)]
+struct Owned {
+    api: Option<Proc>,
+    controllers: Option<Proc>,
+    rig: Rig,
+    _etcd: Proc,
+    _dir: TempDir,
 }
 
 impl fmt::Debug for ControlPlane {
@@ -103,13 +107,13 @@ impl ControlPlane {
         let client = layout.client().await?;
         ready(&client, &mut [&mut etcd, &mut api]).await?;
         let controllers = Proc::spawn(&layout.spec(rig, Server::Controllers))?;
-        let servers = Servers::Owned {
+        let servers = Servers::Owned(Box::new(Owned {
             api: Some(api),
             controllers: Some(controllers),
             _etcd: etcd,
             rig: rig.clone(),
             _dir: dir,
-        };
+        }));
         let plane = Self {
             layout,
             servers,
@@ -131,8 +135,7 @@ impl ControlPlane {
     /// # Errors
     /// When the control plane is not the caller's own.
     pub fn kill_api_server(&mut self) -> anyhow::Result<()> {
-        let (api, _, _) = self.own()?;
-        if let Some(mut api) = api.take() {
+        if let Some(mut api) = self.own()?.api.take() {
             api.kill()?;
         }
         Ok(())
@@ -145,11 +148,11 @@ impl ControlPlane {
     pub async fn start_api_server(&mut self) -> anyhow::Result<()> {
         let layout = self.layout.clone();
         let client = self.client.clone();
-        let (api, _, rig) = self.own()?;
-        if api.is_some() {
+        let own = self.own()?;
+        if own.api.is_some() {
             return Ok(());
         }
-        let api = api.insert(Proc::spawn(&layout.spec(rig, Server::Api))?);
+        let api = own.api.insert(Proc::spawn(&layout.spec(&own.rig, Server::Api))?);
         ready(&client, &mut [api]).await
     }
 
@@ -172,9 +175,9 @@ impl ControlPlane {
         self.layout.rotate_key(keep_old)?;
         self.restart_api_server().await?;
         let layout = self.layout.clone();
-        let (_, controllers, rig) = self.own()?;
-        *controllers = None;
-        *controllers = Some(Proc::spawn(&layout.spec(rig, Server::Controllers))?);
+        let own = self.own()?;
+        own.controllers = None;
+        own.controllers = Some(Proc::spawn(&layout.spec(&own.rig, Server::Controllers))?);
         Ok(())
     }
 
@@ -196,14 +199,9 @@ impl ControlPlane {
         self.layout.dir()
     }
 
-    fn own(&mut self) -> anyhow::Result<(&mut Option<Proc>, &mut Option<Proc>, &Rig)> {
+    fn own(&mut self) -> anyhow::Result<&mut Owned> {
         match &mut self.servers {
-            Servers::Owned {
-                api,
-                controllers,
-                rig,
-                ..
-            } => Ok((api, controllers, rig)),
+            Servers::Owned(owned) => Ok(owned),
             Servers::Shared { .. } | Servers::Detached => {
                 bail!("others use this control plane too: use ControlPlane::start for one to break")
             }

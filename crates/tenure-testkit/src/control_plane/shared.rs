@@ -1,3 +1,4 @@
+use std::env;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -33,7 +34,7 @@ done
 rm -rf "$1/plane"
 "#;
 
-/// Seconds between the last user and the end.
+/// Seconds between the last user and the end, when `$TENURE_LINGER` says nothing.
 const LINGER: &str = "20";
 
 impl ControlPlane {
@@ -49,7 +50,7 @@ impl ControlPlane {
         create_private(&dir)?;
         let starting = lock(&dir.join("start.lock"), FlockOperation::LockExclusive).await?;
         let users = lock(&dir.join("users.lock"), FlockOperation::LockShared).await?;
-        watch(&dir, &rig)?;
+        watch(&dir)?;
         let place = dir.join("plane");
         let mut plane = match attach(&place).await {
             Ok(plane) => plane,
@@ -87,14 +88,13 @@ async fn lock(path: &Path, how: FlockOperation) -> anyhow::Result<File> {
 }
 
 /// Starts the watcher; a second one ends at once.
-fn watch(dir: &Path, rig: &Rig) -> anyhow::Result<()> {
+fn watch(dir: &Path) -> anyhow::Result<()> {
     let programs = fs::canonicalize(cache_dir().join("rig"))?;
-    debug_assert!(rig.dir().starts_with(cache_dir()), "programs live in the cache");
     let mut child = program("sh")
         .args(["-c", WATCHER, "watcher"])
         .arg(dir)
         .arg(programs)
-        .arg(LINGER)
+        .arg(env::var_os("TENURE_LINGER").unwrap_or_else(|| LINGER.into()))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

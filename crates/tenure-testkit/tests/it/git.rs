@@ -35,6 +35,7 @@ impl Client {
             .env("GIT_SSH_COMMAND", self.ssh())
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_TERMINAL_PROMPT", "0")
+            .env_remove("GIT_SSL_CAINFO")
             .args(args);
         finish(git).await
     }
@@ -97,13 +98,15 @@ async fn serves_what_a_key_may_see(kind: Kind) {
         .await;
     assert!(String::from_utf8_lossy(&other.stderr).contains("repository not found"));
     assert!(!other.status.success());
+    let served = answer(&client, &server, "git-upload-pack '/team-a/app.git'").await;
+    assert!(served.contains("refs/heads/main"), "{served:?}");
     for command in [
         "",
         "id",
         "git-receive-pack '/team-a/app.git'",
-        "git-upload-pack '/../secret'",
+        "git-upload-pack '/../x'",
     ] {
-        assert!(!logs_in(&client, &server, command).await, "{command:?} was run");
+        assert_eq!(answer(&client, &server, command).await, "", "{command:?} was run");
     }
 
     server.rotate_host_key().await.unwrap();
@@ -120,16 +123,14 @@ async fn serves_what_a_key_may_see(kind: Kind) {
     assert!(client.clones(&server.url("team-b/app.git"), "all").await);
 }
 
-async fn logs_in(client: &Client, server: &SshGitServer, command: &str) -> bool {
+/// What a command (or with an empty one, a shell) prints over SSH.
+async fn answer(client: &Client, server: &SshGitServer, command: &str) -> String {
     let url = server.url("");
     let port = url.trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
     let mut ssh = program("sh");
-    ssh.args([
-        "-c",
-        &format!("{} -p {port} git@127.0.0.1 \"$0\" </dev/null", client.ssh()),
-        command,
-    ]);
-    finish(ssh).await.status.success()
+    let line = format!("{} -p {port} git@127.0.0.1 \"$0\" </dev/null", client.ssh());
+    ssh.args(["-c", &line, command]);
+    String::from_utf8_lossy(&finish(ssh).await.stdout).into_owned()
 }
 
 #[tokio::test]

@@ -34,3 +34,38 @@ async fn a_program_outlives_the_thread_that_started_it_and_dies_by_kill() {
     assert_eq!(child.ended().unwrap(), None);
     assert_eq!(child.kill().unwrap().signal(), Some(9));
 }
+
+/// Not a test by itself: the next one runs this binary with it, and kills it.
+#[test]
+#[ignore = "the other half of a test"]
+fn hold_a_program_for_ever() {
+    let dir = std::env::var("RIG_HOLD").unwrap();
+    let spec = Spec::new("sleep", format!("{dir}/log")).arg("600");
+    let child = Proc::spawn(&spec).unwrap();
+    std::fs::write(format!("{dir}/pid.new"), child.id().to_string()).unwrap();
+    std::fs::rename(format!("{dir}/pid.new"), format!("{dir}/pid")).unwrap();
+    std::thread::park();
+}
+
+#[tokio::test]
+async fn a_program_dies_with_a_test_that_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = Spec::new(std::env::current_exe().unwrap(), dir.path().join("outer"))
+        .args(["--ignored", "--exact", "proc::hold_a_program_for_ever"])
+        .env("RIG_HOLD", dir.path());
+    let mut test = Proc::spawn(&spec).unwrap();
+    let pid = until("the inner program", TIMEOUT, || async {
+        Ok(std::fs::read_to_string(dir.path().join("pid"))?)
+    })
+    .await
+    .unwrap();
+    let exe = format!("/proc/{pid}/exe");
+    assert!(std::fs::read_link(&exe).is_ok(), "it runs before");
+    test.kill().unwrap();
+    until("the inner program to be gone", TIMEOUT, || async {
+        ensure!(std::fs::read_link(&exe).is_err(), "{exe} is there");
+        Ok(())
+    })
+    .await
+    .unwrap();
+}

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use russh::keys::PrivateKey;
@@ -17,6 +18,7 @@ use super::access::{Access, Keys};
 use crate::command::async_program;
 use crate::git::{below, upload_pack_path};
 use crate::net::local;
+use crate::wait::until;
 
 /// A server in this process.
 #[derive(Debug)]
@@ -31,9 +33,15 @@ impl InProcess {
         keys: Keys,
         root: PathBuf,
     ) -> anyhow::Result<Self> {
-        let socket = TcpListener::bind(local(port)).await.context("listen for SSH")?;
+        // A server that was stopped a moment ago may not have let go of the port.
+        let socket = until("the port of the SSH server", Duration::from_secs(20), || async {
+            TcpListener::bind(local(port)).await.context("listen for SSH")
+        })
+        .await?;
         let config = Arc::new(Config {
             keys: vec![host_key.clone()],
+            // Every client starts by asking whether it may come in without a key.
+            auth_rejection_time: Duration::ZERO,
             ..Config::default()
         });
         let stop = CancellationToken::new();
