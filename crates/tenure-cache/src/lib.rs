@@ -1,1 +1,39 @@
-//! 
+//! The source cache: one service that fetches for all homes, and gives each only what its own
+//! credential has opened.
+//!
+//! - A caller is the home that its ServiceAccount token stands for, checked offline against the
+//!   issuer's keys from a file; nothing else in a request can name a home.
+//! - *Proof before dedupe*: every Resolve asks the remote with the caller's credential. Only then is an
+//!   artifact that another home's fetch has made given out, by a grant that is worth nothing to others.
+//! - Bytes from remotes are parsed in sandboxed children that live for one job ([`fetcher_main`]).
+//! - The disk is a cache: [`run`] survives the loss of all of it.
+//!
+//! What it refuses: to hold a Kubernetes client or a token of its own; to keep a credential longer than
+//! the call that brought it; to say whether an artifact exists to whoever may not read it; to put a
+//! secret into an error, a log line or a metric.
+//!
+//! Invariants: a grant is issued only after a proof and never outlives a later refusal by the same
+//! remote; one archive is made at a time per commit, ignore rules and directories; a failure of one
+//! caller's credential, limit or patience is never another caller's failure.
+
+mod admin;
+mod auth;
+mod child;
+mod config;
+mod disk;
+mod failure;
+mod fetcher;
+mod grant;
+mod launch;
+mod memo;
+mod metrics;
+mod once;
+mod proof;
+mod request;
+mod run;
+mod service;
+mod tls;
+
+pub use child::fetcher_main;
+pub use config::{CacheError, Config, Limits};
+pub use run::{Server, run};

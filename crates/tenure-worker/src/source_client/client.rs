@@ -40,9 +40,13 @@ impl SourceClient {
     pub fn new(url: &str, ca_pem: &[u8], server_name: &str, token: TokenSource) -> Result<Self, SourceError> {
         let unusable = |error: tonic::transport::Error| SourceError::Endpoint(chain(&error));
         if !url.starts_with("https://") {
-            return Err(SourceError::Endpoint("its URL does not start with https://".into()));
+            return Err(SourceError::Endpoint(
+                "its URL does not start with https://".into(),
+            ));
         }
-        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca_pem)).domain_name(server_name);
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(ca_pem))
+            .domain_name(server_name);
         let channel = Endpoint::from_shared(url.to_owned())
             .and_then(|endpoint| endpoint.tls_config(tls))
             .map_err(unusable)?
@@ -61,7 +65,10 @@ impl SourceClient {
     /// # Errors
     /// [`SourceError`]: the cache is out of reach, or says why the remote gave nothing.
     pub async fn resolve(&self, request: ResolveRequest) -> Result<ResolveResponse, SourceError> {
-        let timeout = request.timeout.and_then(|timeout| timeout.try_into().ok()).unwrap_or(DEFAULT_TIMEOUT);
+        let timeout = request
+            .timeout
+            .and_then(|timeout| timeout.try_into().ok())
+            .unwrap_or(DEFAULT_TIMEOUT);
         let request = self.authorised(request)?;
         let mut sources = self.sources.clone();
         within(timeout + SLACK, sources.resolve(request)).await
@@ -81,7 +88,8 @@ impl SourceClient {
     pub(super) fn authorised<T>(&self, message: T) -> Result<Request<T>, SourceError> {
         let token = (self.token)().ok_or(SourceError::NoToken)?;
         let token = token.expose_str().ok_or(SourceError::NoToken)?;
-        let mut value = MetadataValue::try_from(format!("Bearer {token}")).map_err(|_| SourceError::NoToken)?;
+        let mut value =
+            MetadataValue::try_from(format!("Bearer {token}")).map_err(|_| SourceError::NoToken)?;
         value.set_sensitive(true);
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", value);

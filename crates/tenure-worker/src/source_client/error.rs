@@ -117,8 +117,14 @@ impl Classify for SourceError {
 
     fn retry(&self) -> Retry {
         match self {
-            Self::Remote { kind: FailureKind::InvalidReference, .. } => Retry::Stalled,
-            Self::Remote { retry_after: Some(after), .. } => Retry::After(*after),
+            Self::Remote {
+                kind: FailureKind::InvalidReference,
+                ..
+            } => Retry::Stalled,
+            Self::Remote {
+                retry_after: Some(after),
+                ..
+            } => Retry::After(*after),
             Self::Stale(_) => Retry::After(Duration::from_secs(1)),
             _ => Retry::Backoff,
         }
@@ -138,7 +144,11 @@ mod tests {
     use tonic::metadata::{BinaryMetadataKey, MetadataMap, MetadataValue};
 
     fn said(code: Code, kind: FailureKind) -> SourceError {
-        let failure = Failure { kind: kind.into(), hint: "do this".into(), ..Failure::default() };
+        let failure = Failure {
+            kind: kind.into(),
+            hint: "do this".into(),
+            ..Failure::default()
+        };
         let mut metadata = MetadataMap::new();
         let value = MetadataValue::from_bytes(&failure.encode_to_vec());
         metadata.insert_bin(BinaryMetadataKey::from_static(FAILURE_KEY), value);
@@ -148,12 +158,20 @@ mod tests {
     #[test]
     fn what_the_cache_says_becomes_the_reason_that_flux_has() {
         for (kind, reason, retry) in [
-            (FailureKind::AuthenticationFailed, "AuthenticationFailed", Retry::Backoff),
+            (
+                FailureKind::AuthenticationFailed,
+                "AuthenticationFailed",
+                Retry::Backoff,
+            ),
             (FailureKind::HostKeyMismatch, "GitOperationFailed", Retry::Backoff),
             (FailureKind::NotFound, "GitOperationFailed", Retry::Backoff),
             (FailureKind::InvalidReference, "URLInvalid", Retry::Stalled),
             (FailureKind::EmptyRepository, "EmptyGitRepository", Retry::Backoff),
-            (FailureKind::Denied, "SourceCacheUnavailable", Retry::After(Duration::from_secs(1))),
+            (
+                FailureKind::Denied,
+                "SourceCacheUnavailable",
+                Retry::After(Duration::from_secs(1)),
+            ),
         ] {
             let error = said(Code::FailedPrecondition, kind);
             assert_eq!((error.reason(), error.retry()), (reason, retry), "{kind:?}");
@@ -163,7 +181,12 @@ mod tests {
 
     #[test]
     fn a_status_that_says_nothing_more_means_the_cache_is_out_of_reach() {
-        for code in [Code::Unavailable, Code::Unknown, Code::DeadlineExceeded, Code::Unimplemented] {
+        for code in [
+            Code::Unavailable,
+            Code::Unknown,
+            Code::DeadlineExceeded,
+            Code::Unimplemented,
+        ] {
             let error = SourceError::from_status(&Status::new(code, "x"));
             assert!(error.cache_down(), "{code:?}");
             assert_eq!(error.reason(), "SourceCacheUnavailable");

@@ -37,7 +37,12 @@ impl SourceClient {
     where
         W: AsyncWrite + Unpin + Send,
     {
-        let mut progress = Progress { hash: Sha256::new(), written: 0, size, expected: digest };
+        let mut progress = Progress {
+            hash: Sha256::new(),
+            written: 0,
+            size,
+            expected: digest,
+        };
         let mut fruitless = 0;
         while progress.written < size {
             let before = progress.written;
@@ -57,11 +62,17 @@ impl SourceClient {
     }
 
     /// One call, from where the last one stopped.
-    async fn stream<W>(&self, grant: &Secret, progress: &mut Progress, sink: &mut W) -> Result<(), SourceError>
+    async fn stream<W>(
+        &self,
+        grant: &Secret,
+        progress: &mut Progress,
+        sink: &mut W,
+    ) -> Result<(), SourceError>
     where
         W: AsyncWrite + Unpin + Send,
     {
-        let silent = |_| SourceError::Unreachable(format!("the artifact's stream was silent for {SILENCE:?}"));
+        let silent =
+            |_| SourceError::Unreachable(format!("the artifact's stream was silent for {SILENCE:?}"));
         let request = self.authorised(FetchRequest {
             grant: grant.expose().to_vec(),
             digest: progress.expected.to_string(),
@@ -94,7 +105,10 @@ impl Progress {
             return Ok(());
         }
         let found = format!("a header for {} bytes of another artifact", header.size);
-        Err(SourceError::Corrupt { expected: self.expected, found })
+        Err(SourceError::Corrupt {
+            expected: self.expected,
+            found,
+        })
     }
 
     async fn take<W>(&mut self, data: &[u8], sink: &mut W) -> Result<(), SourceError>
@@ -104,7 +118,10 @@ impl Progress {
         let after = self.written.saturating_add(data.len() as u64);
         if after > self.size {
             let found = format!("more than {} bytes", self.size);
-            return Err(SourceError::Corrupt { expected: self.expected, found });
+            return Err(SourceError::Corrupt {
+                expected: self.expected,
+                found,
+            });
         }
         sink.write_all(data).await?;
         self.hash.update(data);
@@ -113,7 +130,10 @@ impl Progress {
     }
 
     fn short(&self) -> SourceError {
-        SourceError::Unreachable(format!("the artifact's stream ended after {} of {} bytes", self.written, self.size))
+        SourceError::Unreachable(format!(
+            "the artifact's stream ended after {} of {} bytes",
+            self.written, self.size
+        ))
     }
 
     fn verify(self) -> Result<(), SourceError> {
@@ -121,6 +141,9 @@ impl Progress {
         if found == self.expected {
             return Ok(());
         }
-        Err(SourceError::Corrupt { expected: self.expected, found: found.to_string() })
+        Err(SourceError::Corrupt {
+            expected: self.expected,
+            found: found.to_string(),
+        })
     }
 }

@@ -1,0 +1,112 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tenure_core::Name;
+
+/// How a cache is run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the gRPC service listens, with TLS.
+    pub listen: SocketAddr,
+    /// Where `/readyz`, `/healthz` and `/metrics` listen, in clear; nothing there is secret.
+    pub admin_listen: SocketAddr,
+    /// Certificate chain of the service, PEM; read again when it changes.
+    pub tls_cert: PathBuf,
+    /// Its private key, PEM.
+    pub tls_key: PathBuf,
+    /// The issuer's public keys, a JWKS file; read again when it changes.
+    pub issuer_keys: PathBuf,
+    /// The `iss` that tokens must have; `None` leaves it to the signature.
+    pub issuer: Option<String>,
+    /// The namespace of the workers' ServiceAccounts, `tenure-workers`.
+    pub workers_namespace: Name,
+    /// Everything the cache keeps on disk. Losing it costs fetching again.
+    pub data_dir: PathBuf,
+    /// How long a grant opens its artifact.
+    pub grant_ttl: Duration,
+    /// The program that is run as a fetcher, with arguments `fetcher --job-fd 3 …`; `None`: this one.
+    pub fetcher_program: Option<PathBuf>,
+    /// What one caller, and all together, may use.
+    pub limits: Limits,
+}
+
+/// What callers may use.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Open connections.
+    pub connections: usize,
+    /// Calls of one home at once, waiting ones included.
+    pub calls_per_home: usize,
+    /// Fetchers at once.
+    pub fetchers: usize,
+    /// Fetchers of one home at once.
+    pub fetchers_per_home: usize,
+    /// Memory of one fetcher, in bytes.
+    pub fetcher_memory: u64,
+    /// Largest archive, whatever the caller accepts, in bytes.
+    pub artifact_bytes: u64,
+    /// All archives together, in bytes; the least recently used go first.
+    pub store_bytes: u64,
+    /// Longest time that one Resolve may take, whatever the caller accepts.
+    pub longest_resolve: Duration,
+    /// Oldest proof that is used, whatever the caller accepts.
+    pub longest_proof: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            calls_per_home: 64,
+            fetchers: 16,
+            fetchers_per_home: 4,
+            fetcher_memory: 512 << 20,
+            artifact_bytes: 256 << 20,
+            store_bytes: 20 << 30,
+            longest_resolve: Duration::from_secs(600),
+            longest_proof: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Why a cache could not be started, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The data directory cannot be used.
+    #[error("can't use the data directory {path:?}: {source}; it must exist and be writable")]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A listening socket cannot be opened.
+    #[error("can't listen on {address} for {what}: {source}")]
+    Listen {
+        /// The service or the admin endpoint.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Certificate or key cannot be used.
+    #[error("can't use the serving certificate {cert:?} with key {key:?}: {reason}")]
+    Certificate {
+        /// The certificate file.
+        cert: PathBuf,
+        /// The key file.
+        key: PathBuf,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The service ended by itself.
+    #[error("the {what} ended: {reason}")]
+    Ended {
+        /// The service or the admin endpoint.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+}

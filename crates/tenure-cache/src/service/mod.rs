@@ -1,0 +1,132 @@
+//! The gRPC service: authenticates every call, then resolves or fetches.
+
+mod fetch;
+mod homes;
+mod resolve;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::Stream;
+use tenure_core::{Name, SourceUrl};
+use tenure_proto::source::sources_server::Sources;
+use tenure_proto::source::{
+    FailureKind, FetchChunk, FetchRequest, ReleaseRequest, ReleaseResponse, ResolveRequest, ResolveResponse,
+};
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status};
+
+use crate::Limits;
+use crate::auth::Authenticator;
+use crate::disk::Disk;
+use crate::failure::Failure;
+use crate::fetcher::Fetchers;
+use crate::grant::{Grants, Scope};
+use crate::memo::{Entry, Key};
+use crate::metrics::Metrics;
+use crate::once::Once;
+use crate::proof::Proofs;
+
+pub(crate) use homes::Homes;
+pub(crate) use resolve::local;
+
+/// Everything a call needs.
+pub(crate) struct Cache {
+    pub(crate) auth: Authenticator,
+    pub(crate) grants: Grants,
+    pub(crate) proofs: Proofs,
+    pub(crate) disk: Disk,
+    pub(crate) fetchers: Fetchers,
+    pub(crate) exports: Once<Key, Result<Entry, Failure>>,
+    pub(crate) homes: Homes,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) limits: Limits,
+}
+
+/// The service, over one cache.
+pub(crate) struct Service(pub(crate) Arc<Cache>);
+
+impl Service {
+    fn home(&self, metadata: &MetadataMap) -> Result<Name, Status> {
+        self.0.auth.home(metadata).map_err(|refusal| {
+            tracing::debug!(reason = refusal.as_str(), "refused a token");
+            self.0.metrics.refused(refusal.as_str());
+            Failure::unauthenticated()
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Sources for Service {
+    async fn resolve(&self, request: Request<ResolveRequest>) -> Result<Response<ResolveResponse>, Status> {
+        let home = self.home(request.metadata())?;
+        let _call = self.0.homes.enter(&home).ok_or_else(Failure::busy)?;
+        let result = Box::pin(resolve::resolve(&self.0, &home, request.into_inner())).await;
+        self.0.metrics.resolve(match &result {
+            Ok(_) => "OK",
+            Err(failure) => failure.kind.as_str_name(),
+        });
+        match result {
+            Ok(response) => Ok(Response::new(response)),
+            Err(failure) => {
+                tracing::info!(%home, kind = failure.kind.as_str_name(), message = failure.message, "resolve failed");
+                Err(failure.status())
+            }
+        }
+    }
+
+    type FetchStream = Pin<Box<dyn Stream<Item = Result<FetchChunk, Status>> + Send>>;
+
+    async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        let home = self.home(request.metadata())?;
+        let call = self.0.homes.enter(&home).ok_or_else(Failure::busy)?;
+        let result = fetch::fetch(&self.0, &home, request.into_inner(), call).await;
+        self.0.metrics.fetch(match &result {
+            Ok(_) => "OK",
+            Err(status) => status.code().description(),
+        });
+        result.map(Response::new)
+    }
+
+    async fn release(&self, request: Request<ReleaseRequest>) -> Result<Response<ReleaseResponse>, Status> {
+        let home = self.home(request.metadata())?;
+        let url: SourceUrl = request.into_inner().url.parse().map_err(|error| {
+            Failure::new(
+                FailureKind::InvalidReference,
+                format!("can't use the URL: {error}"),
+            )
+            .status()
+        })?;
+        self.0.forget(&Scope {
+            home,
+            remote: url.remote_key(),
+        });
+        Ok(Response::new(ReleaseResponse {}))
+    }
+}
+
+impl Cache {
+    /// Ends what a home has proved to a remote, and the grants that came of it.
+    fn forget(&self, scope: &Scope) {
+        self.grants.revoke(scope);
+        self.proofs.forget(scope);
+    }
+
+    /// Forgets what nobody can use any more.
+    pub(crate) async fn sweep(&self) {
+        self.proofs.sweep();
+        self.grants.sweep(self.limits.longest_resolve);
+        self.homes.sweep();
+        match self.disk.sweep(self.limits.store_bytes).await {
+            Ok(done) => {
+                self.metrics
+                    .stored
+                    .set(i64::try_from(done.kept).unwrap_or(i64::MAX));
+                if done.count > 0 {
+                    tracing::info!(count = done.count, freed = done.freed, "evicted artifacts");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "can't clean up the data directory"),
+        }
+    }
+}

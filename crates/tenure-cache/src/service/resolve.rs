@@ -1,0 +1,231 @@
+//! Resolve: ask the remote, then find or make the artifact.
+//!
+//! The order is the point: nobody is told of an artifact before the remote has accepted that caller's
+//! own credential for the revision, and the question to the remote is never shared between callers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tenure_core::Name;
+use tenure_git::Resolved;
+use tenure_proto::source::{Artifact, FailureKind, ResolveRequest, ResolveResponse};
+use tokio::time::timeout_at;
+
+use super::Cache;
+use super::fetch::MEDIA_TYPE;
+use crate::failure::Failure;
+use crate::grant::Scope;
+use crate::memo::{Entry, Key};
+use crate::once::Role;
+use crate::proof::Proof;
+use crate::request::Ask;
+
+/// Metadata of an artifact: links that are not in it have this before their path, and their target as value.
+const DROPPED_LINK: &str = "dropped-symlink:";
+
+/// One caller's question, for as long as it is being answered.
+struct Question {
+    cache: Arc<Cache>,
+    scope: Scope,
+    ask: Arc<Ask>,
+    deadline: tokio::time::Instant,
+}
+
+/// Answers one Resolve.
+pub(super) async fn resolve(
+    cache: &Arc<Cache>,
+    home: &Name,
+    request: ResolveRequest,
+) -> Result<ResolveResponse, Failure> {
+    let ask = Arc::new(Ask::read(request, &cache.limits, &cache.proofs)?);
+    let question = Question {
+        cache: cache.clone(),
+        scope: Scope {
+            home: home.clone(),
+            remote: ask.name.clone(),
+        },
+        deadline: tokio::time::Instant::now() + ask.timeout,
+        ask,
+    };
+    let answer = timeout_at(question.deadline, Box::pin(question.answer()))
+        .await
+        .unwrap_or_else(|_| {
+            let (name, timeout) = (&question.ask.name, question.ask.timeout);
+            let message = format!("{name} did not give the artifact within {timeout:?}");
+            Err(Failure::new(FailureKind::UpstreamUnavailable, message)
+                .hint("raise spec.timeout if it is just slow"))
+        });
+    answer.map_err(|failure| failure.scrub(&question.ask.secrets()))
+}
+
+impl Question {
+    async fn answer(&self) -> Result<ResolveResponse, Failure> {
+        if let Some((proof, entry)) = self.remembered().await {
+            return self.grant(&proof, &entry);
+        }
+        let stamp = self.cache.grants.stamp();
+        let (at, wall) = (Instant::now(), SystemTime::now());
+        let resolved =
+            self.refusal_revokes(self.cache.fetchers.resolve(&self.slot().await?, &self.ask).await)?;
+        let entry = self.artifact(&resolved).await?;
+        let proof = Proof {
+            fingerprint: self.ask.fingerprint,
+            revision: resolved.revision,
+            commit: resolved.commit,
+            stamp,
+            at,
+            wall,
+        };
+        self.cache
+            .proofs
+            .record(&self.scope, &self.reference(), proof.clone());
+        self.grant(&proof, &entry)
+    }
+
+    /// The caller's own proof, if it accepts one of that age and its artifact is here.
+    async fn remembered(&self) -> Option<(Proof, Entry)> {
+        let proof = self.cache.proofs.fresh(
+            &self.scope,
+            &self.reference(),
+            &self.ask.fingerprint,
+            self.ask.max_age,
+        )?;
+        let entry = self.cache.disk.recall(self.key(&proof.commit)).await?;
+        (entry.size <= self.ask.max_bytes).then_some((proof, entry))
+    }
+
+    /// The artifact of a commit that the remote has named to this caller.
+    async fn artifact(&self, resolved: &Resolved) -> Result<Entry, Failure> {
+        let key = self.key(&resolved.commit);
+        if !resolved.advertised {
+            // Only a download with the caller's credential shows that it may have the commit.
+            let exported = export(
+                self.cache.clone(),
+                self.scope.home.clone(),
+                self.ask.clone(),
+                resolved.clone(),
+                key,
+            );
+            return self.refusal_revokes(Box::pin(exported).await);
+        }
+        loop {
+            if let Some(entry) = self.cache.disk.recall(key).await {
+                return self.within_limit(entry);
+            }
+            let work = export(
+                self.cache.clone(),
+                self.scope.home.clone(),
+                self.ask.clone(),
+                resolved.clone(),
+                key,
+            );
+            match self.cache.exports.run(&key, work).await {
+                (Role::Led, result) => return self.refusal_revokes(result),
+                (Role::Joined, Ok(entry)) => return self.within_limit(entry),
+                // It was another caller's credential, limit or time that did not suffice.
+                (Role::Joined, Err(_)) => {}
+            }
+        }
+    }
+
+    fn within_limit(&self, entry: Entry) -> Result<Entry, Failure> {
+        if entry.size <= self.ask.max_bytes {
+            return Ok(entry);
+        }
+        let (name, size, limit) = (&self.ask.name, entry.size, self.ask.max_bytes);
+        let message =
+            format!("{name} is too large: an archive of {size} bytes, at most {limit} are accepted");
+        Err(Failure::new(FailureKind::TooLarge, message))
+    }
+
+    /// A remote that refuses the credential ends what this home has got from it.
+    fn refusal_revokes<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
+        if let Err(failure) = &result
+            && failure.refused
+        {
+            self.cache.forget(&self.scope);
+        }
+        result
+    }
+
+    fn grant(&self, proof: &Proof, entry: &Entry) -> Result<ResolveResponse, Failure> {
+        let artifact = (entry.digest, entry.size);
+        let (grant, expires) = self
+            .cache
+            .grants
+            .issue(&self.scope, artifact, &proof.revision, proof.stamp);
+        let revision = proof.revision.to_string();
+        let dropped = entry.dropped_links.iter();
+        let metadata = dropped
+            .map(|(path, target)| (format!("{DROPPED_LINK}{path}"), target.clone()))
+            .collect();
+        Ok(ResolveResponse {
+            not_modified: revision == self.ask.known_revision,
+            revision,
+            artifact: Some(Artifact {
+                digest: entry.digest.to_string(),
+                size: entry.size,
+                media_type: MEDIA_TYPE.into(),
+                metadata,
+            }),
+            grant,
+            proven_at: Some(proof.wall.into()),
+            grant_expires_at: Some(expires.into()),
+            commit_message: entry.subject.clone(),
+        })
+    }
+
+    async fn slot(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
+        slot(&self.cache, &self.scope.home).await
+    }
+
+    fn key(&self, commit: &str) -> Key {
+        Key::new(
+            &self.ask.realm,
+            commit,
+            self.ask.filter.ignore.as_deref(),
+            &self.ask.filter.sparse,
+        )
+    }
+
+    fn reference(&self) -> String {
+        format!("{} {:?}", self.ask.realm, self.ask.reference)
+    }
+}
+
+async fn slot(cache: &Cache, home: &Name) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
+    cache
+        .homes
+        .fetcher(home)
+        .await
+        .ok_or_else(|| local("wait for a fetcher", "the cache is ending"))
+}
+
+/// Downloads the commit if need be, packs it, and takes the archive into the store.
+async fn export(
+    cache: Arc<Cache>,
+    home: Name,
+    ask: Arc<Ask>,
+    resolved: Resolved,
+    key: Key,
+) -> Result<Entry, Failure> {
+    let place = slot(&cache, &home).await?;
+    let packing = cache.fetchers.fetch(&place, &cache.disk, &ask, &resolved);
+    let packed = Box::pin(packing).await?;
+    let entry = packed.entry.clone();
+    let kept = cache.disk.keep(packed.file.clone(), key, entry.clone()).await;
+    kept.map_err(|error| local("keep an artifact", error))?;
+    tracing::info!(remote = ask.name, revision = %resolved.revision, digest = %entry.digest, size = entry.size, "new artifact");
+    Ok(entry)
+}
+
+/// The cache's own trouble, which is none of the remote's.
+pub(crate) fn local(what: &str, error: impl std::fmt::Display) -> Failure {
+    tracing::error!(what, %error, "the cache failed");
+    let mut failure = Failure::new(
+        FailureKind::UpstreamUnavailable,
+        format!("the source cache can't {what}"),
+    );
+    failure.retry_after = Some(Duration::from_secs(10));
+    failure
+}

@@ -1,0 +1,229 @@
+//! What breaks, and what goes on.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use tenure_proto::source::FailureKind;
+use tenure_testkit::git::{GitRepo, HttpsGitServer};
+use tenure_testkit::until;
+
+use crate::rig::{Rig, Setup, ask, fetch, password};
+use crate::source_client::SourceError;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Fetchers of this process that are alive.
+fn fetchers(name: &str) -> Vec<i32> {
+    let me = std::process::id().to_string();
+    let processes = fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_mine = |pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let parent = stat
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.split_whitespace().nth(1));
+        parent == Some(me.as_str())
+            && command
+                .split('\0')
+                .next()
+                .is_some_and(|program| program.contains(name))
+    };
+    pids.filter(is_mine).collect()
+}
+
+/// A remote that takes connections and says nothing.
+async fn silent() -> (tokio::task::JoinHandle<()>, String) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let url = format!(
+        "https://127.0.0.1:{}/app.git",
+        listener.local_addr().expect("bound").port()
+    );
+    let held = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((connection, _)) = listener.accept().await {
+            held.push(connection);
+        }
+    });
+    (held, url)
+}
+
+fn kind(error: &SourceError) -> Option<FailureKind> {
+    match error {
+        SourceError::Remote { kind, .. } => Some(*kind),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetcher_that_hangs_is_killed_when_its_time_is_up() {
+    let rig = Rig::with(Setup {
+        fetcher: Some("hangs"),
+        ..Setup::default()
+    })
+    .await;
+    let program = rig.dir.path().join("hangs").display().to_string();
+    let mut request = ask("https://127.0.0.1:1/x", Default::default());
+    request.timeout = Duration::from_secs(2).try_into().ok();
+    let (started, client) = (Instant::now(), rig.home("apps"));
+    let call = tokio::spawn(async move { client.resolve(request).await });
+    until("the fetcher", PATIENCE, || async {
+        anyhow::ensure!(!fetchers(&program).is_empty(), "none yet");
+        Ok(())
+    })
+    .await
+    .expect("it started");
+    let error = call.await.expect("no panic").expect_err("too late");
+    assert_eq!(kind(&error), Some(FailureKind::UpstreamUnavailable), "{error}");
+    assert!(started.elapsed() < PATIENCE);
+    until("the fetcher's end", PATIENCE, || async {
+        anyhow::ensure!(fetchers(&program).is_empty(), "still there");
+        Ok(())
+    })
+    .await
+    .expect("it is dead");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_hangs_up_takes_the_fetcher_along() {
+    // By a name of its own, so that no other test's fetcher is taken for it.
+    let rig = Rig::with(Setup {
+        fetcher: Some("waits"),
+        ..Setup::default()
+    })
+    .await;
+    let program = rig.dir.path().join("waits").display().to_string();
+    let (_held, url) = silent().await;
+    let client = rig.home("apps");
+    let call = tokio::spawn(async move { client.resolve(ask(&url, Default::default())).await });
+    until("the fetcher", PATIENCE, || async {
+        anyhow::ensure!(!fetchers(&program).is_empty(), "none yet");
+        Ok(())
+    })
+    .await
+    .expect("it started");
+    call.abort();
+    until("the fetcher's end", PATIENCE, || async {
+        anyhow::ensure!(fetchers(&program).is_empty(), "still there");
+        Ok(())
+    })
+    .await
+    .expect("it is dead");
+    assert_eq!(rig.metric("tenure_cache_fetchers").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetcher_that_is_killed_is_its_callers_failure_only() {
+    // By a name of its own, so that no other test's fetcher is taken for it.
+    let rig = Rig::with(Setup {
+        fetcher: Some("victim"),
+        ..Setup::default()
+    })
+    .await;
+    let program = rig.dir.path().join("victim").display().to_string();
+    let (_held, url) = silent().await;
+    let client = rig.home("apps");
+    let call = tokio::spawn(async move { client.resolve(ask(&url, Default::default())).await });
+    let pids = until("the fetcher", PATIENCE, || async {
+        let pids = fetchers(&program);
+        anyhow::ensure!(!pids.is_empty(), "none yet");
+        Ok(pids)
+    })
+    .await
+    .expect("it started");
+    for pid in pids.into_iter().filter_map(rustix::process::Pid::from_raw) {
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("ours");
+    }
+    let error = call.await.expect("no panic").expect_err("killed");
+    assert_eq!(kind(&error), Some(FailureKind::Malformed), "{error}");
+    assert!(
+        error.to_string().contains("127.0.0.1"),
+        "names the remote: {error}"
+    );
+    works(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetcher_that_aborts_does_not_end_the_cache() {
+    let rig = Rig::with(Setup {
+        fetcher: Some("dies"),
+        ..Setup::default()
+    })
+    .await;
+    for _ in 0..3 {
+        let error = rig
+            .home("apps")
+            .resolve(ask("https://h/x", Default::default()))
+            .await
+            .expect_err("died");
+        assert_eq!(kind(&error), Some(FailureKind::Malformed), "{error}");
+    }
+    assert!(rig.admin("/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(rig.admin("/readyz").await.starts_with("HTTP/1.1 200"));
+}
+
+/// The cache resolves and serves.
+async fn works(rig: &Rig) {
+    let server = HttpsGitServer::start().await.expect("a server");
+    let repo = GitRepo::init(&server, "app.git").expect("a repository");
+    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
+        .expect("a commit");
+    server.set_password("apps", "a-password");
+    let client = rig.home("apps");
+    let request = ask(&server.url("app.git"), password(&server, "apps", "a-password"));
+    let resolved = client.resolve(request).await.expect("resolves");
+    fetch(&client, &resolved).await.expect("fetches");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_disk_costs_one_more_resolve() {
+    let rig = Rig::start().await;
+    let server = HttpsGitServer::start().await.expect("a server");
+    let repo = GitRepo::init(&server, "app.git").expect("a repository");
+    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
+        .expect("a commit");
+    server.set_password("apps", "a-password");
+    let client = rig.home("apps");
+    let request = || {
+        let mut request = ask(&server.url("app.git"), password(&server, "apps", "a-password"));
+        request.max_age = Duration::from_secs(60).try_into().ok();
+        request
+    };
+    let before = client.resolve(request()).await.expect("resolves");
+    fs::remove_dir_all(rig.data()).expect("wiped");
+    let error = fetch(&client, &before).await.expect_err("gone");
+    assert!(matches!(error, SourceError::Stale(_)), "{error}");
+    let after = client.resolve(request()).await.expect("resolves again");
+    assert_eq!(before.artifact, after.artifact, "the same bytes, made again");
+    fetch(&client, &after).await.expect("fetches");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_with_a_small_limit_fails_alone() {
+    let rig = Rig::start().await;
+    let server = HttpsGitServer::start().await.expect("a server");
+    let repo = GitRepo::init(&server, "app.git").expect("a repository");
+    let noise: String = (0..4000_u32)
+        .map(|n| format!("{:x}\n", n.wrapping_mul(2_654_435_761)))
+        .collect();
+    repo.commit(&[("a.txt", Some(&noise))], "first")
+        .expect("a commit");
+    server.set_password("apps", "a-password");
+    let request = |limit| {
+        let mut request = ask(&server.url("app.git"), password(&server, "apps", "a-password"));
+        request.max_artifact_bytes = limit;
+        request
+    };
+    for _ in 0..2 {
+        let error = rig
+            .home("small")
+            .resolve(request(100))
+            .await
+            .expect_err("too large");
+        assert_eq!(kind(&error), Some(FailureKind::TooLarge), "{error}");
+        rig.home("large").resolve(request(0)).await.expect("fits");
+    }
+}

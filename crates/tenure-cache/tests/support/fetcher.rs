@@ -1,0 +1,27 @@
+//! The fetcher that the integration tests start. Called by another name it misbehaves in the way
+//! that the name says, which is what the parent's guards are tested with.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    let value = |flag: &str| {
+        let pairs = args.windows(2).filter(|pair| pair[0] == flag);
+        pairs.map(|pair| pair[1].clone()).collect::<Vec<_>>()
+    };
+    let name = args
+        .first()
+        .map(PathBuf::from)
+        .and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
+    match name.as_deref() {
+        Some("dies") => std::process::abort(),
+        Some("hangs") => loop {
+            std::thread::park();
+        },
+        _ => {}
+    }
+    let dirs = value("--dir").into_iter().map(PathBuf::from).collect();
+    let memory = value("--memory").first().and_then(|memory| memory.parse().ok());
+    tenure_cache::fetcher_main(dirs, memory)
+}
