@@ -257,6 +257,7 @@ impl Read for Output {
         while self.data.is_empty() {
             match self.context.wait(self.channel.wait())? {
                 Some(ChannelMsg::Data { data }) => {
+                    self.context.count(data.len())?;
                     self.seen |= !data.is_empty();
                     self.data = data;
                 }
@@ -304,6 +305,7 @@ fn complaint(said: &str, context: &Context) -> GitError {
         "does not exist",
         "no such",
         "could not be found",
+        "cannot find",
     ]) {
         return GitError::NotFound {
             remote: context.shown.clone(),

@@ -1,6 +1,7 @@
 //! One connection to a remote, however it is spoken, and the first cause of its failure.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gix::protocol::transport::client::blocking_io::Transport;
@@ -30,11 +31,15 @@ impl Failure {
     }
 }
 
-/// When everything has to be done.
+/// What a remote may send besides a pack: its references, at most.
+const TALK: u64 = 32 << 20;
+
+/// When everything has to be done, and how much may come in until then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     at: Instant,
     allowed: Duration,
+    bytes: u64,
 }
 
 impl Deadline {
@@ -42,6 +47,7 @@ impl Deadline {
         Self {
             at: Instant::now() + limits.timeout,
             allowed: limits.timeout,
+            bytes: limits.pack_bytes.saturating_add(TALK),
         }
     }
 
@@ -65,6 +71,8 @@ pub(crate) struct Context {
     pub(crate) failure: Failure,
     /// The remote, redacted.
     pub(crate) shown: String,
+    /// Bytes this connection has brought in.
+    came: Arc<AtomicU64>,
 }
 
 impl Context {
@@ -74,6 +82,22 @@ impl Context {
         self.runtime
             .block_on(async { tokio::time::timeout(left, step).await })
             .map_err(|_| self.failure.note(self.deadline.error(&self.shown)))
+    }
+
+    /// Counts what came in. A remote that lists references without end fills memory otherwise.
+    pub(crate) fn count(&self, bytes: usize) -> std::io::Result<()> {
+        let came = self
+            .came
+            .fetch_add(bytes as u64, Ordering::Relaxed)
+            .saturating_add(bytes as u64);
+        if came <= self.deadline.bytes {
+            return Ok(());
+        }
+        let message = format!("it sent more than {} bytes; raise the limit", self.deadline.bytes);
+        Err(self.failure.note(GitError::TooLarge {
+            remote: self.shown.clone(),
+            message,
+        }))
     }
 
     pub(crate) fn unavailable(&self, message: &str) -> GitError {
@@ -107,6 +131,7 @@ impl Link {
             deadline,
             failure: Failure::default(),
             shown: remote.shown(),
+            came: Arc::default(),
         };
         let wire = match remote.url.scheme() {
             "ssh" => ssh::connect(remote, &context),

@@ -335,7 +335,10 @@ impl Exchange {
             };
             let chunk = self.link.context.wait(response.chunk())?;
             match chunk.map_err(|e| self.link.fail(&causes(&e)))? {
-                Some(chunk) => state.chunk = chunk,
+                Some(chunk) => {
+                    self.link.context.count(chunk.len())?;
+                    state.chunk = chunk;
+                }
                 None => return Ok(0),
             }
         }

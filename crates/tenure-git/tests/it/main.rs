@@ -2,5 +2,6 @@
 
 mod content;
 mod https;
+mod measure;
 mod ssh;
 mod support;
