@@ -68,8 +68,8 @@ pub type MetaStream = BoxStream<'static, MetaEvent>;
 struct PartialList {
     #[serde(default)]
     metadata: PartialListMeta,
-    #[serde(default)]
-    items: Vec<Partial>,
+    /// An empty list is written as null.
+    items: Option<Vec<Partial>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -210,7 +210,9 @@ impl Run {
             .json(&Call::list(self.target.clone(), By::All).accept(LIST))
             .await?;
         self.version = Some(list.metadata.resource_version);
-        Ok(MetaEvent::Reset(list.items.into_iter().map(Meta::from).collect()))
+        Ok(MetaEvent::Reset(
+            list.items.into_iter().flatten().map(Meta::from).collect(),
+        ))
     }
 
     fn take(&mut self, event: WatchEvent) -> Result<Option<MetaEvent>, KubeError> {

@@ -155,7 +155,7 @@ impl OwnClient {
             return Ok(None);
         };
         let mut data = BTreeMap::new();
-        for (key, value) in found.data {
+        for (key, value) in found.data.into_iter().flatten() {
             // The value stays out of the message: it is the secret.
             let bytes = STANDARD.decode(value).map_err(|_| {
                 self.caller
@@ -175,7 +175,7 @@ impl OwnClient {
             .caller
             .optional(&Call::get(self.core("configmaps").named(name)))
             .await?;
-        Ok(found.map(|found| found.data))
+        Ok(found.map(|found| found.data.unwrap_or_default()))
     }
 
     /// Whether the ServiceAccount exists: RBAC subjects are names, so a deleted account can still
@@ -248,6 +248,12 @@ impl OwnClient {
         Ok(discovery)
     }
 
+    /// What is known of the server's kinds without asking; for a memo.
+    #[must_use]
+    pub fn kept_discovery(&self) -> Option<Arc<Discovery>> {
+        self.discovery.load_full()
+    }
+
     /// Starts with what an earlier process found, instead of asking.
     pub fn seed_discovery(&self, discovery: Discovery) {
         self.discovery.store(Some(Arc::new(discovery)));
@@ -316,6 +322,5 @@ impl OwnClient {
 /// `data` of a Secret or ConfigMap.
 #[derive(Default, Deserialize)]
 struct Data {
-    #[serde(default)]
-    data: BTreeMap<String, String>,
+    data: Option<BTreeMap<String, String>>,
 }
