@@ -15,6 +15,9 @@ use crate::transport::{Deadline, Failure, Link};
 use crate::tree::{self, Listing, TreeError};
 use crate::{GitError, Limits, Missing, Remote, Resolved};
 
+/// Bytes of unpacked objects that are kept while a tree is packed.
+const DELTA_CACHE: usize = 16 << 20;
+
 /// Which files of the tree become the artifact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
@@ -132,7 +135,9 @@ type Opened = (gix::odb::Handle, Listing);
 
 /// The commit's listing if the database has all of it.
 fn open(objects: &Path, commit: ObjectId, limits: &Limits, shown: &str) -> Result<Option<Opened>, GitError> {
-    let odb = gix::odb::at(objects, commit.kind()).map_err(|e| local(shown, &e))?;
+    let mut odb = gix::odb::at(objects, commit.kind()).map_err(|e| local(shown, &e))?;
+    // files are stored as differences to one another: without a cache each is built up again from the first
+    odb.set_pack_cache(|| Box::new(pack::cache::lru::MemoryCappedHashmap::new(DELTA_CACHE)));
     match tree::list(&odb, &commit, limits.objects) {
         Ok(listing) => Ok(Some((odb, listing))),
         Err(TreeError::Incomplete) => Ok(None),
