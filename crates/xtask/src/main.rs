@@ -2,6 +2,7 @@
 
 mod control_plane;
 mod generate;
+mod image;
 mod layers;
 mod sizes;
 
@@ -20,6 +21,8 @@ enum Chore {
     ControlPlane(control_plane::Args),
     /// Write deploy/, helm/, tenants/ and docs/reference/ from the tables in tenure-api
     Gen(generate::Args),
+    /// Pack the program as a container image, an OCI layout directory
+    Image(image::Args),
     /// Check that dependencies between crates go down only
     Layers,
     /// Check that no Rust file is too long
@@ -31,6 +34,7 @@ async fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
         Chore::ControlPlane(args) => control_plane::run(args).await,
         Chore::Gen(args) => generate::run(&args),
+        Chore::Image(args) => image::run(&args),
         Chore::Layers => layers::run(),
         Chore::Sizes => sizes::run(),
     }
