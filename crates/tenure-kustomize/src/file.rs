@@ -1,4 +1,4 @@
-//! The kustomization file.
+//! The kustomization file. It is read in the dialect of Helm and kubectl, unlike the manifests.
 
 use std::collections::BTreeMap;
 
@@ -156,7 +156,7 @@ pub(crate) struct KustFile {
 
 impl KustFile {
     pub(crate) fn parse(path: &RelPath, bytes: &[u8]) -> Result<Self, Error> {
-        let value = tenure_yaml::parse_one(bytes, &tenure_yaml::Options::kustomize()).map_err(|e| Error::yaml(path, e))?;
+        let value = tenure_yaml::parse_one(bytes, &tenure_yaml::Options::helm()).map_err(|e| Error::yaml(path, e))?;
         let mut map = match value {
             Value::Object(map) => map,
             Value::Null => return Err(Error::at_file(path, Reason::Invalid("the kustomization file is empty".into()))),
@@ -228,7 +228,7 @@ impl KustFile {
         if error.file().is_some() {
             return error;
         }
-        let at = tenure_yaml::locate(&self.text, &tenure_yaml::Options::kustomize(), 0, &format!("/{field}"));
+        let at = tenure_yaml::locate(&self.text, &tenure_yaml::Options::helm(), 0, &format!("/{field}"));
         error.or_file(path).at(at).in_field(field)
     }
 }

@@ -197,13 +197,13 @@ fn expand(value: Value, out: &mut Vec<Resource>, path: &RelPath, at: Location) -
 /// Annotations that kustomize keeps for itself; they never reach its output.
 const INTERNAL: [&str; 4] = ["config.kubernetes.io/index", "config.kubernetes.io/path", "internal.config.kubernetes.io/index", "internal.config.kubernetes.io/path"];
 
-/// Values of labels and annotations become strings; empty mappings and internal annotations go.
+/// Values of annotations become strings; empty mappings and internal annotations go.
 fn tidy(value: &mut Value) {
     let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     for field in ["labels", "annotations"] {
         if let Some(map) = meta.get_mut(field).and_then(Value::as_object_mut) {
             map.retain(|key, _| !INTERNAL.contains(&key.as_str()));
-            for value in map.values_mut() {
+            for value in map.values_mut().filter(|_| field == "annotations") {
                 if let Some(text) = crate::object::scalar(value) {
                     *value = Value::String(text);
                 }

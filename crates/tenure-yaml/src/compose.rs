@@ -152,7 +152,7 @@ impl<'a> Composer<'a> {
 
     fn node(&mut self, (event, at): Spanned<'a>) -> Result<Value, Error> {
         self.count(at, 1)?;
-        self.found(at, false);
+        self.found(at);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let value = scalar(&text, style, tag.as_deref(), self.options.dialect).map_err(|r| Error::new(at, r))?;
@@ -239,7 +239,7 @@ impl<'a> Composer<'a> {
                 return Err(Error::new(key_at, Reason::DuplicateKey { key, first }));
             }
             let mark = self.enter(|| key.replace('~', "~0").replace('/', "~1"));
-            self.found(key_at, true);
+            self.found(key_at);
             let event = self.need(key_at)?;
             let value = self.node(event)?;
             self.leave(mark);
@@ -260,7 +260,7 @@ impl<'a> Composer<'a> {
                 if anchor > 0 {
                     self.define(anchor, Value::String(text.to_string()), 1)?;
                 }
-                let key = if style == ScalarStyle::Plain && tag.is_none() { plain_key(&text, self.options.dialect) } else { text.into_owned() };
+                let key = if style == ScalarStyle::Plain && tag.is_none() { plain_key(&text, self.options.dialect, self.depth).map_err(|r| Error::new(at, r))? } else { text.into_owned() };
                 Ok((key, merge))
             }
             Event::Alias(_) => match self.node((event, at))? {
@@ -287,7 +287,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    fn found(&mut self, at: Location, _key: bool) {
+    fn found(&mut self, at: Location) {
         if let Some(search) = &mut self.search
             && search.found.is_none()
             && search.current == search.document
@@ -306,14 +306,14 @@ fn syntax(error: &ScanError) -> Error {
     Error::new(place(error.marker()), Reason::Syntax(error.info()))
 }
 
-fn plain_key(text: &str, dialect: Dialect) -> String {
-    if dialect == Dialect::V3 {
-        return text.to_owned();
-    }
-    match resolve::plain(text, dialect) {
-        Plain::Value(Value::Bool(b)) => b.to_string(),
-        Plain::Value(Value::Number(n)) => n.to_string(),
-        _ => text.to_owned(),
+/// At the top of a document every key becomes a string; deeper, version 3 keeps other types, which
+/// JSON then cannot carry.
+fn plain_key(text: &str, dialect: Dialect, depth: usize) -> Result<String, Reason> {
+    match (resolve::plain(text, dialect), dialect) {
+        (Plain::Value(_) | Plain::NotFinite(_) | Plain::Timestamp(_), Dialect::V3) if depth > 1 => Err(Reason::NotAString(text.to_owned())),
+        (Plain::Value(Value::Bool(b)), Dialect::V2) => Ok(b.to_string()),
+        (Plain::Value(Value::Number(n)), Dialect::V2) => Ok(n.to_string()),
+        _ => Ok(text.to_owned()),
     }
 }
 

@@ -45,6 +45,9 @@ pub enum Reason {
     /// A mapping or list is used as a key.
     #[error("a mapping key must be a scalar")]
     ComplexKey,
+    /// A key that is not a string, which the dialect cannot turn into one.
+    #[error("the key {0:?} is not a string: put it in quotes")]
+    NotAString(String),
     /// `<<` needs a mapping or a list of mappings.
     #[error("a merge key needs a mapping or a list of mappings")]
     BadMerge,

@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::number::{float_value, integer, yaml_float};
@@ -65,6 +67,11 @@ pub(crate) fn tagged(text: &str, tag: &str, is_plain: bool, dialect: Dialect) ->
     let bad = || Reason::BadTag { value: text.chars().take(40).collect(), tag: format!("!!{tag}") };
     match (tag, plain(text, dialect)) {
         ("str", _) => Ok(Value::String(text.to_owned())),
+        ("binary", _) => {
+            let joined: String = text.split_whitespace().collect();
+            let bytes = STANDARD.decode(joined).map_err(|_| bad())?;
+            String::from_utf8(bytes).map(Value::String).map_err(|_| bad())
+        }
         ("null", Plain::Value(Value::Null)) => Ok(Value::Null),
         ("bool", Plain::Value(v @ Value::Bool(_))) => Ok(v),
         ("int", Plain::Value(Value::Number(n))) if !n.is_f64() => Ok(Value::Number(n)),

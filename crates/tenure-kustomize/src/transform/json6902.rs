@@ -94,6 +94,10 @@ fn add(target: &mut Value, path: &str, value: Value) -> Result<(), Error> {
 }
 
 fn replace(target: &mut Value, path: &str, value: Value) -> Result<(), Error> {
+    if path.is_empty() {
+        *target = value;
+        return Ok(());
+    }
     let (at, key) = parent(target, "replace", path)?;
     match at {
         Value::Object(map) => {

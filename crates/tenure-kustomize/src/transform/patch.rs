@@ -29,6 +29,7 @@ pub(crate) fn strategic(loader: &mut Loader<'_>, dir: &RelPath, file: &KustFile,
         let inline = entry.contains('\n') || entry.trim_start().starts_with('{');
         let patch = if inline { Patch { patch: Some(entry.clone()), ..Patch::default() } } else { Patch { path: Some(entry.clone()), ..Patch::default() } };
         let done = content(loader, dir, &patch).and_then(|c| match c {
+            Content::Merge(documents) if documents.is_empty() => Err(Error::invalid("the patch is empty")),
             Content::Merge(documents) => by_identity(&documents, all, Allow::default()),
             Content::Json(_) => Err(Error::invalid("a strategic merge patch must be an object")),
         });
@@ -63,17 +64,12 @@ fn one(loader: &mut Loader<'_>, dir: &RelPath, patch: &Patch, all: &mut Vec<Reso
     }
 }
 
-/// `patchesJson6902`: the target must exist.
+/// `patchesJson6902`: the target is named exactly; none of that name is no error.
 pub(crate) fn json6902(loader: &mut Loader<'_>, dir: &RelPath, file: &KustFile, all: &mut [Resource]) -> Result<(), Error> {
     for (i, patch) in file.patches_json6902.iter().enumerate() {
         let done = content(loader, dir, patch).and_then(|c| match (c, &patch.target) {
             (Content::Json(operations), Some(target)) => {
-                let mut found = false;
-                for resource in all.iter_mut().filter(|r| exact(target, r)) {
-                    found = true;
-                    operate(resource, &operations)?;
-                }
-                if found { Ok(()) } else { Err(Error::invalid("no object matches the target")) }
+                all.iter_mut().filter(|r| exact(target, r)).try_for_each(|r| operate(r, &operations))
             }
             (Content::Json(_), None) => Err(Error::invalid("a JSON patch needs a target")),
             (Content::Merge(_), _) => Err(Error::invalid("a JSON patch must be a list of operations")),
@@ -133,9 +129,16 @@ fn content(loader: &mut Loader<'_>, dir: &RelPath, patch: &Patch) -> Result<Cont
     }
     let shown = from.map_or_else(|| "the patch".to_owned(), |p| p.to_string());
     match (values.pop(), values.is_empty()) {
-        (Some(list @ Value::Array(_)), true) => serde_json::from_value(list).map(Content::Json).map_err(|e| Error::invalid(format!("{shown}: {e}"))),
+        // Operations are read in the dialect of kustomization files, objects in that of manifests.
+        (Some(Value::Array(_)), true) => tenure_yaml::parse_one(&bytes, &tenure_yaml::Options::helm())
+            .map_err(|e| Error::invalid(format!("{shown}: {e}")))
+            .and_then(|list| operations(list, &shown)),
         _ => Err(Error::invalid(format!("{shown} is neither an object nor a list of operations"))),
     }
+}
+
+fn operations(list: Value, shown: &str) -> Result<Content, Error> {
+    serde_json::from_value(list).map(Content::Json).map_err(|e| Error::invalid(format!("{shown}: {e}")))
 }
 
 /// Each object of the patch says by its own kind and name what it patches.

@@ -129,7 +129,6 @@ fn reachable(who: &Referrer<'_>, candidate: &Candidate) -> bool {
         || candidate.now.is_cluster()
         || candidate.now.effective_namespace() == who.id.effective_namespace()
         || candidate.now.kind == "ServiceAccount" && who.subjects.contains(&candidate.now.namespace)
-        || candidate.now.kind == "ServiceAccount" && who.id.kind.ends_with("RoleBinding")
 }
 
 /// Whether the same kustomizations renamed both: the shorter history starts the longer one's end.
