@@ -92,7 +92,7 @@ pub enum ApplyError {
     #[error("{object} dry-run failed{}: {}", reason(source), source.message())]
     DryRun {
         /// The object.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
         /// What the server said.
         source: KubeError,
     },
@@ -100,7 +100,7 @@ pub enum ApplyError {
     #[error("{object} not found: {}", source.message())]
     NotFound {
         /// The object.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
         /// What the server said.
         source: KubeError,
     },
@@ -108,31 +108,31 @@ pub enum ApplyError {
     #[error("{object} namespace not specified: the server could not find the requested resource")]
     NoNamespace {
         /// The object.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
     },
     /// The server serves no such kind.
     #[error("{object} dry-run failed: no matches for kind {:?} in version {:?}", object.kind, object.api_version())]
     NoSuchKind {
         /// The object.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
     },
     /// An object without kind or name.
     #[error("{object} is not an object: apiVersion, kind and metadata.name are required")]
     NotAnObject {
         /// What there is of it.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
     },
     /// The same object twice in the input.
     #[error("{object} is given twice")]
     Twice {
         /// The object.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
     },
     /// A request other than a dry-run failed.
     #[error("{object} {what} failed{}: {}", reason(source), source.message())]
     Request {
         /// The object, or for a LIST one of those it was for.
-        object: ObjectRef,
+        object: Box<ObjectRef>,
         /// `apply`, `read`, `delete` …
         what: &'static str,
         /// What the server said.
@@ -172,7 +172,7 @@ impl ApplyError {
     }
 
     pub(crate) fn dry_run(object: &ObjectRef, source: KubeError) -> Self {
-        let object = object.clone();
+        let object = Box::new(object.clone());
         if source.is_not_found() {
             Self::NotFound { object, source }
         } else {
@@ -182,7 +182,7 @@ impl ApplyError {
 
     pub(crate) fn request(object: &ObjectRef, what: &'static str, source: KubeError) -> Self {
         Self::Request {
-            object: object.clone(),
+            object: Box::new(object.clone()),
             what,
             source,
         }

@@ -31,11 +31,11 @@ impl<'a> Kinds<'a> {
         let api_version = at.api_version();
         let found = self.served.resolve(&api_version, &at.kind);
         let Some(info) = found.or_else(|| self.defined.resolve(&api_version, &at.kind)) else {
-            return Err(ApplyError::NoSuchKind { object: at });
+            return Err(ApplyError::NoSuchKind { object: at.into() });
         };
         let mut at = at;
         if info.namespaced && at.namespace.is_empty() {
-            return Err(ApplyError::NoNamespace { object: at });
+            return Err(ApplyError::NoNamespace { object: at.into() });
         }
         if !info.namespaced && !at.namespace.is_empty() {
             at.namespace.clear();

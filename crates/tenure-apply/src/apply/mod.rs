@@ -119,13 +119,13 @@ fn sort(objects: Vec<Value>, owner: &Owner) -> Result<BTreeMap<Stage, Vec<Item>>
         owner.mark(&mut desired);
         let at = ObjectRef::of(&desired);
         if at.version.is_empty() || at.kind.is_empty() || at.name.is_empty() {
-            return Err(ApplyError::NotAnObject { object: at });
+            return Err(ApplyError::NotAnObject { object: at.into() });
         }
         if !seen.insert(ObjectRef {
             version: String::new(),
             ..at.clone()
         }) {
-            return Err(ApplyError::Twice { object: at });
+            return Err(ApplyError::Twice { object: at.into() });
         }
         stages
             .entry(order::stage_of(&at))

@@ -93,7 +93,7 @@ async fn refused(
     options: &ApplyOptions,
     error: KubeError,
 ) -> Result<Verdict, ApplyError> {
-    if !error.is_invalid() && !error.is_conflict() {
+    if !may_be_immutable(&error) {
         return Err(ApplyError::dry_run(&placed.at, error));
     }
     let live = live::read_one(client, placed).await.ok().flatten();
@@ -103,13 +103,14 @@ async fn refused(
     let force = options.force
         || Marker::Force.on(&placed.desired)
         || live.as_ref().is_some_and(|l| Marker::Force.on(l));
-    if force && live.is_some() && is_immutable(&error) {
+    if force && live.is_some() {
         return Ok(Verdict::Recreate);
     }
     Err(ApplyError::dry_run(&placed.at, error))
 }
 
-fn is_immutable(error: &KubeError) -> bool {
+/// Admission webhooks refuse changes of fixed fields with codes of their own choice.
+fn may_be_immutable(error: &KubeError) -> bool {
     let message = error.message();
     error.is_conflict()
         || error.is_invalid()
