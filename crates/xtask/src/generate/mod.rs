@@ -4,6 +4,7 @@
 mod components;
 mod docs;
 mod helm;
+mod policies;
 mod tenants;
 
 use std::collections::BTreeMap;
@@ -84,6 +85,8 @@ fn deploy() -> Files {
         "deploy/components/cache.yaml".into(),
         stream(&components::cache()),
     );
+    let policies = stream(&policies::worker_bindings());
+    files.insert("deploy/policies/workers.yaml".into(), policies);
     let resources: Vec<_> = files
         .keys()
         .map(|path| path.strip_prefix("deploy").unwrap_or(path).display().to_string())
