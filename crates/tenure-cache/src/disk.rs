@@ -38,17 +38,16 @@ impl Disk {
         })
     }
 
-    /// The directories of one remote, made if need be: its objects, and where its archives are written.
+    /// The directory for one remote's objects, made if need be. Fetchers write there and nowhere
+    /// above, so that what is above can be trusted.
     pub(crate) async fn remote(&self, realm: &str) -> io::Result<PathBuf> {
         let dir = self.root.join("remotes").join(realm);
-        let incoming = self.store.incoming();
         blocking(move || {
-            fs::create_dir_all(&dir)?;
-            fs::create_dir_all(incoming)?;
-            // Its time says when it was last used.
-            let mark = dir.join("used");
-            fs::write(mark, b"")?;
-            Ok(dir)
+            let objects = dir.join("odb");
+            fs::create_dir_all(&objects)?;
+            // Its time says when the remote was last used.
+            fs::write(dir.join("used"), b"")?;
+            Ok(objects)
         })
         .await
     }

@@ -29,12 +29,15 @@ use crate::CacheError;
 /// A client that has not finished its handshake by then is dropped.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// Certificate chain and key as they are in the files.
+type Pem = (Vec<u8>, Vec<u8>);
+
 /// The serving certificate; [`refresh`](Self::refresh) takes a changed file into use.
 #[derive(Debug)]
 pub(crate) struct Certificate {
     cert: PathBuf,
     key: PathBuf,
-    read: Mutex<(Vec<u8>, Vec<u8>)>,
+    read: Mutex<Pem>,
     current: ArcSwap<CertifiedKey>,
 }
 
@@ -71,7 +74,7 @@ impl Certificate {
         }
     }
 
-    fn load(cert: &PathBuf, key: &PathBuf) -> Result<((Vec<u8>, Vec<u8>), CertifiedKey), String> {
+    fn load(cert: &PathBuf, key: &PathBuf) -> Result<(Pem, CertifiedKey), String> {
         let certs = fs::read(cert).map_err(|error| error.to_string())?;
         let keys = fs::read(key).map_err(|error| error.to_string())?;
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&certs)

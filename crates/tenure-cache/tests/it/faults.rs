@@ -1,11 +1,16 @@
 //! What breaks, and what goes on.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tenure_core::Digest;
 use tenure_proto::source::FailureKind;
 use tenure_testkit::git::{GitRepo, HttpsGitServer};
 use tenure_testkit::until;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 
 use crate::rig::{Rig, Setup, ask, fetch, password};
 use crate::source_client::SourceError;
@@ -199,6 +204,81 @@ async fn a_lost_disk_costs_one_more_resolve() {
     let after = client.resolve(request()).await.expect("resolves again");
     assert_eq!(before.artifact, after.artifact, "the same bytes, made again");
     fetch(&client, &after).await.expect("fetches");
+}
+
+/// Passes connections on to `port`, and cuts the first one that has carried `after` bytes back.
+async fn cutting_proxy(port: u16, after: u64) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let own = listener.local_addr().expect("bound").port();
+    let budget = Arc::new(AtomicU64::new(after));
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(("127.0.0.1", port))
+                .await
+                .expect("the cache listens");
+            let budget = budget.swap(u64::MAX, Ordering::SeqCst);
+            tokio::spawn(async move {
+                let ((near_read, mut near_write), (far_read, mut far_write)) =
+                    (near.into_split(), far.into_split());
+                let (mut up, mut down) = (near_read, far_read.take(budget));
+                tokio::select! {
+                    _ = tokio::io::copy(&mut up, &mut far_write) => {}
+                    _ = tokio::io::copy(&mut down, &mut near_write) => {}
+                }
+            });
+        }
+    });
+    own
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_stream_is_taken_up_where_it_stopped() {
+    let rig = Rig::start().await;
+    let server = HttpsGitServer::start().await.expect("a server");
+    let repo = GitRepo::init(&server, "app.git").expect("a repository");
+    let mut state = 1_u64;
+    let mut noise = String::new();
+    while noise.len() < 4 << 20 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        noise.push_str(&format!("{:08x}", state >> 32));
+    }
+    repo.commit(&[("a.txt", Some(&noise))], "first")
+        .expect("a commit");
+    server.set_password("apps", "a-password");
+    let port = cutting_proxy(rig.address.port(), 1 << 20).await;
+    let client = rig.caller_at(
+        port,
+        Some(rig.issuer.sign(&crate::issuer::Issuer::claims("apps"))),
+    );
+    let request = ask(&server.url("app.git"), password(&server, "apps", "a-password"));
+    let resolved = client.resolve(request).await.expect("resolves");
+    assert!(
+        resolved.artifact.as_ref().expect("set").size > 3 << 19,
+        "larger than what the proxy lets through"
+    );
+    let bytes = fetch(&client, &resolved).await.expect("fetches");
+    assert_eq!(
+        Digest::of(&bytes).to_string(),
+        resolved.artifact.expect("set").digest
+    );
+    let text = rig.admin("/metrics").await;
+    assert!(
+        text.contains("tenure_cache_fetches_total{result=\"OK\"} 2"),
+        "taken up once: {text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_without_keys_lives_but_is_not_ready() {
+    let rig = Rig::with(Setup {
+        no_keys: true,
+        ..Setup::default()
+    })
+    .await;
+    assert!(rig.admin("/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(rig.admin("/readyz").await.starts_with("HTTP/1.1 503"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

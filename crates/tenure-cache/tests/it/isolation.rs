@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tenure_core::{Digest, Secret};
-use tenure_proto::source::FailureKind;
+use tenure_proto::source::{FailureKind, git_spec, resolve_request};
 use tenure_testkit::canary::{Place, assert_absent};
 use tenure_testkit::git::{Access, GitRepo, HttpsGitServer, SshGitServer};
 
@@ -103,6 +103,86 @@ async fn a_host_with_another_key_gets_no_login() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_that_claims_anothers_commit_is_not_given_its_content() {
+    let rig = Rig::start().await;
+    let (theirs, mine) = (
+        HttpsGitServer::start().await.expect("a server"),
+        HttpsGitServer::start().await.expect("a server"),
+    );
+    let repo = GitRepo::init(&theirs, "secret.git").expect("a repository");
+    let commit = repo
+        .commit(&[("a.yaml", Some("a: secret\n"))], "first")
+        .expect("a commit");
+    theirs.set_password("alice", "alices-password");
+    let request = ask(
+        &theirs.url("secret.git"),
+        password(&theirs, "alice", "alices-password"),
+    );
+    let of_alice = rig.home("alice").resolve(request).await.expect("resolves");
+    // A branch that points to the commit, in a repository that does not have it.
+    let fake = GitRepo::init(&mine, "fake.git").expect("a repository");
+    fake.commit(&[("b.yaml", Some("b: mine\n"))], "mine")
+        .expect("a commit");
+    std::fs::write(fake.bare().join("refs/heads/main"), format!("{commit}\n")).expect("writable");
+    mine.set_password("mallory", "mallorys-password");
+    let request = ask(
+        &mine.url("fake.git"),
+        password(&mine, "mallory", "mallorys-password"),
+    );
+    let answer = rig.home("mallory").resolve(request).await;
+    let got = answer
+        .ok()
+        .and_then(|resolved| resolved.artifact)
+        .map(|artifact| artifact.digest);
+    assert_ne!(got, of_alice.artifact.map(|artifact| artifact.digest));
+    // The same commit, honestly: its own download.
+    let copy = GitRepo::init(&mine, "copy.git").expect("a repository");
+    assert_eq!(
+        copy.commit(&[("a.yaml", Some("a: secret\n"))], "first")
+            .expect("a commit"),
+        commit
+    );
+    let before = rig.metric("tenure_cache_downloads_total").await;
+    let request = ask(
+        &mine.url("copy.git"),
+        password(&mine, "mallory", "mallorys-password"),
+    );
+    rig.home("mallory").resolve(request).await.expect("resolves");
+    assert_eq!(rig.metric("tenure_cache_downloads_total").await, before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_no_branch_names_is_downloaded_by_each_who_asks() {
+    let rig = Rig::start().await;
+    let server = HttpsGitServer::start().await.expect("a server");
+    let repo = GitRepo::init(&server, "app.git").expect("a repository");
+    let commit = repo
+        .commit(&[("a.yaml", Some("a: 1\n"))], "first")
+        .expect("a commit");
+    repo.commit(&[("a.yaml", Some("a: 2\n"))], "second")
+        .expect("a commit");
+    for user in ["alice", "bob"] {
+        server.set_password(user, "a-password");
+    }
+    let request = |user| {
+        let mut request = ask(&server.url("app.git"), password(&server, user, "a-password"));
+        if let Some(resolve_request::Spec::Git(spec)) = &mut request.spec {
+            spec.r#ref = Some(git_spec::Ref::Commit(commit.clone()));
+        }
+        request
+    };
+    let of_alice = rig
+        .home("alice")
+        .resolve(request("alice"))
+        .await
+        .expect("resolves");
+    let of_bob = rig.home("bob").resolve(request("bob")).await.expect("resolves");
+    assert_eq!(of_alice.artifact, of_bob.artifact);
+    assert_eq!(rig.metric("tenure_cache_downloads_total").await, 2);
+}
+
+/// What all tests of this process have logged so far.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -117,66 +197,64 @@ impl Write for Log {
     }
 }
 
-#[test]
-fn a_password_is_in_no_log_error_metric_or_file() {
+/// Takes everything that is logged from now on, also by other tests: one subscriber for all threads.
+fn logged() -> Log {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    // One thread, whose log this is.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let (texts, dir) = tracing::subscriber::with_default(subscriber, || {
-        runtime.block_on(async {
-            let rig = Rig::start().await;
-            let server = HttpsGitServer::start().await.expect("a server");
-            let repo = GitRepo::init(&server, "app.git").expect("a repository");
-            repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-                .expect("a commit");
-            server.set_password("alice", CANARY);
-            let alice = rig.home("alice");
-            let url = server.url("app.git");
-            let resolved = alice
-                .resolve(ask(&url, password(&server, "alice", CANARY)))
-                .await
-                .expect("resolves");
-            fetch(&alice, &resolved).await.expect("fetches");
-            let mut texts = vec![format!("{resolved:?}")];
-            let in_url = url.replace("https://", &format!("https://bob:{CANARY}@"));
-            for (url, credential) in [
-                (url.clone(), password(&server, "bob", CANARY)),
-                (url.clone(), password(&server, CANARY, "x")),
-                (in_url.clone(), password(&server, "alice", "x")),
-                (
-                    in_url.replace("app.git", "other.git"),
-                    password(&server, "alice", CANARY),
-                ),
-                (in_url.replace("https", "ftp"), password(&server, "alice", CANARY)),
-                (
-                    in_url.replace("127.0.0.1", "nowhere.invalid"),
-                    password(&server, "alice", CANARY),
-                ),
-                (url, key(CANARY, CANARY)),
-            ] {
-                let error = alice.resolve(ask(&url, credential)).await.expect_err("wrong");
-                texts.push(format!("{error} {error:?}"));
-            }
-            texts.push(rig.admin("/metrics").await);
-            (texts, rig.dir)
-        })
-    });
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false);
+    subscriber.with_writer(move || writer.clone()).init();
+    log
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_in_no_log_error_metric_or_file() {
+    let log = logged();
+    let rig = Rig::start().await;
+    let server = HttpsGitServer::start().await.expect("a server");
+    let repo = GitRepo::init(&server, "app.git").expect("a repository");
+    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
+        .expect("a commit");
+    server.set_password("alice", CANARY);
+    let alice = rig.home("alice");
+    let url = server.url("app.git");
+    let resolved = alice
+        .resolve(ask(&url, password(&server, "alice", CANARY)))
+        .await
+        .expect("resolves");
+    fetch(&alice, &resolved).await.expect("fetches");
+    let mut places = vec![Place::text("answer", format!("{resolved:?}"))];
+    let in_url = url.replace("https://", &format!("https://bob:{CANARY}@"));
+    for (url, credential) in [
+        (url.clone(), password(&server, "bob", CANARY)),
+        (url.clone(), password(&server, CANARY, "x")),
+        (in_url.clone(), password(&server, "alice", "x")),
+        (
+            in_url.replace("app.git", "other.git"),
+            password(&server, "alice", CANARY),
+        ),
+        (in_url.replace("https", "ftp"), password(&server, "alice", CANARY)),
+        (
+            in_url.replace("127.0.0.1", "nowhere.invalid"),
+            password(&server, "alice", CANARY),
+        ),
+        (url.clone(), key(CANARY, CANARY)),
+    ] {
+        let error = alice.resolve(ask(&url, credential)).await.expect_err("wrong");
+        places.push(Place::text(
+            format!("error {}", places.len()),
+            format!("{error} {error:?}"),
+        ));
+    }
+    places.push(Place::text("metrics", rig.admin("/metrics").await));
     let log = String::from_utf8_lossy(&log.0.lock().expect("not poisoned")).into_owned();
-    assert!(log.contains("new artifact"), "the log was seen");
-    let mut places: Vec<_> = texts
-        .into_iter()
-        .map(|text| Place::text(text.clone(), text))
-        .collect();
-    places.push(Place::text("log", log));
-    places.push(Place::path(dir.path()));
+    let seen = |what: &str| log.lines().any(|line| line.contains(what) && line.contains(&url));
+    assert!(
+        seen("new artifact") && seen("resolve failed"),
+        "the log is this test's too"
+    );
+    places.push(Place::text("log", log.clone()));
+    places.push(Place::path(rig.dir.path()));
     assert_absent(&places, CANARY);
 }

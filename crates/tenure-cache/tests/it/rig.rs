@@ -22,7 +22,7 @@ pub(crate) struct Rig {
     pub(crate) issuer: Issuer,
     pub(crate) dir: tempfile::TempDir,
     pub(crate) ca: String,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     admin: SocketAddr,
     _stop: DropGuard,
 }
@@ -31,6 +31,7 @@ pub(crate) struct Setup {
     pub(crate) grant_ttl: Duration,
     pub(crate) fetcher: Option<&'static str>,
     pub(crate) limits: Limits,
+    pub(crate) no_keys: bool,
 }
 
 impl Default for Setup {
@@ -39,6 +40,7 @@ impl Default for Setup {
             grant_ttl: Duration::from_secs(600),
             fetcher: None,
             limits: Limits::default(),
+            no_keys: false,
         }
     }
 }
@@ -75,7 +77,11 @@ impl Rig {
             admin_listen: free,
             tls_cert: file("tls.crt", &identity.certificate),
             tls_key: file("tls.key", &identity.key),
-            issuer_keys: issuer.path(),
+            issuer_keys: if setup.no_keys {
+                dir.path().join("none")
+            } else {
+                issuer.path()
+            },
             issuer: Some(ISSUER.into()),
             workers_namespace: Name::new("tenure-workers").expect("valid"),
             data_dir: dir.path().join("data"),
@@ -111,8 +117,13 @@ impl Rig {
 
     /// A client with that token.
     pub(crate) fn caller(&self, token: Option<String>) -> SourceClient {
+        self.caller_at(self.address.port(), token)
+    }
+
+    /// A client with that token, which connects to another port.
+    pub(crate) fn caller_at(&self, port: u16, token: Option<String>) -> SourceClient {
         let token = token.map(Secret::from);
-        let url = format!("https://127.0.0.1:{}", self.address.port());
+        let url = format!("https://127.0.0.1:{port}");
         SourceClient::new(
             &url,
             self.ca.as_bytes(),

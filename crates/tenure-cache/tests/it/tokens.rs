@@ -85,3 +85,22 @@ async fn a_cache_is_not_trusted_without_the_authority_it_must_have() {
     let error = error.expect_err("refused by the client");
     assert!(error.cache_down(), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_certificate_is_taken_into_use_without_a_restart() {
+    let mut rig = Rig::start().await;
+    let authority = tenure_testkit::pki::Authority::new("next").expect("an authority");
+    let identity = authority
+        .server("cache", &["tenure-cache"])
+        .expect("a certificate");
+    std::fs::write(rig.dir.path().join("tls.crt"), &identity.certificate).expect("writable");
+    std::fs::write(rig.dir.path().join("tls.key"), &identity.key).expect("writable");
+    rig.ca = authority.certificate().to_owned();
+    tenure_testkit::until(
+        "the new certificate",
+        std::time::Duration::from_secs(30),
+        || async { Ok(rig.home("apps").release("https://h/x".into()).await?) },
+    )
+    .await
+    .expect("served");
+}
