@@ -1,5 +1,7 @@
 //! Resources, generators, components, then transformers: one kustomization after the other.
 
+use std::collections::HashMap;
+
 use crate::file::KustFile;
 use crate::load::{Loader, refuse_remote};
 use crate::resource::Resource;
@@ -12,18 +14,26 @@ pub(crate) fn run(mut loader: Loader<'_>, dir: &RelPath, file: KustFile) -> Resu
     transform::hash::run(&mut resources)?;
     transform::reference::run(&mut resources)?;
     let objects = resources.into_iter().map(|r| r.value).collect();
-    Ok(Build { objects, read_set: loader.reads })
+    Ok(Build {
+        objects,
+        read_set: loader.reads,
+    })
 }
 
-fn accumulate(loader: &mut Loader<'_>, dir: &RelPath, file: &KustFile, into: &mut Vec<Resource>) -> Result<(), Error> {
+fn accumulate(
+    loader: &mut Loader<'_>,
+    dir: &RelPath,
+    file: &KustFile,
+    into: &mut Vec<Resource>,
+) -> Result<(), Error> {
     loader.enter(dir)?;
-    let before = into.len();
+    let mut known = Known::default();
+    let here = std::mem::take(into);
+    known.add(into, here)?;
     for (i, name) in file.resources.iter().enumerate() {
-        resource(loader, dir, name, into).map_err(|e| file.place(&format!("resources/{i}"), e))?;
+        resource(loader, dir, name, into, &mut known)
+            .map_err(|e| file.place(&format!("resources/{i}"), e))?;
         loader.check(into.len())?;
-    }
-    if before == 0 {
-        unique(into)?;
     }
     transform::generate::run(loader, dir, file, into)?;
     for (i, name) in file.components.iter().enumerate() {
@@ -36,7 +46,13 @@ fn accumulate(loader: &mut Loader<'_>, dir: &RelPath, file: &KustFile, into: &mu
     Ok(())
 }
 
-fn resource(loader: &mut Loader<'_>, dir: &RelPath, name: &str, into: &mut Vec<Resource>) -> Result<(), Error> {
+fn resource(
+    loader: &mut Loader<'_>,
+    dir: &RelPath,
+    name: &str,
+    into: &mut Vec<Resource>,
+    known: &mut Known,
+) -> Result<(), Error> {
     refuse_remote(name)?;
     let path = dir.join(name).map_err(|e| Error::new(Reason::Path(e)))?;
     match loader.kind(&path)? {
@@ -44,21 +60,28 @@ fn resource(loader: &mut Loader<'_>, dir: &RelPath, name: &str, into: &mut Vec<R
         Some(Kind::File) => {
             let (path, bytes) = loader.read_named(dir, name)?;
             let found = loader.resources(&path, &bytes)?;
-            add(into, found)
+            known.add(into, found)
         }
         Some(Kind::Dir) => {
             let file = loader.kustomization(&path)?;
             if file.is_component {
-                return Err(Error::invalid(format!("{path} is a component; list it under components")));
+                return Err(Error::invalid(format!(
+                    "{path} is a component; list it under components"
+                )));
             }
             let mut inner = Vec::new();
             accumulate(loader, &path, &file, &mut inner)?;
-            add(into, inner)
+            known.add(into, inner)
         }
     }
 }
 
-fn component(loader: &mut Loader<'_>, dir: &RelPath, name: &str, into: &mut Vec<Resource>) -> Result<(), Error> {
+fn component(
+    loader: &mut Loader<'_>,
+    dir: &RelPath,
+    name: &str,
+    into: &mut Vec<Resource>,
+) -> Result<(), Error> {
     refuse_remote(name)?;
     let path = dir.join(name).map_err(|e| Error::new(Reason::Path(e)))?;
     if loader.kind(&path)?.is_none() {
@@ -66,25 +89,35 @@ fn component(loader: &mut Loader<'_>, dir: &RelPath, name: &str, into: &mut Vec<
     }
     let file = loader.kustomization(&path)?;
     if !file.is_component {
-        return Err(Error::invalid(format!("{path} is not a component: its kind must be Component")));
+        return Err(Error::invalid(format!(
+            "{path} is not a component: its kind must be Component"
+        )));
     }
     accumulate(loader, &path, &file, into)
 }
 
-/// Adds objects, none of which may be there already.
-pub(crate) fn add(into: &mut Vec<Resource>, new: Vec<Resource>) -> Result<(), Error> {
-    into.extend(new);
-    unique(into)
-}
+/// The objects of one kustomization so far, with the file that each came from.
+#[derive(Default)]
+struct Known(HashMap<(String, String, String, String), String>);
 
-fn unique(resources: &[Resource]) -> Result<(), Error> {
-    let mut seen = std::collections::HashMap::new();
-    for resource in resources {
-        let id = resource.id();
-        let key = (id.group.clone(), id.kind.clone(), id.name.clone(), id.effective_namespace().to_owned());
-        if let Some(first) = seen.insert(key, &resource.origin) {
-            return Err(Error::invalid(format!("{} is defined twice, in {first} and in {}", id.shown(), resource.origin)));
+impl Known {
+    /// Adds objects, none of which may be there already.
+    fn add(&mut self, into: &mut Vec<Resource>, new: Vec<Resource>) -> Result<(), Error> {
+        for resource in new {
+            let id = resource.id();
+            let namespace = id.effective_namespace().to_owned();
+            let shown = id.shown();
+            if let Some(first) = self
+                .0
+                .insert((id.group, id.kind, id.name, namespace), resource.origin.clone())
+            {
+                return Err(Error::invalid(format!(
+                    "{shown} is defined twice, in {first} and in {}",
+                    resource.origin
+                )));
+            }
+            into.push(resource);
         }
+        Ok(())
     }
-    Ok(())
 }

@@ -26,7 +26,13 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { bytes: 64 << 20, objects: 20_000, depth: 64, files: 20_000, time: Duration::from_secs(60) }
+        Self {
+            bytes: 64 << 20,
+            objects: 20_000,
+            depth: 64,
+            files: 20_000,
+            time: Duration::from_secs(60),
+        }
     }
 }
 
@@ -41,6 +47,9 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { restriction: LoadRestriction::RootOnly, budget: Budget::default() }
+        Self {
+            restriction: LoadRestriction::RootOnly,
+            budget: Budget::default(),
+        }
     }
 }

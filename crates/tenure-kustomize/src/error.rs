@@ -30,7 +30,9 @@ pub enum Reason {
     #[error("kustomization path not found: {0}{hint}", hint = .1.as_ref().map_or(String::new(), |h| format!(" ({h})")))]
     NoSuchPath(String, Option<String>),
     /// A directory without a kustomization file.
-    #[error("unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory {0}")]
+    #[error(
+        "unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory {0}"
+    )]
     NoKustomization(String),
     /// A directory with more than one kustomization file.
     #[error("found more than one kustomization file in directory {0}")]
@@ -71,7 +73,12 @@ pub enum Reason {
 
 impl Error {
     pub(crate) fn new(reason: Reason) -> Self {
-        Self { file: None, location: None, field: None, reason: Box::new(reason) }
+        Self {
+            file: None,
+            location: None,
+            field: None,
+            reason: Box::new(reason),
+        }
     }
 
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
@@ -83,7 +90,10 @@ impl Error {
     }
 
     pub(crate) fn yaml(file: impl fmt::Display, error: tenure_yaml::Error) -> Self {
-        Self { location: Some(error.location), ..Self::at_file(file, Reason::Yaml(error.reason)) }
+        Self {
+            location: Some(error.location),
+            ..Self::at_file(file, Reason::Yaml(error.reason))
+        }
     }
 
     /// The same, in `file` unless it already says where.

@@ -12,7 +12,22 @@ use crate::{Error, Reason, RelPath};
 pub(crate) const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Fields that kustomize knows and this build does not.
-const UNSUPPORTED: &[&str] = &["bases", "configurations", "crds", "generators", "helmChartInflationGenerator", "helmCharts", "helmGlobals", "imageTags", "openapi", "replacements", "sortOptions", "transformers", "validators", "vars"];
+const UNSUPPORTED: &[&str] = &[
+    "bases",
+    "configurations",
+    "crds",
+    "generators",
+    "helmChartInflationGenerator",
+    "helmCharts",
+    "helmGlobals",
+    "imageTags",
+    "openapi",
+    "replacements",
+    "sortOptions",
+    "transformers",
+    "validators",
+    "vars",
+];
 
 /// Selects objects; name, namespace, group, version and kind are anchored regular expressions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,18 +171,35 @@ pub(crate) struct KustFile {
 
 impl KustFile {
     pub(crate) fn parse(path: &RelPath, bytes: &[u8]) -> Result<Self, Error> {
-        let value = tenure_yaml::parse_one(bytes, &tenure_yaml::Options::helm()).map_err(|e| Error::yaml(path, e))?;
+        let value =
+            tenure_yaml::parse_one(bytes, &tenure_yaml::Options::helm()).map_err(|e| Error::yaml(path, e))?;
         let mut map = match value {
             Value::Object(map) => map,
-            Value::Null => return Err(Error::at_file(path, Reason::Invalid("the kustomization file is empty".into()))),
-            _ => return Err(Error::at_file(path, Reason::Invalid("a kustomization file must be a mapping".into()))),
+            Value::Null => {
+                return Err(Error::at_file(
+                    path,
+                    Reason::Invalid("the kustomization file is empty".into()),
+                ));
+            }
+            _ => {
+                return Err(Error::at_file(
+                    path,
+                    Reason::Invalid("a kustomization file must be a mapping".into()),
+                ));
+            }
         };
-        let mut file = Self { path: Some(path.clone()), text: bytes.to_vec(), ..Self::default() };
+        let mut file = Self {
+            path: Some(path.clone()),
+            text: bytes.to_vec(),
+            ..Self::default()
+        };
         file.header(&mut map)?;
         file.fields(&mut map)?;
         match map.iter().find(|(_, v)| !v.is_null() && !is_empty(v)) {
             None => Ok(file),
-            Some((key, _)) if UNSUPPORTED.contains(&key.as_str()) => Err(file.error(key, Reason::Unsupported)),
+            Some((key, _)) if UNSUPPORTED.contains(&key.as_str()) => {
+                Err(file.error(key, Reason::Unsupported))
+            }
             Some((key, _)) => Err(file.error(key, Reason::UnknownField)),
         }
     }
@@ -176,9 +208,16 @@ impl KustFile {
         let kind: String = self.take(map, "kind")?;
         let version: String = self.take(map, "apiVersion")?;
         self.is_component = kind == "Component";
-        let want = if self.is_component { "kustomize.config.k8s.io/v1alpha1" } else { "kustomize.config.k8s.io/v1beta1" };
+        let want = if self.is_component {
+            "kustomize.config.k8s.io/v1alpha1"
+        } else {
+            "kustomize.config.k8s.io/v1beta1"
+        };
         if !["", "Kustomization", "Component"].contains(&kind.as_str()) {
-            return Err(self.error("kind", Reason::Invalid("must be Kustomization or Component".into())));
+            return Err(self.error(
+                "kind",
+                Reason::Invalid("must be Kustomization or Component".into()),
+            ));
         }
         if !version.is_empty() && version != want {
             return Err(self.error("apiVersion", Reason::Invalid(format!("must be {want}"))));
@@ -207,13 +246,23 @@ impl KustFile {
         self.secrets = self.take(map, "secretGenerator")?;
         self.generator_options = self.take(map, "generatorOptions")?;
         let metadata: Vec<String> = self.take(map, "buildMetadata")?;
-        if metadata.is_empty() { Ok(()) } else { Err(self.error("buildMetadata", Reason::Unsupported)) }
+        if metadata.is_empty() {
+            Ok(())
+        } else {
+            Err(self.error("buildMetadata", Reason::Unsupported))
+        }
     }
 
-    fn take<T: DeserializeOwned + Default>(&self, map: &mut Map<String, Value>, field: &str) -> Result<T, Error> {
+    fn take<T: DeserializeOwned + Default>(
+        &self,
+        map: &mut Map<String, Value>,
+        field: &str,
+    ) -> Result<T, Error> {
         match map.shift_remove(field) {
             None | Some(Value::Null) => Ok(T::default()),
-            Some(value) => serde_json::from_value(value).map_err(|e| self.error(field, Reason::Invalid(e.to_string()))),
+            Some(value) => {
+                serde_json::from_value(value).map_err(|e| self.error(field, Reason::Invalid(e.to_string())))
+            }
         }
     }
 
@@ -224,7 +273,9 @@ impl KustFile {
 
     /// Adds file, place and field to an error that came of handling `field` (a JSON pointer's parts).
     pub(crate) fn place(&self, field: &str, error: Error) -> Error {
-        let Some(path) = &self.path else { return error.in_field(field) };
+        let Some(path) = &self.path else {
+            return error.in_field(field);
+        };
         if error.file().is_some() {
             return error;
         }

@@ -24,7 +24,15 @@ pub(crate) struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     pub(crate) fn new(fs: &'a dyn FileSystem, options: &Options) -> Self {
-        Self { fs, options: *options, reads: ReadSet::default(), stack: Vec::new(), bytes: 0, files: 0, started: Instant::now() }
+        Self {
+            fs,
+            options: *options,
+            reads: ReadSet::default(),
+            stack: Vec::new(),
+            bytes: 0,
+            files: 0,
+            started: Instant::now(),
+        }
     }
 
     /// Fails once the time is used up or there are too many objects.
@@ -45,7 +53,10 @@ impl<'a> Loader<'a> {
             return Err(Error::new(Reason::Cycle(dir.to_string())));
         }
         if self.stack.len() >= self.options.budget.depth {
-            return Err(exceeded("nested kustomizations", self.options.budget.depth as u64));
+            return Err(exceeded(
+                "nested kustomizations",
+                self.options.budget.depth as u64,
+            ));
         }
         self.stack.push(dir.clone());
         self.check(0)
@@ -60,12 +71,18 @@ impl<'a> Loader<'a> {
         if self.files > self.options.budget.files {
             return Err(exceeded("files", self.options.budget.files as u64));
         }
-        let kind = self.fs.kind(path).map_err(|e| Error::at_file(path, Reason::Io(e)))?;
-        self.reads.note(path, match kind {
-            Some(Kind::Dir) => Seen::Dir,
-            Some(Kind::File) => Seen::SomeFile,
-            None => Seen::Missing,
-        });
+        let kind = self
+            .fs
+            .kind(path)
+            .map_err(|e| Error::at_file(path, Reason::Io(e)))?;
+        self.reads.note(
+            path,
+            match kind {
+                Some(Kind::Dir) => Seen::Dir,
+                Some(Kind::File) => Seen::SomeFile,
+                None => Seen::Missing,
+            },
+        );
         Ok(kind)
     }
 
@@ -79,7 +96,10 @@ impl<'a> Loader<'a> {
 
     pub(crate) fn list(&mut self, path: &RelPath) -> Result<Vec<Entry>, Error> {
         self.kind(path)?;
-        let entries = self.fs.list(path).map_err(|e| Error::at_file(path, Reason::Io(e)))?;
+        let entries = self
+            .fs
+            .list(path)
+            .map_err(|e| Error::at_file(path, Reason::Io(e)))?;
         self.reads.note(path, Seen::Listing(listing(&entries)));
         Ok(entries)
     }
@@ -91,10 +111,13 @@ impl<'a> Loader<'a> {
             Some(Kind::File) => {}
         }
         let limit = self.options.budget.bytes;
-        let bytes = self.fs.read(path, limit.saturating_sub(self.bytes)).map_err(|e| match e.kind() {
-            io::ErrorKind::FileTooLarge => exceeded("bytes", limit).or_file(path),
-            _ => Error::at_file(path, Reason::Io(e)),
-        })?;
+        let bytes = self
+            .fs
+            .read(path, limit.saturating_sub(self.bytes))
+            .map_err(|e| match e.kind() {
+                io::ErrorKind::FileTooLarge => exceeded("bytes", limit).or_file(path),
+                _ => Error::at_file(path, Reason::Io(e)),
+            })?;
         self.bytes += bytes.len() as u64;
         self.reads.note(path, Seen::File(Digest::of(&bytes)));
         Ok(bytes)
@@ -118,12 +141,15 @@ impl<'a> Loader<'a> {
             Some(Kind::File) => return Err(Error::invalid(format!("{dir} is a file, not a directory"))),
             Some(Kind::Dir) => {}
         }
-        self.kustomization_if_any(dir)?.ok_or_else(|| Error::new(Reason::NoKustomization(dir.to_string())))
+        self.kustomization_if_any(dir)?
+            .ok_or_else(|| Error::new(Reason::NoKustomization(dir.to_string())))
     }
 
     /// The kustomization file in `dir`, if there is one.
     pub(crate) fn kustomization_if_any(&mut self, dir: &RelPath) -> Result<Option<KustFile>, Error> {
-        let Some(path) = self.kustomization_path(dir)? else { return Ok(None) };
+        let Some(path) = self.kustomization_path(dir)? else {
+            return Ok(None);
+        };
         let bytes = self.read(&path)?;
         KustFile::parse(&path, &bytes).map(Some)
     }
@@ -169,8 +195,14 @@ pub(crate) fn resources(path: &RelPath, bytes: &[u8]) -> Result<Vec<Resource>, E
 
 fn expand(value: Value, out: &mut Vec<Resource>, path: &RelPath, at: Location) -> Result<(), Error> {
     let fail = |text: &str| Err(Error::at_file(path, Reason::NotAnObject(text.into())).at(Some(at)));
-    let Value::Object(mut map) = value else { return fail("the document is not a mapping") };
-    let kind = map.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let Value::Object(mut map) = value else {
+        return fail("the document is not a mapping");
+    };
+    let kind = map
+        .get("kind")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     if kind.is_empty() {
         return fail("kind is missing");
     }
@@ -181,7 +213,18 @@ fn expand(value: Value, out: &mut Vec<Resource>, path: &RelPath, at: Location) -
             Some(_) => fail("items is not a list"),
         };
     }
-    let name = map.get("metadata").and_then(|m| m.get("name")).and_then(Value::as_str).unwrap_or_default();
+    if let Some(name) = map
+        .get_mut("metadata")
+        .and_then(|m| m.get_mut("name"))
+        .filter(|n| n.is_number())
+    {
+        *name = Value::String(crate::object::scalar(name).unwrap_or_default());
+    }
+    let name = map
+        .get("metadata")
+        .and_then(|m| m.get("name"))
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     if name.is_empty() {
         return fail("metadata.name is missing");
     }
@@ -195,11 +238,18 @@ fn expand(value: Value, out: &mut Vec<Resource>, path: &RelPath, at: Location) -
 }
 
 /// Annotations that kustomize keeps for itself; they never reach its output.
-const INTERNAL: [&str; 4] = ["config.kubernetes.io/index", "config.kubernetes.io/path", "internal.config.kubernetes.io/index", "internal.config.kubernetes.io/path"];
+const INTERNAL: [&str; 4] = [
+    "config.kubernetes.io/index",
+    "config.kubernetes.io/path",
+    "internal.config.kubernetes.io/index",
+    "internal.config.kubernetes.io/path",
+];
 
 /// Values of annotations become strings; empty mappings and internal annotations go.
 fn tidy(value: &mut Value) {
-    let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
     for field in ["labels", "annotations"] {
         if let Some(map) = meta.get_mut(field).and_then(Value::as_object_mut) {
             map.retain(|key, _| !INTERNAL.contains(&key.as_str()));
@@ -209,7 +259,9 @@ fn tidy(value: &mut Value) {
                 }
             }
         }
-        let empty = meta.get(field).is_some_and(|v| v.is_null() || v.as_object().is_some_and(serde_json::Map::is_empty));
+        let empty = meta
+            .get(field)
+            .is_some_and(|v| v.is_null() || v.as_object().is_some_and(serde_json::Map::is_empty));
         if empty {
             meta.shift_remove(field);
         }
@@ -224,10 +276,16 @@ fn is_local(value: &Value) -> bool {
 
 /// Refuses what kustomize would fetch.
 pub(crate) fn refuse_remote(name: &str) -> Result<(), Error> {
-    let scheme = name.split_once("://").is_some_and(|(s, _)| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b':'));
+    let scheme = name.split_once("://").is_some_and(|(s, _)| {
+        !s.is_empty()
+            && s.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b':')
+    });
     let host = name.split('/').next().unwrap_or_default();
     let known = ["github.com", "gitlab.com", "bitbucket.org"].contains(&host.to_ascii_lowercase().as_str());
-    let scp = name.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
+    let scp = name
+        .split_once(':')
+        .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
     if scheme || known || scp || name.starts_with("git::") || name.contains("?ref=") {
         return Err(Error::new(Reason::Remote(redact(name))));
     }
@@ -239,5 +297,9 @@ fn redact(name: &str) -> String {
     let (head, tail) = name.split_once("://").map_or(("", name), |(s, t)| (s, t));
     let tail = tail.rsplit_once('@').map_or(tail, |(_, host)| host);
     let tail = tail.split('?').next().unwrap_or_default();
-    if head.is_empty() { tail.to_owned() } else { format!("{head}://{tail}") }
+    if head.is_empty() {
+        tail.to_owned()
+    } else {
+        format!("{head}://{tail}")
+    }
 }

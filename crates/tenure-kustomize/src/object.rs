@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 /// The string at a path of member names.
 pub(crate) fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
-    path.iter().try_fold(value, |v, key| v.get(key)).and_then(Value::as_str)
+    path.iter()
+        .try_fold(value, |v, key| v.get(key))
+        .and_then(Value::as_str)
 }
 
 /// The mapping at a path of member names, made if it is missing; nothing if something else is there.

@@ -68,7 +68,11 @@ impl RelPath {
     /// The directory that holds this path; the root holds itself.
     #[must_use]
     pub fn parent(&self) -> Self {
-        Self(self.0.rsplit_once('/').map_or(String::new(), |(dir, _)| dir.to_owned()))
+        Self(
+            self.0
+                .rsplit_once('/')
+                .map_or(String::new(), |(dir, _)| dir.to_owned()),
+        )
     }
 
     /// The last part; empty for the root.
@@ -80,7 +84,12 @@ impl RelPath {
     /// Whether this path is `dir` or lies beneath it.
     #[must_use]
     pub fn is_beneath(&self, dir: &Self) -> bool {
-        dir.0.is_empty() || self.0 == dir.0 || self.0.strip_prefix(&dir.0).is_some_and(|rest| rest.starts_with('/'))
+        dir.0.is_empty()
+            || self.0 == dir.0
+            || self
+                .0
+                .strip_prefix(&dir.0)
+                .is_some_and(|rest| rest.starts_with('/'))
     }
 }
 
@@ -103,6 +112,10 @@ mod tests {
         assert!(matches!(base.join("../../.."), Err(PathError::Escapes(_))));
         assert!(matches!(base.join("/etc"), Err(PathError::Absolute(_))));
         assert!(matches!(base.join("a\0"), Err(PathError::Malformed(_))));
-        assert!(!RelPath::parse("ab").expect("plain").is_beneath(&RelPath::parse("a").expect("plain")));
+        assert!(
+            !RelPath::parse("ab")
+                .expect("plain")
+                .is_beneath(&RelPath::parse("a").expect("plain"))
+        );
     }
 }

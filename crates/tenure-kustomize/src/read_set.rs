@@ -37,7 +37,11 @@ impl ReadSet {
     /// One digest over all of it.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let lines: String = self.0.iter().map(|(path, seen)| format!("{}\0{seen:?}\n", path.as_str())).collect();
+        let lines: String = self
+            .0
+            .iter()
+            .map(|(path, seen)| format!("{}\0{seen:?}\n", path.as_str()))
+            .collect();
         Digest::of(lines.as_bytes())
     }
 
@@ -53,13 +57,18 @@ impl ReadSet {
 }
 
 pub(crate) fn listing(entries: &[Entry]) -> Digest {
-    let text: String = entries.iter().map(|e| format!("{}\0{:?}\n", e.name, e.kind)).collect();
+    let text: String = entries
+        .iter()
+        .map(|e| format!("{}\0{:?}\n", e.name, e.kind))
+        .collect();
     Digest::of(text.as_bytes())
 }
 
 fn matches(fs: &dyn FileSystem, path: &RelPath, seen: Seen) -> bool {
     match seen {
-        Seen::File(digest) => fs.read(path, u64::MAX - 1).is_ok_and(|bytes| Digest::of(&bytes) == digest),
+        Seen::File(digest) => fs
+            .read(path, u64::MAX - 1)
+            .is_ok_and(|bytes| Digest::of(&bytes) == digest),
         Seen::Listing(digest) => fs.list(path).is_ok_and(|entries| listing(&entries) == digest),
         Seen::Dir => matches!(fs.kind(path), Ok(Some(Kind::Dir))),
         Seen::SomeFile => matches!(fs.kind(path), Ok(Some(Kind::File))),

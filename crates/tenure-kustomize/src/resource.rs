@@ -28,12 +28,23 @@ impl Id {
 
     /// The same object as far as a cluster is concerned; the version does not matter.
     pub(crate) fn same_object(&self, other: &Self) -> bool {
-        self.group == other.group && self.kind == other.kind && self.name == other.name && self.effective_namespace() == other.effective_namespace()
+        self.group == other.group
+            && self.kind == other.kind
+            && self.name == other.name
+            && self.effective_namespace() == other.effective_namespace()
     }
 
     pub(crate) fn shown(&self) -> String {
-        let ns = if self.namespace.is_empty() { String::new() } else { format!("{}/", self.namespace) };
-        let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
+        let ns = if self.namespace.is_empty() {
+            String::new()
+        } else {
+            format!("{}/", self.namespace)
+        };
+        let group = if self.group.is_empty() {
+            String::new()
+        } else {
+            format!(".{}", self.group)
+        };
         format!("{}{group} {ns}{}", self.kind, self.name)
     }
 }
@@ -54,14 +65,29 @@ pub(crate) struct Resource {
 
 impl Resource {
     pub(crate) const fn new(value: Value, origin: String) -> Self {
-        Self { value, origin, previous: Vec::new(), prefixes: Vec::new(), suffixes: Vec::new(), needs_hash: false }
+        Self {
+            value,
+            origin,
+            previous: Vec::new(),
+            prefixes: Vec::new(),
+            suffixes: Vec::new(),
+            needs_hash: false,
+        }
     }
 
     pub(crate) fn id(&self) -> Id {
         let field = |path: &[&str]| object::text(&self.value, path).unwrap_or_default().to_owned();
         let api_version = field(&["apiVersion"]);
-        let (group, version) = api_version.split_once('/').map_or(("", api_version.as_str()), |(g, v)| (g, v));
-        Id { group: group.to_owned(), version: version.to_owned(), kind: field(&["kind"]), name: field(&["metadata", "name"]), namespace: field(&["metadata", "namespace"]) }
+        let (group, version) = api_version
+            .split_once('/')
+            .map_or(("", api_version.as_str()), |(g, v)| (g, v));
+        Id {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: field(&["kind"]),
+            name: field(&["metadata", "name"]),
+            namespace: field(&["metadata", "namespace"]),
+        }
     }
 
     /// Remembers the id before a change.

@@ -9,7 +9,11 @@ const PATTERN_SIZE: usize = 1 << 20;
 
 /// A pattern with a bound on its compiled size.
 pub(crate) fn pattern(text: &str) -> Result<Regex, Error> {
-    RegexBuilder::new(text).size_limit(PATTERN_SIZE).dfa_size_limit(PATTERN_SIZE).build().map_err(|e| Error::invalid(format!("bad pattern {text:?}: {e}")))
+    RegexBuilder::new(text)
+        .size_limit(PATTERN_SIZE)
+        .dfa_size_limit(PATTERN_SIZE)
+        .build()
+        .map_err(|e| Error::invalid(format!("bad pattern {text:?}: {e}")))
 }
 
 /// A selector ready for use.
@@ -48,9 +52,16 @@ impl Matcher {
     pub(crate) fn matches(&self, resource: &Resource) -> bool {
         let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
         let id = resource.id();
-        let ids = fits(&self.group, &id.group) && fits(&self.version, &id.version) && fits(&self.kind, &id.kind);
-        let names = resource.any_id(|id| fits(&self.name, &id.name) && (fits(&self.namespace, &id.namespace) || id.namespace.is_empty() && fits(&self.namespace, id.effective_namespace())));
-        ids && names && self.labels.iter().all(|r| r.holds(resource, "labels")) && self.annotations.iter().all(|r| r.holds(resource, "annotations"))
+        let ids =
+            fits(&self.group, &id.group) && fits(&self.version, &id.version) && fits(&self.kind, &id.kind);
+        let names = resource.any_id(|id| {
+            fits(&self.name, &id.name)
+                && (fits(&self.namespace, &id.namespace)
+                    || id.namespace.is_empty() && fits(&self.namespace, id.effective_namespace()))
+        });
+        ids && names
+            && self.labels.iter().all(|r| r.holds(resource, "labels"))
+            && self.annotations.iter().all(|r| r.holds(resource, "annotations"))
     }
 }
 
@@ -80,7 +91,11 @@ impl Requirement {
 }
 
 fn requirements(text: &str) -> Result<Vec<Requirement>, Error> {
-    split(text).into_iter().filter(|p| !p.is_empty()).map(requirement).collect()
+    split(text)
+        .into_iter()
+        .filter(|p| !p.is_empty())
+        .map(requirement)
+        .collect()
 }
 
 /// At commas outside of parentheses.
@@ -104,7 +119,14 @@ fn split(text: &str) -> Vec<&str> {
 fn requirement(text: &str) -> Result<Requirement, Error> {
     let made = |key: &str, test| {
         let key = key.trim();
-        if key.is_empty() || key.contains([' ', '(', ')', '=', '!']) { Err(Error::invalid(format!("bad selector {text:?}"))) } else { Ok(Requirement { key: key.to_owned(), test }) }
+        if key.is_empty() || key.contains([' ', '(', ')', '=', '!']) {
+            Err(Error::invalid(format!("bad selector {text:?}")))
+        } else {
+            Ok(Requirement {
+                key: key.to_owned(),
+                test,
+            })
+        }
     };
     let one = |value: &str| vec![value.trim().to_owned()];
     if let Some((key, value)) = text.split_once("!=") {

@@ -1,7 +1,9 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
-use serde_saphyr::granit_parser::{Event, Marker, Options as ParserOptions, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use serde_saphyr::granit_parser::{
+    Event, Marker, Options as ParserOptions, Parser, ScalarStyle, ScanError, Span, StrInput, Tag,
+};
 
 use crate::resolve::{self, Plain};
 use crate::{Dialect, Error, Limits, Location, Options, Reason};
@@ -42,14 +44,26 @@ pub fn parse_one(text: &[u8], options: &Options) -> Result<Value, Error> {
 #[must_use]
 pub fn locate(text: &[u8], options: &Options, document: usize, pointer: &str) -> Option<Location> {
     let mut composer = Composer::new(decode(text, &options.limits).ok()?, options);
-    composer.search = Some(Search { document, pointer, path: String::new(), found: None, current: 0 });
+    composer.search = Some(Search {
+        document,
+        pointer,
+        path: String::new(),
+        found: None,
+        current: 0,
+    });
     composer.documents().ok()?;
     composer.search.and_then(|s| s.found)
 }
 
 fn decode<'a>(text: &'a [u8], limits: &Limits) -> Result<&'a str, Error> {
     if text.len() > limits.bytes {
-        return Err(Error::new(Location { line: 1, column: 1 }, Reason::TooBig { what: "bytes", limit: limits.bytes }));
+        return Err(Error::new(
+            Location { line: 1, column: 1 },
+            Reason::TooBig {
+                what: "bytes",
+                limit: limits.bytes,
+            },
+        ));
     }
     std::str::from_utf8(text).map_err(|e| {
         let good = text.get(..e.valid_up_to()).unwrap_or_default();
@@ -86,7 +100,10 @@ struct Composer<'a> {
 type Spanned<'a> = (Event<'a>, Location);
 
 fn place(mark: &Marker) -> Location {
-    Location { line: mark.line().max(1), column: mark.col() + 1 }
+    Location {
+        line: mark.line().max(1),
+        column: mark.col() + 1,
+    }
 }
 
 impl<'a> Composer<'a> {
@@ -99,7 +116,13 @@ impl<'a> Composer<'a> {
         parser.block_nesting_limit = depth + 1;
         Self {
             parser: Parser::new_from_str_with_options(text, parser),
-            options: Options { limits: Limits { depth, ..options.limits }, ..*options },
+            options: Options {
+                limits: Limits {
+                    depth,
+                    ..options.limits
+                },
+                ..*options
+            },
             anchors: HashMap::new(),
             nodes: 0,
             alias_nodes: 0,
@@ -116,7 +139,13 @@ impl<'a> Composer<'a> {
                 Some((Event::DocumentStart(..), at)) => {
                     let limit = self.options.limits.documents;
                     if documents.len() >= limit {
-                        return Err(Error::new(at, Reason::TooBig { what: "documents", limit }));
+                        return Err(Error::new(
+                            at,
+                            Reason::TooBig {
+                                what: "documents",
+                                limit,
+                            },
+                        ));
                     }
                     self.anchors.clear();
                     let event = self.need(at)?;
@@ -141,13 +170,18 @@ impl<'a> Composer<'a> {
     }
 
     fn need(&mut self, at: Location) -> Result<Spanned<'a>, Error> {
-        self.next()?.ok_or_else(|| Error::new(at, Reason::Syntax("the text ends inside a node".into())))
+        self.next()?
+            .ok_or_else(|| Error::new(at, Reason::Syntax("the text ends inside a node".into())))
     }
 
     fn count(&mut self, at: Location, nodes: usize) -> Result<(), Error> {
         self.nodes = self.nodes.saturating_add(nodes);
         let limit = self.options.limits.nodes;
-        if self.nodes > limit { Err(Error::new(at, Reason::TooBig { what: "nodes", limit })) } else { Ok(()) }
+        if self.nodes > limit {
+            Err(Error::new(at, Reason::TooBig { what: "nodes", limit }))
+        } else {
+            Ok(())
+        }
     }
 
     fn node(&mut self, (event, at): Spanned<'a>) -> Result<Value, Error> {
@@ -155,7 +189,8 @@ impl<'a> Composer<'a> {
         self.found(at);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let value = scalar(&text, style, tag.as_deref(), self.options.dialect).map_err(|r| Error::new(at, r))?;
+                let value = scalar(&text, style, tag.as_deref(), self.options.dialect)
+                    .map_err(|r| Error::new(at, r))?;
                 self.define(anchor, value, 1)
             }
             Event::Alias(id) => self.alias(id, at),
@@ -165,10 +200,21 @@ impl<'a> Composer<'a> {
         }
     }
 
-    fn nested(&mut self, anchor: usize, at: Location, read: fn(&mut Self, Location) -> Result<Value, Error>) -> Result<Value, Error> {
+    fn nested(
+        &mut self,
+        anchor: usize,
+        at: Location,
+        read: fn(&mut Self, Location) -> Result<Value, Error>,
+    ) -> Result<Value, Error> {
         let limit = self.options.limits.depth;
         if self.depth >= limit {
-            return Err(Error::new(at, Reason::TooBig { what: "levels", limit }));
+            return Err(Error::new(
+                at,
+                Reason::TooBig {
+                    what: "levels",
+                    limit,
+                },
+            ));
         }
         if anchor > 0 {
             self.anchors.insert(anchor, Anchor::Open);
@@ -197,7 +243,13 @@ impl<'a> Composer<'a> {
         self.alias_nodes = self.alias_nodes.saturating_add(size);
         let limit = self.options.limits.alias_nodes;
         if self.alias_nodes > limit {
-            return Err(Error::new(at, Reason::TooBig { what: "nodes from aliases", limit }));
+            return Err(Error::new(
+                at,
+                Reason::TooBig {
+                    what: "nodes from aliases",
+                    limit,
+                },
+            ));
         }
         self.count(at, size)?;
         match self.anchors.get(&id) {
@@ -260,7 +312,11 @@ impl<'a> Composer<'a> {
                 if anchor > 0 {
                     self.define(anchor, Value::String(text.to_string()), 1)?;
                 }
-                let key = if style == ScalarStyle::Plain && tag.is_none() { plain_key(&text, self.options.dialect, self.depth).map_err(|r| Error::new(at, r))? } else { text.into_owned() };
+                let key = if style == ScalarStyle::Plain && tag.is_none() {
+                    plain_key(&text, self.options.dialect, self.depth).map_err(|r| Error::new(at, r))?
+                } else {
+                    text.into_owned()
+                };
                 Ok((key, merge))
             }
             Event::Alias(_) => match self.node((event, at))? {
@@ -310,7 +366,9 @@ fn syntax(error: &ScanError) -> Error {
 /// JSON then cannot carry.
 fn plain_key(text: &str, dialect: Dialect, depth: usize) -> Result<String, Reason> {
     match (resolve::plain(text, dialect), dialect) {
-        (Plain::Value(_) | Plain::NotFinite(_) | Plain::Timestamp(_), Dialect::V3) if depth > 1 => Err(Reason::NotAString(text.to_owned())),
+        (Plain::Value(_) | Plain::NotFinite(_) | Plain::Timestamp(_), Dialect::V3) if depth > 1 => {
+            Err(Reason::NotAString(text.to_owned()))
+        }
         (Plain::Value(Value::Bool(b)), Dialect::V2) => Ok(b.to_string()),
         (Plain::Value(Value::Number(n)), Dialect::V2) => Ok(n.to_string()),
         _ => Ok(text.to_owned()),
@@ -343,7 +401,13 @@ fn merge(members: &mut Map<String, Value>, value: Value) -> Result<(), Reason> {
             }
             Ok(())
         }
-        Value::Array(list) => list.into_iter().try_for_each(|item| if item.is_object() { merge(members, item) } else { Err(Reason::BadMerge) }),
+        Value::Array(list) => list.into_iter().try_for_each(|item| {
+            if item.is_object() {
+                merge(members, item)
+            } else {
+                Err(Reason::BadMerge)
+            }
+        }),
         _ => Err(Reason::BadMerge),
     }
 }

@@ -4,9 +4,11 @@ use serde_json::{Number, Value};
 #[must_use]
 pub fn go_float(value: f64) -> String {
     let sci = format!("{value:e}");
-    let Some((mantissa, exponent)) = sci.split_once('e') else { return sci };
+    let Some((mantissa, exponent)) = sci.split_once('e') else {
+        return sci;
+    };
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..21).contains(&exponent) && !(exponent >= 21) {
+    if (-4..21).contains(&exponent) {
         return format!("{value}");
     }
     let sign = if exponent < 0 { '-' } else { '+' };
@@ -45,7 +47,9 @@ pub(crate) fn integer(text: &str) -> Option<Number> {
 /// The float of a plain scalar in YAML's own form, which has neither words nor hex digits.
 pub(crate) fn yaml_float(text: &str) -> Option<f64> {
     let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (mantissa, exponent) = rest.split_once(['e', 'E']).map_or((rest, None), |(m, e)| (m, Some(e)));
+    let (mantissa, exponent) = rest
+        .split_once(['e', 'E'])
+        .map_or((rest, None), |(m, e)| (m, Some(e)));
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     let ok = match mantissa.split_once('.') {
         Some((whole, part)) => digits(whole) && digits(part) && !(whole.is_empty() && part.is_empty()),
@@ -77,14 +81,31 @@ mod tests {
 
     #[test]
     fn integers_follow_gos_prefixes() {
-        for (text, want) in [("0123", Some("83")), ("0x1F", Some("31")), ("0b11", Some("3")), ("0o17", Some("15")), ("-7", Some("-7")), ("08", None), ("", None), ("--1", None), ("18446744073709551615", Some("18446744073709551615")), ("18446744073709551616", None)] {
+        for (text, want) in [
+            ("0123", Some("83")),
+            ("0x1F", Some("31")),
+            ("0b11", Some("3")),
+            ("0o17", Some("15")),
+            ("-7", Some("-7")),
+            ("08", None),
+            ("", None),
+            ("--1", None),
+            ("18446744073709551615", Some("18446744073709551615")),
+            ("18446744073709551616", None),
+        ] {
             assert_eq!(integer(text).map(|n| n.to_string()).as_deref(), want, "{text}");
         }
     }
 
     #[test]
     fn floats_are_written_as_go_writes_them() {
-        for (value, want) in [(1.5, "1.5"), (1e21, "1e+21"), (1e-7, "1e-07"), (0.0001, "0.0001"), (2.5e30, "2.5e+30")] {
+        for (value, want) in [
+            (1.5, "1.5"),
+            (1e21, "1e+21"),
+            (1e-7, "1e-07"),
+            (0.0001, "0.0001"),
+            (2.5e30, "2.5e+30"),
+        ] {
             assert_eq!(go_float(value), want);
         }
     }

@@ -24,7 +24,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 64 << 20, nodes: 2_000_000, alias_nodes: 200_000, depth: 128, documents: 20_000 }
+        Self {
+            bytes: 64 << 20,
+            nodes: 2_000_000,
+            alias_nodes: 200_000,
+            depth: 128,
+            documents: 20_000,
+        }
     }
 }
 
@@ -41,13 +47,19 @@ impl Options {
     /// As kustomize reads manifests.
     #[must_use]
     pub fn kustomize() -> Self {
-        Self { dialect: Dialect::V3, limits: Limits::default() }
+        Self {
+            dialect: Dialect::V3,
+            limits: Limits::default(),
+        }
     }
 
     /// As Helm and kubectl read manifests and values.
     #[must_use]
     pub fn helm() -> Self {
-        Self { dialect: Dialect::V2, limits: Limits::default() }
+        Self {
+            dialect: Dialect::V2,
+            limits: Limits::default(),
+        }
     }
 
     /// The same with other limits.

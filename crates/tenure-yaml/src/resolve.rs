@@ -24,7 +24,9 @@ pub(crate) fn plain(text: &str, dialect: Dialect) -> Plain {
     }
     match text.as_bytes().first() {
         Some(b'0'..=b'9' | b'+' | b'-') => numeric(text),
-        Some(b'.') => yaml_float(text).and_then(float_value).map_or(Plain::Text, Plain::Value),
+        Some(b'.') => yaml_float(text)
+            .and_then(float_value)
+            .map_or(Plain::Text, Plain::Value),
         _ => Plain::Text,
     }
 }
@@ -59,12 +61,17 @@ fn numeric(text: &str) -> Plain {
     if let Some(number) = integer(&joined) {
         return Plain::Value(Value::Number(number));
     }
-    yaml_float(&joined).and_then(float_value).map_or(Plain::Text, Plain::Value)
+    yaml_float(&joined)
+        .and_then(float_value)
+        .map_or(Plain::Text, Plain::Value)
 }
 
 /// The value of a scalar with a core tag such as `!!int`.
 pub(crate) fn tagged(text: &str, tag: &str, is_plain: bool, dialect: Dialect) -> Result<Value, Reason> {
-    let bad = || Reason::BadTag { value: text.chars().take(40).collect(), tag: format!("!!{tag}") };
+    let bad = || Reason::BadTag {
+        value: text.chars().take(40).collect(),
+        tag: format!("!!{tag}"),
+    };
     match (tag, plain(text, dialect)) {
         ("str", _) => Ok(Value::String(text.to_owned())),
         ("binary", _) => {
@@ -94,12 +101,14 @@ fn base60(text: &str) -> bool {
     let (whole, fraction) = rest.split_once('.').map_or((rest, None), |(w, f)| (w, Some(f)));
     let mut parts = whole.split(':');
     let first = parts.next().unwrap_or("");
-    let head = first.starts_with(|c: char| c.is_ascii_digit()) && first.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+    let head = first.starts_with(|c: char| c.is_ascii_digit())
+        && first.bytes().all(|b| b.is_ascii_digit() || b == b'_');
     let mut any = false;
     let tail = parts.all(|p| {
         any = true;
         let b = p.as_bytes();
-        (b.len() == 1 || b.len() == 2 && b.first().is_some_and(|d| *d <= b'5')) && b.iter().all(u8::is_ascii_digit)
+        (b.len() == 1 || b.len() == 2 && b.first().is_some_and(|d| *d <= b'5'))
+            && b.iter().all(u8::is_ascii_digit)
     });
     head && tail && any && fraction.is_none_or(|f| f.bytes().all(|b| b.is_ascii_digit() || b == b'_'))
 }

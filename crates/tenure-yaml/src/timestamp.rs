@@ -12,11 +12,19 @@ pub(crate) fn rfc3339(text: &str) -> Option<String> {
         None => (text, ""),
     };
     let mut parts = date.split('-');
-    let (year, month, day) = (number(parts.next()?, 4, 4)?, number(parts.next()?, 1, 2)?, number(parts.next()?, 1, 2)?);
+    let (year, month, day) = (
+        number(parts.next()?, 4, 4)?,
+        number(parts.next()?, 1, 2)?,
+        number(parts.next()?, 1, 2)?,
+    );
     if parts.next().is_some() || !(1..=12).contains(&month) || day < 1 || day > days(year, month) {
         return None;
     }
-    let clock = if rest.is_empty() { "00:00:00Z".to_owned() } else { clock(rest)? };
+    let clock = if rest.is_empty() {
+        "00:00:00Z".to_owned()
+    } else {
+        clock(rest)?
+    };
     Some(format!("{year:04}-{month:02}-{day:02}T{clock}"))
 }
 
@@ -34,8 +42,18 @@ fn clock(rest: &str) -> Option<String> {
         return None;
     }
     let mut parts = time.split(':');
-    let (h, m, s) = (number(parts.next()?, 1, 2)?, number(parts.next()?, 1, 2)?, number(parts.next()?, 1, 2)?);
-    if parts.next().is_some() || h > 23 || m > 59 || s > 59 || fraction.len() > 9 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+    let (h, m, s) = (
+        number(parts.next()?, 1, 2)?,
+        number(parts.next()?, 1, 2)?,
+        number(parts.next()?, 1, 2)?,
+    );
+    if parts.next().is_some()
+        || h > 23
+        || m > 59
+        || s > 59
+        || fraction.len() > 9
+        || !fraction.bytes().all(|b| b.is_ascii_digit())
+    {
         return None;
     }
     let fraction = fraction.trim_end_matches('0');
@@ -52,7 +70,11 @@ fn zone(text: &str) -> Option<String> {
     if h > 24 || m > 59 {
         return None;
     }
-    Some(if h == 0 && m == 0 { "Z".to_owned() } else { text.to_owned() })
+    Some(if h == 0 && m == 0 {
+        "Z".to_owned()
+    } else {
+        text.to_owned()
+    })
 }
 
 fn number(text: &str, min: usize, max: usize) -> Option<u32> {
@@ -62,7 +84,7 @@ fn number(text: &str, min: usize, max: usize) -> Option<u32> {
 
 const fn days(year: u32, month: u32) -> u32 {
     match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,

@@ -10,10 +10,19 @@ pub(super) fn kustomization(loader: &mut Loader<'_>, dir: &RelPath) -> Result<Ku
     Ok(file)
 }
 
-fn walk(loader: &mut Loader<'_>, dir: &RelPath, prefix: &str, found: &mut Vec<String>, depth: usize) -> Result<(), Error> {
+fn walk(
+    loader: &mut Loader<'_>,
+    dir: &RelPath,
+    prefix: &str,
+    found: &mut Vec<String>,
+    depth: usize,
+) -> Result<(), Error> {
     loader.check(found.len())?;
     if depth > loader.options.budget.depth {
-        return Err(Error::new(Reason::Budget { what: "nested directories", limit: loader.options.budget.depth as u64 }));
+        return Err(Error::new(Reason::Budget {
+            what: "nested directories",
+            limit: loader.options.budget.depth as u64,
+        }));
     }
     for entry in loader.list(dir)? {
         let path = dir.join(&entry.name).map_err(|e| Error::new(Reason::Path(e)))?;

@@ -1,16 +1,21 @@
 //! What Flux's Kustomization adds to a build.
 
+mod expression;
 mod generate;
 mod overlay;
+mod substitute;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 pub use overlay::{CommonMetadata, Overlay};
+pub use substitute::substitute;
 
 use crate::load::Loader;
-use crate::{Budget, Build, Error, FileSystem, LoadRestriction, Options, Reason, RelPath, accumulate, object};
+use crate::{
+    Budget, Build, Error, FileSystem, LoadRestriction, Options, Reason, RelPath, accumulate, object,
+};
 
 /// Builds `path` of a source with what the Kustomization's spec lays over it, within the default
 /// [`Budget`]. A directory without a kustomization file gets one made of all its manifests.
@@ -25,8 +30,16 @@ pub fn build(fs: &dyn FileSystem, path: &str, overlay: &Overlay) -> Result<Build
 ///
 /// # Errors
 /// As [`build`].
-pub fn build_within(fs: &dyn FileSystem, path: &str, overlay: &Overlay, budget: Budget) -> Result<Build, Error> {
-    let options = Options { restriction: LoadRestriction::None, budget };
+pub fn build_within(
+    fs: &dyn FileSystem,
+    path: &str,
+    overlay: &Overlay,
+    budget: Budget,
+) -> Result<Build, Error> {
+    let options = Options {
+        restriction: LoadRestriction::None,
+        budget,
+    };
     let mut loader = Loader::new(fs, &options);
     // A leading slash means the root, as in the chroot-like directory that Flux builds in.
     let dir = RelPath::parse(path.trim_start_matches('/')).map_err(|e| Error::new(Reason::Path(e)))?;
@@ -48,7 +61,9 @@ pub fn build_within(fs: &dyn FileSystem, path: &str, overlay: &Overlay, budget: 
 }
 
 fn group(value: &Value) -> &str {
-    object::text(value, &["apiVersion"]).and_then(|v| v.split_once('/')).map_or("", |(group, _)| group)
+    object::text(value, &["apiVersion"])
+        .and_then(|v| v.split_once('/'))
+        .map_or("", |(group, _)| group)
 }
 
 fn metadata(value: &mut Value, field: &str, pairs: &BTreeMap<String, String>) {

@@ -42,7 +42,12 @@ pub struct CommonMetadata {
 }
 
 impl Overlay {
-    pub(super) fn lay_over(&self, file: &mut KustFile, loader: &mut Loader<'_>, dir: &RelPath) -> Result<(), Error> {
+    pub(super) fn lay_over(
+        &self,
+        file: &mut KustFile,
+        loader: &mut Loader<'_>,
+        dir: &RelPath,
+    ) -> Result<(), Error> {
         let replace = |field: &mut String, value: &Option<String>| {
             if let Some(value) = value.as_ref().filter(|v| !v.is_empty()) {
                 field.clone_from(value);
@@ -52,10 +57,14 @@ impl Overlay {
         replace(&mut file.name_prefix, &self.name_prefix);
         replace(&mut file.name_suffix, &self.name_suffix);
         file.patches.extend(self.patches.iter().cloned());
-        self.images.iter().for_each(|image| merge_image(&mut file.images, image));
+        self.images
+            .iter()
+            .for_each(|image| merge_image(&mut file.images, image));
         for component in &self.components {
             refuse_remote(component).map_err(|e| e.in_field("spec.components"))?;
-            let path = dir.join(component).map_err(|e| Error::new(Reason::Path(e)).in_field("spec.components"))?;
+            let path = dir
+                .join(component)
+                .map_err(|e| Error::new(Reason::Path(e)).in_field("spec.components"))?;
             if loader.kind(&path)?.is_some() {
                 file.components.push(component.clone());
             } else if !self.ignore_missing_components {
@@ -68,7 +77,9 @@ impl Overlay {
 
 /// Tag and digest are replaced together, the name by itself.
 fn merge_image(images: &mut Vec<Image>, new: &Image) {
-    let Some(old) = images.iter_mut().find(|i| i.name == new.name) else { return images.push(new.clone()) };
+    let Some(old) = images.iter_mut().find(|i| i.name == new.name) else {
+        return images.push(new.clone());
+    };
     if new.new_name.is_some() {
         old.new_name.clone_from(&new.new_name);
     }

@@ -20,22 +20,37 @@ impl DirFs {
     /// # Errors
     /// When it is not a directory that can be opened.
     pub fn open(root: &Path) -> io::Result<Self> {
-        Ok(Self { dir: Dir::open_ambient_dir(root, ambient_authority())?, dropped: Vec::new() })
+        Ok(Self {
+            dir: Dir::open_ambient_dir(root, ambient_authority())?,
+            dropped: Vec::new(),
+        })
     }
 
     /// The same with the symbolic links that unpacking left out, as (path, target), so that an error
     /// about a missing file can say why it is missing.
     #[must_use]
-    pub fn with_dropped<P: AsRef<str>, T: Into<String>>(mut self, links: impl IntoIterator<Item = (P, T)>) -> Self {
-        self.dropped = links.into_iter().filter_map(|(p, t)| Some((RelPath::parse(p.as_ref()).ok()?, t.into()))).collect();
+    pub fn with_dropped<P: AsRef<str>, T: Into<String>>(
+        mut self,
+        links: impl IntoIterator<Item = (P, T)>,
+    ) -> Self {
+        self.dropped = links
+            .into_iter()
+            .filter_map(|(p, t)| Some((RelPath::parse(p.as_ref()).ok()?, t.into())))
+            .collect();
         self
     }
 
     fn explain(&self, path: &RelPath, error: io::Error) -> io::Error {
         let mut at = path.clone();
         while !at.as_str().is_empty() {
-            let is_link = self.dir.symlink_metadata(at.as_str()).is_ok_and(|m| m.is_symlink());
-            if is_link && error.kind() != io::ErrorKind::NotFound && error.kind() != io::ErrorKind::FileTooLarge {
+            let is_link = self
+                .dir
+                .symlink_metadata(at.as_str())
+                .is_ok_and(|m| m.is_symlink());
+            if is_link
+                && error.kind() != io::ErrorKind::NotFound
+                && error.kind() != io::ErrorKind::FileTooLarge
+            {
                 let text = format!("symbolic link {at} leaves the repository or cannot be followed: {error}");
                 return io::Error::new(error.kind(), text);
             }
@@ -46,7 +61,11 @@ impl DirFs {
 }
 
 fn shown(path: &RelPath) -> &str {
-    if path.as_str().is_empty() { "." } else { path.as_str() }
+    if path.as_str().is_empty() {
+        "."
+    } else {
+        path.as_str()
+    }
 }
 
 fn kind_of(meta: &Metadata) -> Option<Kind> {
@@ -61,27 +80,52 @@ impl FileSystem for DirFs {
     fn kind(&self, path: &RelPath) -> io::Result<Option<Kind>> {
         match self.dir.metadata(shown(path)) {
             Ok(meta) => Ok(kind_of(&meta)),
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename) => Ok(None),
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
+                ) =>
+            {
+                Ok(None)
+            }
             Err(e) => Err(self.explain(path, e)),
         }
     }
 
     fn read(&self, path: &RelPath, limit: u64) -> io::Result<Vec<u8>> {
         // A named pipe would block the open: look first.
-        if kind_of(&self.dir.metadata(shown(path)).map_err(|e| self.explain(path, e))?) != Some(Kind::File) {
+        if kind_of(
+            &self
+                .dir
+                .metadata(shown(path))
+                .map_err(|e| self.explain(path, e))?,
+        ) != Some(Kind::File)
+        {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         let file = self.dir.open(shown(path)).map_err(|e| self.explain(path, e))?;
         let mut bytes = Vec::new();
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+        if bytes.len() as u64 > limit {
+            Err(io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(bytes)
+        }
     }
 
     fn list(&self, path: &RelPath) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for entry in self.dir.read_dir(shown(path)).map_err(|e| self.explain(path, e))? {
-            let Ok(name) = entry?.file_name().into_string() else { continue };
-            let inner = path.join(&name).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e.to_string()))?;
+        for entry in self
+            .dir
+            .read_dir(shown(path))
+            .map_err(|e| self.explain(path, e))?
+        {
+            let Ok(name) = entry?.file_name().into_string() else {
+                continue;
+            };
+            let inner = path
+                .join(&name)
+                .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e.to_string()))?;
             if let Some(kind) = self.kind(&inner)? {
                 entries.push(Entry { name, kind });
             }
@@ -92,6 +136,8 @@ impl FileSystem for DirFs {
 
     fn missing_hint(&self, path: &RelPath) -> Option<String> {
         let (link, target) = self.dropped.iter().find(|(link, _)| path.is_beneath(link))?;
-        Some(format!("{link} is a symbolic link to {target}; links that leave the repository are not followed"))
+        Some(format!(
+            "{link} is a symbolic link to {target}; links that leave the repository are not followed"
+        ))
     }
 }

@@ -46,12 +46,19 @@ impl FileSystem for MemFs {
 
     fn read(&self, path: &RelPath, limit: u64) -> io::Result<Vec<u8>> {
         let bytes = self.files.get(path).ok_or(io::ErrorKind::NotFound)?;
-        if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.clone()) }
+        if bytes.len() as u64 > limit {
+            Err(io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(bytes.clone())
+        }
     }
 
     fn list(&self, path: &RelPath) -> io::Result<Vec<Entry>> {
         let inside = |p: &&RelPath| !p.as_str().is_empty() && p.parent() == *path;
-        let entry = |p: &RelPath, kind| Entry { name: p.name().to_owned(), kind };
+        let entry = |p: &RelPath, kind| Entry {
+            name: p.name().to_owned(),
+            kind,
+        };
         let files = self.files.keys().filter(inside).map(|p| entry(p, Kind::File));
         let dirs = self.dirs.iter().filter(inside).map(|p| entry(p, Kind::Dir));
         let mut all: Vec<Entry> = files.chain(dirs).collect();

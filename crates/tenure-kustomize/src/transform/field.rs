@@ -29,20 +29,38 @@ impl FieldSpec {
 
 /// Calls `change` with every node at `path` (parts between `/`; lists are entered by themselves).
 /// With `create`, missing mappings on the way and a null at its end are made.
-pub(crate) fn visit<E>(value: &mut Value, path: &str, create: bool, change: &mut dyn FnMut(&mut Value) -> Result<(), E>) -> Result<(), E> {
+pub(crate) fn visit<E>(
+    value: &mut Value,
+    path: &str,
+    create: bool,
+    change: &mut dyn FnMut(&mut Value) -> Result<(), E>,
+) -> Result<(), E> {
     let parts = parts(path);
     walk(value, &parts, create, change)
 }
 
 /// A `\/` in a path is a slash inside a part.
 fn parts(path: &str) -> Vec<String> {
-    path.replace("\\/", "\0").split('/').filter(|p| !p.is_empty()).map(|p| p.replace('\0', "/")).collect()
+    path.replace("\\/", "\0")
+        .split('/')
+        .filter(|p| !p.is_empty())
+        .map(|p| p.replace('\0', "/"))
+        .collect()
 }
 
-fn walk<E>(value: &mut Value, path: &[String], create: bool, change: &mut dyn FnMut(&mut Value) -> Result<(), E>) -> Result<(), E> {
-    let Some((part, rest)) = path.split_first() else { return change(value) };
+fn walk<E>(
+    value: &mut Value,
+    path: &[String],
+    create: bool,
+    change: &mut dyn FnMut(&mut Value) -> Result<(), E>,
+) -> Result<(), E> {
+    let Some((part, rest)) = path.split_first() else {
+        return change(value);
+    };
     match value {
-        Value::Array(items) => items.iter_mut().try_for_each(|item| walk(item, path, create, change)),
+        Value::Array(items) => items
+            .iter_mut()
+            .try_for_each(|item| walk(item, path, create, change)),
         Value::Object(map) => {
             // What is missing cannot become a list.
             if create && !part.ends_with("[]") {
@@ -51,7 +69,8 @@ fn walk<E>(value: &mut Value, path: &[String], create: bool, change: &mut dyn Fn
                     *slot = Value::Object(Map::new());
                 }
             }
-            map.get_mut(part.trim_end_matches("[]")).map_or(Ok(()), |next| walk(next, rest, create, change))
+            map.get_mut(part.trim_end_matches("[]"))
+                .map_or(Ok(()), |next| walk(next, rest, create, change))
         }
         _ => Ok(()),
     }

@@ -13,11 +13,20 @@ use crate::resource::Resource;
 use crate::{Error, RelPath, object};
 
 /// Adds the generated objects, or merges them into those that are there.
-pub(crate) fn run(loader: &mut Loader<'_>, dir: &RelPath, file: &KustFile, all: &mut Vec<Resource>) -> Result<(), Error> {
-    for (field, kind, list) in [("configMapGenerator", "ConfigMap", &file.config_maps), ("secretGenerator", "Secret", &file.secrets)] {
+pub(crate) fn run(
+    loader: &mut Loader<'_>,
+    dir: &RelPath,
+    file: &KustFile,
+    all: &mut Vec<Resource>,
+) -> Result<(), Error> {
+    for (field, kind, list) in [
+        ("configMapGenerator", "ConfigMap", &file.config_maps),
+        ("secretGenerator", "Secret", &file.secrets),
+    ] {
         for (i, generator) in list.iter().enumerate() {
             let made = generate(loader, dir, kind, generator, file.generator_options.as_ref());
-            made.and_then(|new| absorb(all, new, generator)).map_err(|e| file.place(&format!("{field}/{i}"), e))?;
+            made.and_then(|new| absorb(all, new, generator))
+                .map_err(|e| file.place(&format!("{field}/{i}"), e))?;
         }
     }
     Ok(())
@@ -25,7 +34,13 @@ pub(crate) fn run(loader: &mut Loader<'_>, dir: &RelPath, file: &KustFile, all: 
 
 type Pairs = BTreeMap<String, Vec<u8>>;
 
-fn generate(loader: &mut Loader<'_>, dir: &RelPath, kind: &str, generator: &Generator, global: Option<&GeneratorOptions>) -> Result<Resource, Error> {
+fn generate(
+    loader: &mut Loader<'_>,
+    dir: &RelPath,
+    kind: &str,
+    generator: &Generator,
+    global: Option<&GeneratorOptions>,
+) -> Result<Resource, Error> {
     if generator.name.is_empty() {
         return Err(Error::invalid("a generator needs a name"));
     }
@@ -39,7 +54,12 @@ fn generate(loader: &mut Loader<'_>, dir: &RelPath, kind: &str, generator: &Gene
         metadata(&mut value, "labels", strings(&options.labels)?);
         metadata(&mut value, "annotations", strings(&options.annotations)?);
     }
-    let any = |get: fn(&GeneratorOptions) -> Option<bool>| [global, local].into_iter().flatten().any(|o| get(o) == Some(true));
+    let any = |get: fn(&GeneratorOptions) -> Option<bool>| {
+        [global, local]
+            .into_iter()
+            .flatten()
+            .any(|o| get(o) == Some(true))
+    };
     if any(|o| o.immutable) {
         value["immutable"] = Value::Bool(true);
     }
@@ -47,7 +67,10 @@ fn generate(loader: &mut Loader<'_>, dir: &RelPath, kind: &str, generator: &Gene
         value["type"] = Value::from(generator.secret_type.clone().unwrap_or_else(|| "Opaque".into()));
     }
     fill(&mut value, kind, pairs);
-    let mut resource = Resource::new(value, format!("the generator of {kind} {:?} in {dir}", generator.name));
+    let mut resource = Resource::new(
+        value,
+        format!("the generator of {kind} {:?} in {dir}", generator.name),
+    );
     resource.needs_hash = !any(|o| o.disable_name_suffix_hash);
     Ok(resource)
 }
@@ -100,20 +123,31 @@ fn pairs(loader: &mut Loader<'_>, dir: &RelPath, generator: &Generator) -> Resul
     for name in generator.envs.iter().chain(generator.env.iter()) {
         let (path, bytes) = loader.read_named(dir, name)?;
         let text = String::from_utf8(bytes).map_err(|_| Error::invalid(format!("{path} is not UTF-8")))?;
-        for line in text.trim_start_matches('\u{feff}').lines().map(str::trim_start).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+        for line in text
+            .trim_start_matches('\u{feff}')
+            .lines()
+            .map(str::trim_start)
+            .filter(|l| !l.is_empty() && !l.starts_with('#'))
+        {
             let (key, value) = line.split_once('=').unwrap_or((line, ""));
+            valid(key)?;
             insert(&mut pairs, key, value.as_bytes().to_vec())?;
         }
     }
     for literal in &generator.literals {
         // The literal may be a secret: no part of it but the key is shown.
-        let (key, value) = literal.split_once('=').ok_or_else(|| Error::invalid("a literal must be of the form key=value"))?;
+        let (key, value) = literal
+            .split_once('=')
+            .ok_or_else(|| Error::invalid("a literal must be of the form key=value"))?;
         insert(&mut pairs, key, unquote(value).as_bytes().to_vec())?;
     }
     for spec in &generator.files {
         let (key, name) = match spec.split_once('=') {
             Some((key, name)) => (key.to_owned(), name),
-            None => (spec.rsplit('/').next().unwrap_or_default().to_owned(), spec.as_str()),
+            None => (
+                spec.rsplit('/').next().unwrap_or_default().to_owned(),
+                spec.as_str(),
+            ),
         };
         let (_, bytes) = loader.read_named(dir, name)?;
         insert(&mut pairs, &key, bytes)?;
@@ -121,12 +155,31 @@ fn pairs(loader: &mut Loader<'_>, dir: &RelPath, generator: &Generator) -> Resul
     Ok(pairs)
 }
 
-fn insert(pairs: &mut Pairs, key: &str, value: Vec<u8>) -> Result<(), Error> {
-    let ok = !key.is_empty() && key.len() <= 253 && key != "." && key != ".." && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
-    if !ok {
-        return Err(Error::invalid(format!("{:?} is not a valid key", key.chars().take(100).collect::<String>())));
+/// Kustomize checks the keys of env files only; the API server checks them all.
+fn valid(key: &str) -> Result<(), Error> {
+    let ok = !key.is_empty()
+        && key.len() <= 253
+        && key != "."
+        && key != ".."
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    if ok {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!(
+            "{:?} is not a valid key",
+            key.chars().take(100).collect::<String>()
+        )))
     }
-    if pairs.insert(key.to_owned(), value).is_some() { Err(Error::invalid(format!("key {key:?} is given twice"))) } else { Ok(()) }
+}
+
+fn insert(pairs: &mut Pairs, key: &str, value: Vec<u8>) -> Result<(), Error> {
+    if pairs.insert(key.to_owned(), value).is_some() {
+        Err(Error::invalid(format!("key {key:?} is given twice")))
+    } else {
+        Ok(())
+    }
 }
 
 fn unquote(text: &str) -> &str {
@@ -136,16 +189,26 @@ fn unquote(text: &str) -> &str {
 
 fn absorb(all: &mut Vec<Resource>, mut new: Resource, generator: &Generator) -> Result<(), Error> {
     let id = new.id();
-    let mut found = all.iter_mut().filter(|r| r.any_id(|other| other.same_object(&id)));
+    let mut found = all
+        .iter_mut()
+        .filter(|r| r.any_id(|other| other.same_object(&id)));
     let (old, second) = (found.next(), found.next().is_some());
     match (generator.behavior.as_deref().unwrap_or_default(), old) {
         ("" | "create" | "unspecified", None) => {
             all.push(new);
             Ok(())
         }
-        ("" | "create" | "unspecified", Some(_)) => Err(Error::invalid(format!("{} is there already; set behavior to merge or replace", id.shown()))),
-        ("merge" | "replace", None) => Err(Error::invalid(format!("{} does not exist, so it cannot be merged or replaced", id.shown()))),
-        ("merge" | "replace", Some(_)) if second => Err(Error::invalid(format!("{} could be several objects", id.shown()))),
+        ("" | "create" | "unspecified", Some(_)) => Err(Error::invalid(format!(
+            "{} is there already; set behavior to merge or replace",
+            id.shown()
+        ))),
+        ("merge" | "replace", None) => Err(Error::invalid(format!(
+            "{} does not exist, so it cannot be merged or replaced",
+            id.shown()
+        ))),
+        ("merge" | "replace", Some(_)) if second => {
+            Err(Error::invalid(format!("{} could be several objects", id.shown())))
+        }
         (behavior, Some(old)) if behavior == "merge" || behavior == "replace" => {
             combine(old, &mut new, behavior == "merge");
             Ok(())

@@ -21,13 +21,22 @@ pub(crate) fn run(all: &mut [Resource]) -> Result<(), Error> {
 fn suffix(value: &Value, kind: &str) -> String {
     let field = |key: &str| value.get(key).cloned().unwrap_or_else(|| Value::from(""));
     let content = match kind {
-        "ConfigMap" if value.get("binaryData").is_some_and(Value::is_object) => json!({"binaryData": field("binaryData"), "data": field("data"), "kind": kind, "name": ""}),
+        "ConfigMap" if value.get("binaryData").is_some_and(Value::is_object) => {
+            json!({"binaryData": field("binaryData"), "data": field("data"), "kind": kind, "name": ""})
+        }
         "ConfigMap" => json!({"data": field("data"), "kind": kind, "name": ""}),
-        "Secret" if value.get("stringData").is_some_and(Value::is_object) => json!({"data": field("data"), "kind": kind, "name": "", "stringData": field("stringData"), "type": field("type")}),
+        "Secret" if value.get("stringData").is_some_and(Value::is_object) => {
+            json!({"data": field("data"), "kind": kind, "name": "", "stringData": field("stringData"), "type": field("type")})
+        }
         "Secret" => json!({"data": field("data"), "kind": kind, "name": "", "type": field("type")}),
         _ => value.clone(),
     };
-    Digest::of(go_json(&content).as_bytes()).hex().chars().take(10).map(readable).collect()
+    Digest::of(go_json(&content).as_bytes())
+        .hex()
+        .chars()
+        .take(10)
+        .map(readable)
+        .collect()
 }
 
 /// No vowels and no digits that look like letters.
@@ -56,6 +65,14 @@ fn go_json(value: &Value) -> String {
         }
     }
     let text = sorted(value).to_string();
-    let escapes = [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
-    escapes.iter().fold(text, |text, (c, escaped)| text.replace(*c, escaped))
+    let escapes = [
+        ('<', "\\u003c"),
+        ('>', "\\u003e"),
+        ('&', "\\u0026"),
+        ('\u{2028}', "\\u2028"),
+        ('\u{2029}', "\\u2029"),
+    ];
+    escapes
+        .iter()
+        .fold(text, |text, (c, escaped)| text.replace(*c, escaped))
 }

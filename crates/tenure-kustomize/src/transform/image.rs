@@ -10,8 +10,15 @@ use crate::select::pattern;
 pub(crate) fn run(file: &KustFile, all: &mut [Resource]) -> Result<(), Error> {
     for (i, image) in file.images.iter().enumerate() {
         let fail = |e| file.place(&format!("images/{i}"), e);
-        let regex = pattern(&format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", image.name)).map_err(fail)?;
-        for resource in all.iter_mut().filter(|r| r.id().kind != "CustomResourceDefinition") {
+        let regex = pattern(&format!(
+            "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
+            image.name
+        ))
+        .map_err(fail)?;
+        for resource in all
+            .iter_mut()
+            .filter(|r| r.id().kind != "CustomResourceDefinition")
+        {
             walk(&mut resource.value, &regex, image);
         }
     }
@@ -58,7 +65,11 @@ fn replaced(text: &str, image: &Image) -> String {
         digest.clear();
     }
     let tag = if tag.is_empty() { tag } else { format!(":{tag}") };
-    let digest = if digest.is_empty() { digest } else { format!("@{digest}") };
+    let digest = if digest.is_empty() {
+        digest
+    } else {
+        format!("@{digest}")
+    };
     format!("{name}{tag}{digest}")
 }
 
@@ -71,7 +82,11 @@ fn split(text: &str) -> (&str, &str, &str) {
     let (rest, digest) = text.split_once('@').unwrap_or((text, ""));
     let slash = rest.rfind('/').map_or(0, |i| i + 1);
     match rest.get(slash..).and_then(|last| last.find(':')) {
-        Some(at) => (rest.get(..slash + at).unwrap_or(rest), rest.get(slash + at + 1..).unwrap_or_default(), digest),
+        Some(at) => (
+            rest.get(..slash + at).unwrap_or(rest),
+            rest.get(slash + at + 1..).unwrap_or_default(),
+            digest,
+        ),
         None => (rest, "", digest),
     }
 }
@@ -82,7 +97,10 @@ mod tests {
 
     #[test]
     fn an_image_has_name_tag_and_digest() {
-        assert_eq!(split("reg:5000/a/b:1@sha256:x"), ("reg:5000/a/b", "1", "sha256:x"));
+        assert_eq!(
+            split("reg:5000/a/b:1@sha256:x"),
+            ("reg:5000/a/b", "1", "sha256:x")
+        );
         assert_eq!(split("reg:5000/a"), ("reg:5000/a", "", ""));
         assert_eq!(split("a"), ("a", "", ""));
     }

@@ -24,14 +24,21 @@ pub(crate) fn apply(target: &mut Value, operations: &[Operation]) -> Result<(), 
 fn one(target: &mut Value, operation: &Operation) -> Result<(), Error> {
     let path = operation.path.as_str();
     let value = || operation.value.clone().unwrap_or_default();
-    let from = || operation.from.as_deref().ok_or_else(|| Error::invalid(format!("{} {path}: from is missing", operation.op)));
+    let from = || {
+        operation
+            .from
+            .as_deref()
+            .ok_or_else(|| Error::invalid(format!("{} {path}: from is missing", operation.op)))
+    };
     match operation.op.as_str() {
         "add" => add(target, path, value()),
         "replace" => replace(target, path, value()),
         "remove" => remove(target, path).map(|_| ()),
         "test" => test(target, path, &value()),
         "copy" => {
-            let found = get(target, from()?)?.cloned().ok_or_else(|| missing("copy", path))?;
+            let found = get(target, from()?)?
+                .cloned()
+                .ok_or_else(|| missing("copy", path))?;
             add(target, path, found)
         }
         "move" => {
@@ -48,7 +55,11 @@ fn missing(op: &str, path: &str) -> Error {
 
 /// The node that holds the last part of a path, and that part.
 fn parent<'a>(target: &'a mut Value, op: &str, path: &str) -> Result<(&'a mut Value, String), Error> {
-    let mut parts: Vec<String> = path.split('/').skip(1).map(|p| p.replace("~1", "/").replace("~0", "~")).collect();
+    let mut parts: Vec<String> = path
+        .split('/')
+        .skip(1)
+        .map(|p| p.replace("~1", "/").replace("~0", "~"))
+        .collect();
     if !path.starts_with('/') {
         return Err(missing(op, path));
     }
@@ -70,7 +81,11 @@ fn index(part: &str, len: usize) -> Option<usize> {
     let i: i64 = part.parse().ok()?;
     let len = i64::try_from(len).ok()?;
     let i = if i < 0 { i + len } else { i };
-    if (0..len).contains(&i) { usize::try_from(i).ok() } else { None }
+    if (0..len).contains(&i) {
+        usize::try_from(i).ok()
+    } else {
+        None
+    }
 }
 
 fn add(target: &mut Value, path: &str, value: Value) -> Result<(), Error> {
@@ -105,7 +120,9 @@ fn replace(target: &mut Value, path: &str, value: Value) -> Result<(), Error> {
             Ok(())
         }
         Value::Array(items) => {
-            let slot = index(&key, items.len()).and_then(|i| items.get_mut(i)).ok_or_else(|| missing("replace", path))?;
+            let slot = index(&key, items.len())
+                .and_then(|i| items.get_mut(i))
+                .ok_or_else(|| missing("replace", path))?;
             *slot = value;
             Ok(())
         }
@@ -117,7 +134,9 @@ fn remove(target: &mut Value, path: &str) -> Result<Value, Error> {
     let (at, key) = parent(target, "remove", path)?;
     match at {
         Value::Object(map) => map.shift_remove(&key).ok_or_else(|| missing("remove", path)),
-        Value::Array(items) => index(&key, items.len()).map(|i| items.remove(i)).ok_or_else(|| missing("remove", path)),
+        Value::Array(items) => index(&key, items.len())
+            .map(|i| items.remove(i))
+            .ok_or_else(|| missing("remove", path)),
         _ => Err(missing("remove", path)),
     }
 }
@@ -136,7 +155,11 @@ fn get<'a>(target: &'a mut Value, path: &str) -> Result<Option<&'a Value>, Error
 
 fn test(target: &mut Value, path: &str, value: &Value) -> Result<(), Error> {
     let found = get(target, path)?;
-    if found.unwrap_or(&Value::Null) == value { Ok(()) } else { Err(Error::invalid(format!("test {path}: the value differs"))) }
+    if found.unwrap_or(&Value::Null) == value {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!("test {path}: the value differs")))
+    }
 }
 
 #[cfg(test)]
@@ -153,15 +176,47 @@ mod tests {
     #[test]
     fn operations_follow_gos_dialect() {
         let cases = [
-            (json!({"a": [1, 2]}), json!([{"op": "add", "path": "/a/-", "value": 3}]), Some(json!({"a": [1, 2, 3]}))),
-            (json!({"a": [1, 2]}), json!([{"op": "add", "path": "/a/-1", "value": 3}]), Some(json!({"a": [1, 2, 3]}))),
-            (json!({"a": [1, 2]}), json!([{"op": "remove", "path": "/a/-1"}]), Some(json!({"a": [1]}))),
-            (json!({"a": [1, 2]}), json!([{"op": "add", "path": "/a/3", "value": 3}]), None),
-            (json!({}), json!([{"op": "replace", "path": "/b", "value": 1}]), Some(json!({"b": 1}))),
+            (
+                json!({"a": [1, 2]}),
+                json!([{"op": "add", "path": "/a/-", "value": 3}]),
+                Some(json!({"a": [1, 2, 3]})),
+            ),
+            (
+                json!({"a": [1, 2]}),
+                json!([{"op": "add", "path": "/a/-1", "value": 3}]),
+                Some(json!({"a": [1, 2, 3]})),
+            ),
+            (
+                json!({"a": [1, 2]}),
+                json!([{"op": "remove", "path": "/a/-1"}]),
+                Some(json!({"a": [1]})),
+            ),
+            (
+                json!({"a": [1, 2]}),
+                json!([{"op": "add", "path": "/a/3", "value": 3}]),
+                None,
+            ),
+            (
+                json!({}),
+                json!([{"op": "replace", "path": "/b", "value": 1}]),
+                Some(json!({"b": 1})),
+            ),
             (json!({}), json!([{"op": "remove", "path": "/b"}]), None),
-            (json!({}), json!([{"op": "test", "path": "/b", "value": null}]), Some(json!({}))),
-            (json!({}), json!([{"op": "add", "path": "/b/c", "value": 1}]), None),
-            (json!({"a/b": 1}), json!([{"op": "move", "from": "/a~1b", "path": "/c"}]), Some(json!({"c": 1}))),
+            (
+                json!({}),
+                json!([{"op": "test", "path": "/b", "value": null}]),
+                Some(json!({})),
+            ),
+            (
+                json!({}),
+                json!([{"op": "add", "path": "/b/c", "value": 1}]),
+                None,
+            ),
+            (
+                json!({"a/b": 1}),
+                json!([{"op": "move", "from": "/a~1b", "path": "/c"}]),
+                Some(json!({"c": 1})),
+            ),
         ];
         for (target, patch, want) in cases {
             assert_eq!(patched(target, patch.clone()), want, "{patch}");

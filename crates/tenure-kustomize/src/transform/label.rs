@@ -9,7 +9,12 @@ use crate::file::{KustFile, Labels};
 use crate::resource::{Id, Resource};
 
 const fn spec(group: &'static str, kind: &'static str, path: &'static str, create: bool) -> Spec {
-    Spec { group, kind, path, create }
+    Spec {
+        group,
+        kind,
+        path,
+        create,
+    }
 }
 
 /// Pod templates and what they are stamped from.
@@ -31,13 +36,43 @@ const SELECTORS: &[Spec] = &[
     spec("", "ReplicaSet", "spec/selector/matchLabels", true),
     spec("", "DaemonSet", "spec/selector/matchLabels", true),
     spec("apps", "StatefulSet", "spec/selector/matchLabels", true),
-    spec("apps", "StatefulSet", "spec/volumeClaimTemplates[]/metadata/labels", true),
+    spec(
+        "apps",
+        "StatefulSet",
+        "spec/volumeClaimTemplates[]/metadata/labels",
+        true,
+    ),
     spec("batch", "Job", "spec/selector/matchLabels", false),
-    spec("batch", "CronJob", "spec/jobTemplate/spec/selector/matchLabels", false),
-    spec("policy", "PodDisruptionBudget", "spec/selector/matchLabels", false),
-    spec("networking.k8s.io", "NetworkPolicy", "spec/podSelector/matchLabels", false),
-    spec("networking.k8s.io", "NetworkPolicy", "spec/ingress/from/podSelector/matchLabels", false),
-    spec("networking.k8s.io", "NetworkPolicy", "spec/egress/to/podSelector/matchLabels", false),
+    spec(
+        "batch",
+        "CronJob",
+        "spec/jobTemplate/spec/selector/matchLabels",
+        false,
+    ),
+    spec(
+        "policy",
+        "PodDisruptionBudget",
+        "spec/selector/matchLabels",
+        false,
+    ),
+    spec(
+        "networking.k8s.io",
+        "NetworkPolicy",
+        "spec/podSelector/matchLabels",
+        false,
+    ),
+    spec(
+        "networking.k8s.io",
+        "NetworkPolicy",
+        "spec/ingress/from/podSelector/matchLabels",
+        false,
+    ),
+    spec(
+        "networking.k8s.io",
+        "NetworkPolicy",
+        "spec/egress/to/podSelector/matchLabels",
+        false,
+    ),
 ];
 
 /// Selectors inside the pod templates of Deployments and StatefulSets.
@@ -54,7 +89,11 @@ pub(crate) fn labels(file: &KustFile, all: &mut [Resource]) -> Result<(), Error>
     for (i, labels) in file.labels.iter().enumerate() {
         apply(labels, all).map_err(|e| file.place(&format!("labels/{i}"), e))?;
     }
-    let common = Labels { pairs: file.common_labels.clone(), include_selectors: true, ..Labels::default() };
+    let common = Labels {
+        pairs: file.common_labels.clone(),
+        include_selectors: true,
+        ..Labels::default()
+    };
     apply(&common, all).map_err(|e| file.place("commonLabels", e))
 }
 
@@ -83,11 +122,16 @@ fn apply(labels: &Labels, all: &mut [Resource]) -> Result<(), Error> {
 }
 
 fn selectors(value: &mut Value, id: &Id, pairs: &[(String, String)]) -> Result<(), Error> {
-    for spec in SELECTORS.iter().filter(|s| s.selects(id) && (s.kind != "Service" || id.group.is_empty())) {
+    for spec in SELECTORS
+        .iter()
+        .filter(|s| s.selects(id) && (s.kind != "Service" || id.group.is_empty()))
+    {
         set(value, spec.path, spec.create, pairs)?;
     }
     if id.group == "apps" && (id.kind == "Deployment" || id.kind == "StatefulSet") {
-        SPREAD.iter().try_for_each(|path| set(value, path, false, pairs))?;
+        SPREAD
+            .iter()
+            .try_for_each(|path| set(value, path, false, pairs))?;
     }
     Ok(())
 }
@@ -101,7 +145,8 @@ pub(crate) fn annotations(file: &KustFile, all: &mut [Resource]) -> Result<(), E
     for resource in all {
         let id = resource.id();
         let done = set(&mut resource.value, "metadata/annotations", true, &pairs);
-        done.and_then(|()| templates(&mut resource.value, &id, "annotations", &pairs)).map_err(|e| file.place("commonAnnotations", e))?;
+        done.and_then(|()| templates(&mut resource.value, &id, "annotations", &pairs))
+            .map_err(|e| file.place("commonAnnotations", e))?;
     }
     Ok(())
 }
@@ -120,7 +165,9 @@ fn set(value: &mut Value, path: &str, create: bool, pairs: &[(String, String)]) 
         if at.is_null() {
             *at = Value::Object(Map::new());
         }
-        let Some(map) = at.as_object_mut() else { return Err(Error::invalid(format!("{path} is not a mapping"))) };
+        let Some(map) = at.as_object_mut() else {
+            return Err(Error::invalid(format!("{path} is not a mapping")));
+        };
         for (key, text) in pairs {
             map.insert(key.clone(), Value::String(text.clone()));
         }

@@ -10,7 +10,10 @@ type Merged = Option<Value>;
 
 /// Merges `patch` into `target`; nothing is left if the patch deletes it.
 pub(crate) fn object(target: Value, patch: &Value, group: &str, kind: &str) -> Result<Merged, Error> {
-    let merge = Merge { kind: if is_built_in(group) { kind } else { "\0" }, known: is_built_in(group) };
+    let merge = Merge {
+        kind: if is_built_in(group) { kind } else { "\0" },
+        known: is_built_in(group),
+    };
     merge.node(target, patch, "", "")
 }
 
@@ -23,7 +26,9 @@ fn directive(patch: &Map<String, Value>) -> Result<Option<&str>, Error> {
     match patch.get("$patch") {
         None => Ok(None),
         Some(Value::String(s)) if ["delete", "replace", "merge"].contains(&s.as_str()) => Ok(Some(s)),
-        Some(other) => Err(Error::invalid(format!("unknown $patch directive {other}; use delete, replace or merge"))),
+        Some(other) => Err(Error::invalid(format!(
+            "unknown $patch directive {other}; use delete, replace or merge"
+        ))),
     }
 }
 
@@ -32,7 +37,9 @@ impl Merge<'_> {
         match (target, patch) {
             (_, Value::Null) => Ok(None),
             (Value::Object(map), Value::Object(patch)) => self.mapping(map, patch, field),
-            (Value::Array(items), Value::Array(patch)) => self.list(items, patch, parent, field).map(|l| Some(Value::Array(l))),
+            (Value::Array(items), Value::Array(patch)) => self
+                .list(items, patch, parent, field)
+                .map(|l| Some(Value::Array(l))),
             (_, patch) => self.fresh(patch),
         }
     }
@@ -54,10 +61,17 @@ impl Merge<'_> {
                 Ok(Some(Value::Object(out)))
             }
             Value::Array(items) => {
-                let marker = |v: &&Value| v.as_object().is_some_and(|m| m.len() == 1 && m.contains_key("$patch"));
+                let marker = |v: &&Value| {
+                    v.as_object()
+                        .is_some_and(|m| m.len() == 1 && m.contains_key("$patch"))
+                };
                 let mut out = Vec::new();
                 for item in items.iter().filter(|v| !marker(v)) {
-                    out.extend(if item.is_null() { Some(Value::Null) } else { self.fresh(item)? });
+                    out.extend(if item.is_null() {
+                        Some(Value::Null)
+                    } else {
+                        self.fresh(item)?
+                    });
                 }
                 Ok(Some(Value::Array(out)))
             }
@@ -65,14 +79,21 @@ impl Merge<'_> {
         }
     }
 
-    fn mapping(&self, mut target: Map<String, Value>, patch: &Map<String, Value>, field: &str) -> Result<Merged, Error> {
+    fn mapping(
+        &self,
+        mut target: Map<String, Value>,
+        patch: &Map<String, Value>,
+        field: &str,
+    ) -> Result<Merged, Error> {
         match directive(patch)? {
             Some("delete") => return Ok(None),
             Some("replace") => return self.fresh(&Value::Object(patch.clone())),
             _ => {}
         }
         if let Some(keep) = patch.get("$retainKeys") {
-            let keep = keep.as_array().ok_or_else(|| Error::invalid("$retainKeys must be a list"))?;
+            let keep = keep
+                .as_array()
+                .ok_or_else(|| Error::invalid("$retainKeys must be a list"))?;
             target.retain(|k, _| keep.iter().any(|v| v.as_str() == Some(k)));
         }
         for (key, value) in patch {
@@ -94,7 +115,10 @@ impl Merge<'_> {
                 None => target.shift_remove(key),
             };
         }
-        for (key, order) in patch.iter().filter_map(|(k, v)| Some((k.strip_prefix("$setElementOrder/")?, v.as_array()?))) {
+        for (key, order) in patch
+            .iter()
+            .filter_map(|(k, v)| Some((k.strip_prefix("$setElementOrder/")?, v.as_array()?)))
+        {
             if let Some(items) = target.get_mut(key).and_then(Value::as_array_mut) {
                 self.reorder(items, order, field, key);
             }
@@ -103,12 +127,30 @@ impl Merge<'_> {
     }
 
     fn keys(&self, parent: &str, field: &str) -> Option<&'static [&'static str]> {
-        if self.known { keys(self.kind, parent, field) } else { None }
+        if self.known {
+            keys(self.kind, parent, field)
+        } else {
+            None
+        }
     }
 
-    fn list(&self, target: Vec<Value>, patch: &[Value], parent: &str, field: &str) -> Result<Vec<Value>, Error> {
-        let replace = patch.iter().any(|p| p.as_object().is_some_and(|m| m.len() == 1 && m.get("$patch").and_then(Value::as_str) == Some("replace")));
-        let whole = || self.fresh(&Value::Array(patch.to_vec())).map(|v| v.and_then(|v| if let Value::Array(l) = v { Some(l) } else { None }).unwrap_or_default());
+    fn list(
+        &self,
+        target: Vec<Value>,
+        patch: &[Value],
+        parent: &str,
+        field: &str,
+    ) -> Result<Vec<Value>, Error> {
+        let replace = patch.iter().any(|p| {
+            p.as_object()
+                .is_some_and(|m| m.len() == 1 && m.get("$patch").and_then(Value::as_str) == Some("replace"))
+        });
+        let whole = || {
+            self.fresh(&Value::Array(patch.to_vec())).map(|v| {
+                v.and_then(|v| if let Value::Array(l) = v { Some(l) } else { None })
+                    .unwrap_or_default()
+            })
+        };
         if replace {
             return whole();
         }
@@ -124,14 +166,25 @@ impl Merge<'_> {
     }
 
     /// The patch's elements first, in its order, then the rest, as kustomize arranges them.
-    fn by_key(&self, target: Vec<Value>, patch: &[Value], keys: &[&str], field: &str) -> Result<Vec<Value>, Error> {
+    fn by_key(
+        &self,
+        target: Vec<Value>,
+        patch: &[Value],
+        keys: &[&str],
+        field: &str,
+    ) -> Result<Vec<Value>, Error> {
         let mut rest: Vec<Option<Value>> = target.into_iter().map(Some).collect();
         let mut out = Vec::new();
         for item in patch {
             if keys.iter().all(|k| item.get(k).is_none()) {
-                return Err(Error::invalid(format!("an element of {field} in a patch has no {}", keys.join(", "))));
+                return Err(Error::invalid(format!(
+                    "an element of {field} in a patch has no {}",
+                    keys.join(", ")
+                )));
             }
-            let slot = rest.iter_mut().find(|old| old.as_ref().is_some_and(|old| same(old, item, keys)));
+            let slot = rest
+                .iter_mut()
+                .find(|old| old.as_ref().is_some_and(|old| same(old, item, keys)));
             let merged = match slot.and_then(Option::take) {
                 Some(Value::Object(old)) => self.node(Value::Object(old), item, "", field)?,
                 _ => self.fresh(item)?,
@@ -153,11 +206,18 @@ impl Merge<'_> {
 }
 
 fn is_directive(key: &str) -> bool {
-    key == "$patch" || key == "$retainKeys" || key.starts_with("$setElementOrder/") || key.starts_with("$deleteFromPrimitiveList/")
+    key == "$patch"
+        || key == "$retainKeys"
+        || key.starts_with("$setElementOrder/")
+        || key.starts_with("$deleteFromPrimitiveList/")
 }
 
 /// Whether two list elements are the same by their keys; a key that both lack does not count.
 fn same(a: &Value, b: &Value, keys: &[&str]) -> bool {
-    let text = |v: &Value, key: &str| v.get(key).and_then(crate::object::scalar).or_else(|| (key == "protocol").then(|| "TCP".to_owned()));
+    let text = |v: &Value, key: &str| {
+        v.get(key)
+            .and_then(crate::object::scalar)
+            .or_else(|| (key == "protocol").then(|| "TCP".to_owned()))
+    };
     keys.iter().all(|key| text(a, key) == text(b, key))
 }

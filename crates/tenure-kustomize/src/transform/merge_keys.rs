@@ -8,7 +8,12 @@ const LISTS: &[(&str, &str, &str, &[&str])] = &[
     ("", "", "volumes", &["name"]),
     ("", "spec", "imagePullSecrets", &["name"]),
     ("", "", "hostAliases", &["ip"]),
-    ("", "", "topologySpreadConstraints", &["topologyKey", "whenUnsatisfiable"]),
+    (
+        "",
+        "",
+        "topologySpreadConstraints",
+        &["topologyKey", "whenUnsatisfiable"],
+    ),
     ("", "", "schedulingGates", &["name"]),
     ("", "", "resourceClaims", &["name"]),
     ("", "", "env", &["name"]),
@@ -32,7 +37,8 @@ const SETS: &[(&str, &str)] = &[("metadata", "finalizers")];
 
 /// Whether the schema of the group's kinds is known, so that lists may be joined.
 pub(crate) fn is_built_in(group: &str) -> bool {
-    !group.contains('.') && ["", "apps", "batch", "autoscaling", "policy", "extensions"].contains(&group) || group.ends_with(".k8s.io") && BUILT_IN.contains(&group)
+    !group.contains('.') && ["", "apps", "batch", "autoscaling", "policy", "extensions"].contains(&group)
+        || group.ends_with(".k8s.io") && BUILT_IN.contains(&group)
 }
 
 const BUILT_IN: &[&str] = &[
@@ -53,7 +59,9 @@ const BUILT_IN: &[&str] = &[
 
 /// The merge keys of a list, by the object's kind, the list's parent field and its own.
 pub(crate) fn keys(kind: &str, parent: &str, field: &str) -> Option<&'static [&'static str]> {
-    let row = LISTS.iter().find(|(k, p, f, _)| *f == field && (k.is_empty() || *k == kind) && (p.is_empty() || *p == parent))?;
+    let row = LISTS
+        .iter()
+        .find(|(k, p, f, _)| *f == field && (k.is_empty() || *k == kind) && (p.is_empty() || *p == parent))?;
     Some(row.3)
 }
 

@@ -25,7 +25,12 @@ use crate::resource::Resource;
 use crate::{Error, RelPath, object};
 
 /// Applies what the kustomization in `dir` asks for.
-pub(crate) fn run(loader: &mut Loader<'_>, dir: &RelPath, file: &KustFile, all: &mut Vec<Resource>) -> Result<(), Error> {
+pub(crate) fn run(
+    loader: &mut Loader<'_>,
+    dir: &RelPath,
+    file: &KustFile,
+    all: &mut Vec<Resource>,
+) -> Result<(), Error> {
     patch::strategic(loader, dir, file, all)?;
     patch::patches(loader, dir, file, all)?;
     namespace::run(&file.namespace, all).map_err(|e| file.place("namespace", e))?;

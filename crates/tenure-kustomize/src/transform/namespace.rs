@@ -5,9 +5,24 @@ use crate::resource::Resource;
 use crate::{Error, object};
 
 const FIELDS: &[Spec] = &[
-    Spec { group: "", kind: "Namespace", path: "metadata/name", create: true },
-    Spec { group: "apiregistration.k8s.io", kind: "APIService", path: "spec/service/namespace", create: false },
-    Spec { group: "apiextensions.k8s.io", kind: "CustomResourceDefinition", path: "spec/conversion/webhook/clientConfig/service/namespace", create: false },
+    Spec {
+        group: "",
+        kind: "Namespace",
+        path: "metadata/name",
+        create: true,
+    },
+    Spec {
+        group: "apiregistration.k8s.io",
+        kind: "APIService",
+        path: "spec/service/namespace",
+        create: false,
+    },
+    Spec {
+        group: "apiextensions.k8s.io",
+        kind: "CustomResourceDefinition",
+        path: "spec/conversion/webhook/clientConfig/service/namespace",
+        create: false,
+    },
 ];
 
 /// Sets the namespace of everything that has one, and the references that only it fixes.
@@ -23,7 +38,10 @@ pub(crate) fn run(namespace: &str, all: &mut [Resource]) -> Result<(), Error> {
         {
             meta.insert("namespace".into(), Value::from(namespace));
         }
-        for spec in FIELDS.iter().filter(|s| s.selects(&id) && (s.kind != "Namespace" || id.group.is_empty())) {
+        for spec in FIELDS
+            .iter()
+            .filter(|s| s.selects(&id) && (s.kind != "Namespace" || id.group.is_empty()))
+        {
             visit(&mut resource.value, spec.path, spec.create, &mut |v| {
                 *v = Value::from(namespace);
                 Ok::<(), Error>(())
@@ -51,8 +69,16 @@ fn conflicts(all: &[Resource]) -> Result<(), Error> {
     let mut seen = std::collections::HashSet::new();
     for resource in all {
         let id = resource.id();
-        if !seen.insert((id.group.clone(), id.kind.clone(), id.name.clone(), id.effective_namespace().to_owned())) {
-            return Err(Error::invalid(format!("the namespace makes two objects one: {}", id.shown())));
+        if !seen.insert((
+            id.group.clone(),
+            id.kind.clone(),
+            id.name.clone(),
+            id.effective_namespace().to_owned(),
+        )) {
+            return Err(Error::invalid(format!(
+                "the namespace makes two objects one: {}",
+                id.shown()
+            )));
         }
     }
     Ok(())

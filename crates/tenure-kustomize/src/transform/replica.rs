@@ -11,7 +11,10 @@ const KINDS: [&str; 4] = ["Deployment", "ReplicationController", "ReplicaSet", "
 pub(crate) fn run(file: &KustFile, all: &mut [Resource]) -> Result<(), Error> {
     for (i, replica) in file.replicas.iter().enumerate() {
         let mut found = false;
-        for resource in all.iter_mut().filter(|r| r.any_id(|id| id.name == replica.name && KINDS.contains(&id.kind.as_str()))) {
+        for resource in all
+            .iter_mut()
+            .filter(|r| r.any_id(|id| id.name == replica.name && KINDS.contains(&id.kind.as_str())))
+        {
             found = true;
             visit(&mut resource.value, "spec/replicas", true, &mut |v| {
                 *v = Value::from(replica.count);
@@ -19,7 +22,10 @@ pub(crate) fn run(file: &KustFile, all: &mut [Resource]) -> Result<(), Error> {
             })?;
         }
         if !found {
-            let text = format!("no Deployment, ReplicationController, ReplicaSet or StatefulSet is named {:?}", replica.name);
+            let text = format!(
+                "no Deployment, ReplicationController, ReplicaSet or StatefulSet is named {:?}",
+                replica.name
+            );
             return Err(file.place(&format!("replicas/{i}"), Error::invalid(text)));
         }
     }

@@ -20,7 +20,11 @@ pub struct EmitOptions {
 impl Default for EmitOptions {
     /// As kustomize and Helm write.
     fn default() -> Self {
-        Self { sort: true, width: Some(80), indent_lists: false }
+        Self {
+            sort: true,
+            width: Some(80),
+            indent_lists: false,
+        }
     }
 }
 

@@ -19,9 +19,19 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
 
 fn numbers(a: &[char], b: &[char], at: usize) -> Ordering {
     let zero = a.get(at) == Some(&'0') || b.get(at) == Some(&'0');
-    let lead = zero && a.iter().take(at).rev().take_while(|c| c.is_ascii_digit()).any(|c| *c != '0');
+    let lead = zero
+        && a.iter()
+            .take(at)
+            .rev()
+            .take_while(|c| c.is_ascii_digit())
+            .any(|c| *c != '0');
     let read = |s: &[char]| {
-        s.iter().skip(at).map_while(|c| c.to_digit(10)).fold((u64::from(lead), 0_usize), |(n, len), d| (n.wrapping_mul(10).wrapping_add(u64::from(d)), len + 1))
+        s.iter()
+            .skip(at)
+            .map_while(|c| c.to_digit(10))
+            .fold((u64::from(lead), 0_usize), |(n, len), d| {
+                (n.wrapping_mul(10).wrapping_add(u64::from(d)), len + 1)
+            })
     };
     read(a).cmp(&read(b))
 }
@@ -34,6 +44,9 @@ mod tests {
     fn keys_sort_as_in_go_yaml() {
         let mut keys = ["b", "a10", "a2", "A", "1", "_x", "a.b", "a-b", "a", "10", "9"];
         keys.sort_by(|a, b| compare(a, b));
-        assert_eq!(keys, ["1", "9", "10", "_x", "A", "a", "a-b", "a.b", "a2", "a10", "b"]);
+        assert_eq!(
+            keys,
+            ["_x", "1", "9", "10", "A", "a", "a-b", "a.b", "a2", "a10", "b"]
+        );
     }
 }

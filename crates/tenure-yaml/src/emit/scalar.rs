@@ -41,7 +41,11 @@ pub(super) fn style(text: &str, key: bool) -> Style {
     if hard || facts.tab {
         return Style::Double;
     }
-    if facts.leading_space || facts.trailing_space || facts.indicators { Style::Single } else { Style::Plain }
+    if facts.leading_space || facts.trailing_space || facts.indicators {
+        Style::Single
+    } else {
+        Style::Plain
+    }
 }
 
 impl Facts {
@@ -52,14 +56,19 @@ impl Facts {
 }
 
 fn analyse(text: &str) -> Facts {
-    let mut facts = Facts { indicators: text.starts_with("---") || text.starts_with("..."), ..Facts::default() };
+    let mut facts = Facts {
+        indicators: text.starts_with("---") || text.starts_with("..."),
+        ..Facts::default()
+    };
     let mut before_blank = true;
     let (mut last_space, mut last_break) = (false, false);
     let mut chars = text.chars().peekable();
     let mut first = true;
     while let Some(c) = chars.next() {
         let end = chars.peek().is_none();
-        let next_blank = chars.peek().is_none_or(|n| matches!(n, ' ' | '\t') || is_break(*n));
+        let next_blank = chars
+            .peek()
+            .is_none_or(|n| matches!(n, ' ' | '\t') || is_break(*n));
         facts.indicators |= indicator(c, first, before_blank, next_blank);
         if c == '\t' {
             facts.tab = true;
@@ -89,7 +98,8 @@ fn analyse(text: &str) -> Facts {
 fn indicator(c: char, first: bool, before_blank: bool, next_blank: bool) -> bool {
     if first {
         return match c {
-            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => true,
+            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@'
+            | '`' => true,
             '?' | ':' | '-' => next_blank,
             _ => false,
         };

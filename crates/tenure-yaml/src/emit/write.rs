@@ -18,7 +18,12 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(super) const fn new(options: &'a EmitOptions) -> Self {
-        Self { options, out: String::new(), column: 0, open_ended: false }
+        Self {
+            options,
+            out: String::new(),
+            column: 0,
+            open_ended: false,
+        }
     }
 
     pub(super) fn document(mut self, value: &Value) -> String {
@@ -80,7 +85,11 @@ impl<'a> Writer<'a> {
         match value {
             Value::Object(map) if !map.is_empty() => self.mapping(map, indent + 2, false),
             Value::Array(list) if !list.is_empty() => {
-                let at = if self.options.indent_lists { indent + 2 } else { indent };
+                let at = if self.options.indent_lists {
+                    indent + 2
+                } else {
+                    indent
+                };
                 self.sequence(list, at, false);
             }
             other => {
