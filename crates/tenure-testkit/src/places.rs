@@ -1,7 +1,11 @@
 //! Where the rig keeps what it builds and what it runs: never inside the checkout.
 
 use std::env;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
 
 /// `$TENURE_CACHE`, or `tenure` in the user's cache directory. Every clone of the repository on
 /// one machine shares it.
@@ -24,6 +28,29 @@ pub fn runtime_dir() -> PathBuf {
         .filter(|dir| dir.is_dir())
         .unwrap_or_else(env::temp_dir)
         .join(format!("tenure-{user}"))
+}
+
+/// [`runtime_dir`], created. On a machine with other people somebody else may have made it first,
+/// and then it is not used.
+///
+/// # Errors
+/// When it cannot be created, or others can write to it.
+pub(crate) fn private_runtime_dir() -> anyhow::Result<PathBuf> {
+    let dir = runtime_dir();
+    let describe = || format!("create {}", dir.display());
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&dir)
+        .with_context(describe)?;
+    let found = fs::symlink_metadata(&dir).with_context(describe)?;
+    let ours = found.is_dir() && found.uid() == rustix::process::getuid().as_raw();
+    ensure!(
+        ours && found.mode() & 0o022 == 0,
+        "{} belongs to somebody else",
+        dir.display()
+    );
+    Ok(dir)
 }
 
 /// The Go module that pins the programs.

@@ -43,11 +43,38 @@ where
         match tokio::time::timeout(left, attempt()).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => last = Some(error),
-            Err(_) => {
-                let last = last.unwrap_or_else(|| anyhow::anyhow!("the first look did not return"));
-                return Err(last).with_context(|| format!("waited {timeout:?} for {what}"));
-            }
+            Err(_) => {}
+        }
+        if Instant::now() >= deadline {
+            let last = last.unwrap_or_else(|| anyhow::anyhow!("the first look did not return"));
+            return Err(last).with_context(|| format!("waited {timeout:?} for {what}"));
         }
         tokio::time::sleep(POLL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wait_in_vain_says_for_what_and_what_it_saw_last() {
+        let timeout = Duration::from_millis(50);
+        let wait = until("a miracle", timeout, || async { anyhow::bail!("the value is 7") });
+        let error: anyhow::Result<()> = wait.await;
+        assert_eq!(
+            format!("{:#}", error.unwrap_err()),
+            "waited 50ms for a miracle: the value is 7"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_hangs_does_not_hang_the_wait() {
+        let wait = until(
+            "nothing",
+            Duration::from_millis(20),
+            std::future::pending::<anyhow::Result<()>>,
+        );
+        assert!(wait.await.is_err());
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -54,11 +54,7 @@ impl ControlPlane {
     /// # Errors
     /// When it fails; the message carries what it wrote on standard error.
     pub async fn kubectl(&self, args: &[&str]) -> anyhow::Result<String> {
-        let mut command = program(ready_rig().await?.program("kubectl"));
-        command
-            .env("KUBECONFIG", self.kubeconfig_path())
-            .env("KUBECACHEDIR", self.layout.file("kubectl-cache"))
-            .args(args);
+        let mut command = self.kubectl_command(args).await?;
         tokio::task::spawn_blocking(move || run(&mut command)).await?
     }
 
@@ -67,11 +63,8 @@ impl ControlPlane {
     /// # Errors
     /// As [`ControlPlane::kubectl`].
     pub async fn kubectl_with_input(&self, args: &[&str], input: &str) -> anyhow::Result<String> {
-        let mut command = program(ready_rig().await?.program("kubectl"));
+        let mut command = self.kubectl_command(args).await?;
         command
-            .env("KUBECONFIG", self.kubeconfig_path())
-            .env("KUBECACHEDIR", self.layout.file("kubectl-cache"))
-            .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -91,6 +84,15 @@ impl ControlPlane {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         })
         .await?
+    }
+
+    async fn kubectl_command(&self, args: &[&str]) -> anyhow::Result<Command> {
+        let mut command = program(ready_rig().await?.program("kubectl"));
+        command
+            .env("KUBECONFIG", self.kubeconfig_path())
+            .env("KUBECACHEDIR", self.layout.file("kubectl-cache"))
+            .args(args);
+        Ok(command)
     }
 
     /// A token of a service account, from the TokenRequest API. Without an audience it is for the

@@ -19,7 +19,7 @@ use anyhow::{Context as _, bail};
 use kube::Client;
 use tempfile::TempDir;
 
-use crate::places::runtime_dir;
+use crate::places::private_runtime_dir;
 use crate::proc::{Proc, tail};
 use crate::rig::Rig;
 use crate::{pki, wait};
@@ -213,17 +213,6 @@ impl ControlPlane {
 async fn ready_rig() -> anyhow::Result<Rig> {
     pki::install_crypto();
     tokio::task::spawn_blocking(Rig::ready).await?
-}
-
-fn private_runtime_dir() -> anyhow::Result<PathBuf> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let dir = runtime_dir();
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&dir)
-        .with_context(|| format!("create {}", dir.display()))?;
-    Ok(dir)
 }
 
 /// Waits for `/readyz`; gives up at once when one of the servers has ended.

@@ -9,9 +9,9 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest as _, Sha256};
 
 use super::detached::{attach, create_private, launch, stop};
-use super::{ControlPlane, Options, Servers, private_runtime_dir, ready_rig};
+use super::{ControlPlane, Options, Servers, ready_rig};
 use crate::command::program;
-use crate::places::cache_dir;
+use crate::places::{cache_dir, private_runtime_dir};
 use crate::rig::Rig;
 
 /// Ends the servers when the last lock on `users.lock` is gone. The kernel drops a lock with its

@@ -124,6 +124,23 @@ async fn the_audit_log_says_who_asked_for_what_and_how_much_came_back() {
 }
 
 #[tokio::test]
+async fn kubectl_applies_what_it_is_given() {
+    let plane = ControlPlane::shared().await.unwrap();
+    let namespace = plane.temp_namespace("kubectl").await.unwrap();
+    let map = "{apiVersion: v1, kind: ConfigMap, metadata: {name: given}, data: {a: b}}";
+    let apply = ["-n", namespace.name(), "apply", "--server-side", "-f", "-"];
+    plane.kubectl_with_input(&apply, map).await.unwrap();
+    let maps: Api<ConfigMap> = Api::namespaced(plane.admin_client(), namespace.name());
+    assert_eq!(maps.get("given").await.unwrap().data.unwrap()["a"], "b");
+
+    let error = plane
+        .kubectl_with_input(&apply, "kind: Nonsense")
+        .await
+        .unwrap_err();
+    assert!(format!("{error:#}").contains("apiVersion"), "{error:#}");
+}
+
+#[tokio::test]
 async fn tokens_of_an_old_key_stay_valid_only_while_it_is_kept() {
     let mut plane = ControlPlane::start(Options::default()).await.unwrap();
     let account = ("default", "default");

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::command::{output, program, run};
 use crate::net::local;
-use crate::places::runtime_dir;
+use crate::places::private_runtime_dir;
 use crate::proc::{Proc, Spec, tail};
 use crate::progress::say;
 use crate::wait::until;
@@ -99,8 +99,7 @@ fn write_config(dir: &Path, port: u16, host_key: &PrivateKey) -> anyhow::Result<
 
 /// The daemon, and the user it serves as. Under a lock: tests start servers at the same time.
 fn prepare_machine() -> anyhow::Result<()> {
-    fs::create_dir_all(runtime_dir())?;
-    let lock = File::create(runtime_dir().join("machine.lock"))?;
+    let lock = File::create(private_runtime_dir()?.join("machine.lock"))?;
     flock(&lock, FlockOperation::LockExclusive)?;
     if !Path::new(SSHD).exists() {
         install()?;

@@ -1,0 +1,396 @@
+//! Tenure itself on a control plane: what `deploy/` installs, with the programs as processes of this
+//! machine.
+//!
+//! The rights are those of [`tenure_api::rights`], applied as they are but for the names of the two
+//! namespaces, so that several installations can share one control plane.
+
+mod tenant;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use kube::Client;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tenure_api::{ISSUER_KEYS, SYSTEM_NAMESPACE, WORKERS_NAMESPACE, rights};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::net::{free_port, local};
+use crate::pki::Authority;
+use crate::proc::Spec;
+use crate::{ControlPlane, Proc, apply_yaml, tenure_binary, until};
+
+pub use tenant::TenantFixture;
+
+/// How long a program may take to say that it is ready, on a busy machine.
+const READY: Duration = Duration::from_secs(60);
+/// How long the supervisor's token is good for.
+const TOKEN_SECONDS: i64 = 24 * 3600;
+
+/// Supervisor and cache, running.
+pub struct Installation {
+    system: String,
+    workers: String,
+    dir: TempDir,
+    client: Client,
+    binary: PathBuf,
+    supervisor_spec: Spec,
+    cache_spec: Spec,
+    supervisor: Option<Proc>,
+    cache: Option<Proc>,
+    supervisor_admin: u16,
+    cache_admin: u16,
+}
+
+impl std::fmt::Debug for Installation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Installation")
+            .field("system", &self.system)
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an installation is called and made from.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Appended to the names of both namespaces; empty for the names that `deploy/` has.
+    pub suffix: String,
+    /// The program; built when it is not given.
+    pub binary: Option<PathBuf>,
+    /// Log filter of both programs.
+    pub log: Option<String>,
+}
+
+impl Installation {
+    /// Installs Tenure under names of its own and starts it.
+    ///
+    /// # Errors
+    /// When the API server refuses something, or a program does not become ready.
+    pub async fn start(plane: &ControlPlane) -> anyhow::Result<Self> {
+        let suffix = format!("-{:08x}", rand::random::<u32>());
+        Self::start_with(
+            plane,
+            Options {
+                suffix,
+                ..Options::default()
+            },
+        )
+        .await
+    }
+
+    /// The same with `options`.
+    ///
+    /// # Errors
+    /// As [`Installation::start`].
+    pub async fn start_with(plane: &ControlPlane, options: Options) -> anyhow::Result<Self> {
+        let binary = match options.binary.clone() {
+            Some(binary) => binary,
+            None => tokio::task::spawn_blocking(tenure_binary).await??,
+        };
+        let system = format!("{SYSTEM_NAMESPACE}{}", options.suffix);
+        let workers = format!("{WORKERS_NAMESPACE}{}", options.suffix);
+        let dir = tempfile::Builder::new().prefix("tenure-").tempdir()?;
+        let client = plane.admin_client();
+        let (supervisor_admin, cache_admin, cache_port) = (free_port()?, free_port()?, free_port()?);
+        let mut this = Self {
+            supervisor_spec: Spec::new(&binary, dir.path().join("supervisor.log")),
+            cache_spec: Spec::new(&binary, dir.path().join("cache.log")),
+            system,
+            workers,
+            dir,
+            client,
+            binary,
+            supervisor: None,
+            cache: None,
+            supervisor_admin,
+            cache_admin,
+        };
+        this.install().await?;
+        this.certificates()?;
+        this.token(plane).await?;
+        this.cache_spec = this.cache_flags(cache_port, &options);
+        this.supervisor_spec = this.supervisor_flags(plane, cache_port, &options)?;
+        this.start_supervisor().await?;
+        this.start_cache().await?;
+        Ok(this)
+    }
+
+    /// Where the Tenants are.
+    #[must_use]
+    pub fn system(&self) -> &str {
+        &self.system
+    }
+
+    /// Where the workers' ServiceAccounts are.
+    #[must_use]
+    pub fn workers(&self) -> &str {
+        &self.workers
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// A client of the cluster's administrator.
+    #[must_use]
+    pub fn admin(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Everything this installation writes to the machine.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The supervisor; `None` while it is stopped.
+    pub fn supervisor(&mut self) -> Option<&mut Proc> {
+        self.supervisor.as_mut()
+    }
+
+    /// The cache; `None` while it is stopped.
+    pub fn cache(&mut self) -> Option<&mut Proc> {
+        self.cache.as_mut()
+    }
+
+    /// What the supervisor and its workers have logged.
+    #[must_use]
+    pub fn supervisor_log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("supervisor.log")).unwrap_or_default()
+    }
+
+    /// What the cache and its fetchers have logged.
+    #[must_use]
+    pub fn cache_log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("cache.log")).unwrap_or_default()
+    }
+
+    /// Ends the supervisor at once, as a crash would.
+    ///
+    /// # Errors
+    /// When it can't be killed.
+    pub fn kill_supervisor(&mut self) -> anyhow::Result<()> {
+        self.supervisor
+            .take()
+            .map_or(Ok(()), |mut running| running.kill().map(drop))
+    }
+
+    /// Ends the cache at once, as a crash would.
+    ///
+    /// # Errors
+    /// When it can't be killed.
+    pub fn kill_cache(&mut self) -> anyhow::Result<()> {
+        self.cache
+            .take()
+            .map_or(Ok(()), |mut running| running.kill().map(drop))
+    }
+
+    /// Starts the supervisor, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready; the log's end is in the error.
+    pub async fn start_supervisor(&mut self) -> anyhow::Result<()> {
+        self.supervisor = Some(Proc::spawn(&self.supervisor_spec)?);
+        let log = self.dir.path().join("supervisor.log");
+        ready("the supervisor", self.supervisor_admin)
+            .await
+            .with_context(|| tail(&log))
+    }
+
+    /// Starts the cache, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready; the log's end is in the error.
+    pub async fn start_cache(&mut self) -> anyhow::Result<()> {
+        self.cache = Some(Proc::spawn(&self.cache_spec)?);
+        let log = self.dir.path().join("cache.log");
+        ready("the cache", self.cache_admin)
+            .await
+            .with_context(|| tail(&log))
+    }
+
+    /// The body of the supervisor's `/metrics`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn supervisor_metrics(&self) -> anyhow::Result<String> {
+        Ok(get(self.supervisor_admin, "/metrics").await?.1)
+    }
+
+    /// The body of the cache's `/metrics`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn cache_metrics(&self) -> anyhow::Result<String> {
+        Ok(get(self.cache_admin, "/metrics").await?.1)
+    }
+
+    /// An object with this installation's namespaces in place of those that `deploy/` has.
+    #[must_use]
+    pub fn localised(&self, object: &Value) -> Value {
+        match object {
+            Value::String(text) if text == SYSTEM_NAMESPACE => json!(self.system),
+            Value::String(text) if text == WORKERS_NAMESPACE => json!(self.workers),
+            Value::Array(list) => list.iter().map(|one| self.localised(one)).collect(),
+            Value::Object(map) => Value::Object(
+                map.iter()
+                    .map(|(key, value)| (key.clone(), self.localised(value)))
+                    .collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+
+    /// Applies objects as the administrator, with this installation's namespaces.
+    ///
+    /// # Errors
+    /// When the API server refuses one.
+    pub async fn apply(&self, objects: &[Value]) -> anyhow::Result<()> {
+        for object in objects {
+            apply_yaml(&self.client, &self.localised(object).to_string(), None).await?;
+        }
+        Ok(())
+    }
+
+    async fn install(&self) -> anyhow::Result<()> {
+        let crds: Vec<Value> = tenure_api::crds();
+        self.apply(&crds).await?;
+        for crd in &crds {
+            self.established(crd).await?;
+        }
+        let namespace =
+            |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        self.apply(&[namespace(SYSTEM_NAMESPACE), namespace(WORKERS_NAMESPACE)])
+            .await?;
+        self.apply(&rights::supervisor_objects(false)).await?;
+        let keys = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": ISSUER_KEYS, "namespace": SYSTEM_NAMESPACE},
+        });
+        self.apply(&[keys]).await
+    }
+
+    async fn established(&self, crd: &Value) -> anyhow::Result<()> {
+        use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+        let name = crd["metadata"]["name"].as_str().context("a CRD without a name")?;
+        let api: kube::Api<CustomResourceDefinition> = kube::Api::all(self.client.clone());
+        until(&format!("CRD {name} to be established"), READY, || async {
+            let status = api.get(name).await?.status.unwrap_or_default();
+            let conditions = status.conditions.unwrap_or_default();
+            let established = conditions
+                .iter()
+                .any(|c| c.type_ == "Established" && c.status == "True");
+            ensure!(established, "its conditions are {conditions:?}");
+            Ok(())
+        })
+        .await
+    }
+
+    fn certificates(&self) -> anyhow::Result<()> {
+        let authority = Authority::new("tenure-cache-ca")?;
+        let server = authority.server("tenure-cache", &["tenure-cache", "127.0.0.1"])?;
+        fs::write(self.file("cache-ca.crt"), authority.certificate())?;
+        fs::write(self.file("cache.crt"), &server.certificate)?;
+        Ok(fs::write(self.file("cache.key"), &server.key)?)
+    }
+
+    async fn token(&self, plane: &ControlPlane) -> anyhow::Result<()> {
+        let account = (self.system.as_str(), rights::SUPERVISOR_ACCOUNT);
+        let token = plane.token_for(account, None, TOKEN_SECONDS).await?;
+        fs::write(self.file("api-ca.crt"), plane.endpoint()?.ca)?;
+        Ok(fs::write(self.file("token"), token.expose())?)
+    }
+
+    fn cache_flags(&self, port: u16, options: &Options) -> Spec {
+        let flags = [
+            ("--listen", local(port).to_string()),
+            ("--admin", local(self.cache_admin).to_string()),
+            ("--tls-cert", self.path("cache.crt")),
+            ("--tls-key", self.path("cache.key")),
+            ("--issuer-keys", self.path("keys/jwks.json")),
+            ("--workers-namespace", self.workers.clone()),
+            ("--data", self.path("data")),
+        ];
+        self.spec("cache", "cache.log", &flags, options)
+    }
+
+    fn supervisor_flags(&self, plane: &ControlPlane, cache: u16, options: &Options) -> anyhow::Result<Spec> {
+        for directory in ["data", "keys", "scratch"] {
+            fs::create_dir_all(self.file(directory))?;
+        }
+        let flags = [
+            ("--api-url", plane.endpoint()?.url),
+            ("--api-ca", self.path("api-ca.crt")),
+            ("--token-file", self.path("token")),
+            ("--system-namespace", self.system.clone()),
+            ("--workers-namespace", self.workers.clone()),
+            ("--cache-url", format!("https://{}", local(cache))),
+            ("--cache-ca", self.path("cache-ca.crt")),
+            ("--scratch", self.path("scratch")),
+            ("--issuer-keys-file", self.path("keys/jwks.json")),
+            ("--admin", local(self.supervisor_admin).to_string()),
+        ];
+        Ok(self.spec("supervisor", "supervisor.log", &flags, options))
+    }
+
+    fn spec(&self, part: &str, log: &str, flags: &[(&str, String)], options: &Options) -> Spec {
+        let mut spec = Spec::new(&self.binary, self.file(log)).arg(part);
+        for (flag, value) in flags {
+            spec = spec.arg(flag).arg(value);
+        }
+        match &options.log {
+            Some(filter) => spec.env("TENURE_LOG", filter),
+            None => spec,
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.file(name).display().to_string()
+    }
+}
+
+async fn ready(what: &str, port: u16) -> anyhow::Result<()> {
+    until(&format!("{what} to be ready"), READY, || async {
+        let (code, body) = get(port, "/readyz").await?;
+        ensure!(code == 200, "it answers {code}: {body}");
+        Ok(())
+    })
+    .await
+}
+
+/// A plain HTTP GET on this machine: the status code and the body.
+async fn get(port: u16, path: &str) -> anyhow::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(local(port)).await?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let code = answer
+        .split_whitespace()
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .context("no HTTP answer")?;
+    Ok((
+        code,
+        answer
+            .split_once("\r\n\r\n")
+            .map_or("", |(_, body)| body)
+            .to_owned(),
+    ))
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().rev().take(20).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
