@@ -1,1 +1,30 @@
-//! 
+//! The supervisor: it knows who the tenants are and what is due when, and wakes a worker for it.
+//!
+//! A home (a namespace with a Tenant's Flux objects) without due work is an index of names, a timer and
+//! two metadata watches. Work starts a sandboxed worker, which is told what to look at over its
+//! lifeline, answers when each object is due again, and ends.
+//!
+//! What it refuses: to read a spec, Secret or source; to write into a tenant's namespace; to keep a
+//! token on disk; to let a worker fetch a token by itself.
+//!
+//! Invariants:
+//! - a home belongs to one Tenant, the oldest; it has at most one worker at a time;
+//! - an object told to a worker is told again to the next one unless the first said what became of it;
+//! - a Tenant's status is written only when it changes.
+
+mod admin;
+mod config;
+mod home;
+mod index;
+mod issuer;
+mod lifeline;
+mod metrics;
+mod owners;
+mod run;
+mod runtime;
+mod tenant_status;
+mod tokens;
+mod worker_state;
+
+pub use config::{CacheEndpoint, Config, SupervisorError};
+pub use run::run;

@@ -1,0 +1,99 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tenure_core::Name;
+use tenure_kube::KubeError;
+use tenure_sandbox::{Program, ScratchError};
+
+/// What a supervisor needs to know; everything else is a Tenant.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The API server, `https://host:port`.
+    pub api_url: String,
+    /// File with its CA certificates as PEM.
+    pub api_ca_file: PathBuf,
+    /// File with the supervisor's token; read again every minute.
+    pub token_file: PathBuf,
+    /// Namespace of the Tenants.
+    pub system_namespace: Name,
+    /// Namespace of the workers' ServiceAccounts.
+    pub workers_namespace: Name,
+    /// The source cache, if there is one.
+    pub cache: Option<CacheEndpoint>,
+    /// Directory whose content is removed at start and then divided among the homes.
+    pub scratch: PathBuf,
+    /// Where to write the issuer's keys, besides the ConfigMap, for a cache that mounts none.
+    pub issuer_keys_file: Option<PathBuf>,
+    /// Where to serve `/healthz`, `/readyz` and `/metrics`.
+    pub admin: SocketAddr,
+    /// A worker stays while something is due within this time.
+    pub linger: Duration,
+    /// What a worker is started from.
+    pub worker: Program,
+}
+
+/// How workers reach the source cache.
+#[derive(Clone, Debug)]
+pub struct CacheEndpoint {
+    /// `https://host:port`.
+    pub url: String,
+    /// File with its CA certificates as PEM.
+    pub ca_file: PathBuf,
+    /// The name in its certificate.
+    pub server_name: String,
+}
+
+impl Config {
+    /// What holds in a pod with the usual mounts.
+    ///
+    /// # Errors
+    /// When the names of the two namespaces can't be used.
+    pub fn in_cluster(scratch: PathBuf, admin: SocketAddr) -> Result<Self, tenure_core::NameError> {
+        let account = PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount");
+        Ok(Self {
+            api_url: "https://kubernetes.default.svc".to_owned(),
+            api_ca_file: account.join("ca.crt"),
+            token_file: account.join("token"),
+            system_namespace: Name::new(tenure_api::SYSTEM_NAMESPACE)?,
+            workers_namespace: Name::new(tenure_api::WORKERS_NAMESPACE)?,
+            cache: None,
+            scratch,
+            issuer_keys_file: None,
+            admin,
+            linger: Duration::from_secs(2),
+            worker: Program::Own,
+        })
+    }
+}
+
+/// Why a supervisor can't run. What is wrong with one Tenant is that Tenant's status instead.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// A file that the configuration names can't be read.
+    #[error("failed to read {what} from {}", path.display())]
+    File {
+        /// What was expected there.
+        what: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The API server can't be used at all.
+    #[error("failed to set up the connection to the API server")]
+    Kube(#[from] KubeError),
+    /// The scratch space can't be used.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    /// The admin address can't be listened on.
+    #[error("failed to listen on {address} for probes and metrics")]
+    Admin {
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
+}

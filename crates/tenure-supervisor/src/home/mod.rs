@@ -1,0 +1,298 @@
+//! One home: its watches, its tokens and its worker, in one task that owns them all.
+
+mod spec;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{SelectAll, StreamExt};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tenure_core::Name;
+use tenure_kube::{Connection, FluxKind, MetaEvent, MetaStream, MetadataClient, SupervisorClient, TokenCell};
+use tenure_proto::lifeline::{Audience, down};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::Health;
+use crate::index::Index;
+use crate::runtime::Runtime;
+use crate::tenant_status::Report;
+use crate::tokens::Held;
+use crate::worker_state::{State, WorkerState};
+
+pub(crate) use spec::HomeSpec;
+use worker::Worker;
+
+/// The kinds that are watched in every home.
+const KINDS: [FluxKind; 2] = [FluxKind::GITREPOSITORY, FluxKind::KUSTOMIZATION];
+/// No wait is longer, so that a clock that is set cannot make a home sleep for ever.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+/// What all homes share.
+pub(crate) struct Shared {
+    pub(crate) client: SupervisorClient,
+    pub(crate) connection: Connection,
+    pub(crate) runtime: Box<dyn Runtime>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) linger: Duration,
+    pub(crate) reports: mpsc::Sender<(Name, Report)>,
+    /// Notified when a token was signed with a key not seen before.
+    pub(crate) new_key: Arc<Notify>,
+    pub(crate) seen_keys: Mutex<std::collections::HashSet<String>>,
+}
+
+/// The task of one home.
+pub(crate) struct Home {
+    name: Name,
+    shared: Arc<Shared>,
+    spec: watch::Receiver<HomeSpec>,
+    index: Index,
+    state: WorkerState,
+    api: Held,
+    cache: Held,
+    cell: Option<TokenCell>,
+    watches: SelectAll<futures::stream::BoxStream<'static, (FluxKind, MetaEvent)>>,
+    worker: Option<Worker>,
+    /// What is wrong with the onboarding, by what found it.
+    trouble: BTreeMap<&'static str, String>,
+    listed: std::collections::BTreeSet<&'static str>,
+    last_error: Option<String>,
+    sandbox: Option<Vec<String>>,
+    reported: Option<Report>,
+}
+
+impl Home {
+    pub(crate) fn new(name: Name, shared: Arc<Shared>, spec: watch::Receiver<HomeSpec>) -> Self {
+        Self {
+            name,
+            shared,
+            spec,
+            index: Index::default(),
+            state: WorkerState::default(),
+            api: Held::new(Audience::ApiServer),
+            cache: Held::new(Audience::Cache),
+            cell: None,
+            watches: SelectAll::new(),
+            worker: None,
+            trouble: BTreeMap::new(),
+            listed: std::collections::BTreeSet::new(),
+            last_error: None,
+            sandbox: None,
+            reported: None,
+        }
+    }
+
+    /// Serves until `cancel`.
+    pub(crate) async fn run(mut self, cancel: CancellationToken) {
+        loop {
+            let act = async {
+                self.advance().await;
+                self.report().await;
+            };
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                () = act => {}
+            }
+            let sleep = tokio::time::sleep_until(self.wake_at());
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                changed = self.spec.changed() => match changed {
+                    Ok(()) => self.drain(),
+                    Err(_) => break,
+                },
+                Some((kind, event)) = self.watches.next() => self.observe(kind, event),
+                heard = worker::next(&mut self.worker) => self.hear(heard).await,
+                () = sleep => {}
+            }
+        }
+        self.shared
+            .health
+            .metrics
+            .watches
+            .dec_by(self.watches.len() as i64);
+        self.shared.health.metrics.due_since(&self.name, None);
+        self.end_worker(true);
+    }
+
+    /// Does all that can be done now: tokens, then work.
+    async fn advance(&mut self) {
+        let now = Instant::now();
+        if self.api.renew_at() <= now {
+            self.renew_api().await;
+        }
+        if self.worker.is_some() && self.spec.borrow().has_cache() && self.cache.renew_at() <= now {
+            self.renew_cache().await;
+        }
+        self.start_if_due().await;
+        self.tell();
+        self.close_if_finished();
+        let waiting = self.worker.is_none() && self.wants_worker() && self.state.may_start(now);
+        self.shared
+            .health
+            .metrics
+            .due_since(&self.name, waiting.then(Timestamp::now));
+    }
+
+    fn wants_worker(&self) -> bool {
+        !self.spec.borrow().suspended && self.cell.is_some() && self.index.is_due(Timestamp::now())
+    }
+
+    /// When to look again though nothing happened.
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let mut wake = (now + LONGEST_SLEEP).min(self.api.renew_at());
+        if self.worker.is_some() && self.spec.borrow().has_cache() {
+            wake = wake.min(self.cache.renew_at());
+        }
+        if let Some(deadline) = self.worker.as_ref().and_then(Worker::deadline) {
+            wake = wake.min(deadline);
+        }
+        // A worker that runs says itself when there is room for more.
+        let may_act = self
+            .worker
+            .as_ref()
+            .is_none_or(|worker| worker.is_started() && worker.has_room());
+        let open = !self.spec.borrow().suspended
+            && self.cell.is_some()
+            && self.api.good().is_some()
+            && self.state.state != State::Draining;
+        if let Some(due) = self.index.next_due().filter(|_| may_act && open) {
+            let wait = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
+            let due = now + wait.min(LONGEST_SLEEP);
+            // What is due and can't be begun now is not looked at in a busy loop.
+            let earliest = self
+                .state
+                .not_before()
+                .unwrap_or(now)
+                .max(now + Duration::from_millis(5));
+            wake = wake.min(due.max(earliest));
+        }
+        wake
+    }
+
+    async fn renew_api(&mut self) {
+        match self.api.renew(&self.shared.client, &self.name).await {
+            Ok(()) => {
+                self.trouble.remove("token");
+                self.minted();
+                self.watch();
+                self.push(Audience::ApiServer);
+            }
+            Err(error) => {
+                tracing::warn!(home = %self.name, %error, "no token for the worker");
+                self.trouble.insert("token", error.to_string());
+            }
+        }
+    }
+
+    async fn renew_cache(&mut self) {
+        match self.cache.renew(&self.shared.client, &self.name).await {
+            Ok(()) => {
+                self.shared.health.metrics.tokens.inc();
+                self.push(Audience::Cache);
+            }
+            Err(error) => tracing::warn!(home = %self.name, %error, "no cache token for the worker"),
+        }
+    }
+
+    fn minted(&self) {
+        self.shared.health.metrics.tokens.inc();
+        let key = self.api.good().and_then(|minted| spec::key_id(&minted.token));
+        if let Some(key) = key
+            && self.shared.seen_keys.lock().insert(key)
+        {
+            self.shared.new_key.notify_one();
+        }
+    }
+
+    fn push(&self, audience: Audience) {
+        let held = if audience == Audience::Cache {
+            &self.cache
+        } else {
+            &self.api
+        };
+        if let (Some(worker), Some(token)) = (self.worker.as_ref().filter(|w| w.is_started()), held.message())
+        {
+            worker.send(down::Message::Token(token));
+        }
+    }
+
+    /// Gives the new token to the watches, which begin with the first one.
+    fn watch(&mut self) {
+        let Some(minted) = self.api.good() else { return };
+        let token = minted.token.clone();
+        if let Some(cell) = &self.cell {
+            cell.set(token);
+            return;
+        }
+        let cell = TokenCell::new(token);
+        let client = MetadataClient::new(&self.shared.connection, cell.clone(), self.name.clone());
+        for kind in KINDS {
+            let stream: MetaStream = client.watch(kind);
+            self.watches.push(stream.map(move |event| (kind, event)).boxed());
+            self.shared.health.metrics.watches.inc();
+        }
+        self.cell = Some(cell);
+    }
+
+    fn observe(&mut self, kind: FluxKind, event: MetaEvent) {
+        let trouble = match event {
+            MetaEvent::Reset(all) => {
+                self.index.reset(kind, all);
+                self.listed.insert(kind.kind);
+                None
+            }
+            MetaEvent::Applied(meta) => {
+                self.index.apply(kind, meta);
+                None
+            }
+            MetaEvent::Deleted(meta) => {
+                self.index.delete(kind, &meta.name);
+                None
+            }
+            MetaEvent::Forbidden(error) => Some(error.to_string()),
+            MetaEvent::KindMissing => Some(format!(
+                "the API server does not serve {}; install its CRD",
+                kind.kind
+            )),
+            MetaEvent::Failed(error) => {
+                tracing::warn!(home = %self.name, kind = kind.kind, %error, "failed to watch");
+                return;
+            }
+        };
+        match trouble {
+            Some(trouble) => self.trouble.insert(kind.kind, trouble),
+            None => self.trouble.remove(kind.kind),
+        };
+    }
+
+    /// Tells the status of the Tenant what changed.
+    async fn report(&mut self) {
+        let counts = self.index.counts();
+        let phase = match self.state.state {
+            _ if self.spec.borrow().suspended => "Suspended",
+            State::Backoff(_) => "Failing",
+            _ if counts.quarantined > 0 || !self.trouble.is_empty() => "Failing",
+            State::Dormant => "Dormant",
+            State::Starting | State::Awake | State::Draining => "Awake",
+        };
+        let report = Report {
+            tenant: self.spec.borrow().tenant.clone(),
+            phase,
+            counts,
+            onboarded: self.listed.len() == KINDS.len(),
+            trouble: self.trouble.values().cloned().collect(),
+            last_error: self.last_error.clone(),
+            sandbox: self.sandbox.clone(),
+        };
+        if self.reported.as_ref() != Some(&report) {
+            self.reported = Some(report.clone());
+            // Nobody listens any more only when the supervisor ends.
+            self.shared.reports.send((self.name.clone(), report)).await.ok();
+        }
+    }
+}

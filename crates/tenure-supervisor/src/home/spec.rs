@@ -1,0 +1,177 @@
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use tenure_api::Tenant;
+use tenure_core::{Name, Secret};
+use tenure_proto::lifeline::{
+    Account, CacheEndpoint, Cluster, Limits, Profile, SourcePolicy, SourceSecret, Start,
+};
+
+use crate::runtime::Sandbox;
+
+/// What a home's task must know of its Tenant.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct HomeSpec {
+    pub(crate) tenant: String,
+    pub(crate) suspended: bool,
+    pub(crate) sandbox: Sandbox,
+    /// The start message, but for memo and scratch directory.
+    pub(crate) start: Start,
+}
+
+impl HomeSpec {
+    /// A valid Tenant's rules for one of its homes.
+    pub(crate) fn new(
+        tenant: &Tenant,
+        home: &Name,
+        cluster: &Cluster,
+        cache: Option<&CacheEndpoint>,
+    ) -> Self {
+        let spec = &tenant.spec;
+        let limits = Limits {
+            memory_bytes: spec.limits.memory_bytes().ok().flatten().unwrap_or_default(),
+            concurrency: spec.limits.concurrency.unwrap_or_default(),
+            objects: spec.limits.objects.unwrap_or_default(),
+            artifact_bytes: spec.limits.artifact_bytes().ok().flatten().unwrap_or_default(),
+        };
+        let secret = |s: &tenure_api::SourceSecret| SourceSecret {
+            prefix: s.prefix.clone(),
+            name: s.name.clone(),
+        };
+        let account = |a: &tenure_api::AccountReference| Account {
+            namespace: a.namespace.clone(),
+            name: a.name.clone(),
+        };
+        let profile = match spec.profile {
+            tenure_api::Profile::Compat => Profile::Compat,
+            tenure_api::Profile::Strict => Profile::Strict,
+        };
+        let mut ports = spec.limits.egress_ports.clone().unwrap_or_default();
+        if !ports.is_empty() {
+            ports.extend(
+                [Some(cluster.url.as_str()), cache.map(|c| c.url.as_str())]
+                    .into_iter()
+                    .flatten()
+                    .filter_map(port),
+            );
+            ports.sort_unstable();
+            ports.dedup();
+        }
+        Self {
+            tenant: tenant.name().to_owned(),
+            suspended: spec.suspend,
+            sandbox: Sandbox {
+                memory: Some(limits.memory_bytes).filter(|bytes| *bytes > 0),
+                ports,
+            },
+            start: Start {
+                tenant: tenant.name().to_owned(),
+                home: home.to_string(),
+                targets: spec.targets.clone(),
+                accounts: spec.service_accounts.iter().map(account).collect(),
+                cluster: Some(cluster.clone()),
+                cache: cache.cloned(),
+                limits: Some(limits),
+                sources: Some(SourcePolicy {
+                    allow: spec.sources.prefixes().map(str::to_owned).collect(),
+                    secrets: spec.sources.secrets.iter().map(secret).collect(),
+                }),
+                profile: profile.into(),
+                ..Start::default()
+            },
+        }
+    }
+
+    pub(crate) fn has_cache(&self) -> bool {
+        self.start.cache.is_some()
+    }
+}
+
+/// The port of an `https` URL.
+fn port(url: &str) -> Option<u16> {
+    let uri: http::Uri = url.parse().ok()?;
+    Some(uri.port_u16().unwrap_or(443))
+}
+
+/// The key that a token says it is signed with.
+pub(super) fn key_id(token: &Secret) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Header {
+        kid: String,
+    }
+    let header = URL_SAFE_NO_PAD
+        .decode(token.expose_str()?.split('.').next()?)
+        .ok()?;
+    Some(serde_json::from_slice::<Header>(&header).ok()?.kid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(limits: serde_json::Value) -> Tenant {
+        serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "dev-team"},
+            "spec": {
+                "namespaces": ["home"], "targets": ["default"],
+                "serviceAccounts": [{"namespace": "home", "name": "frontend"}],
+                "sources": {"allow": ["ssh://git@*"]},
+                "limits": limits,
+            },
+        }))
+        .expect("a tenant")
+    }
+
+    fn spec(limits: serde_json::Value) -> HomeSpec {
+        let cluster = Cluster {
+            url: "https://api:6443".into(),
+            ..Cluster::default()
+        };
+        let cache = CacheEndpoint {
+            url: "https://cache:8200".into(),
+            ..CacheEndpoint::default()
+        };
+        HomeSpec::new(
+            &tenant(limits),
+            &"home".parse().expect("a name"),
+            &cluster,
+            Some(&cache),
+        )
+    }
+
+    #[test]
+    fn a_worker_is_told_what_its_tenant_may() {
+        let spec = spec(serde_json::json!({"memory": "64Mi"}));
+        assert_eq!(
+            spec.sandbox,
+            Sandbox {
+                memory: Some(64 << 20),
+                ports: vec![]
+            }
+        );
+        assert_eq!(
+            spec.start.accounts.first().map(|a| a.name.as_str()),
+            Some("frontend")
+        );
+        assert_eq!(spec.start.sources.expect("a policy").allow, ["ssh://git@"]);
+        assert_eq!(spec.start.profile, i32::from(Profile::Compat));
+    }
+
+    #[test]
+    fn ports_that_the_worker_itself_needs_are_always_open() {
+        assert_eq!(
+            spec(serde_json::json!({"egressPorts": [443]})).sandbox.ports,
+            [443, 6443, 8200]
+        );
+    }
+
+    #[test]
+    fn the_key_of_a_token_is_read_from_its_header() {
+        let header = URL_SAFE_NO_PAD.encode(br#"{"alg":"RS256","kid":"k1"}"#);
+        assert_eq!(
+            key_id(&Secret::from(format!("{header}.e30.s"))).as_deref(),
+            Some("k1")
+        );
+        assert_eq!(key_id(&Secret::from("opaque".to_owned())), None);
+    }
+}

@@ -1,0 +1,260 @@
+//! The worker of a home: started, told, heard and ended.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tenure_proto::lifeline::{Drain, Ready, down, up};
+use tokio::time::Instant;
+
+use super::Home;
+use crate::runtime::Started;
+use crate::worker_state::State;
+
+/// A worker that is not ready by then is ended.
+const READY_WITHIN: Duration = Duration::from_secs(15);
+/// A worker that does not finish or leave by then is ended.
+const DRAIN_WITHIN: Duration = Duration::from_secs(30);
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+/// Places on the lifeline that are kept for tokens and the order to end.
+const KEPT_FREE: usize = 4;
+
+/// A worker that runs. Dropping it ends it.
+pub(super) struct Worker {
+    started: Started,
+    said_ready: bool,
+    /// The lifeline ended; only the process's end is awaited.
+    silent: bool,
+    /// It repeated the last sequence number and had nothing left.
+    idle: bool,
+    /// Ended when this passes.
+    deadline: Option<Instant>,
+}
+
+/// What a worker did.
+pub(super) enum Heard {
+    Said(up::Message),
+    Silent,
+    Ended(bool, String),
+}
+
+/// Waits for something from the worker; for ever when there is none. Cancel safe.
+pub(super) async fn next(worker: &mut Option<Worker>) -> Heard {
+    let Some(worker) = worker else {
+        return std::future::pending().await;
+    };
+    let Started { link, process, .. } = &mut worker.started;
+    if worker.silent {
+        let (well, how) = process.ended().await;
+        return Heard::Ended(well, how);
+    }
+    // What it said before it ended is heard first: the lifeline outlives the process.
+    match link.next().await {
+        Some(message) => Heard::Said(message),
+        None => Heard::Silent,
+    }
+}
+
+impl Worker {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(super) fn is_started(&self) -> bool {
+        self.said_ready
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        !self.silent && self.started.link.room() > KEPT_FREE
+    }
+
+    pub(super) fn send(&self, message: down::Message) -> bool {
+        self.started.link.send(message)
+    }
+}
+
+impl Home {
+    /// Starts a worker when one is wanted and may be.
+    pub(super) async fn start_if_due(&mut self) {
+        let now = Instant::now();
+        if self.worker.is_some()
+            || !self.wants_worker()
+            || !self.state.may_start(now)
+            || self.api.good().is_none()
+        {
+            return;
+        }
+        if self.spec.borrow().has_cache() && self.cache.renew_at() <= now {
+            self.renew_cache().await;
+        }
+        let sandbox = self.spec.borrow_and_update().sandbox.clone();
+        let now = Instant::now();
+        self.state.starting(now);
+        match self.shared.runtime.start(&self.name, &sandbox) {
+            Ok(started) => {
+                self.shared.health.metrics.spawns.inc();
+                self.shared.health.metrics.awake.inc();
+                let deadline = Some(now + READY_WITHIN);
+                self.worker = Some(Worker {
+                    started,
+                    said_ready: false,
+                    silent: false,
+                    idle: false,
+                    deadline,
+                });
+            }
+            Err(error) => {
+                tracing::error!(home = %self.name, %error, "failed to start a worker");
+                self.last_error = Some(error.to_string());
+                self.state.ended(false, now);
+            }
+        }
+    }
+
+    pub(super) async fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Said(message) => self.heard(message),
+            Heard::Silent => {
+                if let Some(worker) = &mut self.worker {
+                    worker.silent = true;
+                    worker.deadline = Some(Instant::now() + LEAVE_WITHIN);
+                }
+            }
+            Heard::Ended(well, how) => {
+                let asked = self.state.state == State::Draining;
+                if !(well && asked) {
+                    tracing::warn!(home = %self.name, %how, "worker ended unasked");
+                    self.last_error = Some(format!("a worker ended unasked: {how}"));
+                }
+                self.end_worker(well && asked);
+            }
+        }
+    }
+
+    fn heard(&mut self, message: up::Message) {
+        let now = Timestamp::now();
+        match message {
+            up::Message::Ready(ready) => self.greet(ready),
+            up::Message::Done(done) => {
+                self.index.done(&done, now);
+                if !self.index.has_blame() {
+                    self.state.forgive();
+                    self.last_error = None;
+                }
+            }
+            up::Message::Idle(idle) => {
+                let all = if self.state.state == State::Draining {
+                    self.index.drained(idle.last_sequence, idle.memo)
+                } else {
+                    self.index.idle(idle.last_sequence, idle.memo)
+                };
+                if let Some(worker) = &mut self.worker {
+                    worker.idle = all;
+                }
+            }
+            up::Message::Log(line) => tracing::info!(target: "worker", home = %self.name, line = line.json),
+            up::Message::Usage(usage) => {
+                tracing::debug!(home = %self.name, rss = usage.rss_bytes, cpu = usage.cpu_milliseconds, "worker's use");
+            }
+            up::Message::Condition(report) => {
+                tracing::warn!(home = %self.name, condition = report.r#type, status = report.status, message = report.message, "worker reports");
+                self.last_error = (!report.status).then_some(report.message);
+            }
+            up::Message::Metric(_) => {}
+        }
+    }
+
+    /// The first message of a worker is answered with tokens and the start message.
+    fn greet(&mut self, ready: Ready) {
+        let Some(worker) = &mut self.worker else { return };
+        if std::mem::replace(&mut worker.said_ready, true) {
+            tracing::warn!(home = %self.name, "worker said twice that it is ready");
+            return;
+        }
+        if self.state.state == State::Starting {
+            worker.deadline = None;
+        }
+        for token in [self.api.message(), self.cache.message()].into_iter().flatten() {
+            worker.send(down::Message::Token(token));
+        }
+        let mut start = self.spec.borrow().start.clone();
+        start.memo = self.index.memo();
+        start.scratch = worker.started.scratch.display().to_string();
+        worker.send(down::Message::Start(start));
+        self.sandbox = Some(ready.sandbox);
+        self.state.ready();
+    }
+
+    /// Tells the worker what is due, as far as there is room.
+    pub(super) fn tell(&mut self) {
+        let Some(worker) = self
+            .worker
+            .as_mut()
+            .filter(|worker| worker.said_ready && !worker.silent)
+        else {
+            return;
+        };
+        if self.state.state != State::Awake {
+            return;
+        }
+        let room = worker.started.link.room().saturating_sub(KEPT_FREE);
+        for changed in self.index.take_due(Timestamp::now(), room) {
+            worker.idle = false;
+            worker.send(down::Message::Changed(changed));
+        }
+    }
+
+    /// Ends a worker that has nothing to do, or does not do what it was told in time.
+    pub(super) fn close_if_finished(&mut self) {
+        let Some(worker) = &mut self.worker else { return };
+        let now = Instant::now();
+        if worker.deadline.is_some_and(|deadline| deadline <= now) {
+            tracing::warn!(home = %self.name, state = ?self.state.state, "worker ended: it did not answer in time");
+            self.last_error = Some("a worker did not answer in time".to_owned());
+            return self.end_worker(false);
+        }
+        let soon = SignedDuration::try_from(self.shared.linger).unwrap_or_default();
+        let horizon = Timestamp::now().saturating_add(soon).unwrap_or(Timestamp::MAX);
+        let more =
+            self.state.state == State::Awake && self.index.next_due().is_some_and(|due| due <= horizon);
+        if worker.idle && !more && !worker.silent {
+            self.state.draining();
+            worker.silent = true;
+            worker.deadline = Some(now + LEAVE_WITHIN);
+            worker.started.link.close();
+        }
+    }
+
+    /// The Tenant changed: what is under way is finished, and a new worker gets the new rules.
+    pub(super) fn drain(&mut self) {
+        self.spec.mark_unchanged();
+        let Some(worker) = self
+            .worker
+            .as_mut()
+            .filter(|_| self.state.state != State::Draining)
+        else {
+            return;
+        };
+        let deadline = Timestamp::now()
+            .saturating_add(SignedDuration::try_from(DRAIN_WITHIN).unwrap_or_default())
+            .ok()
+            .map(|at| prost_types::Timestamp {
+                seconds: at.as_second(),
+                nanos: 0,
+            });
+        worker.send(down::Message::Drain(Drain { deadline }));
+        worker.deadline = Some(Instant::now() + DRAIN_WITHIN);
+        self.state.draining();
+    }
+
+    /// The worker is gone, or goes now.
+    pub(super) fn end_worker(&mut self, well: bool) {
+        let Some(worker) = self.worker.take() else { return };
+        drop(worker);
+        self.shared.health.metrics.awake.dec();
+        if !well {
+            self.shared.health.metrics.restarts.inc();
+        }
+        self.index.worker_ended(!well);
+        self.state.ended(well, Instant::now());
+    }
+}

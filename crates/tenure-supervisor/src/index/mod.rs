@@ -1,0 +1,303 @@
+//! The objects of one home and what is due: synchronous, fed by hand in the tests.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use tenure_kube::{FluxKind, Meta};
+use tenure_proto::lifeline::{Cause, Changed, Done, ObjectKey, Outcome};
+
+/// After so many workers that died over an object it is left alone until it changes.
+const QUARANTINE: u32 = 5;
+/// From so many on it is given to a worker alone, so that nobody else is blamed.
+const SUSPECT: u32 = 2;
+/// However the worker errs, an object is not due again sooner than this.
+const SOONEST: SignedDuration = SignedDuration::from_secs(1);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    kind: &'static str,
+    name: Box<str>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    group: &'static str,
+    generation: i64,
+    uid: Box<str>,
+    requested_at: Option<String>,
+    deleting: bool,
+    gone: bool,
+    pending: Option<Cause>,
+    due: Option<Timestamp>,
+    /// Highest sequence number told to the worker that runs, if no answer has come.
+    told: Option<u64>,
+    /// It was told again before the first answer, which therefore is not the last.
+    again: bool,
+    crashes: u32,
+    outcome: Outcome,
+}
+
+/// The objects of one home.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    objects: BTreeMap<Key, Entry>,
+    sequence: u64,
+    memo: Vec<u8>,
+}
+
+/// How many objects there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) objects: i64,
+    pub(crate) ready: i64,
+    pub(crate) suspended: i64,
+    pub(crate) quarantined: i64,
+}
+
+impl Index {
+    /// These are all the objects of a kind.
+    pub(crate) fn reset(&mut self, kind: FluxKind, all: Vec<Meta>) {
+        let stale: Vec<_> = self
+            .objects
+            .keys()
+            .filter(|key| key.kind == kind.kind && !all.iter().any(|meta| meta.name == key.name))
+            .map(|key| key.name.clone())
+            .collect();
+        for name in stale {
+            self.delete(kind, &name);
+        }
+        for meta in all {
+            self.apply(kind, meta);
+        }
+    }
+
+    /// An object is new or changed; a change of its status alone wakes nobody.
+    pub(crate) fn apply(&mut self, kind: FluxKind, meta: Meta) {
+        let key = Key {
+            kind: kind.kind,
+            name: meta.name,
+        };
+        let old = self.objects.get(&key);
+        let same = old.is_some_and(|old| {
+            !old.gone
+                && (old.generation, &old.uid, &old.requested_at, old.deleting)
+                    == (meta.generation, &meta.uid, &meta.requested_at, meta.deleting)
+        });
+        if same {
+            return;
+        }
+        let old = old.filter(|old| old.uid == meta.uid);
+        let entry = Entry {
+            group: kind.group,
+            generation: meta.generation,
+            uid: meta.uid,
+            requested_at: meta.requested_at,
+            deleting: meta.deleting,
+            gone: false,
+            pending: Some(Cause::Changed),
+            due: old.and_then(|old| old.due),
+            told: old.and_then(|old| old.told),
+            again: old.is_some_and(|old| old.again),
+            crashes: 0,
+            outcome: old.map_or(Outcome::Unspecified, |old| old.outcome),
+        };
+        self.objects.insert(key, entry);
+    }
+
+    /// An object is gone. Nobody is woken for it, but a worker that runs is told.
+    pub(crate) fn delete(&mut self, kind: FluxKind, name: &str) {
+        let key = Key {
+            kind: kind.kind,
+            name: name.into(),
+        };
+        if let Some(entry) = self.objects.get_mut(&key) {
+            entry.gone = true;
+            entry.pending = Some(Cause::Changed);
+        }
+    }
+
+    /// Whether there is work worth a worker.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.objects
+            .values()
+            .any(|entry| !entry.gone && entry.is_due(now))
+    }
+
+    /// When something that could be told will be due; the past if something is.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        let when = |entry: &Entry| {
+            if entry.pending.is_some() {
+                Some(Timestamp::UNIX_EPOCH)
+            } else {
+                entry.due
+            }
+        };
+        let told = |suspects: bool| {
+            self.objects
+                .values()
+                .any(|e| e.told.is_some() && (!suspects || e.is_suspect()))
+        };
+        if told(true) {
+            return None;
+        }
+        let busy = told(false);
+        let open = |entry: &&Entry| {
+            !entry.gone && !entry.is_quarantined() && entry.told.is_none() && !(busy && entry.is_suspect())
+        };
+        self.objects.values().filter(open).filter_map(when).min()
+    }
+
+    /// Takes at most `limit` due objects to tell the worker.
+    pub(crate) fn take_due(&mut self, now: Timestamp, limit: usize) -> Vec<Changed> {
+        let mut alone = self
+            .objects
+            .values()
+            .any(|entry| entry.told.is_some() && entry.is_suspect());
+        let mut others = self.objects.values().any(|entry| entry.told.is_some());
+        let mut taken = Vec::new();
+        if alone {
+            return taken;
+        }
+        for suspects in [false, true] {
+            for (key, entry) in &mut self.objects {
+                let ready = entry.is_due(now) && entry.is_suspect() == suspects;
+                if !ready || taken.len() >= limit || alone || (suspects && others) {
+                    continue;
+                }
+                alone = suspects;
+                others = true;
+                self.sequence += 1;
+                let cause = entry.pending.take().unwrap_or(Cause::Due);
+                entry.due = None;
+                entry.again = entry.told.is_some();
+                entry.told = Some(self.sequence);
+                taken.push(Changed {
+                    object: Some(key.of(entry.group)),
+                    sequence: self.sequence,
+                    cause: cause.into(),
+                });
+            }
+        }
+        taken
+    }
+
+    /// A pass over an object has ended.
+    pub(crate) fn done(&mut self, done: &Done, now: Timestamp) {
+        let Some(object) = &done.object else { return };
+        let key = self
+            .objects
+            .keys()
+            .find(|key| *key.kind == *object.kind && *key.name == *object.name)
+            .cloned();
+        let Some(entry) = key.as_ref().and_then(|key| self.objects.get_mut(key)) else {
+            return;
+        };
+        if !std::mem::take(&mut entry.again) {
+            entry.told = None;
+        }
+        entry.crashes = 0;
+        entry.outcome = done.outcome();
+        entry.due = done
+            .next_due
+            .as_ref()
+            .and_then(|due| Timestamp::new(due.seconds, due.nanos).ok())
+            .map(|due| due.max(now.saturating_add(SOONEST).unwrap_or(now)));
+        if let Some(key) = key.filter(|_| done.outcome() == Outcome::Gone)
+            && self.objects.get(&key).is_some_and(|entry| entry.gone)
+        {
+            self.objects.remove(&key);
+        }
+    }
+
+    /// The worker has nothing left of what it was told up to `sequence`. Says whether that is all.
+    pub(crate) fn idle(&mut self, sequence: u64, memo: Vec<u8>) -> bool {
+        let all = self.drained(sequence, memo);
+        for entry in self.objects.values_mut() {
+            if entry.told.is_some_and(|told| told <= sequence) {
+                entry.told = None;
+                entry.again = false;
+            }
+        }
+        all
+    }
+
+    /// A worker that was told to end has nothing running. What it did not begin is still open.
+    pub(crate) fn drained(&mut self, sequence: u64, memo: Vec<u8>) -> bool {
+        self.memo = memo;
+        sequence == self.sequence
+    }
+
+    /// The worker has ended. What it left open is told to the next; if it died, it is also blamed.
+    pub(crate) fn worker_ended(&mut self, died: bool) {
+        self.sequence = 0;
+        self.objects.retain(|_, entry| !entry.gone);
+        for (key, entry) in &mut self.objects {
+            entry.again = false;
+            if entry.told.take().is_none() {
+                continue;
+            }
+            entry.pending = entry.pending.or(Some(Cause::Retry));
+            if died {
+                entry.crashes += 1;
+                if entry.is_quarantined() {
+                    tracing::error!(kind = key.kind, name = %key.name, "object left alone until it changes: workers die over it");
+                }
+            }
+        }
+    }
+
+    /// What the last worker left behind.
+    pub(crate) fn memo(&self) -> Vec<u8> {
+        self.memo.clone()
+    }
+
+    /// The last sequence number told.
+    #[cfg(test)]
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Whether workers died over some object that has not been seen well since.
+    pub(crate) fn has_blame(&self) -> bool {
+        self.objects.values().any(|entry| entry.crashes > 0)
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for entry in self.objects.values().filter(|entry| !entry.gone) {
+            counts.objects += 1;
+            counts.ready += i64::from(entry.outcome == Outcome::Ready);
+            counts.suspended += i64::from(entry.outcome == Outcome::Suspended);
+            counts.quarantined += i64::from(entry.is_quarantined());
+        }
+        counts
+    }
+}
+
+impl Key {
+    fn of(&self, group: &str) -> ObjectKey {
+        ObjectKey {
+            group: group.to_owned(),
+            kind: self.kind.to_owned(),
+            name: self.name.to_string(),
+        }
+    }
+}
+
+impl Entry {
+    fn is_due(&self, now: Timestamp) -> bool {
+        let due = self.pending.is_some() || (self.told.is_none() && self.due.is_some_and(|due| due <= now));
+        due && !self.is_quarantined()
+    }
+
+    const fn is_suspect(&self) -> bool {
+        self.crashes >= SUSPECT
+    }
+
+    const fn is_quarantined(&self) -> bool {
+        self.crashes >= QUARANTINE
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+use super::*;
+
+const KIND: FluxKind = FluxKind::KUSTOMIZATION;
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn meta(name: &str, generation: i64, resource_version: &str) -> Meta {
+    Meta {
+        name: name.into(),
+        uid: "u".into(),
+        generation,
+        requested_at: None,
+        deleting: false,
+        resource_version: resource_version.into(),
+    }
+}
+
+fn done(name: &str, outcome: Outcome, next_due: Option<i64>) -> Done {
+    Done {
+        object: Some(ObjectKey {
+            group: KIND.group.into(),
+            kind: KIND.kind.into(),
+            name: name.into(),
+        }),
+        outcome: outcome.into(),
+        next_due: next_due.map(|seconds| prost_types::Timestamp { seconds, nanos: 0 }),
+        ..Done::default()
+    }
+}
+
+/// What is told now, as `name:cause`.
+fn told(index: &mut Index, now: Timestamp) -> Vec<String> {
+    let name = |changed: Changed| {
+        let cause = format!("{:?}", changed.cause());
+        format!(
+            "{}:{cause}",
+            changed.object.map(|object| object.name).unwrap_or_default()
+        )
+    };
+    index.take_due(now, usize::MAX).into_iter().map(name).collect()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::new(seconds, 0).expect("in range")
+}
+
+#[test]
+fn an_object_is_due_when_new_changed_asked_for_or_deleted_but_not_for_its_status() {
+    let mut index = Index::default();
+    index.reset(KIND, vec![meta("a", 1, "1")]);
+    assert_eq!(told(&mut index, NOW), ["a:Changed"], "new");
+    index.done(&done("a", Outcome::Ready, None), NOW);
+
+    index.apply(KIND, meta("a", 1, "2"));
+    assert!(told(&mut index, NOW).is_empty(), "its status alone");
+
+    for (what, changed) in [
+        ("generation", meta("a", 2, "3")),
+        (
+            "asked for",
+            Meta {
+                requested_at: Some("x".into()),
+                ..meta("a", 2, "4")
+            },
+        ),
+        (
+            "deletion",
+            Meta {
+                requested_at: Some("x".into()),
+                deleting: true,
+                ..meta("a", 2, "5")
+            },
+        ),
+        (
+            "another object of the same name",
+            Meta {
+                uid: "v".into(),
+                ..meta("a", 2, "6")
+            },
+        ),
+    ] {
+        index.apply(KIND, changed);
+        assert_eq!(told(&mut index, NOW), ["a:Changed"], "{what}");
+        index.done(&done("a", Outcome::Ready, None), NOW);
+    }
+}
+
+#[test]
+fn an_object_is_due_again_when_its_time_comes_and_not_before() {
+    let mut index = Index::default();
+    index.apply(KIND, meta("a", 1, "1"));
+    told(&mut index, NOW);
+    assert_eq!(index.next_due(), None, "it is being worked on");
+    index.done(&done("a", Outcome::Ready, Some(60)), NOW);
+    assert_eq!(index.next_due(), Some(at(60)));
+    assert!(!index.is_due(at(59)));
+    assert_eq!(told(&mut index, at(60)), ["a:Due"]);
+}
+
+#[test]
+fn a_time_in_the_past_does_not_make_a_busy_loop() {
+    let mut index = Index::default();
+    index.apply(KIND, meta("a", 1, "1"));
+    told(&mut index, at(100));
+    index.done(&done("a", Outcome::Failed, Some(5)), at(100));
+    assert_eq!(index.next_due(), Some(at(101)));
+}
+
+#[test]
+fn a_change_during_the_work_is_told_at_once_and_outlives_the_answer_to_the_first() {
+    let mut index = Index::default();
+    index.apply(KIND, meta("a", 1, "1"));
+    told(&mut index, NOW);
+    index.apply(KIND, meta("a", 2, "2"));
+    index.done(&done("a", Outcome::Ready, None), NOW);
+    assert_eq!(told(&mut index, NOW), ["a:Changed"]);
+}
+
+#[test]
+fn idle_is_the_end_only_when_it_repeats_the_last_number() {
+    let mut index = Index::default();
+    index.apply(KIND, meta("a", 1, "1"));
+    told(&mut index, NOW);
+    index.apply(KIND, meta("b", 1, "1"));
+    told(&mut index, NOW);
+    assert!(!index.idle(1, b"m".to_vec()), "the second was on its way");
+    assert!(index.idle(2, b"n".to_vec()));
+    assert_eq!(index.memo(), b"n");
+}
+
+#[test]
+fn what_a_worker_left_open_is_told_to_the_next() {
+    let mut index = Index::default();
+    index.reset(KIND, vec![meta("a", 1, "1"), meta("b", 1, "1")]);
+    told(&mut index, NOW);
+    index.done(&done("a", Outcome::Ready, None), NOW);
+    index.worker_ended(true);
+    assert_eq!(told(&mut index, NOW), ["b:Retry"]);
+    assert_eq!(index.sequence(), 1, "numbers count per lifeline");
+}
+
+#[test]
+fn an_object_that_kills_workers_is_left_alone_until_it_changes_and_the_rest_goes_on() {
+    let mut index = Index::default();
+    index.reset(KIND, vec![meta("bad", 1, "1"), meta("good", 1, "1")]);
+    for _ in 0..SUSPECT {
+        assert_eq!(told(&mut index, NOW).len(), 2, "nobody knows yet which it is");
+        index.worker_ended(true);
+    }
+    for _ in SUSPECT..QUARANTINE {
+        assert_eq!(told(&mut index, NOW), ["bad:Retry"], "alone");
+        index.worker_ended(true);
+    }
+    assert_eq!(told(&mut index, NOW), ["good:Retry"]);
+    index.done(&done("good", Outcome::Ready, None), NOW);
+    assert!(!index.is_due(at(1 << 30)));
+    assert_eq!(index.counts().quarantined, 1);
+
+    index.apply(KIND, meta("bad", 2, "9"));
+    assert_eq!(told(&mut index, NOW), ["bad:Changed"]);
+}
+
+#[test]
+fn a_worker_is_told_of_a_deletion_but_none_is_woken_for_it() {
+    let mut index = Index::default();
+    index.apply(KIND, meta("a", 1, "1"));
+    told(&mut index, NOW);
+    index.done(&done("a", Outcome::Ready, None), NOW);
+    index.reset(KIND, vec![]);
+    assert!(!index.is_due(NOW));
+    assert_eq!(index.next_due(), None);
+    assert_eq!(index.counts().objects, 0);
+    assert_eq!(told(&mut index, NOW), ["a:Changed"]);
+    index.done(&done("a", Outcome::Gone, None), NOW);
+    assert!(told(&mut index, NOW).is_empty());
+}
+
+#[test]
+fn no_more_is_told_than_there_is_room_for() {
+    let mut index = Index::default();
+    index.reset(KIND, (0..10).map(|n| meta(&n.to_string(), 1, "1")).collect());
+    assert_eq!(index.take_due(NOW, 4).len(), 4);
+    assert!(index.is_due(NOW));
+    assert_eq!(index.take_due(NOW, 100).len(), 6);
+}
+
+#[test]
+fn what_a_drained_worker_did_not_begin_is_told_to_the_next() {
+    let mut index = Index::default();
+    index.reset(KIND, vec![meta("a", 1, "1"), meta("b", 1, "1")]);
+    told(&mut index, NOW);
+    index.done(&done("a", Outcome::Ready, None), NOW);
+    assert!(index.drained(2, vec![]));
+    index.worker_ended(false);
+    assert_eq!(told(&mut index, NOW), ["b:Retry"]);
+    assert!(!index.has_blame(), "an orderly end blames nobody");
+}
+
+#[test]
+fn an_answer_to_the_first_of_two_messages_does_not_answer_the_second() {
+    let mut index = Index::default();
+    index.apply(KIND, meta("a", 1, "1"));
+    told(&mut index, NOW);
+    index.apply(KIND, meta("a", 2, "2"));
+    told(&mut index, NOW);
+    index.done(&done("a", Outcome::Ready, None), NOW);
+    index.worker_ended(true);
+    assert_eq!(told(&mut index, NOW), ["a:Retry"]);
+}
+
+#[test]
+fn what_must_wait_for_a_suspect_is_not_waited_for_in_a_loop() {
+    let mut index = Index::default();
+    index.reset(KIND, vec![meta("bad", 1, "1")]);
+    for _ in 0..SUSPECT {
+        told(&mut index, NOW);
+        index.worker_ended(true);
+    }
+    told(&mut index, NOW);
+    index.apply(KIND, meta("good", 1, "1"));
+    assert!(told(&mut index, NOW).is_empty());
+    assert_eq!(index.next_due(), None, "the suspect's answer is the next event");
+}

@@ -1,0 +1,372 @@
+//! The loop over Tenants: homes come, change and go, statuses are written.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use tenure_api::Tenant;
+use tenure_core::{Backoff, Name, Secret};
+use tenure_kube::{Connection, SupervisorClient, TenantEvent, TokenCell};
+use tenure_proto::lifeline::{CacheEndpoint, Cluster};
+use tenure_sandbox::Scratch;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Health};
+use crate::config::{Config, SupervisorError};
+use crate::home::{Home, HomeSpec, Shared};
+use crate::issuer;
+use crate::owners::Owners;
+use crate::runtime::ProcessRuntime;
+use crate::tenant_status::{Facts, Report, status};
+
+/// From this minor version on impersonation is limited by verb and resource.
+const CONSTRAINED_SINCE: u32 = 36;
+/// Changes of a status are collected for so long.
+const COLLECT: Duration = Duration::from_millis(300);
+const REREAD_TOKEN: Duration = Duration::from_secs(60);
+
+/// Supervises until `cancel`.
+///
+/// # Errors
+/// When the configuration can't be used. An API server that does not answer is waited for.
+pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), SupervisorError> {
+    let cluster = tenure_kube::Cluster {
+        url: config.api_url.clone(),
+        ca_pem: read("the API server's CA", &config.api_ca_file)?,
+    };
+    let cache = config.cache.as_ref().map(|cache| {
+        let ca_pem = read("the source cache's CA", &cache.ca_file)?;
+        Ok::<_, SupervisorError>(CacheEndpoint {
+            url: cache.url.clone(),
+            ca_pem,
+            server_name: cache.server_name.clone(),
+        })
+    });
+    let cache = cache.transpose()?;
+    let token = TokenCell::new(read_token(&config.token_file)?);
+    let connection = Connection::open(&cluster)?;
+    let client = SupervisorClient::new(
+        &connection,
+        token.clone(),
+        config.system_namespace.clone(),
+        config.workers_namespace.clone(),
+    );
+    let scratch = Scratch::wipe(&config.scratch)?;
+    let listener = tokio::net::TcpListener::bind(config.admin)
+        .await
+        .map_err(|source| SupervisorError::Admin {
+            address: config.admin,
+            source,
+        })?;
+    let health = Arc::new(Health::default());
+    let stop = cancel.child_token();
+    let _stop_helpers = stop.clone().drop_guard();
+    let (reports, heard) = mpsc::channel(256);
+    let shared = Arc::new(Shared {
+        client: client.clone(),
+        connection,
+        runtime: Box::new(ProcessRuntime {
+            program: config.worker.clone(),
+            scratch,
+        }),
+        health: health.clone(),
+        linger: config.linger,
+        reports,
+        new_key: Arc::default(),
+        seen_keys: parking_lot::Mutex::default(),
+    });
+    tokio::spawn(admin::serve(listener, health, stop.clone()));
+    tokio::spawn(reread(config.token_file.clone(), token, stop.clone()));
+    tokio::spawn(issuer::keep(
+        client.clone(),
+        config.issuer_keys_file.clone(),
+        shared.new_key.clone(),
+        stop.clone(),
+    ));
+
+    let Some(minor) = version(&client, &cancel).await else {
+        return Ok(());
+    };
+    let cluster = Cluster {
+        url: cluster.url,
+        ca_pem: cluster.ca_pem,
+        minor,
+        constrained_impersonation: minor >= CONSTRAINED_SINCE,
+    };
+    tracing::info!(minor, url = cluster.url, "supervisor runs");
+    let mut supervisor = Supervisor {
+        shared,
+        cluster,
+        cache,
+        owners: Owners::default(),
+        homes: BTreeMap::new(),
+        reports: BTreeMap::new(),
+        write_at: None,
+        backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
+        stop,
+    };
+    supervisor.serve(heard, &cancel).await;
+    supervisor.end().await;
+    Ok(())
+}
+
+struct Running {
+    spec: watch::Sender<HomeSpec>,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+struct Supervisor {
+    shared: Arc<Shared>,
+    cluster: Cluster,
+    cache: Option<CacheEndpoint>,
+    owners: Owners,
+    homes: BTreeMap<Name, Running>,
+    reports: BTreeMap<Name, Report>,
+    /// When statuses are to be written, if something changed.
+    write_at: Option<Instant>,
+    backoff: Backoff,
+    stop: CancellationToken,
+}
+
+impl Supervisor {
+    async fn serve(&mut self, mut heard: mpsc::Receiver<(Name, Report)>, cancel: &CancellationToken) {
+        let mut tenants = self.shared.client.watch_tenants();
+        loop {
+            let write_at = self.write_at;
+            let write = async move {
+                match write_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                Some(event) = tenants.next() => self.tenants(event).await,
+                Some((home, report)) = heard.recv() => {
+                    if self.homes.contains_key(&home) {
+                        self.reports.insert(home, report);
+                        self.changed();
+                    }
+                }
+                () = write => self.write().await,
+            }
+        }
+    }
+
+    fn changed(&mut self) {
+        self.write_at.get_or_insert_with(|| Instant::now() + COLLECT);
+    }
+
+    async fn tenants(&mut self, event: TenantEvent) {
+        match event {
+            TenantEvent::Reset(all) => {
+                self.owners.reset(all.into_iter().filter_map(tenant));
+                self.shared.health.ready.store(true, Ordering::Relaxed);
+            }
+            TenantEvent::Applied(value) => match tenant(value) {
+                Some(tenant) => self.owners.apply(tenant),
+                None => return,
+            },
+            TenantEvent::Deleted(value) => {
+                let name = value
+                    .pointer("/metadata/name")
+                    .and_then(serde_json::Value::as_str);
+                self.owners.delete(name.unwrap_or_default());
+            }
+            TenantEvent::Failed(error) => {
+                tracing::warn!(%error, "failed to watch the Tenants");
+                return;
+            }
+        }
+        self.arrange().await;
+        self.changed();
+    }
+
+    /// Starts, tells and ends the tasks of homes so that they are those of the Tenants.
+    async fn arrange(&mut self) {
+        let wanted: BTreeMap<Name, HomeSpec> = self
+            .owners
+            .homes()
+            .into_iter()
+            .map(|(home, tenant)| {
+                let spec = HomeSpec::new(tenant, &home, &self.cluster, self.cache.as_ref());
+                (home, spec)
+            })
+            .collect();
+        let over: Vec<_> = self
+            .homes
+            .iter()
+            .filter(|(home, running)| {
+                wanted
+                    .get(home)
+                    .is_none_or(|spec| spec.tenant != running.spec.borrow().tenant)
+            })
+            .map(|(home, _)| home.clone())
+            .collect();
+        for home in over {
+            self.reports.remove(&home);
+            if let Some(running) = self.homes.remove(&home) {
+                running.end(&home).await;
+            }
+        }
+        for (home, spec) in wanted {
+            match self.homes.get(&home) {
+                Some(running) => {
+                    running.spec.send_if_modified(|old| {
+                        let changed = *old != spec;
+                        *old = spec;
+                        changed
+                    });
+                }
+                None => self.start(home, spec),
+            }
+        }
+        self.shared
+            .health
+            .metrics
+            .homes
+            .set(i64::try_from(self.homes.len()).unwrap_or(i64::MAX));
+    }
+
+    fn start(&mut self, home: Name, spec: HomeSpec) {
+        let (sender, receiver) = watch::channel(spec);
+        let cancel = self.stop.child_token();
+        let task = Home::new(home.clone(), self.shared.clone(), receiver).run(cancel.clone());
+        self.homes.insert(
+            home,
+            Running {
+                spec: sender,
+                cancel,
+                task: tokio::spawn(task),
+            },
+        );
+    }
+
+    /// Writes the statuses that differ from what the server has.
+    async fn write(&mut self) {
+        self.write_at = None;
+        let mut failed = false;
+        let tenants: Vec<Tenant> = self.owners.tenants().cloned().collect();
+        for tenant in tenants {
+            let facts = Facts {
+                tenant: &tenant,
+                lost: self.owners.lost(&tenant),
+                reports: &self.reports,
+                minor: self.cluster.minor,
+                constrained: self.cluster.constrained_impersonation,
+            };
+            let wanted = status(&facts, Timestamp::now());
+            if tenant.status.as_ref() == Some(&wanted) {
+                continue;
+            }
+            failed |= !self.patch(tenant, wanted).await;
+        }
+        if failed {
+            self.write_at = Some(Instant::now() + self.backoff.next_delay());
+        } else {
+            self.backoff.reset();
+        }
+    }
+
+    async fn patch(&mut self, mut tenant: Tenant, wanted: tenure_api::TenantStatus) -> bool {
+        let Ok(name) = Name::new(tenant.name()) else {
+            return true;
+        };
+        let Ok(mut patch) = serde_json::to_value(&wanted) else {
+            return true;
+        };
+        if wanted.homes.is_empty() {
+            // What is left out of a merge patch stays.
+            patch["homes"] = serde_json::json!([]);
+        }
+        match self.shared.client.patch_tenant_status(&name, patch).await {
+            Ok(_) => {
+                tenant.status = Some(wanted);
+                self.owners.apply(tenant);
+                true
+            }
+            Err(error) if error.is_not_found() => true,
+            Err(error) => {
+                tracing::warn!(tenant = %name, %error, "failed to write the Tenant's status");
+                false
+            }
+        }
+    }
+
+    async fn end(&mut self) {
+        self.stop.cancel();
+        for (home, running) in std::mem::take(&mut self.homes) {
+            running.end(&home).await;
+        }
+    }
+}
+
+impl Running {
+    /// Waits until the worker is gone, so that the home has never two.
+    async fn end(self, home: &Name) {
+        self.cancel.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!(%home, %error, "the task of a home failed");
+        }
+    }
+}
+
+/// One Tenant that can't be read is that one's trouble.
+fn tenant(value: serde_json::Value) -> Option<Tenant> {
+    let name = value
+        .pointer("/metadata/name")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    serde_json::from_value(value)
+        .inspect_err(|error| tracing::warn!(tenant = name, %error, "this Tenant can't be read"))
+        .ok()
+}
+
+async fn version(client: &SupervisorClient, cancel: &CancellationToken) -> Option<u32> {
+    let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
+    loop {
+        match client.version().await {
+            Ok((_, minor)) => return Some(minor),
+            Err(error) => tracing::warn!(%error, "the API server does not answer"),
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return None,
+            () = tokio::time::sleep(backoff.next_delay()) => {}
+        }
+    }
+}
+
+async fn reread(file: std::path::PathBuf, cell: TokenCell, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(REREAD_TOKEN) => {}
+        }
+        match read_token(&file) {
+            Ok(token) => cell.set(token),
+            Err(error) => tracing::warn!(%error, "the supervisor's token was not read again"),
+        }
+    }
+}
+
+fn read_token(file: &Path) -> Result<Secret, SupervisorError> {
+    let bytes = read("the supervisor's token", file)?;
+    Ok(Secret::new(bytes.trim_ascii().to_vec()))
+}
+
+fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, SupervisorError> {
+    std::fs::read(path).map_err(|source| SupervisorError::File {
+        what,
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,98 @@
+//! How a worker comes to be.
+
+use std::io;
+use std::path::PathBuf;
+
+use futures::future::BoxFuture;
+use tenure_core::Name;
+use tenure_sandbox::{Child, Exit, Output, Program, Scratch, ScratchError, SpawnError, Spec};
+
+use crate::lifeline::{self, Link};
+
+/// What a worker must be told before its lifeline, because it gives up its rights before it reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sandbox {
+    pub(crate) memory: Option<u64>,
+    pub(crate) ports: Vec<u16>,
+}
+
+/// Why a worker did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RuntimeError {
+    #[error("failed to make a lifeline")]
+    Lifeline(#[source] io::Error),
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+}
+
+/// A worker that has been started.
+pub(crate) struct Started {
+    pub(crate) link: Link,
+    pub(crate) scratch: PathBuf,
+    pub(crate) process: Box<dyn Process>,
+}
+
+/// What a worker runs in. Dropping it ends the worker at once.
+pub(crate) trait Process: Send {
+    /// How it ended, in words, and whether well. Cancel safe.
+    fn ended(&mut self) -> BoxFuture<'_, (bool, String)>;
+}
+
+/// Starts workers of one isolation level.
+pub(crate) trait Runtime: Send + Sync {
+    fn start(&self, home: &Name, sandbox: &Sandbox) -> Result<Started, RuntimeError>;
+}
+
+/// A sandboxed process for each home.
+#[derive(Debug)]
+pub(crate) struct ProcessRuntime {
+    pub(crate) program: Program,
+    pub(crate) scratch: Scratch,
+}
+
+impl Runtime for ProcessRuntime {
+    fn start(&self, home: &Name, sandbox: &Sandbox) -> Result<Started, RuntimeError> {
+        let scratch = self.scratch.home(home)?;
+        let (ours, theirs) = lifeline::pair().map_err(RuntimeError::Lifeline)?;
+        let link = Link::serve(ours).map_err(RuntimeError::Lifeline)?;
+        let mut args = vec![
+            "worker".into(),
+            "--lifeline-fd".into(),
+            "3".into(),
+            "--scratch".into(),
+        ];
+        args.push(scratch.clone().into_os_string());
+        if let Some(memory) = sandbox.memory {
+            args.extend(["--memory".into(), memory.to_string().into()]);
+        }
+        for port in &sandbox.ports {
+            args.extend(["--port".into(), port.to_string().into()]);
+        }
+        let spec = Spec {
+            program: self.program.clone(),
+            args,
+            lifeline: theirs,
+            output: Output::Inherit,
+        };
+        let child = tenure_sandbox::spawn(spec)?;
+        tracing::debug!(%home, pid = child.pid(), "worker started");
+        Ok(Started {
+            link,
+            scratch,
+            process: Box::new(child),
+        })
+    }
+}
+
+impl Process for Child {
+    fn ended(&mut self) -> BoxFuture<'_, (bool, String)> {
+        Box::pin(async move {
+            match self.wait().await {
+                Ok(exit) => (exit.is_success(), Exit::to_string(&exit)),
+                Err(error) => (false, error.to_string()),
+            }
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! What a Tenant's status says.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tenure_api::{Conditions, HomeStatus, READY, Tenant, TenantStatus};
+use tenure_core::Name;
+
+use crate::index::Counts;
+use crate::owners::Lost;
+
+/// A home as its task sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) tenant: String,
+    pub(crate) phase: &'static str,
+    pub(crate) counts: Counts,
+    /// Every kind has been listed.
+    pub(crate) onboarded: bool,
+    pub(crate) trouble: Vec<String>,
+    pub(crate) last_error: Option<String>,
+    pub(crate) sandbox: Option<Vec<String>>,
+}
+
+/// What the status is made of.
+pub(crate) struct Facts<'a> {
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) lost: Vec<Lost>,
+    pub(crate) reports: &'a BTreeMap<Name, Report>,
+    pub(crate) minor: u32,
+    pub(crate) constrained: bool,
+}
+
+/// The status as it should be; equal to the old one when nothing changed.
+pub(crate) fn status(facts: &Facts<'_>, now: Timestamp) -> TenantStatus {
+    let tenant = facts.tenant;
+    let mut status = tenant.status.clone().unwrap_or_default();
+    let homes: Vec<_> = facts
+        .reports
+        .iter()
+        .filter(|(_, report)| report.tenant == tenant.name())
+        .collect();
+    let invalid: Vec<_> = tenant.validate().iter().map(ToString::to_string).collect();
+    let mut trouble: Vec<String> = facts
+        .lost
+        .iter()
+        .map(|lost| format!("namespace {} belongs to the older Tenant {}", lost.home, lost.to))
+        .collect();
+    trouble.extend(
+        homes
+            .iter()
+            .flat_map(|(_, report)| report.trouble.iter().cloned()),
+    );
+    let waiting = homes.len() + facts.lost.len() < tenant.spec.namespaces.len()
+        || homes.iter().any(|(_, report)| !report.onboarded);
+    let failing = homes.iter().find_map(|(home, report)| {
+        (report.phase == "Failing").then(|| {
+            format!(
+                "{home}: {}",
+                report
+                    .last_error
+                    .as_deref()
+                    .unwrap_or("see the namespace's objects")
+            )
+        })
+    });
+
+    let mut conditions = Conditions::new(&mut status.conditions, tenant.generation(), now);
+    if !invalid.is_empty() {
+        let message = invalid.join("; ");
+        conditions
+            .mark_false("Onboarded", "Invalid", &message)
+            .mark_false(READY, "Invalid", &message);
+    } else if !trouble.is_empty() {
+        let message = trouble.join("; ");
+        conditions
+            .mark_false("Onboarded", "Incomplete", &message)
+            .mark_false(READY, "NotOnboarded", &message);
+    } else if waiting {
+        let message = "waiting for the first look at every namespace";
+        conditions
+            .mark_unknown("Onboarded", "Progressing", message)
+            .mark_unknown(READY, "Progressing", message);
+    } else {
+        conditions.mark_true("Onboarded", "Complete", "every namespace can be served");
+        match &failing {
+            _ if tenant.spec.suspend => conditions.mark_false(
+                READY,
+                tenure_api::reasons::TENANT_SUSPENDED,
+                "the Tenant is suspended",
+            ),
+            Some(message) => conditions.mark_false(READY, "WorkerFailed", message),
+            None => conditions.mark_true(READY, "Served", "every namespace is served"),
+        };
+    }
+    constrained(&mut conditions, facts);
+    if let Some(granted) = homes.iter().find_map(|(_, report)| report.sandbox.as_ref()) {
+        isolation(&mut conditions, granted);
+    }
+    status.observed_generation = Some(tenant.generation());
+    status.homes = homes
+        .iter()
+        .map(|(home, report)| home_status(home, report))
+        .collect();
+    status.phase = Some(phase(tenant, &status.homes).to_owned());
+    status
+}
+
+fn constrained(conditions: &mut Conditions<'_>, facts: &Facts<'_>) {
+    const TYPE: &str = "ConstrainedImpersonation";
+    if facts.constrained {
+        conditions.mark_true(
+            TYPE,
+            "Supported",
+            "the API server limits what may be done by impersonation",
+        );
+    } else {
+        let message = format!(
+            "Kubernetes 1.{} bounds impersonation by the ServiceAccount's own rights alone; 1.36 adds verbs and resources",
+            facts.minor
+        );
+        conditions.mark_false(TYPE, "Unsupported", &message);
+    }
+}
+
+fn isolation(conditions: &mut Conditions<'_>, granted: &[String]) {
+    let message = granted.join(", ");
+    if granted.iter().any(|what| what.starts_with("landlock:")) {
+        conditions.mark_true("Isolation", "Sandboxed", &message);
+    } else {
+        let message =
+            format!("files and ports of workers are not restricted: no Landlock; granted: {message}");
+        conditions.mark_false("Isolation", "Partial", &message);
+    }
+}
+
+fn home_status(home: &Name, report: &Report) -> HomeStatus {
+    HomeStatus {
+        namespace: home.to_string(),
+        phase: Some(stable(report.phase).to_owned()),
+        objects: report.counts.objects,
+        ready: report.counts.ready,
+        suspended: report.counts.suspended,
+        last_error: report
+            .last_error
+            .clone()
+            .or_else(|| report.trouble.first().cloned()),
+    }
+}
+
+/// A worker wakes and ends many times an hour: that alone is not worth a write.
+fn stable(phase: &'static str) -> &'static str {
+    if phase == "Awake" { "Dormant" } else { phase }
+}
+
+fn phase(tenant: &Tenant, homes: &[HomeStatus]) -> &'static str {
+    if tenant.spec.suspend {
+        "Suspended"
+    } else if homes.iter().any(|home| home.phase.as_deref() == Some("Failing")) {
+        "Failing"
+    } else {
+        "Dormant"
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+use tenure_api::{ConditionStatus, get};
+
+use super::*;
+
+fn tenant(spec: serde_json::Value) -> Tenant {
+    let value = serde_json::json!({"metadata": {"name": "dev-team", "generation": 2}, "spec": spec});
+    serde_json::from_value(value).expect("a tenant")
+}
+
+fn report() -> Report {
+    Report {
+        tenant: "dev-team".into(),
+        phase: "Dormant",
+        counts: Counts::default(),
+        onboarded: true,
+        trouble: Vec::new(),
+        last_error: None,
+        sandbox: Some(vec!["no_new_privs".into(), "landlock:7".into()]),
+    }
+}
+
+fn of(tenant: &Tenant, reports: &[Report], lost: Vec<Lost>, now: Timestamp) -> TenantStatus {
+    let home: Name = "home".parse().expect("a name");
+    let reports = reports
+        .iter()
+        .map(|report| (home.clone(), report.clone()))
+        .collect();
+    status(
+        &Facts {
+            tenant,
+            lost,
+            reports: &reports,
+            minor: 36,
+            constrained: true,
+        },
+        now,
+    )
+}
+
+fn ready(status: &TenantStatus) -> (ConditionStatus, String) {
+    let ready = get(&status.conditions, READY).expect("always said");
+    (ready.status, ready.reason.clone())
+}
+
+#[test]
+fn ready_says_the_first_thing_that_is_in_the_way() {
+    let plain = serde_json::json!({"namespaces": ["home"]});
+    let suspended = serde_json::json!({"namespaces": ["home"], "suspend": true});
+    let invalid = serde_json::json!({"namespaces": []});
+    let trouble = Report {
+        trouble: vec!["no right to list".into()],
+        ..report()
+    };
+    let failing = Report {
+        phase: "Failing",
+        last_error: Some("signal 9".into()),
+        ..report()
+    };
+    let waiting = Report {
+        onboarded: false,
+        ..report()
+    };
+    let lost = Lost {
+        home: "home".parse().expect("a name"),
+        to: "older".into(),
+    };
+    for (what, spec, reports, lost, expected, reason) in [
+        (
+            "all is well",
+            &plain,
+            vec![report()],
+            vec![],
+            ConditionStatus::True,
+            "Served",
+        ),
+        (
+            "nothing heard yet",
+            &plain,
+            vec![],
+            vec![],
+            ConditionStatus::Unknown,
+            "Progressing",
+        ),
+        (
+            "not listed yet",
+            &plain,
+            vec![waiting],
+            vec![],
+            ConditionStatus::Unknown,
+            "Progressing",
+        ),
+        (
+            "a right is missing",
+            &plain,
+            vec![trouble],
+            vec![],
+            ConditionStatus::False,
+            "NotOnboarded",
+        ),
+        (
+            "another has the home",
+            &plain,
+            vec![],
+            vec![lost],
+            ConditionStatus::False,
+            "NotOnboarded",
+        ),
+        (
+            "a worker fails",
+            &plain,
+            vec![failing],
+            vec![],
+            ConditionStatus::False,
+            "WorkerFailed",
+        ),
+        (
+            "suspended",
+            &suspended,
+            vec![report()],
+            vec![],
+            ConditionStatus::False,
+            "TenantSuspended",
+        ),
+        (
+            "no home",
+            &invalid,
+            vec![],
+            vec![],
+            ConditionStatus::False,
+            "Invalid",
+        ),
+    ] {
+        let status = of(&tenant(spec.clone()), &reports, lost, Timestamp::UNIX_EPOCH);
+        assert_eq!(ready(&status), (expected, reason.to_owned()), "{what}");
+    }
+}
+
+#[test]
+fn a_status_is_the_same_while_nothing_changes_though_workers_come_and_go() {
+    let mut tenant = tenant(serde_json::json!({"namespaces": ["home"]}));
+    let first = of(&tenant, &[report()], vec![], Timestamp::UNIX_EPOCH);
+    tenant.status = Some(first.clone());
+    let later = Timestamp::new(1000, 0).expect("in range");
+    let awake = Report {
+        phase: "Awake",
+        ..report()
+    };
+    assert_eq!(of(&tenant, &[awake], vec![], later), first);
+}
+
+#[test]
+fn isolation_is_true_only_with_rules_for_files() {
+    let tenant = tenant(serde_json::json!({"namespaces": ["home"]}));
+    let bare = Report {
+        sandbox: Some(vec!["no_new_privs".into()]),
+        ..report()
+    };
+    for (report, expected) in [(report(), ConditionStatus::True), (bare, ConditionStatus::False)] {
+        let status = of(&tenant, &[report], vec![], Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            get(&status.conditions, "Isolation").expect("known").status,
+            expected
+        );
+    }
+}
