@@ -300,3 +300,29 @@ fn budgets_end_a_build() {
         assert!(fails(budget).expect_err(what).contains(what));
     }
 }
+
+#[test]
+fn a_generator_needs_keys() {
+    for bad in [
+        "literals: ['=b']",
+        "literals: [b]",
+        "files: ['=a.txt']",
+        "files: [gone.txt]",
+        "envs: [bad.env]",
+    ] {
+        let text = format!("secretGenerator: [{{name: s, {bad}}}]\n");
+        let built = objects(
+            &[
+                ("kustomization.yaml", &text),
+                ("a.txt", "x"),
+                ("bad.env", "a b=hunter2\n"),
+            ],
+            ".",
+        );
+        let error = built.expect_err(bad);
+        assert!(
+            error.starts_with("kustomization.yaml:1:19: secretGenerator/0: ") && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+}

@@ -175,6 +175,9 @@ fn valid(key: &str) -> Result<(), Error> {
 }
 
 fn insert(pairs: &mut Pairs, key: &str, value: Vec<u8>) -> Result<(), Error> {
+    if key.is_empty() {
+        return Err(Error::invalid("a key is empty; use key=value"));
+    }
     if pairs.insert(key.to_owned(), value).is_some() {
         Err(Error::invalid(format!("key {key:?} is given twice")))
     } else {
