@@ -64,6 +64,7 @@ impl Runtime for ProcessRuntime {
             "--scratch".into(),
         ];
         args.push(scratch.clone().into_os_string());
+        args.extend(["--home".into(), home.as_str().into()]);
         if let Some(memory) = sandbox.memory {
             args.extend(["--memory".into(), memory.to_string().into()]);
         }

@@ -142,7 +142,8 @@ impl Index {
         }
         let busy = told(false);
         let open = |entry: &&Entry| {
-            !entry.gone && !entry.is_quarantined() && entry.told.is_none() && !(busy && entry.is_suspect())
+            let hidden = entry.gone || entry.is_quarantined() || entry.told.is_some();
+            !hidden && !(busy && entry.is_suspect())
         };
         self.objects.values().filter(open).filter_map(when).min()
     }
