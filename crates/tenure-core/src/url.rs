@@ -111,7 +111,7 @@ impl SourceUrl {
         };
         [self.written(false), self.written(true)].iter().any(|url| {
             url.strip_prefix(prefix)
-                .is_some_and(|rest| open || rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/'))
+                .is_some_and(|rest| open || rest.is_empty() || prefix.ends_with(['/', '@']) || rest.starts_with('/'))
         })
     }
 
@@ -267,6 +267,8 @@ mod tests {
         let u = url("ssh://git@host:2222/team/app.git");
         assert!(u.has_prefix("ssh://git@host:2222/"));
         assert!(u.has_prefix("ssh://git@*"));
+        assert!(u.has_prefix("ssh://git@"), "a user is whole");
+        assert!(!u.has_prefix("ssh://g"), "a part of a user is not");
         assert!(u.has_prefix("ssh://git@host:2222/team"));
         assert!(!u.has_prefix("ssh://git@host:2222/tea"));
         assert!(!u.has_prefix("ssh://git@host/"));

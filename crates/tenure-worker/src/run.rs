@@ -178,6 +178,7 @@ impl Worker {
             }
         }
         self.idle_said = None;
+        tracing::debug!(object = %key, state = ?pass.state, reason = pass.reason, requests, "pass ended");
         self.lifeline.send(up::Message::Done(done(&key, &pass, requests))).await
     }
 }

@@ -1,1 +1,53 @@
-fn main() {}
+//! `tenure`: one binary, one subcommand for each part of the system and for each thing a person does.
+//!
+//! A worker and a fetcher enter their sandbox before anything else runs, while there is one thread.
+
+mod log;
+mod parts;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "tenure", version, about = "Multi-tenant GitOps for Kubernetes with no cluster-admin anywhere")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Knows the tenants and what is due; spawns the workers
+    Supervisor(parts::SupervisorArgs),
+    /// Fetches sources for everyone; holds no right on the cluster
+    Cache(parts::CacheArgs),
+    /// Reconciles one tenant namespace; started by the supervisor
+    #[command(hide = true)]
+    Worker(parts::WorkerArgs),
+    /// Reads one remote and parses what it sends; started by the cache
+    #[command(hide = true)]
+    Fetcher(parts::FetcherArgs),
+    #[command(flatten)]
+    Person(tenure_cli::Command),
+}
+
+fn main() -> ExitCode {
+    let done = |()| ExitCode::SUCCESS;
+    let result = match Cli::parse().command {
+        Command::Worker(args) => parts::worker(args).map(done),
+        Command::Fetcher(args) => parts::fetcher(args),
+        Command::Supervisor(args) => parts::supervisor(args).map(done),
+        Command::Cache(args) => parts::cache(args).map(done),
+        Command::Person(command) => tenure_cli::run(command).map(done),
+    };
+    result.unwrap_or_else(|error| {
+        report(&error);
+        ExitCode::FAILURE
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a program that failed, for a person or a pod's log")]
+fn report(error: &anyhow::Error) {
+    eprintln!("tenure: {error:#}");
+}

@@ -54,6 +54,19 @@ impl std::fmt::Debug for Installation {
     }
 }
 
+/// `TENURE_KEEP=<directory>` keeps the logs there, for a look after a failure.
+impl Drop for Installation {
+    fn drop(&mut self) {
+        let Some(keep) = std::env::var_os("TENURE_KEEP") else { return };
+        let keep = Path::new(&keep).join(&self.system);
+        for log in ["supervisor.log", "cache.log"] {
+            if fs::create_dir_all(&keep).and_then(|()| fs::copy(self.file(log), keep.join(log))).is_err() {
+                return;
+            }
+        }
+    }
+}
+
 /// What an installation is called and made from.
 #[derive(Debug, Clone, Default)]
 pub struct Options {

@@ -1,0 +1,221 @@
+//! The four parts of the system, as subcommands: flags in, one library function each.
+
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tenure_api::{SYSTEM_NAMESPACE, WORKERS_NAMESPACE};
+use tenure_core::{GoDuration, Name};
+use tenure_sandbox::Profile;
+use tokio_util::sync::CancellationToken;
+
+use crate::log;
+
+/// Flags of `tenure supervisor`.
+#[derive(clap::Args)]
+pub(crate) struct SupervisorArgs {
+    /// The API server
+    #[arg(long, default_value = "https://kubernetes.default.svc")]
+    api_url: String,
+    /// Its CA certificates, PEM
+    #[arg(long, default_value = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")]
+    api_ca: PathBuf,
+    /// The supervisor's own token; read again when it is renewed
+    #[arg(long, default_value = "/var/run/secrets/kubernetes.io/serviceaccount/token")]
+    token_file: PathBuf,
+    /// Where the Tenants are
+    #[arg(long, default_value = SYSTEM_NAMESPACE)]
+    system_namespace: Name,
+    /// Where the workers' ServiceAccounts are
+    #[arg(long, default_value = WORKERS_NAMESPACE)]
+    workers_namespace: Name,
+    /// The source cache, https://host:port; without it no source is fetched
+    #[arg(long, requires = "cache_ca")]
+    cache_url: Option<String>,
+    /// The cache's CA certificates, PEM
+    #[arg(long)]
+    cache_ca: Option<PathBuf>,
+    /// The name in the cache's certificate
+    #[arg(long, default_value = "tenure-cache")]
+    cache_server_name: String,
+    /// Divided among the workers; emptied at start
+    #[arg(long, default_value = "/scratch")]
+    scratch: PathBuf,
+    /// Also keep the issuer's keys in this file, for a cache that mounts no ConfigMap
+    #[arg(long)]
+    issuer_keys_file: Option<PathBuf>,
+    /// Where to serve /healthz, /readyz and /metrics
+    #[arg(long, default_value = "0.0.0.0:8081")]
+    admin: SocketAddr,
+    /// A worker stays awake while something is due within this time
+    #[arg(long, default_value = "2s")]
+    linger: GoDuration,
+}
+
+/// Flags of `tenure cache`.
+#[derive(clap::Args)]
+pub(crate) struct CacheArgs {
+    /// Where workers connect to
+    #[arg(long, default_value = "0.0.0.0:9443")]
+    listen: SocketAddr,
+    /// Where to serve /healthz, /readyz and /metrics
+    #[arg(long, default_value = "0.0.0.0:8081")]
+    admin: SocketAddr,
+    /// Serving certificate, PEM; read again when it changes
+    #[arg(long, default_value = "/tls/tls.crt")]
+    tls_cert: PathBuf,
+    /// Its key, PEM
+    #[arg(long, default_value = "/tls/tls.key")]
+    tls_key: PathBuf,
+    /// The issuer's keys, JWKS; read again when they change
+    #[arg(long, default_value = "/issuer/jwks.json")]
+    issuer_keys: PathBuf,
+    /// The issuer that tokens must name; any that the keys sign for without it
+    #[arg(long)]
+    issuer: Option<String>,
+    /// The namespace that callers' ServiceAccounts must be of
+    #[arg(long, default_value = WORKERS_NAMESPACE)]
+    workers_namespace: Name,
+    /// Objects and artifacts; may be lost at any time
+    #[arg(long, default_value = "/data")]
+    data: PathBuf,
+    /// How long a grant opens an artifact
+    #[arg(long, default_value = "10m")]
+    grant_ttl: GoDuration,
+}
+
+/// Flags of `tenure worker`; given by the supervisor.
+#[derive(clap::Args)]
+pub(crate) struct WorkerArgs {
+    /// The inherited end of the lifeline, as the sandbox numbers it
+    #[arg(long, default_value_t = tenure_sandbox::LIFELINE_FD)]
+    lifeline_fd: i32,
+    /// The only directory that can be written
+    #[arg(long)]
+    scratch: PathBuf,
+    /// For log lines
+    #[arg(long)]
+    home: Option<String>,
+    /// Bytes of memory
+    #[arg(long)]
+    memory: Option<u64>,
+    /// TCP port that may be connected to; all of them when none is given
+    #[arg(long = "port")]
+    ports: Vec<u16>,
+}
+
+/// Flags of `tenure fetcher`; given by the cache.
+#[derive(clap::Args)]
+pub(crate) struct FetcherArgs {
+    /// The inherited socket, as the sandbox numbers it
+    #[arg(long, default_value_t = tenure_sandbox::LIFELINE_FD)]
+    job_fd: i32,
+    /// Directory that can be written
+    #[arg(long = "dir")]
+    dirs: Vec<PathBuf>,
+    /// Bytes of memory
+    #[arg(long)]
+    memory: Option<u64>,
+}
+
+pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
+    log::init(None);
+    crypto()?;
+    let SupervisorArgs { cache_url, cache_ca, cache_server_name, .. } = args;
+    let cache = cache_url.zip(cache_ca).map(|(url, ca_file)| tenure_supervisor::CacheEndpoint {
+        url,
+        ca_file,
+        server_name: cache_server_name,
+    });
+    let config = tenure_supervisor::Config {
+        api_url: args.api_url,
+        api_ca_file: args.api_ca,
+        token_file: args.token_file,
+        system_namespace: args.system_namespace,
+        workers_namespace: args.workers_namespace,
+        cache,
+        scratch: args.scratch,
+        issuer_keys_file: args.issuer_keys_file,
+        admin: args.admin,
+        linger: args.linger.as_duration(),
+        worker: tenure_sandbox::Program::Own,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let cancel = ended_by_signal()?;
+        Ok(tenure_supervisor::run(config, cancel).await?)
+    })
+}
+
+pub(crate) fn cache(args: CacheArgs) -> anyhow::Result<()> {
+    log::init(None);
+    crypto()?;
+    let config = tenure_cache::Config {
+        listen: args.listen,
+        admin_listen: args.admin,
+        tls_cert: args.tls_cert,
+        tls_key: args.tls_key,
+        issuer_keys: args.issuer_keys,
+        issuer: args.issuer,
+        workers_namespace: args.workers_namespace,
+        data_dir: args.data,
+        grant_ttl: args.grant_ttl.as_duration(),
+        fetcher_program: None,
+        limits: tenure_cache::Limits::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let cancel = ended_by_signal()?;
+        Ok(tenure_cache::run(config, cancel).await?)
+    })
+}
+
+pub(crate) fn worker(args: WorkerArgs) -> anyhow::Result<()> {
+    let WorkerArgs { lifeline_fd: _, scratch, home, memory, ports } = args;
+    let mut report = tenure_sandbox::enter(&Profile::worker(&scratch, memory, &ports))?;
+    log::init(home);
+    crypto()?;
+    let lifeline = report.take_lifeline().context("the worker was given no lifeline; it is started by the supervisor")?;
+    let options = tenure_worker::Options { socket: UnixStream::from(lifeline), scratch, sandbox: report.granted };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()?;
+    runtime.block_on(async {
+        let cancel = ended_by_signal()?;
+        Ok(tenure_worker::run(options, cancel).await?)
+    })
+}
+
+pub(crate) fn fetcher(args: FetcherArgs) -> anyhow::Result<ExitCode> {
+    let FetcherArgs { job_fd: _, dirs, memory } = args;
+    crypto()?;
+    Ok(tenure_cache::fetcher_main(dirs, memory))
+}
+
+/// One provider for every TLS connection and signature of the process.
+fn crypto() -> anyhow::Result<()> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("the cryptography provider was installed twice"))
+}
+
+/// A token that ends with SIGTERM or SIGINT.
+fn ended_by_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let cancel = CancellationToken::new();
+    let ended = cancel.clone();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        ended.cancel();
+    });
+    Ok(cancel)
+}
