@@ -197,10 +197,12 @@ impl FromStr for SourceUrl {
 impl fmt::Display for SourceUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://", self.scheme())?;
-        match (&self.user, &self.password) {
-            (Some(user), Some(_)) => write!(f, "{user}:****@")?,
-            (Some(user), None) => write!(f, "{user}@")?,
-            (None, _) => {}
+        match (self.scheme, &self.user, &self.password) {
+            (_, None, _) => {}
+            (Scheme::Ssh, Some(user), None) => write!(f, "{user}@")?,
+            (_, Some(user), Some(_)) => write!(f, "{user}:****@")?,
+            // over http a lone user is most often a token
+            (_, Some(_), None) => f.write_str("****@")?,
         }
         f.write_str(&self.host)?;
         if let Some(port) = self.port {
@@ -243,6 +245,8 @@ mod tests {
         assert_eq!(url.to_string(), "https://bob:****@git.example.com/a.git");
         assert_eq!(url.expose_password(), Some("hunter2"));
         assert!(!url.remote_key().contains("hunter2"));
+        let token: SourceUrl = "https://ghp_hunter2@git.example.com/a.git".parse().expect("valid");
+        assert!(!format!("{token} {token:?} {}", token.remote_key()).contains("hunter2"));
     }
 
     #[test]
