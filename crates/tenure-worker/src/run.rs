@@ -66,7 +66,7 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         worker.running.shutdown().await;
         result
     });
-    served.await
+    Box::pin(served).await
 }
 
 struct Worker {

@@ -143,7 +143,7 @@ impl Index {
         let busy = told(false);
         let open = |entry: &&Entry| {
             let hidden = entry.gone || entry.is_quarantined() || entry.told.is_some();
-            !hidden && !(busy && entry.is_suspect())
+            !(hidden || busy && entry.is_suspect())
         };
         self.objects.values().filter(open).filter_map(when).min()
     }
