@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use serde_json::Value;
+
+use crate::cargo::{list, metadata, text};
 
 /// The level of each crate; from the design.
 const LEVELS: &[(u8, &[&str])] = &[
@@ -49,28 +51,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-#[allow(clippy::disallowed_methods, reason = "a chore may run cargo")]
-fn metadata() -> anyhow::Result<Value> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = std::process::Command::new(cargo)
-        .args(["metadata", "--format-version=1", "--offline"])
-        // The only platform that Tenure runs on; the others' crates need not be on this machine.
-        .args([
-            "--filter-platform",
-            &format!("{}-unknown-linux-gnu", std::env::consts::ARCH),
-        ])
-        .current_dir(crate::generate::root())
-        .output()
-        .context("run cargo metadata")?;
-    if !output.status.success() {
-        bail!(
-            "cargo metadata failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    serde_json::from_slice(&output.stdout).context("read the output of cargo metadata")
-}
-
 /// Normal dependencies of each package, by package id.
 struct Graph<'a> {
     names: BTreeMap<&'a str, &'a str>,
@@ -80,8 +60,6 @@ struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     fn new(metadata: &'a Value) -> Self {
-        let list = |value: &'a Value| value.as_array().map(Vec::as_slice).unwrap_or_default();
-        let text = |value: &'a Value| value.as_str().unwrap_or_default();
         let normal = |dep: &&'a Value| list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null());
         Self {
             names: list(&metadata["packages"])

@@ -1,10 +1,13 @@
 //! Chores of this repository: `cargo xtask <chore>`. One module per chore.
 
+mod cargo;
 mod control_plane;
 mod generate;
 mod image;
 mod layers;
+mod show;
 mod sizes;
+mod test;
 
 use clap::{Parser, Subcommand};
 
@@ -25,8 +28,12 @@ enum Chore {
     Image(image::Args),
     /// Check that dependencies between crates go down only
     Layers,
+    /// Build the programs that the tests run against: a Kubernetes control plane, kubectl
+    Rig,
     /// Check that no Rust file is too long
     Sizes,
+    /// Run every check and every test
+    Test(test::Args),
 }
 
 #[tokio::main]
@@ -36,6 +43,8 @@ async fn main() -> anyhow::Result<()> {
         Chore::Gen(args) => generate::run(&args),
         Chore::Image(args) => image::run(&args),
         Chore::Layers => layers::run(),
+        Chore::Rig => tenure_testkit::rig::Rig::ready().map(drop),
         Chore::Sizes => sizes::run(),
+        Chore::Test(args) => test::run(&args),
     }
 }

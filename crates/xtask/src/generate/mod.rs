@@ -19,7 +19,7 @@ use tenure_api::rights;
 pub(crate) struct Args {
     /// Fail on any difference instead of writing
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
 }
 
 /// File contents by path from the root of the repository.
