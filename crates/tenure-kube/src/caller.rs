@@ -49,8 +49,20 @@ struct Inner {
 pub(crate) enum Identity {
     /// The token's own account; the text names it where the token does not.
     Own(String),
+    /// The same of the supervisor, for itself or to look at a home's metadata.
+    Supervising(String),
     /// A ServiceAccount, impersonated.
     Acting(Account),
+}
+
+impl Identity {
+    /// Audit logs tell by it which part of the system used a worker's token.
+    const fn user_agent(&self) -> &'static str {
+        match self {
+            Self::Supervising(_) => concat!("tenure-supervisor/", env!("CARGO_PKG_VERSION")),
+            Self::Own(_) | Self::Acting(_) => concat!("tenure-worker/", env!("CARGO_PKG_VERSION")),
+        }
+    }
 }
 
 /// What was tried so far for one request.
@@ -80,7 +92,7 @@ impl Caller {
     pub(crate) fn who(&self) -> String {
         match &self.0.identity {
             Identity::Acting(account) => account.username(),
-            Identity::Own(label) => self.0.token.subject().unwrap_or_else(|| label.clone()),
+            Identity::Own(label) | Identity::Supervising(label) => self.0.token.subject().unwrap_or_else(|| label.clone()),
         }
     }
 
@@ -198,7 +210,7 @@ impl Caller {
             .uri(format!("https://{}{path}", self.0.connection.authority()))
             .header(AUTHORIZATION, bearer)
             .header(ACCEPT, call.accept)
-            .header(USER_AGENT, concat!("tenure/", env!("CARGO_PKG_VERSION")));
+            .header(USER_AGENT, self.0.identity.user_agent());
         if let Identity::Acting(account) = &self.0.identity {
             request = request.header("Impersonate-User", account.username());
         }

@@ -7,11 +7,13 @@ use serde_json::Value;
 
 mod kinds;
 mod objects;
+mod policy;
 mod rule;
 mod table;
 
 pub use kinds::{DEFAULT_KINDS, FLUX_KINDS, shared_resource};
 pub use objects::{supervisor_objects, worker_objects};
+pub use policy::{WORKER_POLICY, worker_policies};
 pub use rule::Rule;
 pub use table::{Grant, Identity, Scope, act_as, home, minter, peer, supervisor, table, target};
 

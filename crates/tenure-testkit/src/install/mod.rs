@@ -34,6 +34,8 @@ const TOKEN_SECONDS: i64 = 24 * 3600;
 pub struct Installation {
     system: String,
     workers: String,
+    policy: String,
+    cache_port: u16,
     dir: TempDir,
     client: Client,
     binary: PathBuf,
@@ -114,6 +116,8 @@ impl Installation {
             cache_spec: Spec::new(&binary, dir.path().join("cache.log")),
             system,
             workers,
+            policy: format!("{}{}", rights::WORKER_POLICY, options.suffix),
+            cache_port,
             dir,
             client,
             binary,
@@ -142,6 +146,18 @@ impl Installation {
     #[must_use]
     pub fn workers(&self) -> &str {
         &self.workers
+    }
+
+    /// The name of the admission policy about workers.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    /// Where the cache serves its callers.
+    #[must_use]
+    pub fn cache_url(&self) -> String {
+        format!("https://{}", local(self.cache_port))
     }
 
     /// The program.
@@ -282,6 +298,7 @@ impl Installation {
         self.apply(&[namespace(SYSTEM_NAMESPACE), namespace(WORKERS_NAMESPACE)])
             .await?;
         self.apply(&rights::supervisor_objects(false)).await?;
+        self.apply(&rights::worker_policies(&self.policy, &self.workers)).await?;
         let keys = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": ISSUER_KEYS, "namespace": SYSTEM_NAMESPACE},

@@ -4,7 +4,6 @@
 mod components;
 mod docs;
 mod helm;
-mod policies;
 mod tenants;
 
 use std::collections::BTreeMap;
@@ -85,7 +84,7 @@ fn deploy() -> Files {
         "deploy/components/cache.yaml".into(),
         stream(&components::cache()),
     );
-    let policies = stream(&policies::worker_bindings());
+    let policies = stream(&rights::worker_policies(rights::WORKER_POLICY, tenure_api::WORKERS_NAMESPACE));
     files.insert("deploy/policies/workers.yaml".into(), policies);
     let resources: Vec<_> = files
         .keys()

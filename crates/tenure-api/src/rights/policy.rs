@@ -1,20 +1,25 @@
 //! What RBAC cannot say and admission can.
 
 use serde_json::{Value, json};
-use tenure_api::WORKERS_NAMESPACE;
 
-const NAME: &str = "tenure-worker-bindings";
+/// Name of the admission policy about workers, and of its binding, in `deploy/`.
+pub const WORKER_POLICY: &str = "tenure-worker-bindings";
 
+/// The ValidatingAdmissionPolicy `name` and its binding, for the worker identities in
+/// `workers_namespace`. They are cluster-scoped: each installation of a cluster needs names of its own.
+///
 /// A worker may release its RoleBindings' finalizer, which takes `patch`; and `patch` alone would let it
 /// hand its own rights to somebody else, since it holds them.
-pub(super) fn worker_bindings() -> Vec<Value> {
+#[must_use]
+pub fn worker_policies(name: &str, workers_namespace: &str) -> Vec<Value> {
     let worker =
-        format!("request.userInfo.username.startsWith('system:serviceaccount:{WORKERS_NAMESPACE}:')");
+        format!("request.userInfo.username.startsWith('system:serviceaccount:{workers_namespace}:')");
+    let metadata = json!({"name": name, "labels": {crate::PART_OF: "tenure"}});
     vec![
         json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": NAME, "labels": {"app.kubernetes.io/part-of": "tenure"}},
+            "metadata": metadata.clone(),
             "spec": {
                 "failurePolicy": "Fail",
                 "matchConstraints": {"resourceRules": [{
@@ -33,8 +38,8 @@ pub(super) fn worker_bindings() -> Vec<Value> {
         json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": NAME, "labels": {"app.kubernetes.io/part-of": "tenure"}},
-            "spec": {"policyName": NAME, "validationActions": ["Deny"]},
+            "metadata": metadata,
+            "spec": {"policyName": name, "validationActions": ["Deny"]},
         }),
     ]
 }
