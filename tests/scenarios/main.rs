@@ -1,3 +1,6 @@
-//! The main job, end to end: a tenant commits, its worker applies.
+//! The main job, end to end: a tenant commits, its worker applies. And what a person is told when it
+//! can't be done.
 
 mod article;
+mod bad_input;
+mod world;

@@ -74,7 +74,13 @@ impl Stage {
         fixture.onboard(&self.tenure).await?;
         self.git_secret(&fixture.home, "git-ssh").await?;
         let repo = GitRepo::init(&self.git, &format!("{}.git", fixture.name))?;
-        Ok(Team { stage: self, repo, fixture })
+        Ok(self.team(fixture, repo))
+    }
+
+    /// A tenant that is there already, with its repository.
+    #[must_use]
+    pub fn team(&self, fixture: TenantFixture, repo: GitRepo) -> Team<'_> {
+        Team { stage: self, repo, fixture }
     }
 }
 
@@ -88,6 +94,12 @@ pub struct Team<'a> {
 }
 
 impl Team<'_> {
+    /// The administrator's client.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.stage.client()
+    }
+
     /// The home.
     #[must_use]
     pub fn home(&self) -> &str {
@@ -102,7 +114,8 @@ impl Team<'_> {
         self.repo.commit(files, message)
     }
 
-    /// The GitRepository `app` on this tenant's repository, with `spec` over the usual one.
+    /// The GitRepository `app` on this tenant's repository, with `spec` over the usual one; null takes a
+    /// field away.
     ///
     /// # Errors
     /// When the API server refuses it.
@@ -274,6 +287,7 @@ pub async fn gone(api: &Api<DynamicObject>, name: &str) -> anyhow::Result<()> {
 fn over(mut usual: Value, spec: &Value) -> Value {
     if let (Some(all), Some(more)) = (usual.as_object_mut(), spec.as_object()) {
         all.extend(more.clone());
+        all.retain(|_, value| !value.is_null());
     }
     usual
 }
