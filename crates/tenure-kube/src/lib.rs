@@ -1,9 +1,9 @@
 //! The one way to the API server.
 //!
 //! A client here is always somebody: the worker itself ([`OwnClient`]), a tenant's ServiceAccount
-//! ([`ActingClient`]), a home whose metadata is watched ([`MetadataClient`]) or the supervisor
-//! ([`SupervisorClient`]). They are different types, so that a request of the one cannot be sent
-//! with the rights of the other.
+//! ([`ActingClient`]), a home whose metadata is watched ([`MetadataClient`]), the supervisor
+//! ([`SupervisorClient`]) or who lets go of a home's rights ([`ReleaseClient`]). They are different
+//! types, so that a request of the one cannot be sent with the rights of the other.
 //!
 //! What it refuses:
 //! - plain HTTP, and servers whose certificate the given CA did not sign;
@@ -29,6 +29,7 @@ mod error;
 mod event;
 mod metadata;
 mod own;
+mod release;
 mod resource;
 mod supervisor;
 mod watch;
@@ -41,6 +42,7 @@ pub use error::{Cause, KubeError, RoleRule};
 pub use event::{EventDraft, EventKind, Regarding};
 pub use metadata::{Meta, MetaEvent, MetaStream, MetadataClient};
 pub use own::{FINALIZER, FinalizerChange, OwnClient};
+pub use release::{ReleaseClient, Standing};
 pub use resource::{By, FluxKind, GITREPOSITORY, KUSTOMIZATION, ResourceInfo};
 pub use supervisor::{LeaseLock, LeaseState, Minted, SupervisorClient, TenantEvent, TenantStream};
 pub use watch::{Listing, WatchEvent, WatchStream};

@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     pub(crate) watches: Gauge,
     pub(crate) spawns: Counter,
     pub(crate) restarts: Counter,
+    pub(crate) passes: Counter,
     pub(crate) tokens: Counter,
     oldest_due: Gauge<f64, AtomicU64>,
     /// When the oldest thing of each home that could be worked on became due.
@@ -27,12 +28,14 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("tenure_supervisor");
         let (homes, awake, watches) = (Gauge::default(), Gauge::default(), Gauge::default());
         let (spawns, restarts, tokens) = (Counter::default(), Counter::default(), Counter::default());
+        let passes = Counter::default();
         let oldest_due = Gauge::<f64, AtomicU64>::default();
         registry.register("homes", "Homes of all Tenants", homes.clone());
         registry.register("workers_awake", "Workers that run now", awake.clone());
         registry.register("watches", "Metadata watches that are open", watches.clone());
         registry.register("worker_spawns", "Workers started", spawns.clone());
         registry.register("worker_restarts", "Workers that ended badly", restarts.clone());
+        registry.register("passes", "Passes over an object that workers have ended", passes.clone());
         registry.register("tokens_minted", "Tokens of workers minted", tokens.clone());
         registry.register(
             "oldest_due_age_seconds",
@@ -46,6 +49,7 @@ impl Default for Metrics {
             watches,
             spawns,
             restarts,
+            passes,
             tokens,
             oldest_due,
             due: Mutex::default(),

@@ -58,6 +58,11 @@ impl Owners {
         homes
     }
 
+    /// Whether any Tenant, valid or not, names this home.
+    pub(crate) fn name(&self, home: &Name) -> bool {
+        self.tenants().any(|tenant| names(tenant).any(|name| name == *home))
+    }
+
     /// The homes that `tenant` names and does not have.
     pub(crate) fn lost(&self, tenant: &Tenant) -> Vec<Lost> {
         let homes = self.homes();

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Health};
 use crate::config::{Config, SupervisorError};
-use crate::home::{Home, HomeSpec, Shared};
+use crate::home::{Home, HomeSpec, Releaser, Shared, farewell};
 use crate::issuer;
 use crate::owners::Owners;
 use crate::runtime::ProcessRuntime;
@@ -76,6 +76,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
             program: config.worker.clone(),
             scratch,
         }),
+        releaser: Releaser::default(),
         health: health.clone(),
         linger: config.linger,
         reports,
@@ -107,6 +108,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         cache,
         owners: Owners::default(),
         homes: BTreeMap::new(),
+        former: BTreeMap::new(),
         reports: BTreeMap::new(),
         write_at: None,
         backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
@@ -129,6 +131,8 @@ struct Supervisor {
     cache: Option<CacheEndpoint>,
     owners: Owners,
     homes: BTreeMap<Name, Running>,
+    /// Homes that no Tenant names any more, until their rights are gone.
+    former: BTreeMap<Name, CancellationToken>,
     reports: BTreeMap<Name, Report>,
     /// When statuses are to be written, if something changed.
     write_at: Option<Instant>,
@@ -216,8 +220,14 @@ impl Supervisor {
             if let Some(running) = self.homes.remove(&home) {
                 running.end(&home).await;
             }
+            if !self.owners.name(&home) {
+                self.part_with(home);
+            }
         }
         for (home, spec) in wanted {
+            if let Some(former) = self.former.remove(&home) {
+                former.cancel();
+            }
             match self.homes.get(&home) {
                 Some(running) => {
                     running.spec.send_if_modified(|old| {
@@ -248,6 +258,14 @@ impl Supervisor {
                 task: tokio::spawn(task),
             },
         );
+    }
+
+    fn part_with(&mut self, home: Name) {
+        let cancel = self.stop.child_token();
+        tokio::spawn(farewell(home.clone(), self.shared.clone(), cancel.clone()));
+        if let Some(before) = self.former.insert(home, cancel) {
+            before.cancel();
+        }
     }
 
     /// Writes the statuses that differ from what the server has.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use futures::future::BoxFuture;
 use tenure_core::Name;
@@ -54,6 +55,7 @@ pub(crate) struct ProcessRuntime {
 
 impl Runtime for ProcessRuntime {
     fn start(&self, home: &Name, sandbox: &Sandbox) -> Result<Started, RuntimeError> {
+        let began = Instant::now();
         let scratch = self.scratch.home(home)?;
         let (ours, theirs) = lifeline::pair().map_err(RuntimeError::Lifeline)?;
         let link = Link::serve(ours).map_err(RuntimeError::Lifeline)?;
@@ -78,7 +80,8 @@ impl Runtime for ProcessRuntime {
             output: Output::Inherit,
         };
         let child = tenure_sandbox::spawn(spec)?;
-        tracing::debug!(%home, pid = child.pid(), "worker started");
+        let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::debug!(%home, pid = child.pid(), took_us, "worker started");
         Ok(Started {
             link,
             scratch,

@@ -12,15 +12,33 @@ mod rule;
 mod table;
 
 pub use kinds::{DEFAULT_KINDS, FLUX_KINDS, shared_resource};
-pub use objects::{supervisor_objects, worker_objects};
+pub use objects::{release_objects, supervisor_objects, worker_objects};
 pub use policy::{WORKER_POLICY, worker_policies};
 pub use rule::Rule;
-pub use table::{Grant, Identity, Scope, act_as, home, minter, peer, supervisor, table, target};
+pub use table::{Grant, Identity, Scope, act_as, home, minter, peer, release, supervisor, table, target};
 
-/// Roles, and RoleBindings of the same name, that a home has. They carry
-/// [`crate::WORKER_RIGHTS_FINALIZER`]; the worker takes it off in this order, a binding before its Role,
-/// once nothing else is left to do.
+/// Roles, and RoleBindings of the same name, that a home has. Like the RoleBinding [`RELEASE_ROLE`] they
+/// carry [`crate::WORKER_RIGHTS_FINALIZER`], so that a worker can finish in a namespace that goes away.
 pub const HOME_ROLES: [&str; 3] = [TARGET_ROLE, ACT_AS_ROLE, HOME_ROLE];
+/// Resource and name of what carries the finalizer in a home, in the order of release.
+///
+/// No Role in a home can be released last: who patches the last object needs a Role and a RoleBinding
+/// that both still exist, and without its finalizer a deleted object is gone at once. So the right to
+/// release is a ClusterRole, which outlives the home and, bound nowhere else, grants nothing elsewhere;
+/// its RoleBinding in the home goes last, and by itself.
+pub const RELEASE_ORDER: [(&str, &str); 7] = [
+    ("rolebindings", TARGET_ROLE),
+    ("roles", TARGET_ROLE),
+    ("rolebindings", ACT_AS_ROLE),
+    ("roles", ACT_AS_ROLE),
+    ("rolebindings", HOME_ROLE),
+    ("roles", HOME_ROLE),
+    ("rolebindings", RELEASE_ROLE),
+];
+/// Who may take the finalizer off a home's rights: the ClusterRole, and the RoleBinding in each home.
+pub const RELEASE_ROLE: &str = "tenure:release";
+/// The one ServiceAccount in the workers' namespace that is no home's: no namespace has a dot in its name.
+pub const RELEASE_ACCOUNT: &str = "tenure.release";
 /// The worker's own reads and status writes in its home.
 pub const HOME_ROLE: &str = "tenure:home";
 /// Whom the worker may act as.

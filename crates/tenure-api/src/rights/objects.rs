@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::table::{self, Grant};
-use super::{Impersonation, SUPERVISOR_ACCOUNT};
+use super::{Impersonation, RELEASE_ACCOUNT, RELEASE_ROLE, SUPERVISOR_ACCOUNT};
 use crate::{SYSTEM_NAMESPACE, TENANT_LABEL, Tenant, WORKER_RIGHTS_FINALIZER, WORKERS_NAMESPACE};
 
 /// What the installation grants the supervisor: its ServiceAccount, and a Role and RoleBinding in each of
@@ -29,6 +29,21 @@ pub fn supervisor_objects(pods: bool) -> Vec<Value> {
         ));
     }
     objects
+}
+
+/// Who releases the rights of homes: a ServiceAccount, and a ClusterRole that [`worker_objects`] binds in
+/// each home and that nothing binds for the cluster.
+#[must_use]
+pub fn release_objects() -> Vec<Value> {
+    let part_of = json!({crate::PART_OF: "tenure"});
+    vec![
+        account(WORKERS_NAMESPACE, RELEASE_ACCOUNT, &part_of),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+            "metadata": {"name": RELEASE_ROLE, "labels": part_of},
+            "rules": table::release().rules,
+        }),
+    ]
 }
 
 /// Everything that onboards a Tenant besides the Tenant itself and the tenant's own ServiceAccounts and
@@ -62,6 +77,7 @@ pub fn worker_objects(tenant: &Tenant, impersonation: Impersonation) -> Vec<Valu
             };
             objects.extend(bound(&grant, &place, &own));
         }
+        objects.push(released_by(home, &labels));
     }
     // A target may be shared, so the Role's name says whose it is. A home has its Role already.
     let elsewhere = tenant
@@ -112,6 +128,17 @@ fn account(namespace: &str, name: &str, labels: &Value) -> Value {
         "apiVersion": "v1", "kind": "ServiceAccount",
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "automountServiceAccountToken": false,
+    })
+}
+
+fn released_by(home: &str, labels: &Value) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {
+            "name": RELEASE_ROLE, "namespace": home, "labels": labels, "finalizers": [WORKER_RIGHTS_FINALIZER],
+        },
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": RELEASE_ROLE},
+        "subjects": [{"kind": "ServiceAccount", "name": RELEASE_ACCOUNT, "namespace": WORKERS_NAMESPACE}],
     })
 }
 

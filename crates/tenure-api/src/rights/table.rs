@@ -1,7 +1,7 @@
 use super::kinds::by_group;
 use super::{
     ACT_AS_ROLE, DEFAULT_KINDS, FLUX_KINDS, HOME_ROLE, HOME_ROLES, Impersonation, MINTER_ROLE, PEER_ROLE,
-    Rule, SUPERVISOR_ROLE, TARGET_ROLE, shared_resource,
+    RELEASE_ROLE, Rule, SUPERVISOR_ROLE, TARGET_ROLE, shared_resource,
 };
 use crate::{ISSUER_KEYS, Peer, Profile, SOURCE_GROUP, TENURE_GROUP, Tenant};
 
@@ -17,6 +17,8 @@ pub enum Identity {
     Supervisor,
     /// A home's ServiceAccount in the workers' namespace.
     Worker,
+    /// The ServiceAccount that releases the rights of a home at its end.
+    Release,
     /// The source cache: no token.
     Cache,
     /// The parent of the workers: no token.
@@ -67,6 +69,7 @@ pub fn table(tenant: &Tenant, impersonation: Impersonation) -> Vec<Grant> {
     if let Some(first) = tenant.spec.peers.first() {
         grants.push(peer(&[first]));
     }
+    grants.push(release());
     let nothing = |identity, why| Grant {
         identity,
         role: "",
@@ -163,7 +166,6 @@ pub fn home(tenant: &Tenant, home: &str) -> Grant {
         &["events"],
         &["create", "patch"],
     ));
-    rules.push(Rule::new(&[RBAC_GROUP], &["roles", "rolebindings"], &["patch"]).named(&HOME_ROLES));
     if tenant.spec.profile == Profile::Compat {
         let verbs: &[&str] = if tenant.spec.watch_secrets {
             &["get", "list", "watch"]
@@ -177,7 +179,7 @@ pub fn home(tenant: &Tenant, home: &str) -> Grant {
         role: HOME_ROLE,
         scope: Scope::Home,
         rules,
-        why: "It reads its home's Flux objects and what they name, writes their status and events, and at the end releases its own Roles.",
+        why: "It reads its home's Flux objects and what they name, and writes their status and events.",
     }
 }
 
@@ -242,5 +244,19 @@ pub fn peer(peers: &[&Peer]) -> Grant {
         scope: Scope::Peer,
         rules: peers.iter().filter_map(rule).collect(),
         why: "It waits for, or builds from, one object of a namespace that consents.",
+    }
+}
+
+/// Who takes the finalizer off a home's rights, once its last object is gone or its Tenant is. Not the
+/// worker: its account may be deleted together with its rights.
+#[must_use]
+pub fn release() -> Grant {
+    let names: Vec<_> = HOME_ROLES.into_iter().chain([RELEASE_ROLE]).collect();
+    Grant {
+        identity: Identity::Release,
+        role: RELEASE_ROLE,
+        scope: Scope::Home,
+        rules: vec![Rule::new(&[RBAC_GROUP], &["roles", "rolebindings"], &["get", "patch"]).named(&names)],
+        why: "It lets go of these objects when they are deleted and nobody needs them any more; a ClusterRole, bound in homes alone.",
     }
 }

@@ -51,6 +51,7 @@ fn onboarding_the_articles_tenant_makes_these_objects_and_no_other() {
             "RoleBinding flux-system/tenure:act-as",
             "Role flux-system/tenure:target",
             "RoleBinding flux-system/tenure:target",
+            "RoleBinding flux-system/tenure:release",
             "Role default/tenure:target:dev-team",
             "RoleBinding default/tenure:target:dev-team",
         ]
@@ -164,21 +165,34 @@ fn the_supervisor_can_read_no_secret_and_write_no_role() {
 }
 
 #[test]
-fn a_homes_roles_outlive_its_other_objects_and_the_worker_can_release_them() {
-    let objects = worker_objects(&article(), Impersonation::Constrained);
-    for object in &objects {
+fn a_homes_rights_outlive_its_other_objects() {
+    for object in &worker_objects(&article(), Impersonation::Constrained) {
         let at_home = object["metadata"]["namespace"] == "flux-system";
         assert_eq!(
             object["metadata"]["finalizers"] == json!([crate::WORKER_RIGHTS_FINALIZER]),
             at_home
         );
+        let known = |(resource, name): &(&str, &str)| {
+            let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
+            *resource == format!("{kind}s") && object["metadata"]["name"] == *name
+        };
+        assert_eq!(RELEASE_ORDER.iter().any(known), at_home, "{object}");
     }
-    let release = rules_on(&objects, "rolebindings");
-    let own = release
-        .iter()
-        .find(|rule| rule["verbs"] == json!(["patch"]))
-        .expect("a rule");
-    assert_eq!(own["resourceNames"], json!(HOME_ROLES));
+}
+
+#[test]
+fn a_worker_may_not_touch_a_role_and_who_releases_may_touch_nothing_else() {
+    let worker: Vec<_> = worker_objects(&article(), Impersonation::Constrained)
+        .into_iter()
+        .filter(|object| object["metadata"]["name"] == HOME_ROLE)
+        .collect();
+    assert!(rules_on(&worker, "roles").is_empty());
+    let release = release().rules;
+    assert_eq!(release.len(), 1);
+    assert_eq!(release[0].resource_names, ["tenure:target", "tenure:act-as", "tenure:home", "tenure:release"]);
+    assert_eq!(RELEASE_ORDER.last(), Some(&("rolebindings", RELEASE_ROLE)), "its own right goes last");
+    let cluster_wide = release_objects().into_iter().filter(|object| object["kind"] == "ClusterRoleBinding");
+    assert_eq!(cluster_wide.count(), 0, "the ClusterRole alone grants nothing");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One home: its watches, its tokens and its worker, in one task that owns them all.
 
+mod rights;
 mod spec;
 mod worker;
 
@@ -24,6 +25,7 @@ use crate::tenant_status::Report;
 use crate::tokens::Held;
 use crate::worker_state::{State, WorkerState};
 
+pub(crate) use rights::{Releaser, farewell};
 pub(crate) use spec::HomeSpec;
 use worker::Worker;
 
@@ -37,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) client: SupervisorClient,
     pub(crate) connection: Connection,
     pub(crate) runtime: Box<dyn Runtime>,
+    pub(crate) releaser: Releaser,
     pub(crate) health: Arc<Health>,
     pub(crate) linger: Duration,
     pub(crate) reports: mpsc::Sender<(Name, Report)>,
@@ -57,6 +60,7 @@ pub(crate) struct Home {
     cell: Option<TokenCell>,
     watches: SelectAll<futures::stream::BoxStream<'static, (FluxKind, MetaEvent)>>,
     worker: Option<Worker>,
+    rights: rights::Rights,
     /// What is wrong with the onboarding, by what found it.
     trouble: BTreeMap<&'static str, String>,
     listed: std::collections::BTreeSet<&'static str>,
@@ -78,6 +82,7 @@ impl Home {
             cell: None,
             watches: SelectAll::new(),
             worker: None,
+            rights: rights::Rights::default(),
             trouble: BTreeMap::new(),
             listed: std::collections::BTreeSet::new(),
             last_error: None,
@@ -130,6 +135,7 @@ impl Home {
         self.start_if_due().await;
         self.tell();
         self.close_if_finished();
+        self.mind_rights().await;
         let waiting = self.worker.is_none() && self.wants_worker() && self.state.may_start(now);
         self.shared
             .health
@@ -151,6 +157,7 @@ impl Home {
         if let Some(deadline) = self.worker.as_ref().and_then(Worker::deadline) {
             wake = wake.min(deadline);
         }
+        wake = self.look_at_rights().map_or(wake, |look| wake.min(look));
         // A worker that runs says itself when there is room for more.
         let may_act = self
             .worker
@@ -244,6 +251,8 @@ impl Home {
             MetaEvent::Reset(all) => {
                 self.index.reset(kind, all);
                 self.listed.insert(kind.kind);
+                self.rights.over = false;
+                self.rights.doubt();
                 None
             }
             MetaEvent::Applied(meta) => {
@@ -252,9 +261,14 @@ impl Home {
             }
             MetaEvent::Deleted(meta) => {
                 self.index.delete(kind, &meta.name);
+                self.rights.doubt();
                 None
             }
-            MetaEvent::Forbidden(error) => Some(error.to_string()),
+            MetaEvent::Forbidden(_) if self.rights.over => return,
+            MetaEvent::Forbidden(error) => {
+                self.trouble.insert("rights", self.cure("what its watches need"));
+                Some(error.to_string())
+            }
             MetaEvent::KindMissing => Some(format!(
                 "the API server does not serve {}; install its CRD",
                 kind.kind
@@ -268,6 +282,9 @@ impl Home {
             Some(trouble) => self.trouble.insert(kind.kind, trouble),
             None => self.trouble.remove(kind.kind),
         };
+        if self.trouble.keys().eq(["rights"].iter()) && !self.rights.over {
+            self.rights.doubt();
+        }
     }
 
     /// Tells the status of the Tenant what changed.

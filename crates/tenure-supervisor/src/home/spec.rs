@@ -1,7 +1,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use serde_json::Value;
 use tenure_api::Tenant;
+use tenure_api::rights::{Impersonation, worker_objects};
 use tenure_core::{Name, Secret};
 use tenure_proto::lifeline::{
     Account, CacheEndpoint, Cluster, Limits, Profile, SourcePolicy, SourceSecret, Start,
@@ -15,6 +17,8 @@ pub(crate) struct HomeSpec {
     pub(crate) tenant: String,
     pub(crate) suspended: bool,
     pub(crate) sandbox: Sandbox,
+    /// Resource and name of the Roles and RoleBindings that the home should have.
+    pub(crate) rights: Vec<(String, String)>,
     /// The start message, but for memo and scratch directory.
     pub(crate) start: Start,
 }
@@ -60,6 +64,7 @@ impl HomeSpec {
         Self {
             tenant: tenant.name().to_owned(),
             suspended: spec.suspend,
+            rights: rights(tenant, home, cluster.constrained_impersonation),
             sandbox: Sandbox {
                 memory: Some(limits.memory_bytes).filter(|bytes| *bytes > 0),
                 ports,
@@ -85,6 +90,18 @@ impl HomeSpec {
     pub(crate) fn has_cache(&self) -> bool {
         self.start.cache.is_some()
     }
+}
+
+fn rights(tenant: &Tenant, home: &Name, constrained: bool) -> Vec<(String, String)> {
+    let impersonation = if constrained { Impersonation::Constrained } else { Impersonation::Legacy };
+    let text = |object: &Value, at| object.pointer(at).and_then(Value::as_str).map(str::to_owned);
+    let of_home = |object: &Value| {
+        let here = text(object, "/metadata/namespace").as_deref() == Some(home.as_str());
+        let ours = here && object.pointer("/metadata/finalizers").is_some();
+        let kind = text(object, "/kind").filter(|_| ours)?.to_lowercase();
+        Some((format!("{kind}s"), text(object, "/metadata/name")?))
+    };
+    worker_objects(tenant, impersonation).iter().filter_map(of_home).collect()
 }
 
 /// The port of an `https` URL.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tenure_proto::lifeline::{Drain, Ready, down, up};
+use tenure_proto::lifeline::{Drain, Outcome, Ready, down, up};
 use tokio::time::Instant;
 
 use super::Home;
@@ -135,7 +135,13 @@ impl Home {
         match message {
             up::Message::Ready(ready) => self.greet(ready),
             up::Message::Done(done) => {
+                self.shared.health.metrics.passes.inc();
                 self.index.done(&done, now);
+                match done.outcome() {
+                    Outcome::Gone => self.rights.doubt(),
+                    Outcome::Failed => self.rights.suspect(),
+                    _ => {}
+                }
                 if !self.index.has_blame() {
                     self.state.forgive();
                     self.last_error = None;

@@ -63,27 +63,19 @@ impl ControlPlane {
     /// # Errors
     /// As [`ControlPlane::kubectl`].
     pub async fn kubectl_with_input(&self, args: &[&str], input: &str) -> anyhow::Result<String> {
-        let mut command = self.kubectl_command(args).await?;
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let input = input.to_owned();
-        tokio::task::spawn_blocking(move || {
-            let mut child = command.spawn()?;
-            let mut stdin = child.stdin.take().context("no standard input")?;
-            let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-            let output = child.wait_with_output()?;
-            let _ = writer.join();
-            if !output.status.success() {
-                bail!(
-                    "{command:?} failed: {}",
-                    String::from_utf8_lossy(&output.stderr).trim()
-                );
-            }
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        })
-        .await?
+        fed(self.kubectl_command(args).await?, input).await
+    }
+
+    /// Runs the product's own command line as the administrator, with a text on its standard input, and
+    /// returns what it printed.
+    ///
+    /// # Errors
+    /// When it fails; the message carries what it wrote on standard error.
+    pub async fn tenure(&self, args: &[&str], input: &str) -> anyhow::Result<String> {
+        let binary = tokio::task::spawn_blocking(crate::tenure_binary).await??;
+        let mut command = program(binary);
+        command.env("KUBECONFIG", self.kubeconfig_path()).args(args);
+        fed(command, input).await
     }
 
     async fn kubectl_command(&self, args: &[&str]) -> anyhow::Result<Command> {
@@ -188,4 +180,28 @@ impl TempNamespace {
         })
         .await
     }
+}
+
+/// Runs to the end with a text on standard input.
+async fn fed(mut command: Command, input: &str) -> anyhow::Result<String> {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let input = input.to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut child = command.spawn()?;
+        let mut stdin = child.stdin.take().context("no standard input")?;
+        let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+        let output = child.wait_with_output()?;
+        let _ = writer.join();
+        if !output.status.success() {
+            bail!(
+                "{command:?} failed: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    })
+    .await?
 }

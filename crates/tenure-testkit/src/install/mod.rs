@@ -78,6 +78,8 @@ pub struct Options {
     pub binary: Option<PathBuf>,
     /// Log filter of both programs.
     pub log: Option<String>,
+    /// Whether API server and cache are reached as `localhost` and not by address.
+    pub by_name: bool,
 }
 
 impl Installation {
@@ -95,6 +97,15 @@ impl Installation {
             },
         )
         .await
+    }
+
+    /// The same, where API server and cache are known to the programs as `localhost`.
+    ///
+    /// # Errors
+    /// As [`Installation::start`].
+    pub async fn start_by_name(plane: &ControlPlane) -> anyhow::Result<Self> {
+        let suffix = format!("-{:08x}", rand::random::<u32>());
+        Self::start_with(plane, Options { suffix, by_name: true, ..Options::default() }).await
     }
 
     /// The same with `options`.
@@ -298,6 +309,7 @@ impl Installation {
         self.apply(&[namespace(SYSTEM_NAMESPACE), namespace(WORKERS_NAMESPACE)])
             .await?;
         self.apply(&rights::supervisor_objects(false)).await?;
+        self.apply(&rights::release_objects()).await?;
         self.apply(&rights::worker_policies(&self.policy, &self.workers)).await?;
         let keys = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
@@ -354,13 +366,14 @@ impl Installation {
         for directory in ["data", "keys", "scratch"] {
             fs::create_dir_all(self.file(directory))?;
         }
+        let named = |url: String| if options.by_name { url.replace("127.0.0.1", "localhost") } else { url };
         let flags = [
-            ("--api-url", plane.endpoint()?.url),
+            ("--api-url", named(plane.endpoint()?.url)),
             ("--api-ca", self.path("api-ca.crt")),
             ("--token-file", self.path("token")),
             ("--system-namespace", self.system.clone()),
             ("--workers-namespace", self.workers.clone()),
-            ("--cache-url", format!("https://{}", local(cache))),
+            ("--cache-url", named(format!("https://{}", local(cache)))),
             ("--cache-ca", self.path("cache-ca.crt")),
             ("--scratch", self.path("scratch")),
             ("--issuer-keys-file", self.path("keys/jwks.json")),

@@ -32,7 +32,7 @@ fn rights_page() -> String {
     }});
     let tenant = serde_json::from_value(sample).unwrap_or_default();
     let mut page =
-        format!("{NOTE}# Rights\n\nEverything that Tenure's identities may do. There is no ClusterRole.\n");
+        format!("{NOTE}# Rights\n\nEverything that Tenure's identities may do. There is no ClusterRoleBinding.\n");
     for grant in rights::table(&tenant, Impersonation::Constrained) {
         section(&mut page, &grant);
     }

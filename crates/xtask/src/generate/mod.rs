@@ -76,6 +76,7 @@ fn deploy() -> Files {
         "deploy/rbac/supervisor.yaml".into(),
         stream(&rights::supervisor_objects(false)),
     );
+    files.insert("deploy/rbac/release.yaml".into(), stream(&rights::release_objects()));
     files.insert(
         "deploy/components/supervisor.yaml".into(),
         stream(&components::supervisor()),
@@ -84,7 +85,10 @@ fn deploy() -> Files {
         "deploy/components/cache.yaml".into(),
         stream(&components::cache()),
     );
-    let policies = stream(&rights::worker_policies(rights::WORKER_POLICY, tenure_api::WORKERS_NAMESPACE));
+    let policies = stream(&rights::worker_policies(
+        rights::WORKER_POLICY,
+        tenure_api::WORKERS_NAMESPACE,
+    ));
     files.insert("deploy/policies/workers.yaml".into(), policies);
     let resources: Vec<_> = files
         .keys()
