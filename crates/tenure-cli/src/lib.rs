@@ -5,6 +5,7 @@
 
 mod build;
 mod cluster;
+mod release;
 mod tenant;
 mod uninstall;
 

@@ -1,4 +1,5 @@
 //! `tenure tenant rights`: the objects that let a worker act for a tenant, from the Tenant alone.
+//! `tenure tenant release`: the end of a home that has no worker any more.
 
 use std::fs;
 use std::io::Read as _;
@@ -13,6 +14,18 @@ use tenure_api::rights::{Impersonation, worker_objects};
 pub enum Command {
     /// Print the worker's ServiceAccount, Roles and RoleBindings for a Tenant, ready for kubectl apply
     Rights(Rights),
+    /// Let a former home's objects go: take Tenure's finalizers off them and leave what they applied
+    Release(Release),
+}
+
+/// Flags of `tenure tenant release`.
+#[derive(clap::Args)]
+pub struct Release {
+    /// The namespace that no Tenant names any more, or whose worker cannot work
+    namespace: String,
+    /// The kubeconfig's context
+    #[arg(long)]
+    context: Option<String>,
 }
 
 /// Flags of `tenure tenant rights`.
@@ -27,7 +40,20 @@ pub struct Rights {
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
-    let Command::Rights(args) = command;
+    match command {
+        Command::Rights(args) => rights(&args),
+        Command::Release(args) => crate::runtime()?.block_on(release(args)),
+    }
+}
+
+async fn release(args: Release) -> anyhow::Result<()> {
+    let client = crate::cluster::client(args.context).await?;
+    let freed = crate::release::release(&client, &args.namespace).await?;
+    crate::say(&format!("{freed} objects in '{}' are free of Tenure's finalizers; what they applied stays.", args.namespace));
+    Ok(())
+}
+
+fn rights(args: &Rights) -> anyhow::Result<()> {
     let text = read(&args.file)?;
     let impersonation = if args.legacy_impersonation { Impersonation::Legacy } else { Impersonation::Constrained };
     crate::say(render(&text, impersonation)?.trim_end());

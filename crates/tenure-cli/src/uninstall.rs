@@ -9,13 +9,19 @@ use std::io::{BufRead as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams};
 use kube::{Client, ResourceExt as _};
-use serde_json::json;
-use tenure_api::{FINALIZER, KUSTOMIZE_GROUP, SOURCE_GROUP, SYSTEM_NAMESPACE, TENANT_LABEL, TENURE_GROUP, Tenant, WORKER_RIGHTS_FINALIZER, WORKERS_NAMESPACE};
+use tenure_api::rights::{RELEASE_ROLE, WORKER_POLICY};
+use tenure_api::{SYSTEM_NAMESPACE, TENANT_LABEL, TENURE_GROUP, Tenant, WORKERS_NAMESPACE};
 
 use crate::cluster::{api, client};
+use crate::release::{FLUX, listed, release};
 use crate::say;
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+const ADMISSION: &str = "admissionregistration.k8s.io";
+/// How long a namespace, or the programs, may take to go.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Flags of `tenure uninstall`.
 #[derive(clap::Args)]
@@ -43,10 +49,6 @@ pub struct Args {
     workers_namespace: String,
 }
 
-/// What a Flux object is called in the API.
-const FLUX: [(&str, &str, &str); 2] =
-    [(KUSTOMIZE_GROUP, "Kustomization", "kustomizations"), (SOURCE_GROUP, "GitRepository", "gitrepositories")];
-
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let client = client(args.context.clone()).await?;
     let tenants = tenants(&client, &args.system_namespace).await?;
@@ -66,12 +68,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     let system = args.system_namespace.as_str();
     remove_programs(&client, system).await?;
-    release(&client, &homes).await?;
+    for home in &homes {
+        release(&client, home).await?;
+    }
     remove_rights(&client, &tenants).await?;
     remove_tenants(&client, system, &tenants).await?;
-    for namespace in [args.workers_namespace.as_str(), system] {
-        delete(&api(&client, "", "v1", "Namespace", "namespaces", None), namespace).await?;
-    }
+    remove_cluster_wide(&client, &args.workers_namespace).await?;
+    remove_namespaces(&client, &[args.workers_namespace.as_str(), system]).await?;
     say("Tenure is removed. The CustomResourceDefinitions stay; delete them by hand once nothing uses them.");
     Ok(())
 }
@@ -101,15 +104,14 @@ async fn prune_homes(client: &Client, homes: &[String], timeout: Duration) -> an
     let deadline = Instant::now() + timeout;
     for home in homes {
         let kustomizations = api(client, group, "v1", kind, plural, Some(home));
-        let all = kustomizations.list(&ListParams::default()).await?;
-        for object in &all {
+        for object in listed(&kustomizations, &ListParams::default()).await? {
             delete(&kustomizations, &object.name_any()).await?;
         }
     }
     for home in homes {
         let kustomizations = api(client, group, "v1", kind, plural, Some(home));
         loop {
-            let left = kustomizations.list(&ListParams::default()).await?.items;
+            let left = listed(&kustomizations, &ListParams::default()).await?;
             if left.is_empty() {
                 say(&format!("pruned '{home}'"));
                 break;
@@ -131,45 +133,15 @@ async fn prune_homes(client: &Client, homes: &[String], timeout: Duration) -> an
 async fn remove_programs(client: &Client, system: &str) -> anyhow::Result<()> {
     let deployments = api(client, "apps", "v1", "Deployment", "deployments", Some(system));
     let pods = api(client, "", "v1", "Pod", "pods", Some(system));
+    // as `flux check` knows them
     let ours = ListParams::default().labels("app.kubernetes.io/part-of=flux");
     for deployment in deployments.list(&ours).await? {
         delete(&deployments, &deployment.name_any()).await?;
     }
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + PATIENCE;
     while !pods.list(&ours).await?.items.is_empty() {
         anyhow::ensure!(Instant::now() < deadline, "the pods in '{system}' do not end; nothing else was removed");
         tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    Ok(())
-}
-
-async fn release(client: &Client, homes: &[String]) -> anyhow::Result<()> {
-    for home in homes {
-        for (group, kind, plural) in FLUX {
-            let objects = api(client, group, "v1", kind, plural, Some(home));
-            without(&objects, FINALIZER, &ListParams::default()).await?;
-        }
-        for (kind, plural) in [("Role", "roles"), ("RoleBinding", "rolebindings")] {
-            let objects = api(client, "rbac.authorization.k8s.io", "v1", kind, plural, Some(home));
-            without(&objects, WORKER_RIGHTS_FINALIZER, &ListParams::default().labels(TENANT_LABEL)).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Takes our finalizer, and no other, off every object that has it.
-async fn without(objects: &Api<DynamicObject>, finalizer: &str, which: &ListParams) -> anyhow::Result<()> {
-    for object in objects.list(which).await? {
-        let kept: Vec<_> = object.finalizers().iter().filter(|one| *one != finalizer).collect();
-        if kept.len() == object.finalizers().len() {
-            continue;
-        }
-        let patch = json!({"metadata": {"finalizers": kept, "resourceVersion": object.resource_version()}});
-        let name = object.name_any();
-        objects
-            .patch(&name, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .with_context(|| format!("failed to release the finalizer of '{name}'"))?;
     }
     Ok(())
 }
@@ -181,8 +153,8 @@ async fn remove_rights(client: &Client, tenants: &[Tenant]) -> anyhow::Result<()
         let which = ListParams::default().labels(&format!("{TENANT_LABEL}={}", tenant.name()));
         for namespace in places {
             for (kind, plural) in [("RoleBinding", "rolebindings"), ("Role", "roles")] {
-                let objects = api(client, "rbac.authorization.k8s.io", "v1", kind, plural, Some(&namespace));
-                for object in objects.list(&which).await? {
+                let objects = api(client, RBAC, "v1", kind, plural, Some(&namespace));
+                for object in listed(&objects, &which).await? {
                     delete(&objects, &object.name_any()).await?;
                 }
             }
@@ -195,6 +167,47 @@ async fn remove_tenants(client: &Client, system: &str, tenants: &[Tenant]) -> an
     let objects = api(client, TENURE_GROUP, "v1alpha1", "Tenant", "tenants", Some(system));
     for tenant in tenants {
         delete(&objects, tenant.name()).await?;
+    }
+    Ok(())
+}
+
+/// The ClusterRole goes with the last home of the cluster, the admission policy with its installation.
+async fn remove_cluster_wide(client: &Client, workers: &str) -> anyhow::Result<()> {
+    let bindings = api(client, RBAC, "v1", "RoleBinding", "rolebindings", None);
+    let homes = ListParams::default().fields(&format!("metadata.name={RELEASE_ROLE}"));
+    if listed(&bindings, &homes).await?.is_empty() {
+        delete(&api(client, RBAC, "v1", "ClusterRole", "clusterroles", None), RELEASE_ROLE).await?;
+    }
+    let policies =
+        api(client, ADMISSION, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", None);
+    let bindings =
+        api(client, ADMISSION, "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", None);
+    for policy in listed(&policies, &ListParams::default()).await? {
+        let name = policy.name_any();
+        let ours = policy.data.to_string().contains(&format!(":serviceaccount:{workers}:"));
+        if name.starts_with(WORKER_POLICY) && ours {
+            delete(&bindings, &name).await?;
+            delete(&policies, &name).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn remove_namespaces(client: &Client, names: &[&str]) -> anyhow::Result<()> {
+    let namespaces = api(client, "", "v1", "Namespace", "namespaces", None);
+    for name in names {
+        delete(&namespaces, name).await?;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    for name in names {
+        while let Some(left) = namespaces.get_opt(name).await? {
+            anyhow::ensure!(
+                Instant::now() < deadline,
+                "namespace '{name}' does not go: {}",
+                left.data.pointer("/status/conditions").cloned().unwrap_or_default()
+            );
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
     Ok(())
 }
