@@ -3,6 +3,8 @@
 //! A worker and a fetcher enter their sandbox before anything else runs, while there is one thread.
 
 mod log;
+#[cfg(test)]
+mod manifests;
 mod parts;
 
 use std::process::ExitCode;

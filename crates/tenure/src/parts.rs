@@ -121,6 +121,22 @@ pub(crate) struct FetcherArgs {
     memory: Option<u64>,
 }
 
+#[cfg(test)]
+impl SupervisorArgs {
+    /// Files and directories that a pod must mount.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        [&self.api_ca, &self.token_file, &self.scratch].into_iter().chain(&self.cache_ca).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+impl CacheArgs {
+    /// Files and directories that a pod must mount.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        [&self.tls_cert, &self.tls_key, &self.issuer_keys, &self.data].into_iter().cloned().collect()
+    }
+}
+
 pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
     log::init(None);
     crypto()?;

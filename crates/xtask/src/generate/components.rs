@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 use tenure_api::rights::SUPERVISOR_ACCOUNT;
-use tenure_api::{
-    CACHE_CONTROL_AUDIENCE, CACHE_TLS, FLUX_VERSION, ISSUER_KEYS, SYSTEM_NAMESPACE, WORKERS_NAMESPACE,
-};
+use tenure_api::{CACHE_TLS, FLUX_VERSION, ISSUER_KEYS, SYSTEM_NAMESPACE, WORKERS_NAMESPACE};
 
 /// The image that manifests name; the chart makes it a value.
 pub(super) const IMAGE: &str = concat!("tenure:v", env!("CARGO_PKG_VERSION"));
@@ -111,40 +109,32 @@ fn network_policy(name: &str, ports: &[u16]) -> Value {
     })
 }
 
-/// The supervisor's pod: one container with the token, one without it that forks the workers.
+/// The supervisor's pod: one container, which forks the workers; they lose its token before they start.
 pub(super) fn supervisor() -> Vec<Value> {
-    let token = "/var/run/secrets/kubernetes.io/serviceaccount";
-    let supervisor = container(
-        "supervisor",
-        &[
-            "supervisor".to_owned(),
-            format!("--admin-listen=0.0.0.0:{ADMIN_PORT}"),
-            "--stage=/run/tenure/stage.sock".to_owned(),
-        ],
-        "128Mi",
-        &json!([
-            {"name": "run", "mountPath": "/run/tenure"},
-            {"name": "token", "mountPath": token, "readOnly": true},
-        ]),
-    );
-    let stage = container(
-        "stage",
-        &["stage".to_owned(), "--listen=/run/tenure/stage.sock".to_owned()],
-        "2Gi",
-        &json!([{"name": "run", "mountPath": "/run/tenure"}, {"name": "scratch", "mountPath": "/tmp"}]),
-    );
+    let args = [
+        "supervisor".to_owned(),
+        format!("--admin=0.0.0.0:{ADMIN_PORT}"),
+        format!("--system-namespace={SYSTEM_NAMESPACE}"),
+        format!("--workers-namespace={WORKERS_NAMESPACE}"),
+        format!("--cache-url=https://{CACHE}.{SYSTEM_NAMESPACE}.svc:{CACHE_PORT}"),
+        "--cache-ca=/etc/tenure/cache-ca/ca.crt".to_owned(),
+        format!("--cache-server-name={CACHE}"),
+        "--scratch=/scratch".to_owned(),
+    ];
+    let mounts = json!([
+        {"name": "cache-ca", "mountPath": "/etc/tenure/cache-ca", "readOnly": true},
+        {"name": "scratch", "mountPath": "/scratch"},
+        {"name": "token", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true},
+    ]);
     let volumes = json!([
-        {"name": "run", "emptyDir": {}},
+        // Only the certificate: the key beside it is the cache's.
+        {"name": "cache-ca", "secret": {
+            "secretName": CACHE_TLS, "items": [{"key": "ca.crt", "path": "ca.crt"}],
+        }},
         {"name": "scratch", "emptyDir": {}},
         {"name": "token", "projected": {"sources": [
             {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
-            {"serviceAccountToken": {
-                "path": "cache-token", "audience": CACHE_CONTROL_AUDIENCE, "expirationSeconds": 3600,
-            }},
             {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-            {"downwardAPI": {"items": [
-                {"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}},
-            ]}},
         ]}},
     ]);
     let ports = json!([{"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"}]);
@@ -152,7 +142,7 @@ pub(super) fn supervisor() -> Vec<Value> {
         deployment(
             SUPERVISOR_ACCOUNT,
             SUPERVISOR_ACCOUNT,
-            &[probed(supervisor, &ports), stage],
+            &[probed(container("supervisor", &args, "2Gi", &mounts), &ports)],
             &volumes,
         ),
         network_policy(SUPERVISOR_ACCOUNT, &[ADMIN_PORT]),
@@ -164,15 +154,15 @@ pub(super) fn cache() -> Vec<Value> {
     let args = [
         "cache".to_owned(),
         format!("--listen=0.0.0.0:{CACHE_PORT}"),
-        format!("--admin-listen=0.0.0.0:{ADMIN_PORT}"),
+        format!("--admin=0.0.0.0:{ADMIN_PORT}"),
         "--tls-cert=/etc/tenure/tls/tls.crt".to_owned(),
         "--tls-key=/etc/tenure/tls/tls.key".to_owned(),
-        "--issuer-keys=/etc/tenure/issuer/keys.json".to_owned(),
+        "--issuer-keys=/etc/tenure/issuer/jwks.json".to_owned(),
         format!("--workers-namespace={WORKERS_NAMESPACE}"),
-        "--data-dir=/var/lib/tenure".to_owned(),
+        "--data=/data".to_owned(),
     ];
     let mounts = json!([
-        {"name": "data", "mountPath": "/var/lib/tenure"},
+        {"name": "data", "mountPath": "/data"},
         {"name": "scratch", "mountPath": "/tmp"},
         {"name": "tls", "mountPath": "/etc/tenure/tls", "readOnly": true},
         {"name": "issuer-keys", "mountPath": "/etc/tenure/issuer", "readOnly": true},
