@@ -2,6 +2,7 @@
 
 mod cargo;
 mod control_plane;
+mod demo;
 mod generate;
 mod image;
 mod layers;
@@ -22,6 +23,8 @@ struct Cli {
 enum Chore {
     /// A Kubernetes control plane of your own on this machine
     ControlPlane(control_plane::Args),
+    /// Show Tenure at work on this machine
+    Demo(demo::Args),
     /// Write deploy/, helm/, tenants/ and docs/reference/ from the tables in tenure-api
     Gen(generate::Args),
     /// Pack the program as a container image, an OCI layout directory
@@ -40,6 +43,7 @@ enum Chore {
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
         Chore::ControlPlane(args) => control_plane::run(args).await,
+        Chore::Demo(args) => demo::run(args).await,
         Chore::Gen(args) => generate::run(&args),
         Chore::Image(args) => image::run(&args),
         Chore::Layers => layers::run(),

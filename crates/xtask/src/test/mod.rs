@@ -84,12 +84,22 @@ fn logged(mut command: Command, log: &Path) -> anyhow::Result<String> {
     let said = String::from_utf8_lossy(&fs::read(log)?).into_owned();
     if !status.success() {
         bail!(
-            "{}\n{command:?} ended with {status}; all of it is in {}",
+            "{}\n{} ended with {status}; all of it is in {}",
             last_lines(&said, 120),
+            spelled(&command),
             log.display()
         );
     }
     Ok(counted(&said))
+}
+
+/// The command as a person would type it.
+fn spelled(command: &Command) -> String {
+    let words: Vec<_> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy())
+        .collect();
+    words.join(" ")
 }
 
 fn last_lines(text: &str, most: usize) -> String {
