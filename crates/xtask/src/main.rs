@@ -1,6 +1,7 @@
 //! Chores of this repository: `cargo xtask <chore>`. One module per chore.
 
 mod cargo;
+mod bench;
 mod control_plane;
 mod demo;
 mod generate;
@@ -21,6 +22,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Measure Tenure on this machine against its own bounds, and write docs/src/benchmarks.md
+    Bench(bench::Args),
     /// A Kubernetes control plane of your own on this machine
     ControlPlane(control_plane::Args),
     /// Show Tenure at work on this machine
@@ -42,6 +45,7 @@ enum Chore {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
+        Chore::Bench(args) => bench::run(args).await,
         Chore::ControlPlane(args) => control_plane::run(args).await,
         Chore::Demo(args) => demo::run(args).await,
         Chore::Gen(args) => generate::run(&args),

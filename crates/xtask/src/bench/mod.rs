@@ -1,0 +1,112 @@
+//! `cargo xtask bench`: what Tenure costs on this machine, measured against the bounds it set itself.
+//!
+//! Real parts only: a control plane, an SSH server for Git, an installation with an optimised binary.
+//! Nothing here fails because something is slow: a figure over its bound is reported as such.
+
+mod awake;
+mod cold;
+mod figure;
+mod floor;
+mod homes;
+mod noop;
+mod page;
+mod policy;
+mod process;
+mod program;
+mod requests;
+mod stage;
+mod wakes;
+mod world;
+mod write;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+
+use figure::Section;
+use stage::Stage;
+use world::World;
+
+/// How long any one step may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+#[derive(Parser)]
+pub(crate) struct Args {
+    /// Applications in all: Kustomizations
+    #[arg(long, default_value_t = 100)]
+    apps: usize,
+    /// Tenants that they belong to
+    #[arg(long, default_value_t = 10)]
+    tenants: usize,
+    /// Objects that each application applies
+    #[arg(long, default_value_t = 4)]
+    objects: usize,
+    /// A GitRepository for each application instead of one for each tenant
+    #[arg(long)]
+    source_per_app: bool,
+    /// Worker starts that are timed
+    #[arg(long, default_value_t = 30)]
+    wakes: usize,
+    /// Dormant homes that are added to see what one costs; counts in rising order
+    #[arg(long, value_delimiter = ',', default_values_t = [50, 100, 200])]
+    homes: Vec<usize>,
+    /// The program, built before; built with the profile `fast` when it is not given
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// The page with the markers between which the figures are written
+    #[arg(long, default_value = "docs/src/benchmarks.md")]
+    page: PathBuf,
+    /// Print only
+    #[arg(long)]
+    no_page: bool,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        args.apps >= 1 && args.tenants >= 1,
+        "at least one application and one tenant"
+    );
+    let binary = match &args.binary {
+        Some(binary) => std::path::absolute(binary)?,
+        None => program::build()?,
+    };
+    let began = Instant::now();
+    say("starting the control plane");
+    let mut stage = Stage::start(binary).await?;
+    say("onboarding tenants and creating applications, the supervisor stopped");
+    let world = World::create(&stage, &args).await?;
+    let mut sections: Vec<Section> = Vec::new();
+    say("from a cold start to Ready");
+    sections.extend(cold::measure(&mut stage, &world).await?);
+    say("the floor: the same objects by a bare loop");
+    let ready = sections
+        .first()
+        .and_then(|section| section.seconds)
+        .unwrap_or_default();
+    sections.push(floor::measure(&stage, &world, ready).await?);
+    say("passes with nothing to do");
+    sections.push(noop::measure(&mut stage).await?);
+    say("waking workers one at a time");
+    sections.push(wakes::measure(&mut stage, &world, args.wakes).await?);
+    say("workers kept awake");
+    sections.push(awake::measure(&mut stage, &world).await?);
+    say("dormant homes");
+    sections.push(homes::measure(&mut stage, &world, &args.homes).await?);
+    let text = page::text(&args, &sections, began.elapsed());
+    print(&text);
+    if !args.no_page {
+        page::write(&args.page, &text)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "a run of minutes must not look like a hang")]
+fn say(line: &str) {
+    eprintln!("bench: {line}");
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the person who asked")]
+fn print(text: &str) {
+    println!("{text}");
+}

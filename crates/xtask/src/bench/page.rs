@@ -1,0 +1,94 @@
+//! The generated part of the page on benchmarks.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::Args;
+use super::figure::Section;
+
+const BEGIN: &str = "<!-- figures: written by `cargo xtask bench` -->";
+const END: &str = "<!-- end of figures -->";
+
+pub(super) fn text(args: &Args, sections: &[Section], took: Duration) -> String {
+    let mut text = String::new();
+    let source = if args.source_per_app {
+        " --source-per-app"
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        text,
+        "`cargo xtask bench --apps {} --tenants {} --objects {}{source}`, {:.0} s, on {}.\n",
+        args.apps,
+        args.tenants,
+        args.objects,
+        took.as_secs_f64(),
+        machine()
+    );
+    let parts: Vec<_> = sections.iter().map(Section::markdown).collect();
+    text.push_str(&parts.join("\n"));
+    text
+}
+
+/// Cores, memory, kernel, the day.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = memory.lines().find_map(|line| {
+        line.strip_prefix("MemTotal:")?
+            .split_whitespace()
+            .next()?
+            .parse::<f64>()
+            .ok()
+    });
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or_default();
+    format!(
+        "{cores} cores, {:.0} GiB of memory, Linux {}, {}; load average at the end {load}",
+        kib.unwrap_or_default() / 1024.0 / 1024.0,
+        kernel.trim(),
+        jiff::Zoned::now().date(),
+    )
+}
+
+/// Replaces what is between the markers; a page without them gets them at its end.
+pub(super) fn write(page: &Path, text: &str) -> anyhow::Result<()> {
+    let old = if page.exists() {
+        fs::read_to_string(page).with_context(|| format!("read {}", page.display()))?
+    } else {
+        "# Benchmarks\n".to_owned()
+    };
+    fs::write(page, replaced(&old, text)).with_context(|| format!("write {}", page.display()))
+}
+
+fn replaced(old: &str, text: &str) -> String {
+    let part = format!("{BEGIN}\n\n{}\n\n{END}", text.trim_end());
+    match old
+        .split_once(BEGIN)
+        .and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)))
+    {
+        Some((head, tail)) => format!("{head}{part}{tail}"),
+        None => format!("{}\n\n{part}\n", old.trim_end()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_markers_is_replaced() {
+        let once = replaced("# Benchmarks\n\nHow to read.\n", "one");
+        let twice = replaced(&format!("{once}\nAfter.\n"), "two");
+        assert!(
+            twice.starts_with("# Benchmarks\n\nHow to read.\n") && twice.ends_with("\nAfter.\n"),
+            "{twice}"
+        );
+        assert!(twice.contains("two") && !twice.contains("one"), "{twice}");
+    }
+}
