@@ -20,6 +20,8 @@ use crate::resource::{By, FluxKind};
 
 /// The finalizer of every reconciled kind, as Flux names it.
 pub const FINALIZER: &str = "finalizers.fluxcd.io";
+/// How often a write that met another writer is tried.
+const ATTEMPTS: usize = 5;
 
 /// A worker as itself, in its home and nowhere else: reads of the home, status, finalizers, events,
 /// and questions about itself. It has no way to write a tenant's object.
@@ -87,40 +89,35 @@ impl OwnClient {
             .await
     }
 
-    /// Adds or removes [`FINALIZER`], provided the object is still at `resource_version`. Gives the
-    /// object as it is now; `None` when it is gone. Sends nothing but a read when nothing changes.
+    /// Adds or removes [`FINALIZER`] on `object`, as it was last seen; an object that has moved on since
+    /// is read again. Gives the object as it is now; `None` when it is gone. Sends nothing when
+    /// nothing changes.
     ///
     /// # Errors
-    /// A conflict when the object has moved on; otherwise as the server says.
+    /// A conflict when other writers are always faster; otherwise as the server says.
     pub async fn patch_finalizers(
         &self,
         kind: FluxKind,
         name: &Name,
-        resource_version: &str,
+        object: &Value,
         change: FinalizerChange,
     ) -> Result<Option<Value>, KubeError> {
-        let Some(object) = self.get(kind, name).await? else {
-            return Ok(None);
-        };
-        let old = object
-            .pointer("/metadata/finalizers")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        let mut new = old.clone();
-        new.retain(|entry| entry.as_str() != Some(FINALIZER));
-        if change == FinalizerChange::Add {
-            if old.len() != new.len() {
+        let mut object = object.clone();
+        for attempt in 1.. {
+            let Some(patch) = finalizers_patch(&object, change) else {
                 return Ok(Some(object));
+            };
+            let call = self.body(Call::patch(self.flux(kind).named(name)), MERGE_PATCH, &patch)?;
+            match self.caller.optional(&call).await {
+                Err(error) if error.is_conflict() && attempt < ATTEMPTS => {}
+                answer => return answer,
             }
-            new.push(FINALIZER.into());
-        } else if old.len() == new.len() {
-            return Ok(Some(object));
+            match self.get(kind, name).await? {
+                Some(now) => object = now,
+                None => return Ok(None),
+            }
         }
-        let patch = json!({"metadata": {"finalizers": new, "resourceVersion": resource_version}});
-        self.caller
-            .optional(&self.body(Call::patch(self.flux(kind).named(name)), MERGE_PATCH, &patch)?)
-            .await
+        Ok(None)
     }
 
     /// Merges `status_patch` into the object's `status`, as `field_manager`; with `resource_version`
@@ -319,8 +316,44 @@ impl OwnClient {
     }
 }
 
+/// What to merge into `object`, under its resourceVersion; nothing when it is as wanted.
+fn finalizers_patch(object: &Value, change: FinalizerChange) -> Option<Value> {
+    let old = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    let mut new = old.cloned().unwrap_or_default();
+    let there = new.iter().any(|entry| entry.as_str() == Some(FINALIZER));
+    match (change, there) {
+        (FinalizerChange::Add, false) => new.push(FINALIZER.into()),
+        (FinalizerChange::Remove, true) => new.retain(|entry| entry.as_str() != Some(FINALIZER)),
+        (FinalizerChange::Add, true) | (FinalizerChange::Remove, false) => return None,
+    }
+    let version = object.pointer("/metadata/resourceVersion");
+    Some(json!({"metadata": {"finalizers": new, "resourceVersion": version}}))
+}
+
 /// `data` of a Secret or ConfigMap.
 #[derive(Default, Deserialize)]
 struct Data {
     data: Option<BTreeMap<String, String>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finalizer_is_patched_only_when_that_changes_something_and_others_stay() {
+        let object = |finalizers: Value| json!({"metadata": {"resourceVersion": "7", "finalizers": finalizers}});
+        let patched = |finalizers: Value, change| {
+            let patch = finalizers_patch(&object(finalizers), change)?;
+            assert_eq!(patch["metadata"]["resourceVersion"], "7", "no write over another's");
+            Some(patch["metadata"]["finalizers"].clone())
+        };
+        use FinalizerChange::{Add, Remove};
+        assert_eq!(patched(Value::Null, Add), Some(json!([FINALIZER])));
+        assert_eq!(patched(json!(["x"]), Add), Some(json!(["x", FINALIZER])));
+        assert_eq!(patched(json!([FINALIZER]), Add), None);
+        assert_eq!(patched(json!([FINALIZER, "x"]), Remove), Some(json!(["x"])));
+        assert_eq!(patched(json!([FINALIZER]), Remove), Some(json!([])));
+        assert_eq!(patched(json!(["x"]), Remove), None);
+    }
 }

@@ -31,8 +31,7 @@ pub(crate) async fn drop_finalizer(kind: FluxKind, key: &ObjectKey, effects: &Ef
 
 async fn change(kind: FluxKind, key: &ObjectKey, effects: &Effects, change: FinalizerChange) -> Result<(), KubeError> {
     let Some(object) = effects.snapshot.get(key) else { return Ok(()) };
-    let version = object.pointer("/metadata/resourceVersion").and_then(serde_json::Value::as_str).unwrap_or_default();
-    match effects.own.patch_finalizers(kind, &key.name, version, change).await {
+    match effects.own.patch_finalizers(kind, &key.name, &object, change).await {
         Ok(Some(object)) => effects.snapshot.put(key.clone(), object),
         Ok(None) => effects.snapshot.remove(key),
         Err(error) if error.is_not_found() => effects.snapshot.remove(key),
