@@ -4,7 +4,10 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("proto");
-    let files = ["tenure/lifeline/v1/lifeline.proto", "tenure/source/v1/source.proto"];
+    let files = [
+        "tenure/lifeline/v1/lifeline.proto",
+        "tenure/source/v1/source.proto",
+    ];
     for file in files {
         println!("cargo::rerun-if-changed=proto/{file}");
     }

@@ -16,18 +16,32 @@ use tenure_api::rights::SUPERVISOR_ACCOUNT;
 /// A client of the running cache with this token.
 pub(crate) fn client(tenure: &Installation, token: Option<Secret>) -> anyhow::Result<SourceClient> {
     let ca = std::fs::read(tenure.dir().join("cache-ca.crt"))?;
-    Ok(SourceClient::new(&tenure.cache_url(), &ca, "tenure-cache", Arc::new(move || token.clone()))?)
+    Ok(SourceClient::new(
+        &tenure.cache_url(),
+        &ca,
+        "tenure-cache",
+        Arc::new(move || token.clone()),
+    )?)
 }
 
 /// A client with the cache token that the worker of a home would have.
-pub(crate) async fn worker(plane: &ControlPlane, tenure: &Installation, home: &str) -> anyhow::Result<SourceClient> {
-    let token = plane.token_for((tenure.workers(), home), Some(CACHE_AUDIENCE), 600).await?;
+pub(crate) async fn worker(
+    plane: &ControlPlane,
+    tenure: &Installation,
+    home: &str,
+) -> anyhow::Result<SourceClient> {
+    let token = plane
+        .token_for((tenure.workers(), home), Some(CACHE_AUDIENCE), 600)
+        .await?;
     client(tenure, Some(token))
 }
 
 /// Waits until a caller is let in; its keys may be newer than the cache's file.
 pub(crate) async fn let_in(caller: &SourceClient) -> anyhow::Result<()> {
-    until("the cache to accept a token", PATIENCE, || async { Ok(caller.release("https://h/x".into()).await?) }).await
+    until("the cache to accept a token", PATIENCE, || async {
+        Ok(caller.release("https://h/x".into()).await?)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,18 +56,27 @@ async fn the_cache_lets_workers_in_and_answers_everybody_else_alike() -> anyhow:
     for (account, audience) in [
         ((workers, fixture.home.as_str()), None),
         ((workers, fixture.home.as_str()), Some(CACHE_CONTROL_AUDIENCE)),
-        ((fixture.home.as_str(), fixture.account.as_str()), Some(CACHE_AUDIENCE)),
+        (
+            (fixture.home.as_str(), fixture.account.as_str()),
+            Some(CACHE_AUDIENCE),
+        ),
         ((fixture.home.as_str(), "default"), Some(CACHE_AUDIENCE)),
         ((system, SUPERVISOR_ACCOUNT), Some(CACHE_AUDIENCE)),
         ((system, SUPERVISOR_ACCOUNT), None),
     ] {
         let token = stage.plane.token_for(account, audience, 600).await?;
-        let error = client(&stage.tenure, Some(token))?.release("https://h/x".into()).await.err();
+        let error = client(&stage.tenure, Some(token))?
+            .release("https://h/x".into())
+            .await
+            .err();
         let error = error.with_context(|| format!("{account:?} with {audience:?} was let in"))?;
         ensure!(matches!(error, SourceError::TokenRefused), "{account:?}: {error}");
         answers.insert(error.to_string());
     }
-    let error = client(&stage.tenure, Some(Secret::from("none".to_owned())))?.release("https://h/x".into()).await.err();
+    let error = client(&stage.tenure, Some(Secret::from("none".to_owned())))?
+        .release("https://h/x".into())
+        .await
+        .err();
     answers.insert(error.context("no token was let in")?.to_string());
     ensure!(answers.len() == 1, "the answers tell refusals apart: {answers:?}");
     Ok(())
@@ -65,10 +88,17 @@ fn resolve(url: &str, identity: &str, known_hosts: &str) -> ResolveRequest {
         known_hosts: known_hosts.as_bytes().to_vec(),
         ..Ssh::default()
     };
-    let spec = GitSpec { url: url.to_owned(), r#ref: Some(git_spec::Ref::Branch("main".into())), ..GitSpec::default() };
+    let spec = GitSpec {
+        url: url.to_owned(),
+        r#ref: Some(git_spec::Ref::Branch("main".into())),
+        ..GitSpec::default()
+    };
     ResolveRequest {
         spec: Some(resolve_request::Spec::Git(spec)),
-        credential: Some(Credential { kind: Some(credential::Kind::Ssh(ssh)), ..Credential::default() }),
+        credential: Some(Credential {
+            kind: Some(credential::Kind::Ssh(ssh)),
+            ..Credential::default()
+        }),
         ..ResolveRequest::default()
     }
 }
@@ -102,19 +132,36 @@ async fn a_grant_opens_nothing_to_another_home() -> anyhow::Result<()> {
     for (what, grant, digest) in [
         ("another's grant", grant.clone(), digest),
         ("no grant", Secret::new(Vec::new()), digest),
-        ("an invented grant", Secret::new(vec![7; grant.expose().len()]), digest),
+        (
+            "an invented grant",
+            Secret::new(vec![7; grant.expose().len()]),
+            digest,
+        ),
         ("what does not exist", grant, unknown),
     ] {
         let mut stolen = Vec::new();
-        let error = thief.fetch(&grant, digest, artifact.size, &mut stolen).await.err();
+        let error = thief
+            .fetch(&grant, digest, artifact.size, &mut stolen)
+            .await
+            .err();
         let error = error.with_context(|| format!("{what} opened the artifact"))?;
-        ensure!(stolen.is_empty() && matches!(error, SourceError::Stale(_)), "{what}: {error}");
+        ensure!(
+            stolen.is_empty() && matches!(error, SourceError::Stale(_)),
+            "{what}: {error}"
+        );
         answers.insert(error.to_string());
     }
     ensure!(answers.len() == 1, "the answers tell refusals apart: {answers:?}");
     let (strange, public) = stage.git.authorized_keypair(Access::All)?;
     stage.git.revoke(&public)?;
-    let error = thief.resolve(resolve(&url, &strange, &known_hosts)).await.err().context("resolved without a right")?;
-    ensure!(error.to_string().contains("denied") || !error.cache_down(), "the remote decides: {error}");
+    let error = thief
+        .resolve(resolve(&url, &strange, &known_hosts))
+        .await
+        .err()
+        .context("resolved without a right")?;
+    ensure!(
+        error.to_string().contains("denied") || !error.cache_down(),
+        "the remote decides: {error}"
+    );
     Ok(())
 }

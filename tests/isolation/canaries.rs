@@ -21,9 +21,17 @@ async fn talkative() -> anyhow::Result<Stage> {
     let plane = ControlPlane::shared().await?;
     let log = "trace,rustls=info,h2=info,hyper=info,hyper_util=info,tower=info";
     let suffix = format!("-{:08x}", std::process::id());
-    let options = Options { suffix, log: Some(log.to_owned()), ..Options::default() };
+    let options = Options {
+        suffix,
+        log: Some(log.to_owned()),
+        ..Options::default()
+    };
     let tenure = Installation::start_with(&plane, options).await?;
-    Ok(Stage { plane, tenure, git: SshGitServer::start().await? })
+    Ok(Stage {
+        plane,
+        tenure,
+        git: SshGitServer::start().await?,
+    })
 }
 
 /// All that we ever say about a home, and where we keep what we fetched with a credential.
@@ -31,7 +39,10 @@ async fn places(stage: &Stage, home: &str) -> anyhow::Result<Vec<Place>> {
     let mut places = vec![
         Place::text("the supervisor's log", stage.tenure.supervisor_log()),
         Place::text("the cache's log", stage.tenure.cache_log()),
-        Place::text("the supervisor's metrics", stage.tenure.supervisor_metrics().await?),
+        Place::text(
+            "the supervisor's metrics",
+            stage.tenure.supervisor_metrics().await?,
+        ),
         Place::text("the cache's metrics", stage.tenure.cache_metrics().await?),
     ];
     for namespace in [home, stage.tenure.system()] {
@@ -40,8 +51,15 @@ async fn places(stage: &Stage, home: &str) -> anyhow::Result<Vec<Place>> {
         places.push(Place::text(format!("events of {namespace}"), events));
     }
     for kinds in ["kustomizations,gitrepositories", "tenants,leases,configmaps"] {
-        let namespace = if kinds.starts_with("kust") { home } else { stage.tenure.system() };
-        let text = stage.plane.kubectl(&["get", kinds, "-n", namespace, "-o", "json"]).await?;
+        let namespace = if kinds.starts_with("kust") {
+            home
+        } else {
+            stage.tenure.system()
+        };
+        let text = stage
+            .plane
+            .kubectl(&["get", kinds, "-n", namespace, "-o", "json"])
+            .await?;
         places.push(Place::text(kinds, text));
     }
     Ok(places)
@@ -72,15 +90,31 @@ async fn no_secret_of_a_tenant_is_in_anything_that_we_write() -> anyhow::Result<
     let team = stage.tenant(TenantFixture::new("canaries")).await?;
     let home = team.home().to_owned();
     let (identity, _) = stage.git.authorized_keypair(Access::All)?;
-    let key = identity.lines().nth(2).context("a key of several lines")?.to_owned();
-    secret(&stage, &home, "git-ssh", json!({"identity": identity, "known_hosts": stage.git.known_hosts()?})).await?;
+    let key = identity
+        .lines()
+        .nth(2)
+        .context("a key of several lines")?
+        .to_owned();
+    secret(
+        &stage,
+        &home,
+        "git-ssh",
+        json!({"identity": identity, "known_hosts": stage.git.known_hosts()?}),
+    )
+    .await?;
 
     let https = HttpsGitServer::start().await?;
     https.set_password("user", PASSWORD);
     let repo = GitRepo::init(&https, "app.git")?;
     repo.commit(&[("a.txt", Some("a"))], "A file")?;
     for (name, password) in [("good", PASSWORD), ("bad", WRONG)] {
-        secret(&stage, &home, name, json!({"username": "user", "password": password, "ca.crt": https.ca()})).await?;
+        secret(
+            &stage,
+            &home,
+            name,
+            json!({"username": "user", "password": password, "ca.crt": https.ca()}),
+        )
+        .await?;
         let source = json!({
             "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
             "metadata": {"name": name, "namespace": home},
@@ -92,7 +126,9 @@ async fn no_secret_of_a_tenant_is_in_anything_that_we_write() -> anyhow::Result<
     let fine = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "fine"}, "stringData": {"password": IN_GIT},
     });
-    let broken = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: broken}}\nstringData: {{password: [{BROKEN}\n");
+    let broken = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: broken}}\nstringData: {{password: [{BROKEN}\n"
+    );
     let not_base64 = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "raw"}, "data": {"password": format!("!{IN_GIT}!")},
     });
@@ -111,15 +147,28 @@ async fn no_secret_of_a_tenant_is_in_anything_that_we_write() -> anyhow::Result<
     }
     team.ready("GitRepository", "good").await?;
     team.ready("Kustomization", "fine").await?;
-    for (kind, name) in [("GitRepository", "bad"), ("Kustomization", "broken"), ("Kustomization", "raw")] {
+    for (kind, name) in [
+        ("GitRepository", "bad"),
+        ("Kustomization", "broken"),
+        ("Kustomization", "raw"),
+    ] {
         let message = failed(&team, kind, name).await?;
         ensure!(!message.is_empty(), "{kind} {name} says why");
     }
-    let written = stage.plane.kubectl(&["get", "secret", "fine", "-n", &home, "-o", "json"]).await?;
-    ensure!(find(&[Place::text("the Secret", written)], IN_GIT).len() == 1, "it was applied");
+    let written = stage
+        .plane
+        .kubectl(&["get", "secret", "fine", "-n", &home, "-o", "json"])
+        .await?;
+    ensure!(
+        find(&[Place::text("the Secret", written)], IN_GIT).len() == 1,
+        "it was applied"
+    );
 
     let mut places = places(&stage, &home).await?;
-    ensure!(find(&places, &home).len() >= 4, "we have said something about the home");
+    ensure!(
+        find(&places, &home).len() >= 4,
+        "we have said something about the home"
+    );
     for canary in [PASSWORD, WRONG, IN_GIT, BROKEN, &key] {
         assert_absent(&places, canary);
     }

@@ -31,9 +31,13 @@ impl Overpowered {
             .filter(|object| object["metadata"]["labels"][tenure_api::TENANT_LABEL].is_null())
             .collect();
         stage.tenure.apply(&others).await?;
-        stage.tenure.apply(&worker_objects(&decoded, impersonation)).await?;
+        stage
+            .tenure
+            .apply(&worker_objects(&decoded, impersonation))
+            .await?;
         let elsewhere = stage.plane.temp_namespace("elsewhere").await?.name().to_owned();
-        let subjects = json!([{"kind": "ServiceAccount", "name": fixture.account, "namespace": fixture.home}]);
+        let subjects =
+            json!([{"kind": "ServiceAccount", "name": fixture.account, "namespace": fixture.home}]);
         let (role, version) = (format!("isolation-{}", fixture.name), format!("{RBAC}/v1"));
         let more = [
             json!({
@@ -52,7 +56,13 @@ impl Overpowered {
         stage.tenure.apply(&more).await?;
         let worker = Caller::account(&stage.plane, stage.tenure.workers(), &fixture.home).await?;
         let tenant = Caller::account(&stage.plane, &fixture.home, &fixture.account).await?;
-        Ok(Self { stage, fixture, elsewhere, worker, tenant })
+        Ok(Self {
+            stage,
+            fixture,
+            elsewhere,
+            worker,
+            tenant,
+        })
     }
 
     fn user(&self) -> String {
@@ -72,7 +82,10 @@ impl Overpowered {
     /// The cluster-scoped objects would outlive the test.
     async fn clean(self) -> anyhow::Result<()> {
         let name = format!("isolation-{}", self.fixture.name);
-        self.stage.plane.kubectl(&["delete", "clusterrole,clusterrolebinding", &name]).await?;
+        self.stage
+            .plane
+            .kubectl(&["delete", "clusterrole,clusterrolebinding", &name])
+            .await?;
         Ok(())
     }
 }
@@ -83,7 +96,10 @@ async fn a_worker_gets_nothing_from_what_its_tenants_account_may_do_elsewhere() 
     for ask in there.beyond() {
         there.tenant.answered(None, &ask, 200).await?;
         let message = there.worker.forbidden(Some(&there.user()), &ask).await?;
-        ensure!(message.contains("impersonate-on:serviceaccount:list"), "refused for another reason: {message}");
+        ensure!(
+            message.contains("impersonate-on:serviceaccount:list"),
+            "refused for another reason: {message}"
+        );
     }
     there.clean().await
 }
@@ -111,12 +127,29 @@ async fn acting_mints_no_token_opens_no_stream_and_neither_gets_nor_creates() ->
         "spec": {"containers": [{"name": "c", "image": "i"}]},
     });
     let as_tenant = there.user();
-    there.worker.answered(Some(&as_tenant), &Ask::apply(&at("configmaps", "kept"), map("kept")), 201).await?;
-    there.worker.answered(Some(&as_tenant), &Ask::apply(&at("pods", "p"), pod), 201).await?;
+    there
+        .worker
+        .answered(
+            Some(&as_tenant),
+            &Ask::apply(&at("configmaps", "kept"), map("kept")),
+            201,
+        )
+        .await?;
+    there
+        .worker
+        .answered(Some(&as_tenant), &Ask::apply(&at("pods", "p"), pod), 201)
+        .await?;
 
-    let streams = ["p/exec?command=id&stdout=true", "p/attach?stdout=true", "p/portforward?ports=80"];
+    let streams = [
+        "p/exec?command=id&stdout=true",
+        "p/attach?stdout=true",
+        "p/portforward?ports=80",
+    ];
     let mut asks = vec![
-        Ask::post(at("serviceaccounts", &format!("{}/token", there.fixture.account)), token),
+        Ask::post(
+            at("serviceaccounts", &format!("{}/token", there.fixture.account)),
+            token,
+        ),
         Ask::get(at("pods", "p/proxy/")),
         Ask::post(at("pods", "p/proxy/"), json!({})),
         Ask::get(at("pods", "p/log")),
@@ -133,16 +166,29 @@ async fn acting_mints_no_token_opens_no_stream_and_neither_gets_nor_creates() ->
     }
     for ask in &asks {
         let message = there.worker.forbidden(Some(&as_tenant), ask).await?;
-        ensure!(message.contains("impersonate-on:serviceaccount:"), "{ask} is refused for another reason: {message}");
+        ensure!(
+            message.contains("impersonate-on:serviceaccount:"),
+            "{ask} is refused for another reason: {message}"
+        );
     }
     // Most of them are the account's own right, so it was impersonation that stopped the worker.
     let mut allowed = 0;
     for ask in &asks {
         allowed += usize::from(there.tenant.ask(ask).await?.code != 403);
     }
-    ensure!(allowed >= 12, "the account itself may do {allowed} of {}", asks.len());
+    ensure!(
+        allowed >= 12,
+        "the account itself may do {allowed} of {}",
+        asks.len()
+    );
 
-    there.worker.answered(Some(&as_tenant), &Ask::get(collection("configmaps", home)), 200).await?;
-    there.worker.answered(Some(&as_tenant), &Ask::delete(at("configmaps", "kept")), 200).await?;
+    there
+        .worker
+        .answered(Some(&as_tenant), &Ask::get(collection("configmaps", home)), 200)
+        .await?;
+    there
+        .worker
+        .answered(Some(&as_tenant), &Ask::delete(at("configmaps", "kept")), 200)
+        .await?;
     there.clean().await
 }

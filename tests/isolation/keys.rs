@@ -15,7 +15,10 @@ async fn tokens_of_a_new_key_are_accepted_and_those_of_a_removed_key_are_not() -
     let mut stage = Stage::alone().await?;
     let home = TenantFixture::new("rotated");
     home.onboard(&stage.tenure).await?;
-    let first = stage.plane.token_for((stage.tenure.workers(), &home.home), Some(CACHE_AUDIENCE), 3600).await?;
+    let first = stage
+        .plane
+        .token_for((stage.tenure.workers(), &home.home), Some(CACHE_AUDIENCE), 3600)
+        .await?;
     let first = client(&stage.tenure, Some(first))?;
     let_in(&first).await?;
 
@@ -38,7 +41,10 @@ async fn tokens_of_a_new_key_are_accepted_and_those_of_a_removed_key_are_not() -
     for old in [&first, &second] {
         until("a token of a removed key to be refused", PATIENCE, || async {
             let answer = old.release("https://h/x".into()).await;
-            ensure!(matches!(answer, Err(SourceError::TokenRefused)), "it is {answer:?}");
+            ensure!(
+                matches!(answer, Err(SourceError::TokenRefused)),
+                "it is {answer:?}"
+            );
             Ok(())
         })
         .await?;
@@ -57,7 +63,8 @@ async fn a_home_goes_on_when_the_issuers_key_changes() -> anyhow::Result<()> {
         let team = stage.tenant(fixture.clone()).await?;
         team.commit(&[("map.yaml", Some(&map("before")))], "Before")?;
         team.git_repository(&json!({})).await?;
-        team.kustomization("app", &json!({"targetNamespace": team.home()})).await?;
+        team.kustomization("app", &json!({"targetNamespace": team.home()}))
+            .await?;
         team.ready("Kustomization", "app").await?;
         team.repo
     };

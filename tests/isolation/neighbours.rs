@@ -27,7 +27,10 @@ async fn a_worker_is_refused_every_verb_on_every_kind_next_door() -> anyhow::Res
     let tenants = [user(&here.home, &here.account), user(&there.home, &there.account)];
     let mut asked = 0;
     for kind in kinds() {
-        for ask in reads(&kind, &there.home).into_iter().chain(writes(&kind, &there.home)) {
+        for ask in reads(&kind, &there.home)
+            .into_iter()
+            .chain(writes(&kind, &there.home))
+        {
             worker.forbidden(None, &ask).await?;
             for tenant in &tenants {
                 worker.forbidden(Some(tenant), &ask).await?;
@@ -48,7 +51,10 @@ async fn the_profile_decides_what_a_worker_reads_of_its_homes_secrets() -> anyho
     let stage = Stage::start().await?;
     for (spec, codes) in [
         (json!({"profile": "compat"}), [200, 403, 403]),
-        (json!({"profile": "compat", "watchSecrets": true}), [200, 200, 200]),
+        (
+            json!({"profile": "compat", "watchSecrets": true}),
+            [200, 200, 200],
+        ),
         (json!({"profile": "strict"}), [403, 403, 403]),
     ] {
         let fixture = TenantFixture::new("reader").with(&spec);
@@ -85,7 +91,12 @@ async fn a_worker_writes_nothing_when_the_header_is_lost() -> anyhow::Result<()>
         let apply = Ask::apply(&path, map);
         worker.forbidden(None, &apply).await?;
         let made = worker.acting(&tenant, &apply).await?;
-        ensure!(made.code == 201, "with the header it is {} {}", made.code, made.message());
+        ensure!(
+            made.code == 201,
+            "with the header it is {} {}",
+            made.code,
+            made.message()
+        );
     }
     Ok(())
 }

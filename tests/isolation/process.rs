@@ -13,13 +13,17 @@ use tenure_tests::{PATIENCE, Stage, Team, condition, flux, value};
 fn status(pid: u32) -> anyhow::Result<BTreeMap<String, String>> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let pairs = text.lines().filter_map(|line| line.split_once(':'));
-    Ok(pairs.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect())
+    Ok(pairs
+        .map(|(key, value)| (key.to_owned(), value.trim().to_owned()))
+        .collect())
 }
 
 fn words(pid: u32, file: &str) -> anyhow::Result<Vec<String>> {
     let bytes = fs::read(format!("/proc/{pid}/{file}")).with_context(|| format!("read {file} of {pid}"))?;
     let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
-    Ok(words.map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+    Ok(words
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect())
 }
 
 /// What its descriptors are, by number.
@@ -28,7 +32,10 @@ fn descriptors(pid: u32) -> anyhow::Result<BTreeMap<u32, String>> {
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
         let entry = entry?;
         // One may be closed between the two looks.
-        if let (Ok(number), Ok(target)) = (entry.file_name().to_string_lossy().parse(), fs::read_link(entry.path())) {
+        if let (Ok(number), Ok(target)) = (
+            entry.file_name().to_string_lossy().parse(),
+            fs::read_link(entry.path()),
+        ) {
             found.insert(number, target.display().to_string());
         }
     }
@@ -38,7 +45,9 @@ fn descriptors(pid: u32) -> anyhow::Result<BTreeMap<u32, String>> {
 fn children(parent: u32) -> anyhow::Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")?.flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
         if status(pid).is_ok_and(|status| status.get("PPid") == Some(&parent.to_string())) {
             found.push(pid);
         }
@@ -54,8 +63,12 @@ fn peers(pid: u32) -> anyhow::Result<Vec<u16>> {
         let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
         for line in text.lines().skip(1) {
             let columns: Vec<_> = line.split_whitespace().collect();
-            let (Some(remote), Some(inode)) = (columns.get(2), columns.get(9)) else { continue };
-            let Some((_, port)) = remote.split_once(':') else { continue };
+            let (Some(remote), Some(inode)) = (columns.get(2), columns.get(9)) else {
+                continue;
+            };
+            let Some((_, port)) = remote.split_once(':') else {
+                continue;
+            };
             if sockets.contains(&format!("socket:[{inode}]")) {
                 ports.push(u16::from_str_radix(port, 16)?);
             }
@@ -76,12 +89,23 @@ async fn awake(team: &Team<'_>) -> anyhow::Result<()> {
     });
     team.commit(&[("never.yaml", Some(&deployment.to_string()))], "Never ready")?;
     team.git_repository(&json!({})).await?;
-    team.kustomization("app", &json!({"targetNamespace": team.home(), "wait": true, "timeout": "5m"})).await
+    team.kustomization(
+        "app",
+        &json!({"targetNamespace": team.home(), "wait": true, "timeout": "5m"}),
+    )
+    .await
 }
 
 /// The worker of a home, once it has applied and waits.
 async fn worker_of(supervisor: u32, team: &Team<'_>) -> anyhow::Result<u32> {
-    let deployments = tenure_tests::objects(&team.client(), "apps", "v1", "Deployment", "deployments", team.home());
+    let deployments = tenure_tests::objects(
+        &team.client(),
+        "apps",
+        "v1",
+        "Deployment",
+        "deployments",
+        team.home(),
+    );
     until("a worker that waits", PATIENCE, || async {
         value(&deployments, "never").await?;
         let mut workers = children(supervisor)?.into_iter();
@@ -100,7 +124,11 @@ fn is_below(path: &str, dir: &Path) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_worker_holds_nothing_that_is_not_its_homes() -> anyhow::Result<()> {
     let mut stage = Stage::start().await?;
-    let supervisor = stage.tenure.supervisor().map(|process| process.id()).context("the supervisor runs")?;
+    let supervisor = stage
+        .tenure
+        .supervisor()
+        .map(|process| process.id())
+        .context("the supervisor runs")?;
     let teams = [
         stage.tenant(TenantFixture::new("left")).await?,
         stage.tenant(TenantFixture::new("right")).await?,
@@ -116,11 +144,22 @@ async fn a_live_worker_holds_nothing_that_is_not_its_homes() -> anyhow::Result<(
     for (team, pid) in teams.iter().zip(workers) {
         let scratch = stage.tenure.dir().join("scratch").join(team.home());
         sealed(pid, &scratch)?;
-        let status = value(&flux(&stage.client(), "Tenant", stage.tenure.system()), &team.fixture.name).await?;
-        let isolation = condition(&status, "Isolation").context("the Tenant says how its workers are kept")?;
+        let status = value(
+            &flux(&stage.client(), "Tenant", stage.tenure.system()),
+            &team.fixture.name,
+        )
+        .await?;
+        let isolation =
+            condition(&status, "Isolation").context("the Tenant says how its workers are kept")?;
         let message = isolation["message"].as_str().unwrap_or_default();
         ensure!(isolation["status"] == "True", "{isolation}");
-        for granted in ["no_new_privs", "non_dumpable", "landlock:", "rlimit:core", "rlimit:nofile"] {
+        for granted in [
+            "no_new_privs",
+            "non_dumpable",
+            "landlock:",
+            "rlimit:core",
+            "rlimit:nofile",
+        ] {
             ensure!(message.contains(granted), "{granted} is missing in: {message}");
         }
     }
@@ -130,20 +169,35 @@ async fn a_live_worker_holds_nothing_that_is_not_its_homes() -> anyhow::Result<(
 /// What a worker has: flags, descriptors, environment, arguments.
 fn sealed(pid: u32, scratch: &Path) -> anyhow::Result<()> {
     let status = status(pid)?;
-    ensure!(status.get("NoNewPrivs").is_some_and(|value| value == "1"), "{status:?}");
+    ensure!(
+        status.get("NoNewPrivs").is_some_and(|value| value == "1"),
+        "{status:?}"
+    );
     let limits = fs::read_to_string(format!("/proc/{pid}/limits"))?;
-    for line in ["Max core file size        0                    0", "Max open files            256                  256"] {
+    for line in [
+        "Max core file size        0                    0",
+        "Max open files            256                  256",
+    ] {
         ensure!(limits.contains(line), "{line:?} is missing in:\n{limits}");
     }
     ensure!(words(pid, "environ")?.iter().all(|word| {
-        ["TENURE_PARENT_PID=", "TENURE_LOG=", "RUST_LOG="].iter().any(|known| word.starts_with(known))
+        ["TENURE_PARENT_PID=", "TENURE_LOG=", "RUST_LOG="]
+            .iter()
+            .any(|known| word.starts_with(known))
     }));
-    ensure!(!words(pid, "cmdline")?.concat().contains("token"), "a token is no argument");
+    ensure!(
+        !words(pid, "cmdline")?.concat().contains("token"),
+        "a token is no argument"
+    );
     for (number, target) in descriptors(pid)? {
         let known = match number {
             0 => target == "/dev/null",
             1 | 2 => target.ends_with("supervisor.log"),
-            _ => target.starts_with("socket:") || target.starts_with("anon_inode:") || is_below(&target, scratch),
+            _ => {
+                target.starts_with("socket:")
+                    || target.starts_with("anon_inode:")
+                    || is_below(&target, scratch)
+            }
         };
         ensure!(known, "worker {pid} has {target} open as {number}");
     }
@@ -160,26 +214,54 @@ async fn the_cache_has_no_way_to_the_cluster() -> anyhow::Result<()> {
         team.git_repository(&json!({})).await?;
         team.ready("GitRepository", "app").await?;
     }
-    let cache = stage.tenure.cache().map(|process| process.id()).context("the cache runs")?;
-    let supervisor = stage.tenure.supervisor().map(|process| process.id()).context("the supervisor runs")?;
+    let cache = stage
+        .tenure
+        .cache()
+        .map(|process| process.id())
+        .context("the cache runs")?;
+    let supervisor = stage
+        .tenure
+        .supervisor()
+        .map(|process| process.id())
+        .context("the supervisor runs")?;
     let url = stage.plane.endpoint()?.url;
     let port: u16 = url.rsplit(':').next().context("a port")?.parse()?;
-    ensure!(peers(supervisor)?.contains(&port), "the supervisor is connected to the API server");
-    ensure!(!peers(cache)?.contains(&port), "the cache is connected to the API server");
+    ensure!(
+        peers(supervisor)?.contains(&port),
+        "the supervisor is connected to the API server"
+    );
+    ensure!(
+        !peers(cache)?.contains(&port),
+        "the cache is connected to the API server"
+    );
 
     let token = fs::read_to_string(stage.tenure.dir().join("token"))?;
     let kubeconfig = stage.plane.kubeconfig_path().display().to_string();
     let said = [words(cache, "cmdline")?, words(cache, "environ")?].concat();
     for word in &said {
-        for secret in [token.as_str(), url.as_str(), kubeconfig.as_str(), "KUBERNETES_SERVICE_HOST", "api-ca.crt"] {
+        for secret in [
+            token.as_str(),
+            url.as_str(),
+            kubeconfig.as_str(),
+            "KUBERNETES_SERVICE_HOST",
+            "api-ca.crt",
+        ] {
             ensure!(!word.contains(secret), "the cache was told {secret}");
         }
     }
-    ensure!(!said.iter().any(|word| word.ends_with("/token")), "the cache was told of a token's file: {said:?}");
-    let data: Vec<PathBuf> = ["data", "keys"].iter().map(|name| stage.tenure.dir().join(name)).collect();
+    ensure!(
+        !said.iter().any(|word| word.ends_with("/token")),
+        "the cache was told of a token's file: {said:?}"
+    );
+    let data: Vec<PathBuf> = ["data", "keys"]
+        .iter()
+        .map(|name| stage.tenure.dir().join(name))
+        .collect();
     for (number, target) in descriptors(cache)? {
         let known = number < 3
-            || ["socket:", "anon_inode:", "pipe:", "/dev/"].iter().any(|start| target.starts_with(start))
+            || ["socket:", "anon_inode:", "pipe:", "/dev/"]
+                .iter()
+                .any(|start| target.starts_with(start))
             || data.iter().any(|dir| is_below(&target, dir));
         ensure!(known, "the cache has {target} open as {number}");
     }

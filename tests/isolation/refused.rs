@@ -25,8 +25,14 @@ async fn complaint(team: &Team<'_>, name: &str, text: &str) -> anyhow::Result<(S
         let object = value(&api, name).await?;
         let ready = condition(&object, "Ready").context("no Ready condition yet")?;
         let message = ready["message"].as_str().unwrap_or_default();
-        ensure!(ready["status"] == "False" && message.contains(text), "it is {ready}");
-        Ok((ready["reason"].as_str().unwrap_or_default().to_owned(), message.to_owned()))
+        ensure!(
+            ready["status"] == "False" && message.contains(text),
+            "it is {ready}"
+        );
+        Ok((
+            ready["reason"].as_str().unwrap_or_default().to_owned(),
+            message.to_owned(),
+        ))
     })
     .await
 }
@@ -41,19 +47,37 @@ async fn a_kustomization_writes_nothing_next_door_and_says_why() -> anyhow::Resu
     let victim = TenantFixture::new("victim");
     victim.onboard(&stage.tenure).await?;
     let team = stage.tenant(TenantFixture::new("intruder")).await?;
-    team.commit(&[("map.yaml", Some(&map(&victim.home, "planted")))], "Plant something")?;
+    team.commit(
+        &[("map.yaml", Some(&map(&victim.home, "planted")))],
+        "Plant something",
+    )?;
     team.git_repository(&json!({})).await?;
     let mark = stage.plane.audit_mark()?;
     team.kustomization("app", &json!({})).await?;
     let (_, message) = complaint(&team, "app", "forbidden").await?;
     let worker = user(stage.tenure.workers(), team.home());
-    for part in ["configmaps", "patch", &worker, &victim.home, "apiGroups: [\"\"]", "resources: [\"configmaps\"]"] {
+    for part in [
+        "configmaps",
+        "patch",
+        &worker,
+        &victim.home,
+        "apiGroups: [\"\"]",
+        "resources: [\"configmaps\"]",
+    ] {
         ensure!(message.contains(part), "{part:?} is missing in: {message}");
     }
-    ensure!(message.contains("impersonate-on:serviceaccount:patch"), "the verb of the rule: {message}");
-    ensure!(maps(&stage, &victim.home).get_opt("made").await?.is_none(), "it was written");
+    ensure!(
+        message.contains("impersonate-on:serviceaccount:patch"),
+        "the verb of the rule: {message}"
+    );
+    ensure!(
+        maps(&stage, &victim.home).get_opt("made").await?.is_none(),
+        "it was written"
+    );
     let refused = stage.plane.audit_events(mark)?.into_iter().filter(|event| {
-        event.user == worker && event.code == 403 && event.object.as_ref().is_some_and(|o| o.namespace == victim.home)
+        event.user == worker
+            && event.code == 403
+            && event.object.as_ref().is_some_and(|o| o.namespace == victim.home)
     });
     ensure!(refused.count() > 0, "it was the API server that refused");
     Ok(())
@@ -70,14 +94,26 @@ async fn nobody_acts_as_an_account_that_the_tenant_does_not_name() -> anyhow::Re
     team.commit(&[("map.yaml", Some(&map(team.home(), "x")))], "A map")?;
     team.git_repository(&json!({})).await?;
     let mark = stage.plane.audit_mark()?;
-    team.kustomization("app", &json!({"serviceAccountName": "other"})).await?;
+    team.kustomization("app", &json!({"serviceAccountName": "other"}))
+        .await?;
     let (reason, message) = complaint(&team, "app", "can't act as").await?;
     ensure!(reason == "AccessDenied", "the reason is {reason}: {message}");
     let stalled = value(&team.objects("Kustomization"), "app").await?;
-    ensure!(condition(&stalled, "Stalled").is_some_and(|stalled| stalled["status"] == "True"), "{}", stalled["status"]);
-    ensure!(maps(&stage, team.home()).get_opt("made").await?.is_none(), "it was written");
+    ensure!(
+        condition(&stalled, "Stalled").is_some_and(|stalled| stalled["status"] == "True"),
+        "{}",
+        stalled["status"]
+    );
+    ensure!(
+        maps(&stage, team.home()).get_opt("made").await?.is_none(),
+        "it was written"
+    );
     let other = user(team.home(), "other");
-    let acted = stage.plane.audit_events(mark)?.into_iter().any(|event| event.impersonated_user.as_ref() == Some(&other));
+    let acted = stage
+        .plane
+        .audit_events(mark)?
+        .into_iter()
+        .any(|event| event.impersonated_user.as_ref() == Some(&other));
     ensure!(!acted, "it was not even tried");
     Ok(())
 }
@@ -102,12 +138,21 @@ async fn an_account_of_the_tenant_without_a_role_is_refused_by_the_api_server() 
     stage.tenure.apply(&[other, binding, tenant]).await?;
     team.commit(&[("map.yaml", Some(&map(home, "x")))], "A map")?;
     team.git_repository(&json!({})).await?;
-    team.kustomization("app", &json!({"serviceAccountName": "other"})).await?;
+    team.kustomization("app", &json!({"serviceAccountName": "other"}))
+        .await?;
     let (_, message) = complaint(&team, "app", "impersonate:serviceaccount").await?;
-    for part in ["authentication.k8s.io", "serviceaccounts", "resourceNames: [\"other\"]", &user(stage.tenure.workers(), home)] {
+    for part in [
+        "authentication.k8s.io",
+        "serviceaccounts",
+        "resourceNames: [\"other\"]",
+        &user(stage.tenure.workers(), home),
+    ] {
         ensure!(message.contains(part), "{part:?} is missing in: {message}");
     }
-    ensure!(maps(&stage, home).get_opt("made").await?.is_none(), "it was written");
+    ensure!(
+        maps(&stage, home).get_opt("made").await?.is_none(),
+        "it was written"
+    );
     Ok(())
 }
 
@@ -120,15 +165,23 @@ async fn nothing_is_written_as_an_account_that_was_deleted() -> anyhow::Result<(
     team.kustomization("app", &json!({})).await?;
     team.ready("Kustomization", "app").await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(stage.client(), team.home());
-    accounts.delete(&team.fixture.account, &DeleteParams::default()).await?;
+    accounts
+        .delete(&team.fixture.account, &DeleteParams::default())
+        .await?;
     // The API server itself would allow it: rights are bound to the name.
     let mark = stage.plane.audit_mark()?;
     team.commit(&[("map.yaml", Some(&map(team.home(), "after")))], "After")?;
     team.reconcile("GitRepository", "app").await?;
     let (_, message) = complaint(&team, "app", "not found").await?;
-    ensure!(message.contains(&format!("{}/{}", team.home(), team.fixture.account)), "which account: {message}");
+    ensure!(
+        message.contains(&format!("{}/{}", team.home(), team.fixture.account)),
+        "which account: {message}"
+    );
     let found = maps(&stage, team.home()).get("made").await?;
-    ensure!(found.data.is_some_and(|data| data["value"] == "before"), "it was written");
+    ensure!(
+        found.data.is_some_and(|data| data["value"] == "before"),
+        "it was written"
+    );
     let tenant = user(team.home(), &team.fixture.account);
     let wrote = stage.plane.audit_events(mark)?.into_iter().find(|event| {
         event.impersonated_user.as_ref() == Some(&tenant) && !["list", "watch"].contains(&event.verb.as_str())

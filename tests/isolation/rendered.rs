@@ -42,10 +42,19 @@ fn objects(dir: &str) -> anyhow::Result<Vec<Value>> {
     let mut all = Vec::new();
     for path in paths {
         let text = filled(&std::fs::read_to_string(&path)?);
-        ensure!(!text.contains("{{ .Values"), "{} has a value that this test does not know", path.display());
+        ensure!(
+            !text.contains("{{ .Values"),
+            "{} has a value that this test does not know",
+            path.display()
+        );
         let documents = tenure_yaml::parse(text.as_bytes(), &tenure_yaml::Options::helm());
         let documents = documents.with_context(|| path.display().to_string())?;
-        all.extend(documents.into_iter().map(|document| document.value).filter(|value| value["kind"].is_string()));
+        all.extend(
+            documents
+                .into_iter()
+                .map(|document| document.value)
+                .filter(|value| value["kind"].is_string()),
+        );
     }
     Ok(all)
 }
@@ -73,48 +82,90 @@ fn tenants() -> anyhow::Result<Vec<(Tenant, bool)>> {
         (base(json!({"profile": "strict"}))?, false),
         (base(json!({"profile": "strict", "watchSecrets": true}))?, false),
         (base(json!({"watchSecrets": true}))?, true),
-        (base(json!({"kinds": ["configmaps", "pods/exec", "deployments.apps"]}))?, false),
+        (
+            base(json!({"kinds": ["configmaps", "pods/exec", "deployments.apps"]}))?,
+            false,
+        ),
         (base(json!({"serviceAccounts": []}))?, false),
     ])
 }
 
 fn texts<'a>(rule: &'a Value, key: &str) -> Vec<&'a str> {
-    rule[key].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    rule[key]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// The rules of our own Roles; a tenant's Roles are the tenant's.
 fn rules(objects: &[Value]) -> Vec<&Value> {
     let ours = objects.iter().filter(|object| {
         matches!(object["kind"].as_str(), Some("Role" | "ClusterRole"))
-            && object["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("tenure:"))
+            && object["metadata"]["name"]
+                .as_str()
+                .is_some_and(|name| name.starts_with("tenure:"))
     });
-    ours.flat_map(|role| role["rules"].as_array().into_iter().flatten()).collect()
+    ours.flat_map(|role| role["rules"].as_array().into_iter().flatten())
+        .collect()
 }
 
 fn is_modest(objects: &[Value], lists_secrets: bool) -> anyhow::Result<()> {
     let rules = rules(objects);
     let verbs: Vec<_> = rules.iter().flat_map(|rule| texts(rule, "verbs")).collect();
-    let constrained = verbs.iter().any(|verb| verb.starts_with("impersonate:") || verb.starts_with("impersonate-on:"));
-    ensure!(!(constrained && verbs.contains(&"impersonate")), "both ways to impersonate");
+    let constrained = verbs
+        .iter()
+        .any(|verb| verb.starts_with("impersonate:") || verb.starts_with("impersonate-on:"));
+    ensure!(
+        !(constrained && verbs.contains(&"impersonate")),
+        "both ways to impersonate"
+    );
     for rule in &rules {
         for key in ["apiGroups", "resources", "verbs", "resourceNames"] {
-            ensure!(!texts(rule, key).iter().any(|text| text.contains('*')), "a wildcard in {rule}");
+            ensure!(
+                !texts(rule, key).iter().any(|text| text.contains('*')),
+                "a wildcard in {rule}"
+            );
         }
-        for verb in ["escalate", "bind", "impersonate-on:serviceaccount:get", "impersonate-on:serviceaccount:create"] {
+        for verb in [
+            "escalate",
+            "bind",
+            "impersonate-on:serviceaccount:get",
+            "impersonate-on:serviceaccount:create",
+        ] {
             ensure!(!texts(rule, "verbs").contains(&verb), "{verb} in {rule}");
         }
         let named = !texts(rule, "resourceNames").is_empty();
-        ensure!(named || !texts(rule, "verbs").iter().any(|verb| *verb == "impersonate" || verb.starts_with("impersonate:")), "{rule}");
+        ensure!(
+            named
+                || !texts(rule, "verbs")
+                    .iter()
+                    .any(|verb| *verb == "impersonate" || verb.starts_with("impersonate:")),
+            "{rule}"
+        );
         let reads = |verb| texts(rule, "verbs").contains(&verb);
         let secrets = texts(rule, "resources").contains(&"secrets");
-        ensure!(!secrets || lists_secrets || !(reads("list") || reads("watch")), "Secrets are listed by {rule}");
+        ensure!(
+            !secrets || lists_secrets || !(reads("list") || reads("watch")),
+            "Secrets are listed by {rule}"
+        );
         let streams = ["exec", "attach", "portforward", "proxy"];
         for resource in texts(rule, "resources") {
-            ensure!(!streams.iter().any(|stream| resource.ends_with(&format!("/{stream}"))), "{resource} in {rule}");
+            ensure!(
+                !streams
+                    .iter()
+                    .any(|stream| resource.ends_with(&format!("/{stream}"))),
+                "{resource} in {rule}"
+            );
         }
     }
     for object in objects {
-        ensure!(object["kind"] != "ClusterRoleBinding", "a ClusterRoleBinding: {}", object["metadata"]["name"]);
+        ensure!(
+            object["kind"] != "ClusterRoleBinding",
+            "a ClusterRoleBinding: {}",
+            object["metadata"]["name"]
+        );
         if object["kind"] == "RoleBinding" {
             is_narrow(object)?;
         }
@@ -124,12 +175,23 @@ fn is_modest(objects: &[Value], lists_secrets: bool) -> anyhow::Result<()> {
 
 /// Who lives in our namespaces is bound to Roles of the table, and to one ClusterRole that we wrote.
 fn is_narrow(binding: &Value) -> anyhow::Result<()> {
-    let (kind, name) = (&binding["roleRef"]["kind"], binding["roleRef"]["name"].as_str().unwrap_or_default());
+    let (kind, name) = (
+        &binding["roleRef"]["kind"],
+        binding["roleRef"]["name"].as_str().unwrap_or_default(),
+    );
     for subject in binding["subjects"].as_array().into_iter().flatten() {
-        let ours = [WORKERS_NAMESPACE, SYSTEM_NAMESPACE].iter().any(|ours| subject["namespace"] == *ours);
+        let ours = [WORKERS_NAMESPACE, SYSTEM_NAMESPACE]
+            .iter()
+            .any(|ours| subject["namespace"] == *ours);
         let release = subject["name"] == RELEASE_ACCOUNT && name == RELEASE_ROLE && *kind == "ClusterRole";
-        ensure!(!ours || release || (*kind == "Role" && name.starts_with("tenure:")), "{subject} is bound to {kind} {name}");
-        ensure!(subject["kind"] == "ServiceAccount" || !name.starts_with("tenure:"), "{name} is bound to {subject}");
+        ensure!(
+            !ours || release || (*kind == "Role" && name.starts_with("tenure:")),
+            "{subject} is bound to {kind} {name}"
+        );
+        ensure!(
+            subject["kind"] == "ServiceAccount" || !name.starts_with("tenure:"),
+            "{name} is bound to {subject}"
+        );
     }
     Ok(())
 }
@@ -151,7 +213,8 @@ fn no_tenant_is_onboarded_with_more_in_either_way_to_impersonate() -> anyhow::Re
             let mut objects = worker_objects(&tenant, impersonation);
             objects.extend(supervisor_objects(true));
             objects.extend(release_objects());
-            is_modest(&objects, lists_secrets).with_context(|| format!("{impersonation:?} {:?}", tenant.spec))?;
+            is_modest(&objects, lists_secrets)
+                .with_context(|| format!("{impersonation:?} {:?}", tenant.spec))?;
         }
     }
     Ok(())
@@ -160,9 +223,7 @@ fn no_tenant_is_onboarded_with_more_in_either_way_to_impersonate() -> anyhow::Re
 /// What this file looks for is found when it is there.
 #[test]
 fn a_careless_manifest_would_be_noticed() {
-    let role = |rules: Value| {
-        json!({"kind": "Role", "metadata": {"name": "tenure:home", "namespace": "x"}, "rules": rules})
-    };
+    let role = |rules: Value| json!({"kind": "Role", "metadata": {"name": "tenure:home", "namespace": "x"}, "rules": rules});
     let rule = |group: &str, resource: &str, verb: &str| json!({"apiGroups": [group], "resources": [resource], "verbs": [verb]});
     let binding = |kind: &str, name: &str| {
         json!({
@@ -173,15 +234,30 @@ fn a_careless_manifest_would_be_noticed() {
     let mut named = rule("", "serviceaccounts", "impersonate");
     named["resourceNames"] = json!(["a"]);
     for (what, object) in [
-        ("both", role(json!([named, rule("", "pods", "impersonate-on:serviceaccount:list")]))),
-        ("any account", role(json!([rule("", "serviceaccounts", "impersonate")]))),
+        (
+            "both",
+            role(json!([
+                named,
+                rule("", "pods", "impersonate-on:serviceaccount:list")
+            ])),
+        ),
+        (
+            "any account",
+            role(json!([rule("", "serviceaccounts", "impersonate")])),
+        ),
         ("any kind", role(json!([rule("", "*", "get")]))),
-        ("escalation", role(json!([rule("rbac.authorization.k8s.io", "roles", "escalate")]))),
+        (
+            "escalation",
+            role(json!([rule("rbac.authorization.k8s.io", "roles", "escalate")])),
+        ),
         ("all Secrets", role(json!([rule("", "secrets", "list")]))),
         ("exec", role(json!([rule("", "pods/exec", "get")]))),
         ("admin", binding("ClusterRole", "admin")),
         ("a stranger's Role", binding("Role", "somebody")),
-        ("cluster-wide", json!({"kind": "ClusterRoleBinding", "metadata": {"name": "tenure"}})),
+        (
+            "cluster-wide",
+            json!({"kind": "ClusterRoleBinding", "metadata": {"name": "tenure"}}),
+        ),
     ] {
         assert!(is_modest(&[object], false).is_err(), "{what} was not noticed");
     }
@@ -191,15 +267,33 @@ fn a_careless_manifest_would_be_noticed() {
 fn the_cache_is_shipped_without_a_token() -> anyhow::Result<()> {
     for dir in ["deploy", "helm/tenure/templates"] {
         let all = objects(dir)?;
-        let account = all.iter().find(|o| o["kind"] == "ServiceAccount" && o["metadata"]["name"] == "tenure-cache");
+        let account = all
+            .iter()
+            .find(|o| o["kind"] == "ServiceAccount" && o["metadata"]["name"] == "tenure-cache");
         ensure!(account.context("an account")?["automountServiceAccountToken"] == false);
-        let cache = all.iter().find(|o| o["kind"] == "Deployment" && o["metadata"]["name"] == "tenure-cache");
+        let cache = all
+            .iter()
+            .find(|o| o["kind"] == "Deployment" && o["metadata"]["name"] == "tenure-cache");
         let pod = &cache.context("a Deployment")?["spec"]["template"]["spec"];
-        ensure!(pod["automountServiceAccountToken"] == false && pod["serviceAccountName"] == "tenure-cache", "{pod}");
-        ensure!(!pod.to_string().contains("serviceAccountToken\":{") && !pod.to_string().contains("hostPath"), "{pod}");
-        let secrets: Vec<_> = pod["volumes"].as_array().into_iter().flatten().filter_map(|v| v["secret"]["secretName"].as_str()).collect();
+        ensure!(
+            pod["automountServiceAccountToken"] == false && pod["serviceAccountName"] == "tenure-cache",
+            "{pod}"
+        );
+        ensure!(
+            !pod.to_string().contains("serviceAccountToken\":{") && !pod.to_string().contains("hostPath"),
+            "{pod}"
+        );
+        let secrets: Vec<_> = pod["volumes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|v| v["secret"]["secretName"].as_str())
+            .collect();
         ensure!(secrets == [tenure_api::CACHE_TLS], "it mounts {secrets:?}");
-        let bound = all.iter().filter(|o| o["kind"] == "RoleBinding").any(|o| o["subjects"].to_string().contains("tenure-cache"));
+        let bound = all
+            .iter()
+            .filter(|o| o["kind"] == "RoleBinding")
+            .any(|o| o["subjects"].to_string().contains("tenure-cache"));
         ensure!(!bound, "the cache's account has a right");
     }
     Ok(())

@@ -18,8 +18,18 @@ async fn the_supervisor_reads_no_secret_and_writes_to_no_tenant() -> anyhow::Res
     let fixture = TenantFixture::new("ruled").target(&target);
     fixture.onboard(tenure).await?;
     let supervisor = Caller::account(&stage.plane, tenure.system(), SUPERVISOR_ACCOUNT).await?;
-    for namespace in [tenure.system(), tenure.workers(), &fixture.home, &target, "default", "kube-system"] {
-        for ask in reads("secrets", namespace).iter().chain(&writes("secrets", namespace)) {
+    for namespace in [
+        tenure.system(),
+        tenure.workers(),
+        &fixture.home,
+        &target,
+        "default",
+        "kube-system",
+    ] {
+        for ask in reads("secrets", namespace)
+            .iter()
+            .chain(&writes("secrets", namespace))
+        {
             supervisor.forbidden(None, ask).await?;
         }
         for kind in ["roles", "rolebindings"] {
@@ -28,12 +38,18 @@ async fn the_supervisor_reads_no_secret_and_writes_to_no_tenant() -> anyhow::Res
             }
         }
     }
-    for ask in kinds().iter().flat_map(|kind| [writes(kind, &fixture.home), writes(kind, &target)]).flatten() {
+    for ask in kinds()
+        .iter()
+        .flat_map(|kind| [writes(kind, &fixture.home), writes(kind, &target)])
+        .flatten()
+    {
         supervisor.forbidden(None, &ask).await?;
     }
     for kind in ["clusterroles", "clusterrolebindings"] {
         let path = format!("/apis/rbac.authorization.k8s.io/v1/{kind}");
-        supervisor.forbidden(None, &Ask::post(path, json!({"metadata": {"name": "prize"}}))).await?;
+        supervisor
+            .forbidden(None, &Ask::post(path, json!({"metadata": {"name": "prize"}})))
+            .await?;
     }
     Ok(())
 }
@@ -47,9 +63,14 @@ async fn the_supervisor_acts_as_nobody_and_mints_tokens_of_workers_alone() -> an
     let supervisor = Caller::account(&stage.plane, tenure.system(), SUPERVISOR_ACCOUNT).await?;
     let mint = |namespace: &str, name: &str| {
         let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}});
-        Ask::post(format!("{}/{name}/token", collection("serviceaccounts", namespace)), request)
+        Ask::post(
+            format!("{}/{name}/token", collection("serviceaccounts", namespace)),
+            request,
+        )
     };
-    supervisor.answered(None, &mint(tenure.workers(), &fixture.home), 201).await?;
+    supervisor
+        .answered(None, &mint(tenure.workers(), &fixture.home), 201)
+        .await?;
     for (namespace, name) in [
         (fixture.home.as_str(), fixture.account.as_str()),
         (tenure.system(), SUPERVISOR_ACCOUNT),
@@ -75,7 +96,11 @@ fn is_its_own_business(stage: &Stage, event: &AuditEvent) -> bool {
     let object = event.object.as_ref().unwrap_or(&nothing);
     let (system, workers) = (stage.tenure.system(), stage.tenure.workers());
     let verb = event.verb.as_str();
-    match (object.namespace.as_str(), object.resource.as_str(), object.subresource.as_str()) {
+    match (
+        object.namespace.as_str(),
+        object.resource.as_str(),
+        object.subresource.as_str(),
+    ) {
         ("", "", "") => {
             let known = ["/openid/v1/jwks", "/.well-known/openid-configuration", "/version"];
             verb == "get" && known.contains(&event.request_uri.as_str())
@@ -97,7 +122,9 @@ fn is_its_own_business(stage: &Stage, event: &AuditEvent) -> bool {
 fn is_metadata(event: &AuditEvent, home: &str) -> bool {
     let Some(object) = &event.object else { return false };
     let kinds = ["kustomizations", "gitrepositories"];
-    let about = kinds.contains(&object.resource.as_str()) && object.subresource.is_empty() && object.namespace == home;
+    let about = kinds.contains(&object.resource.as_str())
+        && object.subresource.is_empty()
+        && object.namespace == home;
     // The log has no body of a watch; the answer to a list says what it was.
     let shape = match event.verb.as_str() {
         "watch" => true,
@@ -116,14 +143,21 @@ async fn the_audit_log_shows_the_supervisor_metadata_and_nothing_more() -> anyho
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made"}}).to_string();
     busy.commit(&[("map.yaml", Some(&map))], "A map")?;
     busy.git_repository(&json!({})).await?;
-    busy.kustomization("app", &json!({"targetNamespace": busy.home()})).await?;
-    let asleep = stage.tenant(TenantFixture::new("asleep").with(&json!({"suspend": true}))).await?;
+    busy.kustomization("app", &json!({"targetNamespace": busy.home()}))
+        .await?;
+    let asleep = stage
+        .tenant(TenantFixture::new("asleep").with(&json!({"suspend": true})))
+        .await?;
     asleep.git_repository(&json!({})).await?;
     busy.ready("Kustomization", "app").await?;
     let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
     until("the suspended Tenant to be counted", PATIENCE, || async {
         let tenant = value(&tenants, &asleep.fixture.name).await?;
-        ensure!(tenant["status"]["homes"][0]["objects"] == 1, "its status is {}", tenant["status"]);
+        ensure!(
+            tenant["status"]["homes"][0]["objects"] == 1,
+            "its status is {}",
+            tenant["status"]
+        );
         Ok(())
     })
     .await?;
@@ -131,11 +165,27 @@ async fn the_audit_log_shows_the_supervisor_metadata_and_nothing_more() -> anyho
     let supervisor = user(stage.tenure.system(), SUPERVISOR_ACCOUNT);
     let events = stage.plane.audit_events(mark)?;
     let own: Vec<_> = events.iter().filter(|event| event.user == supervisor).collect();
-    ensure!(own.iter().any(|event| event.verb == "watch"), "the supervisor has asked for something");
+    ensure!(
+        own.iter().any(|event| event.verb == "watch"),
+        "the supervisor has asked for something"
+    );
     for event in own {
-        ensure!(event.user_agent.starts_with("tenure-supervisor/"), "sent by {}", event.user_agent);
-        ensure!(event.impersonated_user.is_none() && event.code != 403, "{}", event.raw);
-        ensure!(is_its_own_business(&stage, event), "{} {}", event.verb, event.request_uri);
+        ensure!(
+            event.user_agent.starts_with("tenure-supervisor/"),
+            "sent by {}",
+            event.user_agent
+        );
+        ensure!(
+            event.impersonated_user.is_none() && event.code != 403,
+            "{}",
+            event.raw
+        );
+        ensure!(
+            is_its_own_business(&stage, event),
+            "{} {}",
+            event.verb,
+            event.request_uri
+        );
     }
 
     let release = user(stage.tenure.workers(), RELEASE_ACCOUNT);
@@ -143,7 +193,12 @@ async fn the_audit_log_shows_the_supervisor_metadata_and_nothing_more() -> anyho
         let object = event.object.clone().unwrap_or_default();
         let known = RELEASE_ORDER.contains(&(object.resource.as_str(), object.name.as_str()));
         let reads = event.verb == "get" || event.code >= 400;
-        ensure!(known && reads && event.impersonated_user.is_none(), "{} {}", event.verb, event.request_uri);
+        ensure!(
+            known && reads && event.impersonated_user.is_none(),
+            "{} {}",
+            event.verb,
+            event.request_uri
+        );
     }
 
     let (mut looks, mut works) = (0, 0);
@@ -153,10 +208,19 @@ async fn the_audit_log_shows_the_supervisor_metadata_and_nothing_more() -> anyho
         for event in events.iter().filter(|event| event.user == worker) {
             if event.user_agent.starts_with("tenure-supervisor/") {
                 looks += 1;
-                ensure!(is_metadata(event, team.home()), "{} {}", event.verb, event.request_uri);
+                ensure!(
+                    is_metadata(event, team.home()),
+                    "{} {}",
+                    event.verb,
+                    event.request_uri
+                );
             } else {
                 works += 1;
-                ensure!(event.user_agent.starts_with("tenure-worker/"), "sent by {}", event.user_agent);
+                ensure!(
+                    event.user_agent.starts_with("tenure-worker/"),
+                    "sent by {}",
+                    event.user_agent
+                );
                 // No worker runs for a suspended Tenant: whatever has its token there is the supervisor.
                 ensure!(team.home() == busy.home(), "{} {}", event.verb, event.request_uri);
                 let acted = event.impersonated_user.as_ref();
@@ -164,7 +228,10 @@ async fn the_audit_log_shows_the_supervisor_metadata_and_nothing_more() -> anyho
             }
         }
     }
-    ensure!(looks >= 8 && works > 0, "{looks} looks by the supervisor, {works} requests of workers");
+    ensure!(
+        looks >= 8 && works > 0,
+        "{looks} looks by the supervisor, {works} requests of workers"
+    );
     Ok(())
 }
 
@@ -175,7 +242,9 @@ fn memory(pid: u32) -> anyhow::Result<Vec<u8>> {
     let file = std::fs::File::open(format!("/proc/{pid}/mem"))?;
     let mut all = Vec::new();
     for line in maps.lines().filter(|line| line.contains(" rw-p ")) {
-        let Some((from, to)) = line.split(' ').next().and_then(|range| range.split_once('-')) else { continue };
+        let Some((from, to)) = line.split(' ').next().and_then(|range| range.split_once('-')) else {
+            continue;
+        };
         let (from, to) = (u64::from_str_radix(from, 16)?, u64::from_str_radix(to, 16)?);
         let mut block = vec![0; usize::try_from(to - from)?];
         // What is reserved and was never used can't be read.
@@ -189,7 +258,9 @@ fn memory(pid: u32) -> anyhow::Result<Vec<u8>> {
 fn holds(memory: &[u8], text: &str) -> bool {
     let needle = text.as_bytes();
     let first = needle.first().copied().unwrap_or_default();
-    memory.windows(needle.len()).any(|window| window.first() == Some(&first) && window == needle)
+    memory
+        .windows(needle.len())
+        .any(|window| window.first() == Some(&first) && window == needle)
 }
 
 /// The log can't say what a watch brought; the supervisor's memory can.
@@ -216,16 +287,27 @@ async fn no_spec_of_a_tenant_ever_reaches_the_supervisors_memory() -> anyhow::Re
     let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
     for generation in 1..=3 {
         stage.tenure.apply(&[object(generation)]).await?;
-        let process = stage.tenure.supervisor().map(|process| process.id()).unwrap_or_default();
+        let process = stage
+            .tenure
+            .supervisor()
+            .map(|process| process.id())
+            .unwrap_or_default();
         until("the supervisor to see the object", PATIENCE, || async {
             let tenant = value(&tenants, &fixture.name).await?;
-            ensure!(tenant["status"]["homes"][0]["objects"] == 1, "its status is {}", tenant["status"]);
+            ensure!(
+                tenant["status"]["homes"][0]["objects"] == 1,
+                "its status is {}",
+                tenant["status"]
+            );
             let seen = holds(&memory(process)?, &format!("{asked}-{generation}"));
             ensure!(seen, "its metadata is not in memory");
             Ok(())
         })
         .await?;
-        ensure!(!holds(&memory(process)?, &canary), "the spec of generation {generation} is in memory");
+        ensure!(
+            !holds(&memory(process)?, &canary),
+            "the spec of generation {generation} is in memory"
+        );
     }
     Ok(())
 }

@@ -21,7 +21,9 @@ type Right = (String, String, String, String);
 fn rights(rules: &Value) -> BTreeSet<Right> {
     let texts = |rule: &Value, key: &str| -> Vec<String> {
         let list = rule[key].as_array().cloned().unwrap_or_default();
-        list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+        list.iter()
+            .filter_map(|text| text.as_str().map(str::to_owned))
+            .collect()
     };
     let mut all = BTreeSet::new();
     for rule in rules.as_array().into_iter().flatten() {
@@ -30,7 +32,11 @@ fn rights(rules: &Value) -> BTreeSet<Right> {
             names.push(String::new());
         }
         for path in texts(rule, "nonResourceURLs") {
-            all.extend(texts(rule, "verbs").into_iter().map(|verb| (String::new(), path.clone(), String::new(), verb)));
+            all.extend(
+                texts(rule, "verbs")
+                    .into_iter()
+                    .map(|verb| (String::new(), path.clone(), String::new(), verb)),
+            );
         }
         for group in texts(rule, "apiGroups") {
             for resource in texts(rule, "resources") {
@@ -57,8 +63,14 @@ async fn may(caller: &Caller, namespace: &str) -> anyhow::Result<BTreeSet<Right>
     let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
     let answer = caller.answered(None, &Ask::post(path, review), 201).await?;
     let status = &answer["status"];
-    ensure!(status["incomplete"] == false, "the API server does not know all: {status}");
-    Ok(rights(&status["resourceRules"]).into_iter().chain(rights(&status["nonResourceRules"])).collect())
+    ensure!(
+        status["incomplete"] == false,
+        "the API server does not know all: {status}"
+    );
+    Ok(rights(&status["resourceRules"])
+        .into_iter()
+        .chain(rights(&status["nonResourceRules"]))
+        .collect())
 }
 
 /// Both directions: nothing is missing, and nothing is there that is not in the table.
@@ -70,12 +82,23 @@ async fn has_exactly(
 ) -> anyhow::Result<()> {
     let all = may(caller, namespace).await?;
     let baseline = may(anyone, namespace).await?;
-    ensure!(baseline.iter().any(|right| right.1.starts_with('/')), "a fresh account may discover");
+    ensure!(
+        baseline.iter().any(|right| right.1.starts_with('/')),
+        "a fresh account may discover"
+    );
     let own: BTreeSet<Right> = all.difference(&baseline).cloned().collect();
     let more: Vec<_> = own.difference(expected).collect();
     let missing: Vec<_> = expected.difference(&own).collect();
-    ensure!(more.is_empty(), "{} may do more in {namespace} than the table says: {more:?}", caller.who);
-    ensure!(missing.is_empty(), "{} lacks rights of the table in {namespace}: {missing:?}", caller.who);
+    ensure!(
+        more.is_empty(),
+        "{} may do more in {namespace} than the table says: {more:?}",
+        caller.who
+    );
+    ensure!(
+        missing.is_empty(),
+        "{} lacks rights of the table in {namespace}: {missing:?}",
+        caller.who
+    );
     Ok(())
 }
 
@@ -90,8 +113,11 @@ struct Cast {
 async fn cast() -> anyhow::Result<Cast> {
     let stage = Stage::start().await?;
     let target = stage.plane.temp_namespace("shared").await?.name().to_owned();
-    let strict = TenantFixture::new("strict").target(&target).with(&json!({"profile": "strict"}));
-    let watching = TenantFixture::new("watching").with(&json!({"watchSecrets": true, "kinds": ["configmaps"]}));
+    let strict = TenantFixture::new("strict")
+        .target(&target)
+        .with(&json!({"profile": "strict"}));
+    let watching =
+        TenantFixture::new("watching").with(&json!({"watchSecrets": true, "kinds": ["configmaps"]}));
     let compat = TenantFixture::new("compat").target(&target).with(&json!({
         "peers": [{"namespace": strict.home, "kind": "Kustomization", "name": "infra"}],
     }));
@@ -110,7 +136,12 @@ async fn cast() -> anyhow::Result<Cast> {
     let fresh = stage.plane.temp_namespace("fresh").await?;
     let anyone = Caller::account(&stage.plane, fresh.name(), "default").await?;
     everywhere.push(fresh.name().to_owned());
-    Ok(Cast { stage, fixtures, anyone, everywhere })
+    Ok(Cast {
+        stage,
+        fixtures,
+        anyone,
+        everywhere,
+    })
 }
 
 /// The table's rows for one worker and one namespace.
@@ -118,12 +149,25 @@ fn expected(tenant: &Tenant, home: &str, namespace: &str) -> anyhow::Result<BTre
     let mut rules = Vec::new();
     if namespace == home {
         rules.extend(rights::home(tenant, home).rules);
-        rules.extend(rights::act_as(tenant, home, Impersonation::Constrained).into_iter().flat_map(|grant| grant.rules));
+        rules.extend(
+            rights::act_as(tenant, home, Impersonation::Constrained)
+                .into_iter()
+                .flat_map(|grant| grant.rules),
+        );
     }
     if namespace == home || tenant.spec.targets.iter().any(|target| target == namespace) {
-        rules.extend(rights::target(tenant, Impersonation::Constrained).into_iter().flat_map(|grant| grant.rules));
+        rules.extend(
+            rights::target(tenant, Impersonation::Constrained)
+                .into_iter()
+                .flat_map(|grant| grant.rules),
+        );
     }
-    let peers: Vec<_> = tenant.spec.peers.iter().filter(|peer| peer.namespace == namespace).collect();
+    let peers: Vec<_> = tenant
+        .spec
+        .peers
+        .iter()
+        .filter(|peer| peer.namespace == namespace)
+        .collect();
     rules.extend(rights::peer(&peers).rules);
     of_table(&rules)
 }
@@ -141,7 +185,11 @@ async fn a_worker_may_do_what_the_table_says_and_nothing_else_anywhere() -> anyh
             has_exactly(&worker, &cast.anyone, namespace, &expected).await?;
         }
     }
-    assert_eq!(somewhere, 3 + 2 + 1, "three homes, a target of two, a peer of one");
+    assert_eq!(
+        somewhere,
+        3 + 2 + 1,
+        "three homes, a target of two, a peer of one"
+    );
     Ok(())
 }
 
@@ -166,10 +214,19 @@ async fn the_supervisor_may_do_what_the_table_says_and_nothing_else_anywhere() -
 #[tokio::test(flavor = "multi_thread")]
 async fn who_lets_go_of_rights_may_do_that_in_homes_and_nothing_else_anywhere() -> anyhow::Result<()> {
     let cast = cast().await?;
-    let release = Caller::account(&cast.stage.plane, cast.stage.tenure.workers(), rights::RELEASE_ACCOUNT).await?;
+    let release = Caller::account(
+        &cast.stage.plane,
+        cast.stage.tenure.workers(),
+        rights::RELEASE_ACCOUNT,
+    )
+    .await?;
     let homes: Vec<_> = cast.fixtures.iter().map(|fixture| &fixture.home).collect();
     for namespace in &cast.everywhere {
-        let rules = if homes.contains(&namespace) { rights::release().rules } else { Vec::new() };
+        let rules = if homes.contains(&namespace) {
+            rights::release().rules
+        } else {
+            Vec::new()
+        };
         has_exactly(&release, &cast.anyone, namespace, &of_table(&rules)?).await?;
     }
     Ok(())
@@ -200,10 +257,17 @@ async fn nothing_of_ours_is_bound_cluster_wide() -> anyhow::Result<()> {
     let ours = [cast.stage.tenure.system(), cast.stage.tenure.workers()];
     for binding in found {
         let name = binding.metadata.name.unwrap_or_default();
-        ensure!(!name.starts_with("tenure"), "{name} is a ClusterRoleBinding of ours");
+        ensure!(
+            !name.starts_with("tenure"),
+            "{name} is a ClusterRoleBinding of ours"
+        );
         for subject in binding.subjects.unwrap_or_default() {
             let namespace = subject.namespace.unwrap_or_default();
-            ensure!(!ours.contains(&namespace.as_str()), "{name} binds {} of {namespace}", subject.name);
+            ensure!(
+                !ours.contains(&namespace.as_str()),
+                "{name} binds {} of {namespace}",
+                subject.name
+            );
         }
     }
     Ok(())

@@ -18,7 +18,10 @@ fn everything() -> Value {
 
 async fn homes(stage: &Stage, tenant: &str) -> anyhow::Result<Value> {
     let tenant = value(&flux(&stage.client(), "Tenant", stage.tenure.system()), tenant).await?;
-    ensure!(tenant["status"]["observedGeneration"] == tenant["metadata"]["generation"], "not seen yet");
+    ensure!(
+        tenant["status"]["observedGeneration"] == tenant["metadata"]["generation"],
+        "not seen yet"
+    );
     Ok(tenant["status"]["homes"].clone())
 }
 
@@ -27,22 +30,40 @@ async fn a_tenant_that_relabels_its_namespace_stays_where_it_is() -> anyhow::Res
     let stage = Stage::start().await?;
     let other = TenantFixture::new("other");
     other.onboard(&stage.tenure).await?;
-    let team = stage.tenant(TenantFixture::new("mover").may(everything())).await?;
+    let team = stage
+        .tenant(TenantFixture::new("mover").may(everything()))
+        .await?;
     let tenant = Caller::account(&stage.plane, team.home(), &team.fixture.account).await?;
     let labels = json!({"metadata": {"labels": {
         "tenure.dev/tenant": other.name, "toolkit.fluxcd.io/tenant": other.name,
     }}});
-    tenant.answered(None, &Ask::merge(format!("/api/v1/namespaces/{}", team.home()), labels), 200).await?;
+    tenant
+        .answered(
+            None,
+            &Ask::merge(format!("/api/v1/namespaces/{}", team.home()), labels),
+            200,
+        )
+        .await?;
 
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made"}}).to_string();
     team.commit(&[("map.yaml", Some(&map))], "A map")?;
     team.git_repository(&json!({})).await?;
-    team.kustomization("app", &json!({"targetNamespace": team.home()})).await?;
+    team.kustomization("app", &json!({"targetNamespace": team.home()}))
+        .await?;
     team.ready("Kustomization", "app").await?;
     until("both Tenants to have their homes", PATIENCE, || async {
-        let (mine, theirs) = (homes(&stage, &team.fixture.name).await?, homes(&stage, &other.name).await?);
-        ensure!(mine[0]["namespace"] == team.home() && mine[0]["objects"] == 2, "{mine}");
-        ensure!(theirs[0]["namespace"] == other.home && theirs[1].is_null(), "{theirs}");
+        let (mine, theirs) = (
+            homes(&stage, &team.fixture.name).await?,
+            homes(&stage, &other.name).await?,
+        );
+        ensure!(
+            mine[0]["namespace"] == team.home() && mine[0]["objects"] == 2,
+            "{mine}"
+        );
+        ensure!(
+            theirs[0]["namespace"] == other.home && theirs[1].is_null(),
+            "{theirs}"
+        );
         Ok(())
     })
     .await
@@ -73,17 +94,30 @@ async fn a_tenant_reaches_no_tenant_object_and_no_workers_token() -> anyhow::Res
     }
     let tenants = collection("tenants.tenure.dev", system);
     asks.push(Ask::get(format!("{tenants}/{}", fixture.name)));
-    asks.push(Ask::merge(format!("{tenants}/{}", fixture.name), json!({"spec": {"targets": ["kube-system"]}})));
-    asks.push(Ask::merge(format!("{tenants}/{}/status", fixture.name), json!({"status": {}})));
+    asks.push(Ask::merge(
+        format!("{tenants}/{}", fixture.name),
+        json!({"spec": {"targets": ["kube-system"]}}),
+    ));
+    asks.push(Ask::merge(
+        format!("{tenants}/{}/status", fixture.name),
+        json!({"status": {}}),
+    ));
     for (namespace, name) in [(workers, fixture.home.as_str()), (system, SUPERVISOR_ACCOUNT)] {
-        asks.push(Ask::post(format!("{}/{name}/token", collection("serviceaccounts", namespace)), token.clone()));
+        asks.push(Ask::post(
+            format!("{}/{name}/token", collection("serviceaccounts", namespace)),
+            token.clone(),
+        ));
     }
     for ask in &asks {
         tenant.forbidden(None, ask).await?;
     }
     let worker = format!("system:serviceaccount:{workers}:{}", fixture.home);
-    tenant.forbidden(Some(&worker), &Ask::get(collection("secrets", &fixture.home))).await?;
-    tenant.answered(None, &Ask::get(collection("secrets", &fixture.home)), 200).await?;
+    tenant
+        .forbidden(Some(&worker), &Ask::get(collection("secrets", &fixture.home)))
+        .await?;
+    tenant
+        .answered(None, &Ask::get(collection("secrets", &fixture.home)), 200)
+        .await?;
     Ok(())
 }
 
@@ -94,22 +128,35 @@ async fn an_admin_of_a_home_widens_no_role_of_the_worker() -> anyhow::Result<()>
     fixture.onboard(&stage.tenure).await?;
     let tenant = Caller::account(&stage.plane, &fixture.home, &fixture.account).await?;
     let roles = collection(ROLES, &fixture.home);
-    let wider = |group: &str, resource: &str, verb: &str| {
-        json!({"rules": [{"apiGroups": [group], "resources": [resource], "verbs": [verb]}]})
-    };
+    let wider = |group: &str, resource: &str, verb: &str| json!({"rules": [{"apiGroups": [group], "resources": [resource], "verbs": [verb]}]});
     for (role, body) in [
-        (ACT_AS_ROLE, wider("authentication.k8s.io", "serviceaccounts", "impersonate:serviceaccount")),
+        (
+            ACT_AS_ROLE,
+            wider(
+                "authentication.k8s.io",
+                "serviceaccounts",
+                "impersonate:serviceaccount",
+            ),
+        ),
         (TARGET_ROLE, wider("*", "*", "impersonate-on:serviceaccount:get")),
         (HOME_ROLE, wider("rbac.authorization.k8s.io", "roles", "escalate")),
         (HOME_ROLE, wider("*", "*", "*")),
     ] {
-        let message = tenant.forbidden(None, &Ask::merge(format!("{roles}/{role}"), body)).await?;
-        ensure!(message.contains("attempting to grant RBAC permissions not currently held"), "{message}");
+        let message = tenant
+            .forbidden(None, &Ask::merge(format!("{roles}/{role}"), body))
+            .await?;
+        ensure!(
+            message.contains("attempting to grant RBAC permissions not currently held"),
+            "{message}"
+        );
     }
-    let subjects = json!({"subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": fixture.home}]});
+    let subjects =
+        json!({"subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": fixture.home}]});
     for role in HOME_ROLES {
         let binding = format!("{}/{role}", collection(BINDINGS, &fixture.home));
-        tenant.forbidden(None, &Ask::merge(binding, subjects.clone())).await?;
+        tenant
+            .forbidden(None, &Ask::merge(binding, subjects.clone()))
+            .await?;
     }
     Ok(())
 }
@@ -121,14 +168,17 @@ async fn no_identity_of_ours_hands_its_rights_to_another() -> anyhow::Result<()>
     let fixture = TenantFixture::new("giver");
     fixture.onboard(&stage.tenure).await?;
     let workers = stage.tenure.workers();
-    let thief = json!({"subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": fixture.home}]});
+    let thief =
+        json!({"subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": fixture.home}]});
     let bindings = collection(BINDINGS, &fixture.home);
     for name in [fixture.home.as_str(), tenure_api::rights::RELEASE_ACCOUNT] {
         let ours = Caller::account(&stage.plane, workers, name).await?;
         for role in HOME_ROLES {
             let binding = format!("{bindings}/{role}");
-            ours.forbidden_or_invalid(&Ask::merge(&binding, thief.clone())).await?;
-            ours.forbidden_or_invalid(&Ask::merge(&binding, json!({"subjects": null}))).await?;
+            ours.forbidden_or_invalid(&Ask::merge(&binding, thief.clone()))
+                .await?;
+            ours.forbidden_or_invalid(&Ask::merge(&binding, json!({"subjects": null})))
+                .await?;
             let role = format!("{}/{role}", collection(ROLES, &fixture.home));
             let all = json!({"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]});
             ours.forbidden(None, &Ask::merge(&role, all)).await?;
@@ -138,9 +188,18 @@ async fn no_identity_of_ours_hands_its_rights_to_another() -> anyhow::Result<()>
     let binding = format!("{bindings}/{TARGET_ROLE}");
     let kept = release.answered(None, &Ask::get(&binding), 200).await?;
     ensure!(kept["subjects"][0]["name"] == fixture.home.as_str(), "{kept}");
-    ensure!(kept["metadata"]["finalizers"] == json!([WORKER_RIGHTS_FINALIZER]), "{kept}");
+    ensure!(
+        kept["metadata"]["finalizers"] == json!([WORKER_RIGHTS_FINALIZER]),
+        "{kept}"
+    );
     // The policy stops the theft and not the release.
-    let released = release.answered(None, &Ask::merge(&binding, json!({"metadata": {"finalizers": null}})), 200).await?;
+    let released = release
+        .answered(
+            None,
+            &Ask::merge(&binding, json!({"metadata": {"finalizers": null}})),
+            200,
+        )
+        .await?;
     ensure!(released["metadata"]["finalizers"].is_null(), "{released}");
     Ok(())
 }

@@ -41,33 +41,63 @@ pub(crate) struct Ask {
 
 impl Ask {
     pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self { verb: "get", method: "GET", path: path.into(), body: None, upgrade: false }
+        Self {
+            verb: "get",
+            method: "GET",
+            path: path.into(),
+            body: None,
+            upgrade: false,
+        }
     }
 
     pub(crate) fn delete(path: impl Into<String>) -> Self {
-        Self { verb: "delete", method: "DELETE", ..Self::get(path) }
+        Self {
+            verb: "delete",
+            method: "DELETE",
+            ..Self::get(path)
+        }
     }
 
     pub(crate) fn post(path: impl Into<String>, body: Value) -> Self {
-        Self { verb: "create", method: "POST", body: Some(("application/json", body)), ..Self::get(path) }
+        Self {
+            verb: "create",
+            method: "POST",
+            body: Some(("application/json", body)),
+            ..Self::get(path)
+        }
     }
 
     pub(crate) fn put(path: impl Into<String>, body: Value) -> Self {
-        Self { verb: "update", method: "PUT", ..Self::post(path, body) }
+        Self {
+            verb: "update",
+            method: "PUT",
+            ..Self::post(path, body)
+        }
     }
 
     pub(crate) fn merge(path: impl Into<String>, body: Value) -> Self {
-        Self { verb: "patch", method: "PATCH", body: Some(("application/merge-patch+json", body)), ..Self::get(path) }
+        Self {
+            verb: "patch",
+            method: "PATCH",
+            body: Some(("application/merge-patch+json", body)),
+            ..Self::get(path)
+        }
     }
 
     pub(crate) fn apply(path: &str, body: Value) -> Self {
         let path = format!("{path}?fieldManager=rig&force=true");
-        Self { body: Some(("application/apply-patch+yaml", body)), ..Self::merge(path, json!({})) }
+        Self {
+            body: Some(("application/apply-patch+yaml", body)),
+            ..Self::merge(path, json!({}))
+        }
     }
 
     /// As a browser or kubectl opens a stream.
     pub(crate) fn websocket(path: impl Into<String>) -> Self {
-        Self { upgrade: true, ..Self::get(path) }
+        Self {
+            upgrade: true,
+            ..Self::get(path)
+        }
     }
 }
 
@@ -90,7 +120,10 @@ impl Caller {
         });
         let kubeconfig: Kubeconfig = serde_json::from_value(config)?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        Ok(Self { client: Client::try_from(config)?, who: format!("system:serviceaccount:{namespace}:{name}") })
+        Ok(Self {
+            client: Client::try_from(config)?,
+            who: format!("system:serviceaccount:{namespace}:{name}"),
+        })
     }
 
     /// As itself.
@@ -116,7 +149,9 @@ impl Caller {
                 ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
                 ("Sec-WebSocket-Protocol", "v5.channel.k8s.io"),
             ];
-            request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+            request = headers
+                .into_iter()
+                .fold(request, |request, (name, value)| request.header(name, value));
         }
         let body = match &ask.body {
             Some((kind, body)) => {
@@ -125,10 +160,17 @@ impl Caller {
             }
             None => Body::empty(),
         };
-        let response = self.client.send(request.body(body)?).await.with_context(|| ask.to_string())?;
+        let response = self
+            .client
+            .send(request.body(body)?)
+            .await
+            .with_context(|| ask.to_string())?;
         let code = response.status().as_u16();
         let bytes = response.into_body().collect_bytes().await?;
-        Ok(Answer { code, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+        Ok(Answer {
+            code,
+            body: serde_json::from_slice(&bytes).unwrap_or_default(),
+        })
     }
 
     /// Fails unless the API server forbids it, for want of a right.
@@ -147,7 +189,12 @@ impl Caller {
     /// Fails unless a right is missing, or admission refuses.
     pub(crate) async fn forbidden_or_invalid(&self, ask: &Ask) -> anyhow::Result<()> {
         let answer = self.send(ask, None).await?;
-        ensure!([403, 422].contains(&answer.code), "{}: {ask} was answered {}", self.who, answer.code);
+        ensure!(
+            [403, 422].contains(&answer.code),
+            "{}: {ask} was answered {}",
+            self.who,
+            answer.code
+        );
         Ok(())
     }
 
@@ -173,7 +220,11 @@ pub(crate) fn collection(kind: &str, namespace: &str) -> String {
         "tenure.dev" => "v1alpha1",
         _ => "v1",
     };
-    let root = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
+    let root = if group.is_empty() {
+        format!("/api/{version}")
+    } else {
+        format!("/apis/{group}/{version}")
+    };
     format!("{root}/namespaces/{namespace}/{resource}")
 }
 
@@ -184,7 +235,11 @@ pub(crate) fn kinds() -> Vec<String> {
         let kinds = kinds.iter().filter(|(kind, _)| served.contains(kind));
         kinds.map(move |(kind, _)| format!("{kind}.{group}"))
     });
-    let mut kinds: Vec<_> = DEFAULT_KINDS.iter().map(|kind| (*kind).to_owned()).chain(flux).collect();
+    let mut kinds: Vec<_> = DEFAULT_KINDS
+        .iter()
+        .map(|kind| (*kind).to_owned())
+        .chain(flux)
+        .collect();
     kinds.sort();
     kinds.dedup();
     kinds
@@ -195,8 +250,14 @@ pub(crate) fn reads(kind: &str, namespace: &str) -> Vec<Ask> {
     let all = collection(kind, namespace);
     vec![
         Ask::get(format!("{all}/prize")),
-        Ask { verb: "list", ..Ask::get(&all) },
-        Ask { verb: "watch", ..Ask::get(format!("{all}?watch=true&timeoutSeconds=1")) },
+        Ask {
+            verb: "list",
+            ..Ask::get(&all)
+        },
+        Ask {
+            verb: "watch",
+            ..Ask::get(format!("{all}?watch=true&timeoutSeconds=1"))
+        },
     ]
 }
 
@@ -211,7 +272,10 @@ pub(crate) fn writes(kind: &str, namespace: &str) -> Vec<Ask> {
         Ask::merge(&one, object.clone()),
         Ask::apply(&one, object),
         Ask::delete(&one),
-        Ask { verb: "deletecollection", ..Ask::delete(&all) },
+        Ask {
+            verb: "deletecollection",
+            ..Ask::delete(&all)
+        },
     ]
 }
 

@@ -31,7 +31,9 @@ async fn whole_life(stage: &Stage, version: &str) -> anyhow::Result<()> {
     let repo = GitRepo::init(&stage.git, &format!("your-org/your-repo-{version}.git"))?;
     let first = repo.commit(&[(FILE, Some(DEPLOYMENT))], "Add the frontend")?;
     let url = stage.git.url(repo.name());
-    let source = GIT_REPOSITORY.replace("ssh://git@github.com/your-org/your-repo.git", &url).replace("v1beta2", version);
+    let source = GIT_REPOSITORY
+        .replace("ssh://git@github.com/your-org/your-repo.git", &url)
+        .replace("v1beta2", version);
     ensure!(source.contains(&url), "the article's URL is replaced");
     apply_yaml(&client, &source, None).await?;
     apply_yaml(&client, &KUSTOMIZATION.replace("v1beta2", version), None).await?;
@@ -40,14 +42,26 @@ async fn whole_life(stage: &Stage, version: &str) -> anyhow::Result<()> {
     let sources = flux(&client, "GitRepository", "flux-system");
     ready(&sources, "GitRepository", "flux-gotk-system").await?;
     let object = ready(&kustomizations, "Kustomization", "frontend-app").await?;
-    assert_eq!(object["status"]["lastAppliedRevision"], format!("main@sha1:{first}"));
-    assert_eq!(object["status"]["inventory"]["entries"], json!([{"id": "default_frontend_apps_Deployment", "v": "v1"}]));
+    assert_eq!(
+        object["status"]["lastAppliedRevision"],
+        format!("main@sha1:{first}")
+    );
+    assert_eq!(
+        object["status"]["inventory"]["entries"],
+        json!([{"id": "default_frontend_apps_Deployment", "v": "v1"}])
+    );
     let message = condition(&object, "Ready").map(|ready| ready["message"].clone());
-    assert_eq!(message, Some(json!(format!("Applied revision: main@sha1:{first}"))));
+    assert_eq!(
+        message,
+        Some(json!(format!("Applied revision: main@sha1:{first}")))
+    );
     two_pods(&client).await?;
     as_people_read_it(stage, &first).await?;
 
-    let second = repo.commit(&[(FILE, Some(&DEPLOYMENT.replace("nginx:latest", "nginx:1.27")))], "Roll forward")?;
+    let second = repo.commit(
+        &[(FILE, Some(&DEPLOYMENT.replace("nginx:latest", "nginx:1.27")))],
+        "Roll forward",
+    )?;
     request(&sources, "GitRepository", "flux-gotk-system").await?;
     applied(&kustomizations, &second).await?;
     assert_eq!(image(&client).await?, "nginx:1.27");
@@ -56,10 +70,16 @@ async fn whole_life(stage: &Stage, version: &str) -> anyhow::Result<()> {
     let third = repo.commit(&[(FILE, Some(&broken))], "Break the YAML")?;
     request(&sources, "GitRepository", "flux-gotk-system").await?;
     let message = build_failed(&kustomizations, &third).await?;
-    assert!(message.contains("frontend-deployment.yaml:"), "file and line: {message}");
+    assert!(
+        message.contains("frontend-deployment.yaml:"),
+        "file and line: {message}"
+    );
     assert_eq!(image(&client).await?, "nginx:1.27", "the cluster is as it was");
     let now = value(&kustomizations, "frontend-app").await?;
-    assert_eq!(now["status"]["lastAppliedRevision"], format!("main@sha1:{second}"));
+    assert_eq!(
+        now["status"]["lastAppliedRevision"],
+        format!("main@sha1:{second}")
+    );
 
     let fourth = repo.commit(&[(FILE, Some(DEPLOYMENT))], "Mend it")?;
     request(&sources, "GitRepository", "flux-gotk-system").await?;
@@ -67,20 +87,40 @@ async fn whole_life(stage: &Stage, version: &str) -> anyhow::Result<()> {
 
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), "default");
     let by_hand = json!({"spec": {"replicas": 5}});
-    deployments.patch("frontend", &PatchParams::default(), &Patch::Merge(by_hand)).await?;
+    deployments
+        .patch("frontend", &PatchParams::default(), &Patch::Merge(by_hand))
+        .await?;
     request(&kustomizations, "Kustomization", "frontend-app").await?;
-    assert_eq!(deployments.get("frontend").await?.spec.and_then(|spec| spec.replicas), Some(2), "drift is corrected");
+    assert_eq!(
+        deployments
+            .get("frontend")
+            .await?
+            .spec
+            .and_then(|spec| spec.replicas),
+        Some(2),
+        "drift is corrected"
+    );
 
-    repo.commit(&[(FILE, None), ("path/to/your/repo/.keep", Some(""))], "Remove the frontend")?;
+    repo.commit(
+        &[(FILE, None), ("path/to/your/repo/.keep", Some(""))],
+        "Remove the frontend",
+    )?;
     request(&sources, "GitRepository", "flux-gotk-system").await?;
     until("the Deployment to be pruned", PATIENCE, || async {
-        ensure!(deployments.get_opt("frontend").await?.is_none(), "it is still there");
+        ensure!(
+            deployments.get_opt("frontend").await?.is_none(),
+            "it is still there"
+        );
         Ok(())
     })
     .await?;
 
-    kustomizations.delete("frontend-app", &DeleteParams::default()).await?;
-    sources.delete("flux-gotk-system", &DeleteParams::default()).await?;
+    kustomizations
+        .delete("frontend-app", &DeleteParams::default())
+        .await?;
+    sources
+        .delete("flux-gotk-system", &DeleteParams::default())
+        .await?;
     gone(&kustomizations, "frontend-app").await?;
     gone(&sources, "flux-gotk-system").await
 }
@@ -88,8 +128,16 @@ async fn whole_life(stage: &Stage, version: &str) -> anyhow::Result<()> {
 /// The tenant `dev-team` as `tenants/` has it, with the Git server's key in its Secret.
 async fn onboard(stage: &Stage) -> anyhow::Result<()> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let built = stage.plane.kubectl(&["kustomize", &format!("{root}/tenants/base/dev-team")]).await?;
-    apply_yaml(&stage.client(), "{apiVersion: v1, kind: Namespace, metadata: {name: flux-system}}", None).await?;
+    let built = stage
+        .plane
+        .kubectl(&["kustomize", &format!("{root}/tenants/base/dev-team")])
+        .await?;
+    apply_yaml(
+        &stage.client(),
+        "{apiVersion: v1, kind: Namespace, metadata: {name: flux-system}}",
+        None,
+    )
+    .await?;
     let documents = tenure_yaml::parse(built.as_bytes(), &tenure_yaml::Options::helm())?;
     let objects: Vec<Value> = documents.into_iter().map(|document| document.value).collect();
     stage.tenure.apply(&objects).await?;
@@ -99,8 +147,14 @@ async fn onboard(stage: &Stage) -> anyhow::Result<()> {
 async fn two_pods(client: &kube::Client) -> anyhow::Result<()> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), "default");
     until("two Pods of frontend", PATIENCE, || async {
-        let found = pods.list(&ListParams::default().labels("app=frontend")).await?.items;
-        let alive = found.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).count();
+        let found = pods
+            .list(&ListParams::default().labels("app=frontend"))
+            .await?
+            .items;
+        let alive = found
+            .iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .count();
         ensure!(alive == 2, "there are {alive}");
         Ok(())
     })
@@ -109,19 +163,31 @@ async fn two_pods(client: &kube::Client) -> anyhow::Result<()> {
 
 /// `kubectl get` shows the columns that people know, filled.
 async fn as_people_read_it(stage: &Stage, commit: &str) -> anyhow::Result<()> {
-    let table = stage.plane.kubectl(&["get", "kustomizations,gitrepositories", "-n", "flux-system"]).await?;
+    let table = stage
+        .plane
+        .kubectl(&["get", "kustomizations,gitrepositories", "-n", "flux-system"])
+        .await?;
     for expected in ["AGE", "READY", "STATUS", "URL", "True"] {
         ensure!(table.contains(expected), "{expected} is missing in:\n{table}");
     }
-    ensure!(table.contains(&format!("Applied revision: main@sha1:{commit}")), "{table}");
-    ensure!(table.contains(&format!("stored artifact for revision 'main@sha1:{commit}'")), "{table}");
+    ensure!(
+        table.contains(&format!("Applied revision: main@sha1:{commit}")),
+        "{table}"
+    );
+    ensure!(
+        table.contains(&format!("stored artifact for revision 'main@sha1:{commit}'")),
+        "{table}"
+    );
     Ok(())
 }
 
 async fn image(client: &kube::Client) -> anyhow::Result<String> {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), "default");
     let deployment = serde_json::to_value(deployments.get("frontend").await?)?;
-    Ok(deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default().to_owned())
+    Ok(deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 type Objects = Api<kube::api::DynamicObject>;
@@ -130,7 +196,11 @@ async fn applied(api: &Objects, commit: &str) -> anyhow::Result<()> {
     until(&format!("{commit} to be applied"), PATIENCE, || async {
         let object = value(api, "frontend-app").await?;
         let revision = format!("main@sha1:{commit}");
-        ensure!(object["status"]["lastAppliedRevision"] == revision && tenure_tests::is_ready(&object), "{}", object["status"]);
+        ensure!(
+            object["status"]["lastAppliedRevision"] == revision && tenure_tests::is_ready(&object),
+            "{}",
+            object["status"]
+        );
         Ok(())
     })
     .await
@@ -139,9 +209,16 @@ async fn applied(api: &Objects, commit: &str) -> anyhow::Result<()> {
 async fn build_failed(api: &Objects, commit: &str) -> anyhow::Result<String> {
     until("the broken commit to be refused", PATIENCE, || async {
         let object = value(api, "frontend-app").await?;
-        let attempted = object["status"]["lastAttemptedRevision"].as_str().unwrap_or_default().to_owned();
+        let attempted = object["status"]["lastAttemptedRevision"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         let ready = condition(&object, "Ready").cloned().unwrap_or_default();
-        ensure!(attempted.ends_with(commit) && ready["reason"] == "BuildFailed", "{}", object["status"]);
+        ensure!(
+            attempted.ends_with(commit) && ready["reason"] == "BuildFailed",
+            "{}",
+            object["status"]
+        );
         Ok(ready["message"].as_str().unwrap_or_default().to_owned())
     })
     .await

@@ -80,7 +80,11 @@ impl Stage {
     /// A tenant that is there already, with its repository.
     #[must_use]
     pub fn team(&self, fixture: TenantFixture, repo: GitRepo) -> Team<'_> {
-        Team { stage: self, repo, fixture }
+        Team {
+            stage: self,
+            repo,
+            fixture,
+        }
     }
 }
 
@@ -124,7 +128,13 @@ impl Team<'_> {
             "interval": "1m0s", "url": self.stage.git.url(self.repo.name()), "ref": {"branch": "main"},
             "secretRef": {"name": "git-ssh"},
         });
-        self.put("source.toolkit.fluxcd.io/v1", "GitRepository", "app", &over(usual, spec)).await
+        self.put(
+            "source.toolkit.fluxcd.io/v1",
+            "GitRepository",
+            "app",
+            &over(usual, spec),
+        )
+        .await
     }
 
     /// A Kustomization on `app`, with `spec` over the usual one.
@@ -136,7 +146,13 @@ impl Team<'_> {
             "interval": "5m0s", "path": "./", "prune": true, "retryInterval": "2s",
             "sourceRef": {"kind": "GitRepository", "name": "app"},
         });
-        self.put("kustomize.toolkit.fluxcd.io/v1", "Kustomization", name, &over(usual, spec)).await
+        self.put(
+            "kustomize.toolkit.fluxcd.io/v1",
+            "Kustomization",
+            name,
+            &over(usual, spec),
+        )
+        .await
     }
 
     async fn put(&self, api_version: &str, kind: &str, name: &str, spec: &Value) -> anyhow::Result<()> {
@@ -170,8 +186,14 @@ impl Team<'_> {
         let api = self.objects("Kustomization");
         until(&what, PATIENCE, || async {
             let object = value(&api, name).await?;
-            let revision = object["status"]["lastAppliedRevision"].as_str().unwrap_or_default();
-            ensure!(revision.ends_with(commit) && is_ready(&object), "its status is {}", object["status"]);
+            let revision = object["status"]["lastAppliedRevision"]
+                .as_str()
+                .unwrap_or_default();
+            ensure!(
+                revision.ends_with(commit) && is_ready(&object),
+                "its status is {}",
+                object["status"]
+            );
             Ok(object)
         })
         .await
@@ -183,12 +205,19 @@ impl Team<'_> {
     /// When it does not become so; its conditions are in the error.
     pub async fn refused(&self, kind: &str, name: &str, reason: &str) -> anyhow::Result<String> {
         let api = self.objects(kind);
-        until(&format!("{kind} {name} to fail with {reason}"), PATIENCE, || async {
-            let object = value(&api, name).await?;
-            let ready = condition(&object, "Ready").context("no Ready condition yet")?;
-            ensure!(ready["status"] == "False" && ready["reason"] == reason, "it is {ready}");
-            Ok(ready["message"].as_str().unwrap_or_default().to_owned())
-        })
+        until(
+            &format!("{kind} {name} to fail with {reason}"),
+            PATIENCE,
+            || async {
+                let object = value(&api, name).await?;
+                let ready = condition(&object, "Ready").context("no Ready condition yet")?;
+                ensure!(
+                    ready["status"] == "False" && ready["reason"] == reason,
+                    "it is {ready}"
+                );
+                Ok(ready["message"].as_str().unwrap_or_default().to_owned())
+            },
+        )
         .await
     }
 
@@ -215,7 +244,14 @@ pub fn flux(client: &Client, kind: &str, namespace: &str) -> Api<DynamicObject> 
 
 /// Objects of any kind in a namespace.
 #[must_use]
-pub fn objects(client: &Client, group: &str, version: &str, kind: &str, plural: &str, namespace: &str) -> Api<DynamicObject> {
+pub fn objects(
+    client: &Client,
+    group: &str,
+    version: &str,
+    kind: &str,
+    plural: &str,
+    namespace: &str,
+) -> Api<DynamicObject> {
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
     Api::namespaced_with(client.clone(), namespace, &resource)
 }
@@ -227,12 +263,21 @@ pub fn objects(client: &Client, group: &str, version: &str, kind: &str, plural: 
 pub async fn request(api: &Api<DynamicObject>, kind: &str, name: &str) -> anyhow::Result<Value> {
     let token = format!("{}", jiff::Timestamp::now());
     let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": token}}});
-    api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
-    until(&format!("{kind} {name} to answer a request"), PATIENCE, || async {
-        let object = value(api, name).await?;
-        ensure!(object["status"]["lastHandledReconcileAt"] == token, "its status is {}", object["status"]);
-        Ok(object)
-    })
+    api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
+        .await?;
+    until(
+        &format!("{kind} {name} to answer a request"),
+        PATIENCE,
+        || async {
+            let object = value(api, name).await?;
+            ensure!(
+                object["status"]["lastHandledReconcileAt"] == token,
+                "its status is {}",
+                object["status"]
+            );
+            Ok(object)
+        },
+    )
     .await
 }
 
@@ -259,7 +304,10 @@ pub fn is_ready(object: &Value) -> bool {
 /// A condition of an object.
 #[must_use]
 pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
+    object["status"]["conditions"]
+        .as_array()?
+        .iter()
+        .find(|condition| condition["type"] == kind)
 }
 
 /// An object as plain JSON.

@@ -17,12 +17,19 @@ pub struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let directory = args.directory.canonicalize().with_context(|| format!("failed to find {}", args.directory.display()))?;
+    let directory = args
+        .directory
+        .canonicalize()
+        .with_context(|| format!("failed to find {}", args.directory.display()))?;
     let root = match &args.root {
-        Some(root) => root.canonicalize().with_context(|| format!("failed to find {}", root.display()))?,
+        Some(root) => root
+            .canonicalize()
+            .with_context(|| format!("failed to find {}", root.display()))?,
         None => directory.clone(),
     };
-    let path = directory.strip_prefix(&root).context("the directory is not beneath --root")?;
+    let path = directory
+        .strip_prefix(&root)
+        .context("the directory is not beneath --root")?;
     let files = DirFs::open(&root).with_context(|| format!("failed to open {}", root.display()))?;
     let path = path.to_str().context("the path is not UTF-8")?;
     let build = flux::build(&files, &format!("./{path}"), &flux::Overlay::default())?;

@@ -36,10 +36,15 @@ pub fn run(command: Command) -> anyhow::Result<()> {
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
 }
 
-#[expect(clippy::print_stdout, reason = "what a command says to the person who typed it")]
+#[expect(
+    clippy::print_stdout,
+    reason = "what a command says to the person who typed it"
+)]
 pub(crate) fn say(text: &str) {
     println!("{text}");
 }

@@ -9,8 +9,10 @@ use tenure_api::{FINALIZER, KUSTOMIZE_GROUP, SOURCE_GROUP, TENANT_LABEL, WORKER_
 use crate::cluster::api;
 
 /// What a Flux object is called in the API: group, kind, plural.
-pub(crate) const FLUX: [(&str, &str, &str); 2] =
-    [(KUSTOMIZE_GROUP, "Kustomization", "kustomizations"), (SOURCE_GROUP, "GitRepository", "gitrepositories")];
+pub(crate) const FLUX: [(&str, &str, &str); 2] = [
+    (KUSTOMIZE_GROUP, "Kustomization", "kustomizations"),
+    (SOURCE_GROUP, "GitRepository", "gitrepositories"),
+];
 /// How often an object that moved on meanwhile is tried again.
 const CONFLICTS: u32 = 5;
 
@@ -24,14 +26,24 @@ pub(crate) async fn release(client: &Client, namespace: &str) -> anyhow::Result<
     }
     let ours = ListParams::default().labels(TENANT_LABEL);
     for (kind, plural) in [("Role", "roles"), ("RoleBinding", "rolebindings")] {
-        let objects = api(client, "rbac.authorization.k8s.io", "v1", kind, plural, Some(namespace));
+        let objects = api(
+            client,
+            "rbac.authorization.k8s.io",
+            "v1",
+            kind,
+            plural,
+            Some(namespace),
+        );
         freed += without(&objects, WORKER_RIGHTS_FINALIZER, &ours).await?;
     }
     Ok(freed)
 }
 
 /// All objects; none where the kind is not served.
-pub(crate) async fn listed(objects: &Api<DynamicObject>, which: &ListParams) -> anyhow::Result<Vec<DynamicObject>> {
+pub(crate) async fn listed(
+    objects: &Api<DynamicObject>,
+    which: &ListParams,
+) -> anyhow::Result<Vec<DynamicObject>> {
     match objects.list(which).await {
         Ok(list) => Ok(list.items),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
@@ -48,23 +60,38 @@ async fn without(objects: &Api<DynamicObject>, finalizer: &str, which: &ListPara
     Ok(freed)
 }
 
-async fn let_go(objects: &Api<DynamicObject>, mut object: DynamicObject, finalizer: &str) -> anyhow::Result<bool> {
+async fn let_go(
+    objects: &Api<DynamicObject>,
+    mut object: DynamicObject,
+    finalizer: &str,
+) -> anyhow::Result<bool> {
     let name = object.name_any();
     for _ in 0..CONFLICTS {
-        let kept: Vec<_> = object.finalizers().iter().filter(|one| *one != finalizer).collect();
+        let kept: Vec<_> = object
+            .finalizers()
+            .iter()
+            .filter(|one| *one != finalizer)
+            .collect();
         if kept.len() == object.finalizers().len() {
             return Ok(false);
         }
         let patch = json!({"metadata": {"finalizers": kept, "resourceVersion": object.resource_version()}});
-        match objects.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
+        match objects
+            .patch(&name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+        {
             Ok(_) => return Ok(true),
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(false),
             Err(kube::Error::Api(status)) if status.code == 409 => match objects.get_opt(&name).await? {
                 Some(newer) => object = newer,
                 None => return Ok(false),
             },
-            Err(error) => return Err(error).with_context(|| format!("failed to release the finalizer of '{name}'")),
+            Err(error) => {
+                return Err(error).with_context(|| format!("failed to release the finalizer of '{name}'"));
+            }
         }
     }
-    anyhow::bail!("'{name}' changes all the time: its finalizer was not released; is a worker running for it?")
+    anyhow::bail!(
+        "'{name}' changes all the time: its finalizer was not released; is a worker running for it?"
+    )
 }

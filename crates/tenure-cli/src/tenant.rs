@@ -49,13 +49,20 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
 async fn release(args: Release) -> anyhow::Result<()> {
     let client = crate::cluster::client(args.context).await?;
     let freed = crate::release::release(&client, &args.namespace).await?;
-    crate::say(&format!("{freed} objects in '{}' are free of Tenure's finalizers; what they applied stays.", args.namespace));
+    crate::say(&format!(
+        "{freed} objects in '{}' are free of Tenure's finalizers; what they applied stays.",
+        args.namespace
+    ));
     Ok(())
 }
 
 fn rights(args: &Rights) -> anyhow::Result<()> {
     let text = read(&args.file)?;
-    let impersonation = if args.legacy_impersonation { Impersonation::Legacy } else { Impersonation::Constrained };
+    let impersonation = if args.legacy_impersonation {
+        Impersonation::Legacy
+    } else {
+        Impersonation::Constrained
+    };
     crate::say(render(&text, impersonation)?.trim_end());
     Ok(())
 }
@@ -63,7 +70,9 @@ fn rights(args: &Rights) -> anyhow::Result<()> {
 fn read(path: &PathBuf) -> anyhow::Result<String> {
     let mut text = String::new();
     if path.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text).context("failed to read standard input")?;
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("failed to read standard input")?;
     } else {
         text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
     }
@@ -81,7 +90,12 @@ fn render(text: &str, impersonation: Impersonation) -> anyhow::Result<String> {
         }
         let tenant: Tenant = serde_json::from_value(document.value).context("the Tenant can't be read")?;
         let errors: Vec<_> = tenant.validate().iter().map(ToString::to_string).collect();
-        anyhow::ensure!(errors.is_empty(), "the Tenant '{}' is not valid: {}", tenant.name(), errors.join("; "));
+        anyhow::ensure!(
+            errors.is_empty(),
+            "the Tenant '{}' is not valid: {}",
+            tenant.name(),
+            errors.join("; ")
+        );
         for object in worker_objects(&tenant, impersonation) {
             if !out.is_empty() {
                 out.push_str("---\n");
@@ -102,9 +116,18 @@ mod tests {
     #[test]
     fn rights_are_roles_in_the_tenants_namespaces_and_an_account_among_the_workers() {
         let text = render(TENANT, Impersonation::Constrained).expect("valid");
-        let documents = tenure_yaml::parse(text.as_bytes(), &tenure_yaml::Options::helm()).expect("our own YAML");
-        let kinds: Vec<_> = documents.iter().filter_map(|d| d.value["kind"].as_str().map(str::to_owned)).collect();
-        assert!(kinds.iter().all(|kind| ["ServiceAccount", "Role", "RoleBinding"].contains(&kind.as_str())), "{kinds:?}");
+        let documents =
+            tenure_yaml::parse(text.as_bytes(), &tenure_yaml::Options::helm()).expect("our own YAML");
+        let kinds: Vec<_> = documents
+            .iter()
+            .filter_map(|d| d.value["kind"].as_str().map(str::to_owned))
+            .collect();
+        assert!(
+            kinds
+                .iter()
+                .all(|kind| ["ServiceAccount", "Role", "RoleBinding"].contains(&kind.as_str())),
+            "{kinds:?}"
+        );
         assert!(text.contains("impersonate:serviceaccount") && !text.contains("- impersonate\n"));
     }
 

@@ -52,14 +52,28 @@ pub struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let client = client(args.context.clone()).await?;
     let tenants = tenants(&client, &args.system_namespace).await?;
-    let homes: Vec<String> = tenants.iter().flat_map(|tenant| tenant.spec.namespaces.clone()).collect();
-    say(&format!("Tenure in '{}' serves {} tenants with {} namespaces.", args.system_namespace, tenants.len(), homes.len()));
+    let homes: Vec<String> = tenants
+        .iter()
+        .flat_map(|tenant| tenant.spec.namespaces.clone())
+        .collect();
+    say(&format!(
+        "Tenure in '{}' serves {} tenants with {} namespaces.",
+        args.system_namespace,
+        tenants.len(),
+        homes.len()
+    ));
     let prune = match (args.prune, args.keep) {
         (true, _) => true,
         (_, true) => false,
         _ => ask("Delete what the tenants applied, as their Kustomizations say? [y/N] ")?,
     };
-    if !args.yes && !ask(if prune { "Prune, then remove Tenure? [y/N] " } else { "Remove Tenure and leave every applied object? [y/N] " })? {
+    if !args.yes
+        && !ask(if prune {
+            "Prune, then remove Tenure? [y/N] "
+        } else {
+            "Remove Tenure and leave every applied object? [y/N] "
+        })?
+    {
         say("Nothing was changed.");
         return Ok(());
     }
@@ -80,11 +94,23 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn tenants(client: &Client, system: &str) -> anyhow::Result<Vec<Tenant>> {
-    let tenants = api(client, TENURE_GROUP, "v1alpha1", "Tenant", "tenants", Some(system));
-    let list = tenants.list(&ListParams::default()).await.with_context(|| format!("failed to list the Tenants in '{system}'"))?;
+    let tenants = api(
+        client,
+        TENURE_GROUP,
+        "v1alpha1",
+        "Tenant",
+        "tenants",
+        Some(system),
+    );
+    let list = tenants
+        .list(&ListParams::default())
+        .await
+        .with_context(|| format!("failed to list the Tenants in '{system}'"))?;
     let read = |object: DynamicObject| {
         let name = object.name_any();
-        serde_json::to_value(object).and_then(serde_json::from_value).with_context(|| format!("failed to read the Tenant '{name}'"))
+        serde_json::to_value(object)
+            .and_then(serde_json::from_value)
+            .with_context(|| format!("failed to read the Tenant '{name}'"))
     };
     list.items.into_iter().map(read).collect()
 }
@@ -94,7 +120,10 @@ fn ask(question: &str) -> anyhow::Result<bool> {
     out.write_all(question.as_bytes())?;
     out.flush()?;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).context("failed to read the answer; pass --prune or --keep, and --yes")?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .context("failed to read the answer; pass --prune or --keep, and --yes")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
@@ -140,7 +169,10 @@ async fn remove_programs(client: &Client, system: &str) -> anyhow::Result<()> {
     }
     let deadline = Instant::now() + PATIENCE;
     while !pods.list(&ours).await?.items.is_empty() {
-        anyhow::ensure!(Instant::now() < deadline, "the pods in '{system}' do not end; nothing else was removed");
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "the pods in '{system}' do not end; nothing else was removed"
+        );
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     Ok(())
@@ -149,7 +181,13 @@ async fn remove_programs(client: &Client, system: &str) -> anyhow::Result<()> {
 async fn remove_rights(client: &Client, tenants: &[Tenant]) -> anyhow::Result<()> {
     for tenant in tenants {
         let peers = tenant.spec.peers.iter().map(|peer| peer.namespace.clone());
-        let places = tenant.spec.namespaces.iter().chain(&tenant.spec.targets).cloned().chain(peers);
+        let places = tenant
+            .spec
+            .namespaces
+            .iter()
+            .chain(&tenant.spec.targets)
+            .cloned()
+            .chain(peers);
         let which = ListParams::default().labels(&format!("{TENANT_LABEL}={}", tenant.name()));
         for namespace in places {
             for (kind, plural) in [("RoleBinding", "rolebindings"), ("Role", "roles")] {
@@ -164,7 +202,14 @@ async fn remove_rights(client: &Client, tenants: &[Tenant]) -> anyhow::Result<()
 }
 
 async fn remove_tenants(client: &Client, system: &str, tenants: &[Tenant]) -> anyhow::Result<()> {
-    let objects = api(client, TENURE_GROUP, "v1alpha1", "Tenant", "tenants", Some(system));
+    let objects = api(
+        client,
+        TENURE_GROUP,
+        "v1alpha1",
+        "Tenant",
+        "tenants",
+        Some(system),
+    );
     for tenant in tenants {
         delete(&objects, tenant.name()).await?;
     }
@@ -176,15 +221,34 @@ async fn remove_cluster_wide(client: &Client, workers: &str) -> anyhow::Result<(
     let bindings = api(client, RBAC, "v1", "RoleBinding", "rolebindings", None);
     let homes = ListParams::default().fields(&format!("metadata.name={RELEASE_ROLE}"));
     if listed(&bindings, &homes).await?.is_empty() {
-        delete(&api(client, RBAC, "v1", "ClusterRole", "clusterroles", None), RELEASE_ROLE).await?;
+        delete(
+            &api(client, RBAC, "v1", "ClusterRole", "clusterroles", None),
+            RELEASE_ROLE,
+        )
+        .await?;
     }
-    let policies =
-        api(client, ADMISSION, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", None);
-    let bindings =
-        api(client, ADMISSION, "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", None);
+    let policies = api(
+        client,
+        ADMISSION,
+        "v1",
+        "ValidatingAdmissionPolicy",
+        "validatingadmissionpolicies",
+        None,
+    );
+    let bindings = api(
+        client,
+        ADMISSION,
+        "v1",
+        "ValidatingAdmissionPolicyBinding",
+        "validatingadmissionpolicybindings",
+        None,
+    );
     for policy in listed(&policies, &ListParams::default()).await? {
         let name = policy.name_any();
-        let ours = policy.data.to_string().contains(&format!(":serviceaccount:{workers}:"));
+        let ours = policy
+            .data
+            .to_string()
+            .contains(&format!(":serviceaccount:{workers}:"));
         if name.starts_with(WORKER_POLICY) && ours {
             delete(&bindings, &name).await?;
             delete(&policies, &name).await?;
@@ -204,7 +268,10 @@ async fn remove_namespaces(client: &Client, names: &[&str]) -> anyhow::Result<()
             anyhow::ensure!(
                 Instant::now() < deadline,
                 "namespace '{name}' does not go: {}",
-                left.data.pointer("/status/conditions").cloned().unwrap_or_default()
+                left.data
+                    .pointer("/status/conditions")
+                    .cloned()
+                    .unwrap_or_default()
             );
             tokio::time::sleep(Duration::from_millis(500)).await;
         }

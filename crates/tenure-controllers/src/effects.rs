@@ -35,7 +35,11 @@ impl Home {
     /// # Errors
     /// A sentence that says what is missing and where to add it.
     pub fn account_for(&self, named: Option<&str>) -> Result<Account, String> {
-        let here = || self.accounts.iter().filter(|account| account.namespace == self.namespace);
+        let here = || {
+            self.accounts
+                .iter()
+                .filter(|account| account.namespace == self.namespace)
+        };
         let Some(named) = named.filter(|name| !name.is_empty()) else {
             return here().next().cloned().ok_or_else(|| {
                 format!(
@@ -84,8 +88,13 @@ impl SourcePolicy {
     /// The Secret to use for `url` when the object names none: that of the longest prefix.
     #[must_use]
     pub fn secret_for(&self, url: &SourceUrl) -> Option<&str> {
-        let matching = self.secrets.iter().filter(|secret| url.has_prefix(&secret.prefix));
-        matching.max_by_key(|secret| secret.prefix.len()).map(|secret| secret.name.as_str())
+        let matching = self
+            .secrets
+            .iter()
+            .filter(|secret| url.has_prefix(&secret.prefix));
+        matching
+            .max_by_key(|secret| secret.prefix.len())
+            .map(|secret| secret.name.as_str())
     }
 }
 
@@ -128,10 +137,22 @@ mod tests {
 
     #[test]
     fn an_object_without_an_account_acts_as_the_first_of_its_own_namespace() {
-        let home = home("apps", &[("elsewhere", "other"), ("apps", "first"), ("apps", "second")]);
-        assert_eq!(home.account_for(None).expect("there is one").name.as_str(), "first");
-        assert_eq!(home.account_for(Some("")).expect("empty is none").name.as_str(), "first");
-        assert_eq!(home.account_for(Some("second")).expect("listed").name.as_str(), "second");
+        let home = home(
+            "apps",
+            &[("elsewhere", "other"), ("apps", "first"), ("apps", "second")],
+        );
+        assert_eq!(
+            home.account_for(None).expect("there is one").name.as_str(),
+            "first"
+        );
+        assert_eq!(
+            home.account_for(Some("")).expect("empty is none").name.as_str(),
+            "first"
+        );
+        assert_eq!(
+            home.account_for(Some("second")).expect("listed").name.as_str(),
+            "second"
+        );
     }
 
     #[test]
@@ -139,21 +160,32 @@ mod tests {
         let home = home("apps", &[("elsewhere", "other")]);
         let message = home.account_for(None).expect_err("none in this namespace");
         assert!(message.contains("spec.serviceAccounts"), "{message}");
-        let message = home.account_for(Some("other")).expect_err("that one is elsewhere's");
+        let message = home
+            .account_for(Some("other"))
+            .expect_err("that one is elsewhere's");
         assert!(message.contains("apps/other"), "{message}");
     }
 
     #[test]
     fn the_longest_prefix_names_the_secret() {
-        let secret = |prefix: &str, name: &str| SecretFor { prefix: prefix.into(), name: name.into() };
+        let secret = |prefix: &str, name: &str| SecretFor {
+            prefix: prefix.into(),
+            name: name.into(),
+        };
         let policy = SourcePolicy {
             allow: vec!["ssh://git@*".into()],
-            secrets: vec![secret("ssh://git@host/", "wide"), secret("ssh://git@host/team/", "narrow")],
+            secrets: vec![
+                secret("ssh://git@host/", "wide"),
+                secret("ssh://git@host/team/", "narrow"),
+            ],
         };
         let url: SourceUrl = "ssh://git@host/team/app.git".parse().expect("valid");
         assert_eq!(policy.secret_for(&url), Some("narrow"));
         assert!(policy.allows(&url));
         assert!(!policy.allows(&"https://host/team/app.git".parse().expect("valid")));
-        assert_eq!(policy.secret_for(&"ssh://git@host.evil/team/".parse().expect("valid")), None);
+        assert_eq!(
+            policy.secret_for(&"ssh://git@host.evil/team/".parse().expect("valid")),
+            None
+        );
     }
 }

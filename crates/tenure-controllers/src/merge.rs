@@ -6,7 +6,10 @@ use tenure_api::Condition;
 /// The conditions of a status; what does not decode was not written by us and is left out.
 pub(crate) fn conditions_of(status: &Value) -> Vec<Condition> {
     let list = status.get("conditions").and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|one| serde::Deserialize::deserialize(one).ok()).collect()
+    list.into_iter()
+        .flatten()
+        .filter_map(|one| serde::Deserialize::deserialize(one).ok())
+        .collect()
 }
 
 /// Sets a field of an object, or removes it.
@@ -44,7 +47,11 @@ pub(crate) fn diff(old: &Value, new: &Value) -> Option<Value> {
     for key in old.keys().filter(|key| !new.contains_key(*key)) {
         patch.insert(key.clone(), Value::Null);
     }
-    if patch.is_empty() { None } else { Some(Value::Object(patch)) }
+    if patch.is_empty() {
+        None
+    } else {
+        Some(Value::Object(patch))
+    }
 }
 
 #[cfg(test)]

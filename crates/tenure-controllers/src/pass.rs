@@ -44,12 +44,22 @@ impl Pass {
     /// The object is not there any more.
     #[must_use]
     pub fn gone() -> Self {
-        Self { state: State::Gone, reason: String::new(), next_due: None, wake: Vec::new() }
+        Self {
+            state: State::Gone,
+            reason: String::new(),
+            next_due: None,
+            wake: Vec::new(),
+        }
     }
 
     /// The object is suspended.
     #[must_use]
     pub fn suspended() -> Self {
-        Self { state: State::Suspended, reason: "Suspended".to_owned(), next_due: None, wake: Vec::new() }
+        Self {
+            state: State::Suspended,
+            reason: "Suspended".to_owned(),
+            next_due: None,
+            wake: Vec::new(),
+        }
     }
 }

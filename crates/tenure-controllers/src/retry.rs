@@ -21,7 +21,10 @@ pub fn next_due(now: Timestamp, interval: Duration) -> Timestamp {
 
 /// `now + wait`, at the end of time if there is no such moment.
 pub(crate) fn after(now: Timestamp, wait: Duration) -> Timestamp {
-    SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| now.checked_add(wait).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// Failures in a row, per object. Travels in the memo, so that a worker that slept between two
@@ -63,7 +66,10 @@ mod tests {
 
     #[test]
     fn failures_of_one_object_do_not_slow_another() {
-        let key = |name: &str| ObjectKey { kind: "GitRepository".into(), name: Name::new(name).expect("valid") };
+        let key = |name: &str| ObjectKey {
+            kind: "GitRepository".into(),
+            name: Name::new(name).expect("valid"),
+        };
         let mut counts = FailureCounts::default();
         assert_eq!(counts.failed(&key("a")), Duration::from_millis(750));
         assert_eq!(counts.failed(&key("a")), Duration::from_millis(1500));

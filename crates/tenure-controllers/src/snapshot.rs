@@ -42,7 +42,12 @@ impl Snapshot {
     /// All objects of a kind.
     #[must_use]
     pub fn of_kind(&self, kind: &str) -> Vec<(ObjectKey, Arc<Value>)> {
-        self.0.read().iter().filter(|(key, _)| key.kind == kind).map(|(k, v)| (k.clone(), v.clone())).collect()
+        self.0
+            .read()
+            .iter()
+            .filter(|(key, _)| key.kind == kind)
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
     }
 
     /// How many objects are known.
@@ -62,5 +67,8 @@ impl Snapshot {
 #[must_use]
 pub fn key_of(kind: &str, object: &Value) -> Option<ObjectKey> {
     let name = Name::new(object.pointer("/metadata/name")?.as_str()?).ok()?;
-    Some(ObjectKey { kind: kind.to_owned(), name })
+    Some(ObjectKey {
+        kind: kind.to_owned(),
+        name,
+    })
 }

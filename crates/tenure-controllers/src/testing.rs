@@ -11,7 +11,10 @@ pub(crate) fn name(text: &str) -> Name {
 
 /// A home with these accounts and no other rule.
 pub(crate) fn home(namespace: &str, accounts: &[(&str, &str)]) -> Home {
-    let account = |(namespace, account): &(&str, &str)| Account { namespace: name(namespace), name: name(account) };
+    let account = |(namespace, account): &(&str, &str)| Account {
+        namespace: name(namespace),
+        name: name(account),
+    };
     Home {
         tenant: "dev-team".to_owned(),
         namespace: name(namespace),

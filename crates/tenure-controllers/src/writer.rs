@@ -30,21 +30,31 @@ pub(crate) async fn write_status(
     for attempt in 1.. {
         let old = live.get("status").cloned().unwrap_or_else(|| json!({}));
         let new = make(&old);
-        let Some(patch) = diff(&old, &new) else { return Ok(false) };
+        let Some(patch) = diff(&old, &new) else {
+            return Ok(false);
+        };
         let version = live.pointer("/metadata/resourceVersion").and_then(Value::as_str);
-        match effects.own.patch_status(kind, &key.name, patch, manager, version).await {
+        match effects
+            .own
+            .patch_status(kind, &key.name, patch, manager, version)
+            .await
+        {
             Ok(object) => {
                 effects.snapshot.put(key.clone(), object);
                 return Ok(true);
             }
-            Err(error) if error.is_conflict() && attempt < ATTEMPTS => match effects.own.get(kind, &key.name).await? {
-                Some(object) => {
-                    effects.snapshot.put(key.clone(), object);
-                    let Some(object) = effects.snapshot.get(key) else { return Ok(false) };
-                    live = object;
+            Err(error) if error.is_conflict() && attempt < ATTEMPTS => {
+                match effects.own.get(kind, &key.name).await? {
+                    Some(object) => {
+                        effects.snapshot.put(key.clone(), object);
+                        let Some(object) = effects.snapshot.get(key) else {
+                            return Ok(false);
+                        };
+                        live = object;
+                    }
+                    None => return Ok(false),
                 }
-                None => return Ok(false),
-            },
+            }
             Err(error) if error.is_not_found() => return Ok(false),
             Err(error) => return Err(error),
         }
@@ -62,8 +72,16 @@ pub(crate) async fn event(
     message: String,
     annotations: impl IntoIterator<Item = (String, String)>,
 ) {
-    let Some(object) = effects.snapshot.get(key) else { return };
-    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let Some(object) = effects.snapshot.get(key) else {
+        return;
+    };
+    let text = |path: &str| {
+        object
+            .pointer(path)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let given = object.pointer("/metadata/annotations").and_then(Value::as_object);
     let passed_on = given.into_iter().flatten().filter_map(|(name, value)| {
         let name = name.strip_prefix(EVENT_PREFIX)?;
@@ -87,5 +105,3 @@ pub(crate) async fn event(
         tracing::warn!(object = %key, %error, "failed to record an event");
     }
 }
-
-

@@ -12,7 +12,11 @@ impl Backoff {
     /// Starts with no failure counted.
     #[must_use]
     pub const fn new(base: Duration, cap: Duration) -> Self {
-        Self { base, cap, failures: 0 }
+        Self {
+            base,
+            cap,
+            failures: 0,
+        }
     }
 
     /// Counts a failure and says how long to wait after it.
@@ -50,6 +54,9 @@ mod tests {
     #[test]
     fn a_long_row_of_failures_does_not_overflow() {
         let mut backoff = Backoff::new(Duration::from_millis(750), Duration::from_secs(900));
-        assert_eq!((0..100).map(|_| backoff.next_delay()).last(), Some(Duration::from_secs(900)));
+        assert_eq!(
+            (0..100).map(|_| backoff.next_delay()).last(),
+            Some(Duration::from_secs(900))
+        );
     }
 }

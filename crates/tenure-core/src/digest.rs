@@ -99,7 +99,11 @@ pub struct Sha256Writer<W> {
 impl<W: io::Write> Sha256Writer<W> {
     /// Starts at nothing.
     pub fn new(inner: W) -> Self {
-        Self { inner, hash: Sha256::new(), written: 0 }
+        Self {
+            inner,
+            hash: Sha256::new(),
+            written: 0,
+        }
     }
 
     /// The inner writer, the digest and the number of bytes.
@@ -130,7 +134,13 @@ mod tests {
     fn a_digest_reads_what_it_writes_and_nothing_else() {
         let digest = Digest::of(b"x");
         assert_eq!(digest.to_string().parse(), Ok(digest));
-        for bad in ["", "sha256:", "md5:00", &format!("sha256:{}", "g".repeat(64)), &format!("sha256:{}", "A".repeat(64))] {
+        for bad in [
+            "",
+            "sha256:",
+            "md5:00",
+            &format!("sha256:{}", "g".repeat(64)),
+            &format!("sha256:{}", "A".repeat(64)),
+        ] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
     }
@@ -140,6 +150,9 @@ mod tests {
         let mut w = Sha256Writer::new(Vec::new());
         w.write_all(b"hello").expect("a Vec takes everything");
         let (bytes, digest, n) = w.finish();
-        assert_eq!((bytes.as_slice(), digest, n), (&b"hello"[..], Digest::of(b"hello"), 5));
+        assert_eq!(
+            (bytes.as_slice(), digest, n),
+            (&b"hello"[..], Digest::of(b"hello"), 5)
+        );
     }
 }

@@ -51,9 +51,13 @@ impl FromStr for GoDuration {
             return Err(bad());
         }
         while !rest.is_empty() {
-            let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(bad)?;
+            let end = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .ok_or_else(bad)?;
             let (number, tail) = rest.split_at(end);
-            let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+            let unit_end = tail
+                .find(|c: char| c.is_ascii_digit() || c == '.')
+                .unwrap_or(tail.len());
             let (unit, tail) = tail.split_at(unit_end);
             let scale: u64 = match unit {
                 "ns" => 1,
@@ -65,13 +69,20 @@ impl FromStr for GoDuration {
                 _ => return Err(bad()),
             };
             match number.parse::<u64>() {
-                Ok(n) => whole = whole.checked_add(u128::from(n) * u128::from(scale)).ok_or_else(bad)?,
+                Ok(n) => {
+                    whole = whole
+                        .checked_add(u128::from(n) * u128::from(scale))
+                        .ok_or_else(bad)?
+                }
                 Err(_) => nanos += number.parse::<f64>().map_err(|_| bad())? * scale as f64,
             }
             rest = tail;
         }
         let total = whole.checked_add(nanos as u128).ok_or_else(bad)?;
-        let total = u64::try_from(total).ok().filter(|n| i64::try_from(*n).is_ok()).ok_or_else(bad)?;
+        let total = u64::try_from(total)
+            .ok()
+            .filter(|n| i64::try_from(*n).is_ok())
+            .ok_or_else(bad)?;
         Ok(Self(Duration::from_nanos(total)))
     }
 }
@@ -145,7 +156,11 @@ mod tests {
             ("0", "0s", 0),
         ] {
             let d: GoDuration = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
-            assert_eq!((d.to_string().as_str(), d.as_duration().as_millis()), (written, millis), "{text}");
+            assert_eq!(
+                (d.to_string().as_str(), d.as_duration().as_millis()),
+                (written, millis),
+                "{text}"
+            );
         }
         for bad in ["", "5", "m", "5x", "-5m", "1..5s", "99999999999999h", "5 m"] {
             assert!(bad.parse::<GoDuration>().is_err(), "{bad}");

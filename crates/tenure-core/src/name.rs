@@ -20,7 +20,9 @@ pub enum NameError {
     #[error("name of {0} characters is longer than 253")]
     TooLong(usize),
     /// The string has a character or shape that no Kubernetes name has.
-    #[error("{0:?} is not a valid name: lower case letters, digits, '-' and '.', starting and ending with a letter or digit")]
+    #[error(
+        "{0:?} is not a valid name: lower case letters, digits, '-' and '.', starting and ending with a letter or digit"
+    )]
     Invalid(String),
 }
 
@@ -39,7 +41,10 @@ impl Name {
         }
         let alnum = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let bytes = name.as_bytes();
-        let edges = [bytes.first(), bytes.last()].into_iter().flatten().all(|b| alnum(*b));
+        let edges = [bytes.first(), bytes.last()]
+            .into_iter()
+            .flatten()
+            .all(|b| alnum(*b));
         let inner = bytes.iter().all(|b| alnum(*b) || *b == b'-' || *b == b'.');
         if !edges || !inner || name.contains("..") || name.contains(".-") || name.contains("-.") {
             return Err(NameError::Invalid(name.to_owned()));

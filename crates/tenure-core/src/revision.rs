@@ -21,7 +21,10 @@ impl Revision {
     #[must_use]
     pub fn git(pointer: Option<&str>, commit: &str) -> Self {
         let algorithm = if commit.len() == 64 { "sha256" } else { "sha1" };
-        Self { pointer: pointer.map(Into::into), hash: format!("{algorithm}:{commit}").into() }
+        Self {
+            pointer: pointer.map(Into::into),
+            hash: format!("{algorithm}:{commit}").into(),
+        }
     }
 
     /// The branch, tag or reference name before the `@`.
@@ -67,13 +70,16 @@ impl FromStr for Revision {
             Some((pointer, hash)) => (Some(pointer), hash),
             None => (None, s),
         };
-        let valid = hash
-            .split_once(':')
-            .is_some_and(|(algorithm, hex)| !algorithm.is_empty() && hex.len() >= 7 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        let valid = hash.split_once(':').is_some_and(|(algorithm, hex)| {
+            !algorithm.is_empty() && hex.len() >= 7 && hex.bytes().all(|b| b.is_ascii_hexdigit())
+        });
         if !valid || pointer.is_some_and(str::is_empty) {
             return Err(RevisionError(s.chars().take(200).collect()));
         }
-        Ok(Self { pointer: pointer.map(Into::into), hash: hash.into() })
+        Ok(Self {
+            pointer: pointer.map(Into::into),
+            hash: hash.into(),
+        })
     }
 }
 

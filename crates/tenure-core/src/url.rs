@@ -110,8 +110,9 @@ impl SourceUrl {
             None => (prefix, false),
         };
         [self.written(false), self.written(true)].iter().any(|url| {
-            url.strip_prefix(prefix)
-                .is_some_and(|rest| open || rest.is_empty() || prefix.ends_with(['/', '@']) || rest.starts_with('/'))
+            url.strip_prefix(prefix).is_some_and(|rest| {
+                open || rest.is_empty() || prefix.ends_with(['/', '@']) || rest.starts_with('/')
+            })
         })
     }
 
@@ -137,7 +138,10 @@ impl FromStr for SourceUrl {
             "ssh" => Scheme::Ssh,
             _ => return Err(UrlError::Scheme),
         };
-        if rest.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '?' | '#' | '"' | '<' | '>')) {
+        if rest
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '?' | '#' | '"' | '<' | '>'))
+        {
             return Err(UrlError::Character);
         }
         let (authority, path) = match rest.find('/') {
@@ -163,11 +167,18 @@ impl FromStr for SourceUrl {
         }
         let (host, port) = if let Some(v6) = hostport.strip_prefix('[') {
             let (address, after) = v6.split_once(']').ok_or(UrlError::Host)?;
-            let valid = !address.is_empty() && address.chars().all(|c| c.is_ascii_hexdigit() || c == ':' || c == '.');
+            let valid = !address.is_empty()
+                && address
+                    .chars()
+                    .all(|c| c.is_ascii_hexdigit() || c == ':' || c == '.');
             if !valid {
                 return Err(UrlError::Host);
             }
-            let port = if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or(UrlError::Port)?) };
+            let port = if after.is_empty() {
+                None
+            } else {
+                Some(after.strip_prefix(':').ok_or(UrlError::Port)?)
+            };
             (format!("[{address}]"), port)
         } else {
             match hostport.split_once(':') {
@@ -175,13 +186,20 @@ impl FromStr for SourceUrl {
                 None => (hostport.to_owned(), None),
             }
         };
-        let plain = host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '[' | ']' | ':'));
+        let plain = host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '[' | ']' | ':'));
         if host.is_empty() || host.starts_with(['-', '.']) || !plain {
             return Err(UrlError::Host);
         }
         let port = match port {
             None => None,
-            Some(port) => Some(port.parse::<u16>().ok().filter(|p| *p > 0).ok_or(UrlError::Port)?),
+            Some(port) => Some(
+                port.parse::<u16>()
+                    .ok()
+                    .filter(|p| *p > 0)
+                    .ok_or(UrlError::Port)?,
+            ),
         };
         Ok(Self {
             scheme,
@@ -227,7 +245,9 @@ impl Serialize for SourceUrl {
 
 impl<'de> Deserialize<'de> for SourceUrl {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -245,16 +265,30 @@ mod tests {
         assert_eq!(url.to_string(), "https://bob:****@git.example.com/a.git");
         assert_eq!(url.expose_password(), Some("hunter2"));
         assert!(!url.remote_key().contains("hunter2"));
-        let token: SourceUrl = "https://ghp_hunter2@git.example.com/a.git".parse().expect("valid");
+        let token: SourceUrl = "https://ghp_hunter2@git.example.com/a.git"
+            .parse()
+            .expect("valid");
         assert!(!format!("{token} {token:?} {}", token.remote_key()).contains("hunter2"));
     }
 
     #[test]
     fn what_parsers_disagree_about_is_refused() {
         for bad in [
-            "file:///etc/passwd", "git@host:repo", "ssh://-oProxyCommand=x/a", "ssh://-x@host/a", "https://good#@evil/a",
-            "https://good?@evil/a", "https://a@b@c/d", "https://good\\@evil/", "https:///a", "https://h:0/a", "https://h:99999/",
-            "https://h o/a", "https://@h/a", "ssh://git@[::1/a", "https://h\n/a",
+            "file:///etc/passwd",
+            "git@host:repo",
+            "ssh://-oProxyCommand=x/a",
+            "ssh://-x@host/a",
+            "https://good#@evil/a",
+            "https://good?@evil/a",
+            "https://a@b@c/d",
+            "https://good\\@evil/",
+            "https:///a",
+            "https://h:0/a",
+            "https://h:99999/",
+            "https://h o/a",
+            "https://@h/a",
+            "ssh://git@[::1/a",
+            "https://h\n/a",
         ] {
             assert!(bad.parse::<SourceUrl>().is_err(), "{bad}");
         }
@@ -262,8 +296,14 @@ mod tests {
 
     #[test]
     fn one_remote_has_one_key_however_it_is_written() {
-        assert_eq!(url("https://a:b@Host/x.git/").remote_key(), url("https://host:443/x.git").remote_key());
-        assert_ne!(url("ssh://git@h/x").remote_key(), url("ssh://root@h/x").remote_key());
+        assert_eq!(
+            url("https://a:b@Host/x.git/").remote_key(),
+            url("https://host:443/x.git").remote_key()
+        );
+        assert_ne!(
+            url("ssh://git@h/x").remote_key(),
+            url("ssh://root@h/x").remote_key()
+        );
     }
 
     #[test]

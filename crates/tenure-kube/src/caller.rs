@@ -92,7 +92,9 @@ impl Caller {
     pub(crate) fn who(&self) -> String {
         match &self.0.identity {
             Identity::Acting(account) => account.username(),
-            Identity::Own(label) | Identity::Supervising(label) => self.0.token.subject().unwrap_or_else(|| label.clone()),
+            Identity::Own(label) | Identity::Supervising(label) => {
+                self.0.token.subject().unwrap_or_else(|| label.clone())
+            }
         }
     }
 

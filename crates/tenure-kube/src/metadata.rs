@@ -121,7 +121,11 @@ impl MetadataClient {
     #[must_use]
     pub fn new(connection: &Connection, token: TokenCell, home: Name) -> Self {
         Self {
-            caller: Caller::new(connection, token, Identity::Supervising(format!("the worker of {home}"))),
+            caller: Caller::new(
+                connection,
+                token,
+                Identity::Supervising(format!("the worker of {home}")),
+            ),
             home,
         }
     }

@@ -116,7 +116,10 @@ impl ReleaseClient {
             }
             let old = object.pointer("/metadata/finalizers").and_then(Value::as_array);
             let old = old.map(Vec::as_slice).unwrap_or_default();
-            let left: Vec<_> = old.iter().filter(|entry| entry.as_str() != Some(self.finalizer)).collect();
+            let left: Vec<_> = old
+                .iter()
+                .filter(|entry| entry.as_str() != Some(self.finalizer))
+                .collect();
             if left.len() == old.len() {
                 return Ok(true);
             }
@@ -133,11 +136,15 @@ impl ReleaseClient {
     }
 
     async fn get(&self, resource: &str, name: &str) -> Result<Option<Value>, KubeError> {
-        self.caller.optional(&Call::get(self.target(resource, name))).await
+        self.caller
+            .optional(&Call::get(self.target(resource, name)))
+            .await
     }
 
     fn target(&self, resource: &str, name: &str) -> Target {
-        Target::of(RBAC_GROUP, "v1", resource).within(&self.home).named(name)
+        Target::of(RBAC_GROUP, "v1", resource)
+            .within(&self.home)
+            .named(name)
     }
 }
 

@@ -4,13 +4,25 @@
 use std::fmt;
 
 /// The channel between the supervisor and one worker.
-#[allow(missing_docs, clippy::all, unreachable_pub, unused_qualifications, reason = "generated from the proto file, which documents it")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated from the proto file, which documents it"
+)]
 pub mod lifeline {
     tonic::include_proto!("tenure.lifeline.v1");
 }
 
 /// The source cache's service.
-#[allow(missing_docs, clippy::all, unreachable_pub, unused_qualifications, reason = "generated from the proto file, which documents it")]
+#[allow(
+    missing_docs,
+    clippy::all,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated from the proto file, which documents it"
+)]
 pub mod source {
     tonic::include_proto!("tenure.source.v1");
 }
@@ -43,7 +55,10 @@ hidden! {
 
 impl fmt::Debug for lifeline::Start {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Start").field("tenant", &self.tenant).field("home", &self.home).finish_non_exhaustive()
+        f.debug_struct("Start")
+            .field("tenant", &self.tenant)
+            .field("home", &self.home)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,8 +78,15 @@ mod tests {
 
     #[test]
     fn a_credential_does_not_print() {
-        let key = Ssh { identity: b"CANARY".to_vec(), passphrase: "CANARY".into(), ..Ssh::default() };
-        let credential = Credential { kind: Some(Kind::Ssh(key)), ..Credential::default() };
+        let key = Ssh {
+            identity: b"CANARY".to_vec(),
+            passphrase: "CANARY".into(),
+            ..Ssh::default()
+        };
+        let credential = Credential {
+            kind: Some(Kind::Ssh(key)),
+            ..Credential::default()
+        };
         assert!(!format!("{credential:?}").contains("CANARY"));
     }
 }

@@ -35,7 +35,11 @@ impl Default for Metrics {
         registry.register("watches", "Metadata watches that are open", watches.clone());
         registry.register("worker_spawns", "Workers started", spawns.clone());
         registry.register("worker_restarts", "Workers that ended badly", restarts.clone());
-        registry.register("passes", "Passes over an object that workers have ended", passes.clone());
+        registry.register(
+            "passes",
+            "Passes over an object that workers have ended",
+            passes.clone(),
+        );
         registry.register("tokens_minted", "Tokens of workers minted", tokens.clone());
         registry.register(
             "oldest_due_age_seconds",

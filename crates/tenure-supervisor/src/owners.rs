@@ -60,7 +60,8 @@ impl Owners {
 
     /// Whether any Tenant, valid or not, names this home.
     pub(crate) fn name(&self, home: &Name) -> bool {
-        self.tenants().any(|tenant| names(tenant).any(|name| name == *home))
+        self.tenants()
+            .any(|tenant| names(tenant).any(|name| name == *home))
     }
 
     /// The homes that `tenant` names and does not have.

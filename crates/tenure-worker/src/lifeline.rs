@@ -33,14 +33,20 @@ impl Lifeline {
         let once = Arc::new(Mutex::new(Some(socket)));
         let connector = service_fn(move |_| {
             let socket = once.lock().ok().and_then(|mut socket| socket.take());
-            async move { socket.map(TokioIo::new).ok_or_else(|| io::Error::other("the lifeline is used up")) }
+            async move {
+                socket
+                    .map(TokioIo::new)
+                    .ok_or_else(|| io::Error::other("the lifeline is used up"))
+            }
         });
         let channel = Endpoint::from_static("http://lifeline")
             .connect_with_connector(connector)
             .await
             .map_err(|error| WorkerError::Attach(error.to_string()))?;
         let (up, outgoing) = mpsc::channel(UP_BUFFER);
-        up.send(Up { message: Some(first) }).await.map_err(|_| WorkerError::Closed)?;
+        up.send(Up { message: Some(first) })
+            .await
+            .map_err(|_| WorkerError::Closed)?;
         let down = LifelineClient::new(channel)
             .max_decoding_message_size(16 << 20)
             .attach(ReceiverStream::new(outgoing))
@@ -52,7 +58,12 @@ impl Lifeline {
 
     /// Sends one message; an error means that the supervisor is gone.
     pub(crate) async fn send(&self, message: up::Message) -> Result<(), WorkerError> {
-        self.up.send(Up { message: Some(message) }).await.map_err(|_| WorkerError::Closed)
+        self.up
+            .send(Up {
+                message: Some(message),
+            })
+            .await
+            .map_err(|_| WorkerError::Closed)
     }
 
     /// The next message; `None` when the supervisor has closed the lifeline.

@@ -19,11 +19,18 @@ const VERSION: u32 = 1;
 
 impl Memo {
     pub(crate) fn new(discovery: Option<Discovery>, failures: FailureCounts) -> Self {
-        Self { version: VERSION, discovery, failures }
+        Self {
+            version: VERSION,
+            discovery,
+            failures,
+        }
     }
 
     pub(crate) fn read(bytes: &[u8]) -> Self {
-        serde_json::from_slice(bytes).ok().filter(|memo: &Self| memo.version == VERSION).unwrap_or_default()
+        serde_json::from_slice(bytes)
+            .ok()
+            .filter(|memo: &Self| memo.version == VERSION)
+            .unwrap_or_default()
     }
 
     pub(crate) fn write(&self) -> Vec<u8> {
@@ -40,6 +47,9 @@ mod tests {
         for bytes in [&b""[..], b"{", b"\xff\xff", br#"{"version":99,"discovery":null}"#] {
             assert!(Memo::read(bytes).discovery.is_none());
         }
-        assert_eq!(Memo::read(&Memo::new(None, FailureCounts::default()).write()).version, VERSION);
+        assert_eq!(
+            Memo::read(&Memo::new(None, FailureCounts::default()).write()).version,
+            VERSION
+        );
     }
 }

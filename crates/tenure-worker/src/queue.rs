@@ -49,14 +49,19 @@ impl Queue {
 
     /// Takes the next object whose needs are neither queued nor under way.
     pub(crate) fn pop(&mut self, needs: impl Fn(&ObjectKey) -> Vec<ObjectKey>) -> Option<Job> {
-        let blocked = |key: &ObjectKey| needs(key).iter().any(|need| need != key && self.slots.contains_key(need));
+        let blocked = |key: &ObjectKey| {
+            needs(key)
+                .iter()
+                .any(|need| need != key && self.slots.contains_key(need))
+        };
         let free = self.order.values().find(|key| !blocked(key)).cloned();
         let key = match free {
             Some(key) => key,
             None if self.running() == 0 => self.order.values().next()?.clone(),
             None => return None,
         };
-        let Some(Slot::Queued { at, stale }) = self.slots.insert(key.clone(), Slot::Running { again: None }) else {
+        let Some(Slot::Queued { at, stale }) = self.slots.insert(key.clone(), Slot::Running { again: None })
+        else {
             return None;
         };
         self.order.remove(&at);
@@ -98,7 +103,10 @@ mod tests {
     use tenure_core::Name;
 
     fn key(kind: &str, name: &str) -> ObjectKey {
-        ObjectKey { kind: kind.into(), name: Name::new(name).expect("valid") }
+        ObjectKey {
+            kind: kind.into(),
+            name: Name::new(name).expect("valid"),
+        }
     }
 
     fn alone(_: &ObjectKey) -> Vec<ObjectKey> {
@@ -110,7 +118,10 @@ mod tests {
         let mut queue = Queue::default();
         queue.push(key("Kustomization", "app"), false);
         queue.push(key("GitRepository", "repo"), false);
-        assert_eq!(queue.pop(alone).map(|job| job.key), Some(key("GitRepository", "repo")));
+        assert_eq!(
+            queue.pop(alone).map(|job| job.key),
+            Some(key("GitRepository", "repo"))
+        );
     }
 
     #[test]
@@ -118,11 +129,23 @@ mod tests {
         let mut queue = Queue::default();
         queue.push(key("Kustomization", "app"), false);
         queue.push(key("Kustomization", "app"), true);
-        assert_eq!(queue.pop(alone), Some(Job { key: key("Kustomization", "app"), stale: true }));
+        assert_eq!(
+            queue.pop(alone),
+            Some(Job {
+                key: key("Kustomization", "app"),
+                stale: true
+            })
+        );
         queue.push(key("Kustomization", "app"), true);
         assert_eq!(queue.pop(alone), None);
         queue.finish(&key("Kustomization", "app"));
-        assert_eq!(queue.pop(alone), Some(Job { key: key("Kustomization", "app"), stale: true }));
+        assert_eq!(
+            queue.pop(alone),
+            Some(Job {
+                key: key("Kustomization", "app"),
+                stale: true
+            })
+        );
         queue.finish(&key("Kustomization", "app"));
         assert!(queue.is_idle());
     }
@@ -131,26 +154,44 @@ mod tests {
     fn a_consumer_waits_for_its_source() {
         let mut queue = Queue::default();
         let needs = |of: &ObjectKey| {
-            if of.kind == "Kustomization" { vec![key("GitRepository", "repo")] } else { Vec::new() }
+            if of.kind == "Kustomization" {
+                vec![key("GitRepository", "repo")]
+            } else {
+                Vec::new()
+            }
         };
         queue.push(key("Kustomization", "app"), false);
         queue.push(key("GitRepository", "repo"), false);
         assert!(queue.pop(needs).is_some());
         assert_eq!(queue.pop(needs), None, "the source is under way");
         queue.finish(&key("GitRepository", "repo"));
-        assert_eq!(queue.pop(needs).map(|job| job.key), Some(key("Kustomization", "app")));
+        assert_eq!(
+            queue.pop(needs).map(|job| job.key),
+            Some(key("Kustomization", "app"))
+        );
     }
 
     #[test]
     fn a_cycle_does_not_stop_the_queue() {
         let mut queue = Queue::default();
-        let needs = |of: &ObjectKey| vec![key("Kustomization", if of.name.as_str() == "a" { "b" } else { "a" })];
+        let needs = |of: &ObjectKey| {
+            vec![key(
+                "Kustomization",
+                if of.name.as_str() == "a" { "b" } else { "a" },
+            )]
+        };
         queue.push(key("Kustomization", "a"), false);
         queue.push(key("Kustomization", "b"), false);
-        assert_eq!(queue.pop(needs).map(|job| job.key), Some(key("Kustomization", "a")));
+        assert_eq!(
+            queue.pop(needs).map(|job| job.key),
+            Some(key("Kustomization", "a"))
+        );
         assert_eq!(queue.pop(needs), None);
         queue.finish(&key("Kustomization", "a"));
-        assert_eq!(queue.pop(needs).map(|job| job.key), Some(key("Kustomization", "b")));
+        assert_eq!(
+            queue.pop(needs).map(|job| job.key),
+            Some(key("Kustomization", "b"))
+        );
     }
 
     #[test]

@@ -31,7 +31,9 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
     let tokens = Tokens::none();
     let mut early = Vec::new();
     let start = loop {
-        let Some(Down { message }) = lifeline.next().await else { return Ok(()) };
+        let Some(Down { message }) = lifeline.next().await else {
+            return Ok(());
+        };
         match message {
             Some(down::Message::Start(start)) => break start,
             Some(down::Message::Token(token)) => tokens.accept(token),
@@ -87,7 +89,10 @@ impl Worker {
         loop {
             self.start_passes().await;
             if self.queue.is_idle() && self.idle_said != Some(self.last_sequence) {
-                let idle = Idle { last_sequence: self.last_sequence, memo: self.session.memo() };
+                let idle = Idle {
+                    last_sequence: self.last_sequence,
+                    memo: self.session.memo(),
+                };
                 self.lifeline.send(up::Message::Usage(usage())).await?;
                 self.lifeline.send(up::Message::Idle(idle)).await?;
                 self.idle_said = Some(self.last_sequence);
@@ -108,14 +113,21 @@ impl Worker {
             down::Message::Token(token) => self.tokens.accept(token),
             down::Message::Changed(changed) => {
                 self.last_sequence = self.last_sequence.max(changed.sequence);
-                let Some(object) = changed.object else { return Ok(()) };
+                let Some(object) = changed.object else {
+                    return Ok(());
+                };
                 match Name::new(&object.name) {
                     Ok(name) => {
-                        let key = ObjectKey { kind: object.kind, name };
+                        let key = ObjectKey {
+                            kind: object.kind,
+                            name,
+                        };
                         // what was said before the home was listed is in the list
                         self.queue.push(key, self.listed);
                     }
-                    Err(error) => tracing::warn!(kind = object.kind, %error, "the supervisor named no object"),
+                    Err(error) => {
+                        tracing::warn!(kind = object.kind, %error, "the supervisor named no object")
+                    }
                 }
             }
             down::Message::Moved(moved) => {
@@ -146,7 +158,9 @@ impl Worker {
         }
         while self.running.len() < self.session.concurrency {
             let snapshot = &self.session.effects.snapshot;
-            let Some(job) = self.queue.pop(|key| kustomization::needs(snapshot, key)) else { break };
+            let Some(job) = self.queue.pop(|key| kustomization::needs(snapshot, key)) else {
+                break;
+            };
             let effects = self.session.effects.clone();
             self.running.spawn_local(async move {
                 let before = effects.own.requests();
@@ -179,7 +193,9 @@ impl Worker {
         }
         self.idle_said = None;
         tracing::debug!(object = %key, state = ?pass.state, reason = pass.reason, requests, "pass ended");
-        self.lifeline.send(up::Message::Done(done(&key, &pass, requests))).await
+        self.lifeline
+            .send(up::Message::Done(done(&key, &pass, requests)))
+            .await
     }
 }
 
@@ -220,7 +236,12 @@ fn unreadable(key: &ObjectKey, error: &tenure_kube::KubeError, effects: &Effects
     tracing::warn!(object = %key, %error, "failed to read the object");
     let wait = effects.failures.lock().failed(key);
     let next_due = Timestamp::now().checked_add(wait).ok();
-    Pass { state: State::Failed, reason: "Failed".to_owned(), next_due, wake: Vec::new() }
+    Pass {
+        state: State::Failed,
+        reason: "Failed".to_owned(),
+        next_due,
+        wake: Vec::new(),
+    }
 }
 
 fn waked_by(wake: &Wake, effects: &Effects) -> Vec<ObjectKey> {
@@ -239,7 +260,10 @@ fn done(key: &ObjectKey, pass: &Pass, requests: u64) -> lifeline::Done {
         State::Suspended => Outcome::Suspended,
         State::Gone => Outcome::Gone,
     };
-    let group = KINDS.iter().find(|kind| kind.kind == key.kind).map_or("", |kind| kind.group);
+    let group = KINDS
+        .iter()
+        .find(|kind| kind.kind == key.kind)
+        .map_or("", |kind| kind.group);
     lifeline::Done {
         object: Some(lifeline::ObjectKey {
             group: group.to_owned(),
@@ -254,6 +278,8 @@ fn done(key: &ObjectKey, pass: &Pass, requests: u64) -> lifeline::Done {
 }
 
 fn timestamp(at: Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
+    prost_types::Timestamp {
+        seconds: at.as_second(),
+        nanos: at.subsec_nanosecond(),
+    }
 }
-

@@ -34,7 +34,10 @@ pub(crate) struct Tokens {
 impl Tokens {
     /// Tokens that open nothing, until the supervisor pushes some.
     pub(crate) fn none() -> Self {
-        Self { api: TokenCell::new(Secret::new(Vec::new())), cache: Arc::default() }
+        Self {
+            api: TokenCell::new(Secret::new(Vec::new())),
+            cache: Arc::default(),
+        }
     }
 
     pub(crate) fn accept(&self, token: Token) {
@@ -63,8 +66,13 @@ impl Session {
     ) -> Result<Self, WorkerError> {
         let bad = |error: tenure_core::NameError| WorkerError::Start(error.to_string());
         let namespace = Name::new(&start.home).map_err(bad)?;
-        let cluster = start.cluster.ok_or_else(|| WorkerError::Start("it names no API server".into()))?;
-        let connection = Connection::open(&Cluster { url: cluster.url, ca_pem: cluster.ca_pem })?;
+        let cluster = start
+            .cluster
+            .ok_or_else(|| WorkerError::Start("it names no API server".into()))?;
+        let connection = Connection::open(&Cluster {
+            url: cluster.url,
+            ca_pem: cluster.ca_pem,
+        })?;
         let own = OwnClient::new(&connection, tokens.api.clone(), namespace.clone());
         let limits = start.limits.unwrap_or_default();
         let memo = Memo::read(&start.memo);
@@ -86,7 +94,14 @@ impl Session {
             accounts,
             sources: SourcePolicy {
                 allow: policy.allow,
-                secrets: policy.secrets.into_iter().map(|s| SecretFor { prefix: s.prefix, name: s.name }).collect(),
+                secrets: policy
+                    .secrets
+                    .into_iter()
+                    .map(|s| SecretFor {
+                        prefix: s.prefix,
+                        name: s.name,
+                    })
+                    .collect(),
             },
             strict: start.profile == i32::from(Profile::Strict),
             suspended: start.suspended,
@@ -110,7 +125,10 @@ impl Session {
             0 => DEFAULT_CONCURRENCY,
             n => usize::try_from(n).unwrap_or(DEFAULT_CONCURRENCY),
         };
-        Ok(Self { effects: Arc::new(effects), concurrency })
+        Ok(Self {
+            effects: Arc::new(effects),
+            concurrency,
+        })
     }
 
     /// Sees the whole home once: two requests.
@@ -125,13 +143,20 @@ impl Session {
 
     /// Removes artifacts that no source of the home has any more.
     fn tidy(&self) {
-        let digest = |object: &serde_json::Value| object.pointer("/status/artifact/digest")?.as_str()?.parse().ok();
+        let digest =
+            |object: &serde_json::Value| object.pointer("/status/artifact/digest")?.as_str()?.parse().ok();
         let sources = self.effects.snapshot.of_kind(tenure_kube::GITREPOSITORY.kind);
-        self.effects.artifacts.retain(&sources.iter().filter_map(|(_, object)| digest(object)).collect());
+        self.effects
+            .artifacts
+            .retain(&sources.iter().filter_map(|(_, object)| digest(object)).collect());
     }
 
     pub(crate) fn memo(&self) -> Vec<u8> {
-        let discovery = self.effects.own.kept_discovery().map(|discovery| (*discovery).clone());
+        let discovery = self
+            .effects
+            .own
+            .kept_discovery()
+            .map(|discovery| (*discovery).clone());
         Memo::new(discovery, self.effects.failures.lock().clone()).write()
     }
 }

@@ -5,13 +5,27 @@ const TICK_MILLIS: u64 = 10;
 
 /// What this process uses, from `/proc/self`; zeros where that cannot be read.
 pub(crate) fn usage() -> Usage {
-    let rss_bytes = std::fs::read_to_string("/proc/self/statm").ok().and_then(|statm| rss(&statm)).unwrap_or(0);
-    let cpu_milliseconds = std::fs::read_to_string("/proc/self/stat").ok().and_then(|stat| cpu(&stat)).unwrap_or(0);
-    Usage { rss_bytes, cpu_milliseconds }
+    let rss_bytes = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|statm| rss(&statm))
+        .unwrap_or(0);
+    let cpu_milliseconds = std::fs::read_to_string("/proc/self/stat")
+        .ok()
+        .and_then(|stat| cpu(&stat))
+        .unwrap_or(0);
+    Usage {
+        rss_bytes,
+        cpu_milliseconds,
+    }
 }
 
 fn rss(statm: &str) -> Option<u64> {
-    statm.split_whitespace().nth(1)?.parse::<u64>().ok().map(|pages| pages * 4096)
+    statm
+        .split_whitespace()
+        .nth(1)?
+        .parse::<u64>()
+        .ok()
+        .map(|pages| pages * 4096)
 }
 
 fn cpu(stat: &str) -> Option<u64> {

@@ -16,7 +16,8 @@ const FILTER: &str = "TENURE_LOG";
 
 /// Sends log lines to standard error. `home` is added to every line of a worker.
 pub(crate) fn init(home: Option<String>) {
-    let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new("info,kube=warn,hyper=warn,h2=warn"));
+    let filter = EnvFilter::try_from_env(FILTER)
+        .unwrap_or_else(|_| EnvFilter::new("info,kube=warn,hyper=warn,h2=warn"));
     let done = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -34,7 +35,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut line = Map::new();
         line.insert("level".into(), level(event.metadata().level()).into());
         line.insert("ts".into(), format!("{:.3}", jiff::Timestamp::now()).into());
@@ -65,7 +71,11 @@ struct Fields<'a>(&'a mut Map<String, Value>);
 
 impl Fields<'_> {
     fn put(&mut self, field: &Field, value: Value) {
-        let name = if field.name() == "message" { "msg" } else { field.name() };
+        let name = if field.name() == "message" {
+            "msg"
+        } else {
+            field.name()
+        };
         self.0.insert(name.to_owned(), value);
     }
 }

@@ -12,7 +12,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "tenure", version, about = "Multi-tenant GitOps for Kubernetes with no cluster-admin anywhere")]
+#[command(
+    name = "tenure",
+    version,
+    about = "Multi-tenant GitOps for Kubernetes with no cluster-admin anywhere"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -49,7 +53,10 @@ fn main() -> ExitCode {
     })
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a program that failed, for a person or a pod's log")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the last word of a program that failed, for a person or a pod's log"
+)]
 fn report(error: &anyhow::Error) {
     eprintln!("tenure: {error:#}");
 }

@@ -125,7 +125,11 @@ pub(crate) struct FetcherArgs {
 impl SupervisorArgs {
     /// Files and directories that a pod must mount.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        [&self.api_ca, &self.token_file, &self.scratch].into_iter().chain(&self.cache_ca).cloned().collect()
+        [&self.api_ca, &self.token_file, &self.scratch]
+            .into_iter()
+            .chain(&self.cache_ca)
+            .cloned()
+            .collect()
     }
 }
 
@@ -133,19 +137,29 @@ impl SupervisorArgs {
 impl CacheArgs {
     /// Files and directories that a pod must mount.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        [&self.tls_cert, &self.tls_key, &self.issuer_keys, &self.data].into_iter().cloned().collect()
+        [&self.tls_cert, &self.tls_key, &self.issuer_keys, &self.data]
+            .into_iter()
+            .cloned()
+            .collect()
     }
 }
 
 pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
     log::init(None);
     crypto()?;
-    let SupervisorArgs { cache_url, cache_ca, cache_server_name, .. } = args;
-    let cache = cache_url.zip(cache_ca).map(|(url, ca_file)| tenure_supervisor::CacheEndpoint {
-        url,
-        ca_file,
-        server_name: cache_server_name,
-    });
+    let SupervisorArgs {
+        cache_url,
+        cache_ca,
+        cache_server_name,
+        ..
+    } = args;
+    let cache = cache_url
+        .zip(cache_ca)
+        .map(|(url, ca_file)| tenure_supervisor::CacheEndpoint {
+            url,
+            ca_file,
+            server_name: cache_server_name,
+        });
     let config = tenure_supervisor::Config {
         api_url: args.api_url,
         api_ca_file: args.api_ca,
@@ -159,7 +173,10 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
         linger: args.linger.as_duration(),
         worker: tenure_sandbox::Program::Own,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let cancel = ended_by_signal()?;
         Ok(tenure_supervisor::run(config, cancel).await?)
@@ -182,7 +199,10 @@ pub(crate) fn cache(args: CacheArgs) -> anyhow::Result<()> {
         fetcher_program: None,
         limits: tenure_cache::Limits::default(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let cancel = ended_by_signal()?;
         Ok(tenure_cache::run(config, cancel).await?)
@@ -190,12 +210,24 @@ pub(crate) fn cache(args: CacheArgs) -> anyhow::Result<()> {
 }
 
 pub(crate) fn worker(args: WorkerArgs) -> anyhow::Result<()> {
-    let WorkerArgs { lifeline_fd: _, scratch, home, memory, ports } = args;
+    let WorkerArgs {
+        lifeline_fd: _,
+        scratch,
+        home,
+        memory,
+        ports,
+    } = args;
     let mut report = tenure_sandbox::enter(&Profile::worker(&scratch, memory, &ports))?;
     log::init(home);
     crypto()?;
-    let lifeline = report.take_lifeline().context("the worker was given no lifeline; it is started by the supervisor")?;
-    let options = tenure_worker::Options { socket: UnixStream::from(lifeline), scratch, sandbox: report.granted };
+    let lifeline = report
+        .take_lifeline()
+        .context("the worker was given no lifeline; it is started by the supervisor")?;
+    let options = tenure_worker::Options {
+        socket: UnixStream::from(lifeline),
+        scratch,
+        sandbox: report.granted,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
@@ -208,7 +240,11 @@ pub(crate) fn worker(args: WorkerArgs) -> anyhow::Result<()> {
 }
 
 pub(crate) fn fetcher(args: FetcherArgs) -> anyhow::Result<ExitCode> {
-    let FetcherArgs { job_fd: _, dirs, memory } = args;
+    let FetcherArgs {
+        job_fd: _,
+        dirs,
+        memory,
+    } = args;
     crypto()?;
     Ok(tenure_cache::fetcher_main(dirs, memory))
 }

@@ -9,7 +9,14 @@ use crate::world::{config_map, play};
 fn a_document_that_is_no_object_is_named_with_its_file_and_line() -> anyhow::Result<()> {
     play(|stage| async move {
         let files = [("deploy/list.yaml", "- just\n- a list\n")];
-        breaks(&stage, "no-object", &files, "BuildFailed", &["deploy/list.yaml:1:1", "not a mapping"]).await?;
+        breaks(
+            &stage,
+            "no-object",
+            &files,
+            "BuildFailed",
+            &["deploy/list.yaml:1:1", "not a mapping"],
+        )
+        .await?;
         Ok(())
     })
 }
@@ -18,7 +25,14 @@ fn a_document_that_is_no_object_is_named_with_its_file_and_line() -> anyhow::Res
 fn an_object_without_kind_is_named_with_its_file() -> anyhow::Result<()> {
     play(|stage| async move {
         let files = [("deploy/kindless.yaml", "apiVersion: v1\nmetadata: {name: x}\n")];
-        breaks(&stage, "kindless", &files, "BuildFailed", &["deploy/kindless.yaml", "kind is missing"]).await?;
+        breaks(
+            &stage,
+            "kindless",
+            &files,
+            "BuildFailed",
+            &["deploy/kindless.yaml", "kind is missing"],
+        )
+        .await?;
         Ok(())
     })
 }
@@ -28,7 +42,14 @@ fn a_key_given_twice_is_named_with_its_file_and_line() -> anyhow::Result<()> {
     play(|stage| async move {
         let twice = config_map("twice", "one") + "  key: two\n";
         let files = [("deploy/twice.yaml", twice.as_str())];
-        breaks(&stage, "twice-key", &files, "BuildFailed", &["deploy/twice.yaml:7:", "key"]).await?;
+        breaks(
+            &stage,
+            "twice-key",
+            &files,
+            "BuildFailed",
+            &["deploy/twice.yaml:7:", "key"],
+        )
+        .await?;
         Ok(())
     })
 }
@@ -42,7 +63,14 @@ fn a_bomb_of_aliases_hits_a_limit_and_says_which() -> anyhow::Result<()> {
             writeln!(bomb, "a{level}: &a{level} [{below}]")?;
         }
         let files = [("deploy/bomb.yaml", bomb.as_str())];
-        breaks(&stage, "alias-bomb", &files, "BuildFailed", &["deploy/bomb.yaml", "alias"]).await?;
+        breaks(
+            &stage,
+            "alias-bomb",
+            &files,
+            "BuildFailed",
+            &["deploy/bomb.yaml", "alias"],
+        )
+        .await?;
         Ok(())
     })
 }
@@ -52,7 +80,14 @@ fn a_list_of_millions_hits_a_limit_and_says_which() -> anyhow::Result<()> {
     play(|stage| async move {
         let list = config_map("list", "x") + "more:\n" + &"- 1\n".repeat(2_100_000);
         let files = [("deploy/list.yaml", list.as_str())];
-        breaks(&stage, "long-list", &files, "BuildFailed", &["deploy/list.yaml", "more than 2000000"]).await?;
+        breaks(
+            &stage,
+            "long-list",
+            &files,
+            "BuildFailed",
+            &["deploy/list.yaml", "more than 2000000"],
+        )
+        .await?;
         Ok(())
     })
 }
@@ -62,7 +97,14 @@ fn nesting_without_end_hits_a_limit_and_says_which() -> anyhow::Result<()> {
     play(|stage| async move {
         let deep = config_map("deep", "x") + "more: " + &"[".repeat(5000) + &"]".repeat(5000) + "\n";
         let files = [("deploy/deep.yaml", deep.as_str())];
-        breaks(&stage, "deep-yaml", &files, "BuildFailed", &["deploy/deep.yaml", "deep"]).await?;
+        breaks(
+            &stage,
+            "deep-yaml",
+            &files,
+            "BuildFailed",
+            &["deploy/deep.yaml", "deep"],
+        )
+        .await?;
         Ok(())
     })
 }
@@ -72,7 +114,14 @@ fn a_huge_file_hits_a_limit_and_says_which() -> anyhow::Result<()> {
     play(|stage| async move {
         let huge = config_map("huge", &"x".repeat(40 << 20));
         let files = [("deploy/huge.yaml", huge.as_str())];
-        breaks(&stage, "huge-file", &files, "BuildFailed", &["deploy/huge.yaml", "limit"]).await?;
+        breaks(
+            &stage,
+            "huge-file",
+            &files,
+            "BuildFailed",
+            &["deploy/huge.yaml", "limit"],
+        )
+        .await?;
         Ok(())
     })
 }
@@ -81,8 +130,18 @@ fn a_huge_file_hits_a_limit_and_says_which() -> anyhow::Result<()> {
 fn an_object_given_twice_is_named() -> anyhow::Result<()> {
     play(|stage| async move {
         let (one, two) = (config_map("same", "1"), config_map("same", "2"));
-        let files = [("deploy/one.yaml", one.as_str()), ("deploy/two.yaml", two.as_str())];
-        breaks(&stage, "given-twice", &files, "BuildFailed", &["ConfigMap", "same"]).await?;
+        let files = [
+            ("deploy/one.yaml", one.as_str()),
+            ("deploy/two.yaml", two.as_str()),
+        ];
+        breaks(
+            &stage,
+            "given-twice",
+            &files,
+            "BuildFailed",
+            &["ConfigMap", "same"],
+        )
+        .await?;
         Ok(())
     })
 }
@@ -90,8 +149,18 @@ fn an_object_given_twice_is_named() -> anyhow::Result<()> {
 #[test]
 fn a_field_of_a_kustomization_file_that_is_unknown_is_named() -> anyhow::Result<()> {
     play(|stage| async move {
-        let files = [("deploy/kustomization.yaml", "resources: [kept.yaml]\nresorces: [other.yaml]\n")];
-        breaks(&stage, "odd-field", &files, "BuildFailed", &["deploy/kustomization.yaml", "resorces"]).await?;
+        let files = [(
+            "deploy/kustomization.yaml",
+            "resources: [kept.yaml]\nresorces: [other.yaml]\n",
+        )];
+        breaks(
+            &stage,
+            "odd-field",
+            &files,
+            "BuildFailed",
+            &["deploy/kustomization.yaml", "resorces"],
+        )
+        .await?;
         Ok(())
     })
 }

@@ -19,7 +19,10 @@ async fn breaks(
     expected: &[&str],
 ) -> anyhow::Result<String> {
     let team = settled(stage, name).await?;
-    let files: Vec<_> = files.iter().map(|(path, content)| (*path, Some(*content))).collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, content)| (*path, Some(*content)))
+        .collect();
     team.commit(&files, "break it")?;
     let message = fails(stage, &team, reason, expected).await?;
     let back: Vec<_> = files.iter().map(|(path, _)| (*path, None)).collect();
@@ -33,7 +36,11 @@ async fn fails(stage: &Stage, team: &Team<'_>, reason: &str, expected: &[&str]) 
     team.reconcile("GitRepository", "app").await?;
     let message = team.refused("Kustomization", "app", reason).await?;
     says(&message, expected)?;
-    assert_eq!(kept(stage, team).await?, before, "nothing that was applied is touched");
+    assert_eq!(
+        kept(stage, team).await?,
+        before,
+        "nothing that was applied is touched"
+    );
     Ok(message)
 }
 

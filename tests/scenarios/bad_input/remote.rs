@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use kube::api::DynamicObject;
 use kube::Api;
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use tenure_testkit::canary::{Place, assert_absent};
 use tenure_testkit::git::{Access, GitRepo, HttpsGitServer, keypair};
@@ -15,11 +15,21 @@ use crate::world::{config_map, kept, play, says, settled};
 
 /// Expects the source to fail with `reason` and to say all of `expected`, with its artifact and what
 /// was applied from it as they were; then expects that the usual spec brings it back.
-async fn bad_source(stage: &Stage, team: &Team<'_>, spec: &Value, reason: &str, expected: &[&str]) -> anyhow::Result<String> {
+async fn bad_source(
+    stage: &Stage,
+    team: &Team<'_>,
+    spec: &Value,
+    reason: &str,
+    expected: &[&str],
+) -> anyhow::Result<String> {
     let before = (kept(stage, team).await?, artifact(team).await?);
     team.git_repository(spec).await?;
     let message = said(team, reason, expected).await?;
-    assert_eq!((kept(stage, team).await?, artifact(team).await?), before, "nothing that was applied is touched");
+    assert_eq!(
+        (kept(stage, team).await?, artifact(team).await?),
+        before,
+        "nothing that was applied is touched"
+    );
     team.git_repository(&json!({})).await?;
     team.ready("GitRepository", "app").await?;
     Ok(message)
@@ -30,7 +40,10 @@ async fn said(team: &Team<'_>, reason: &str, expected: &[&str]) -> anyhow::Resul
     says(&message, expected)?;
     let object = value(&team.objects("GitRepository"), "app").await?;
     let failed = condition(&object, "FetchFailed").cloned().unwrap_or_default();
-    ensure!(failed["message"] == message, "FetchFailed says the same: {failed}");
+    ensure!(
+        failed["message"] == message,
+        "FetchFailed says the same: {failed}"
+    );
     Ok(message)
 }
 
@@ -53,13 +66,32 @@ fn a_host_key_that_is_not_the_known_one_is_named_with_host_and_fingerprint() -> 
     play(|stage| async move {
         let team = settled(&stage, "host-key").await?;
         let (_, another) = keypair()?;
-        let host = stage.git.known_hosts()?.split_whitespace().next().unwrap_or_default().to_owned();
+        let host = stage
+            .git
+            .known_hosts()?
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let key: Vec<_> = another.split_whitespace().take(2).collect();
         let (identity, _) = stage.git.authorized_keypair(Access::All)?;
         let known_hosts = format!("{host} {}\n", key.join(" "));
-        secret(&stage, &team, "other-host", &json!({"identity": identity, "known_hosts": known_hosts})).await?;
+        secret(
+            &stage,
+            &team,
+            "other-host",
+            &json!({"identity": identity, "known_hosts": known_hosts}),
+        )
+        .await?;
         let spec = json!({"secretRef": {"name": "other-host"}});
-        bad_source(&stage, &team, &spec, "GitOperationFailed", &["127.0.0.1", "SHA256:", "known_hosts"]).await?;
+        bad_source(
+            &stage,
+            &team,
+            &spec,
+            "GitOperationFailed",
+            &["127.0.0.1", "SHA256:", "known_hosts"],
+        )
+        .await?;
         Ok(())
     })
 }
@@ -85,8 +117,21 @@ fn an_ssh_url_without_any_secret_says_which_secret_is_expected_where() -> anyhow
         let team = settled(&stage, "no-secret").await?;
         let url = stage.git.url(team.repo.name());
         let home = format!("namespace '{}'", team.home());
-        let expected = [url.as_str(), &home, "'identity' and 'known_hosts'", "spec.secretRef", "spec.sources.secrets"];
-        bad_source(&stage, &team, &json!({"secretRef": null}), "AuthenticationFailed", &expected).await?;
+        let expected = [
+            url.as_str(),
+            &home,
+            "'identity' and 'known_hosts'",
+            "spec.secretRef",
+            "spec.sources.secrets",
+        ];
+        bad_source(
+            &stage,
+            &team,
+            &json!({"secretRef": null}),
+            "AuthenticationFailed",
+            &expected,
+        )
+        .await?;
         Ok(())
     })
 }
@@ -97,7 +142,14 @@ fn a_secret_that_is_missing_is_named_with_the_keys_it_needs() -> anyhow::Result<
         let team = settled(&stage, "lost-secret").await?;
         let name = format!("'{}/lost'", team.home());
         let expected = [name.as_str(), "not found", "'identity' and 'known_hosts'"];
-        bad_source(&stage, &team, &json!({"secretRef": {"name": "lost"}}), "AuthenticationFailed", &expected).await?;
+        bad_source(
+            &stage,
+            &team,
+            &json!({"secretRef": {"name": "lost"}}),
+            "AuthenticationFailed",
+            &expected,
+        )
+        .await?;
         Ok(())
     })
 }
@@ -106,9 +158,22 @@ fn a_secret_that_is_missing_is_named_with_the_keys_it_needs() -> anyhow::Result<
 fn a_secret_that_lacks_keys_is_named_with_those() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "half-secret").await?;
-        secret(&stage, &team, "half", &json!({"identity": "CANARY-of-a-private-key"})).await?;
+        secret(
+            &stage,
+            &team,
+            "half",
+            &json!({"identity": "CANARY-of-a-private-key"}),
+        )
+        .await?;
         let spec = json!({"secretRef": {"name": "half"}});
-        let message = bad_source(&stage, &team, &spec, "AuthenticationFailed", &["'half'", "'known_hosts'"]).await?;
+        let message = bad_source(
+            &stage,
+            &team,
+            &spec,
+            "AuthenticationFailed",
+            &["'half'", "'known_hosts'"],
+        )
+        .await?;
         assert!(!message.contains("CANARY"), "{message}");
         Ok(())
     })
@@ -120,7 +185,14 @@ fn a_branch_that_is_missing_is_named_with_its_repository() -> anyhow::Result<()>
         let team = settled(&stage, "no-branch").await?;
         let url = stage.git.url(team.repo.name());
         let spec = json!({"ref": {"branch": "nope"}});
-        bad_source(&stage, &team, &spec, "GitOperationFailed", &[&url, "branch", "nope"]).await?;
+        bad_source(
+            &stage,
+            &team,
+            &spec,
+            "GitOperationFailed",
+            &[&url, "branch", "nope"],
+        )
+        .await?;
         Ok(())
     })
 }
@@ -141,7 +213,14 @@ fn an_empty_repository_is_said_to_be_empty() -> anyhow::Result<()> {
         let team = settled(&stage, "empty-repo").await?;
         let empty = GitRepo::init(&stage.git, &format!("{}-empty.git", team.fixture.name))?;
         let url = stage.git.url(empty.name());
-        bad_source(&stage, &team, &json!({"url": url}), "EmptyGitRepository", &[&url, "empty", "first commit"]).await?;
+        bad_source(
+            &stage,
+            &team,
+            &json!({"url": url}),
+            "EmptyGitRepository",
+            &[&url, "empty", "first commit"],
+        )
+        .await?;
         Ok(())
     })
 }
@@ -150,10 +229,16 @@ fn an_empty_repository_is_said_to_be_empty() -> anyhow::Result<()> {
 fn a_url_that_the_tenant_may_not_fetch_is_named_with_the_field_that_allows_it() -> anyhow::Result<()> {
     play(|stage| async move {
         let mine = stage.git.url("");
-        let team = stage.tenant(TenantFixture::new("not-allowed").with(&json!({"sources": {"allow": [mine]}}))).await?;
+        let team = stage
+            .tenant(TenantFixture::new("not-allowed").with(&json!({"sources": {"allow": [mine]}})))
+            .await?;
         let commit = team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "old")))], "first")?;
         team.git_repository(&json!({})).await?;
-        team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": team.home()})).await?;
+        team.kustomization(
+            "app",
+            &json!({"path": "./deploy", "targetNamespace": team.home()}),
+        )
+        .await?;
         team.applied("app", &commit).await?;
         let url = "https://example.org/app.git";
         let expected = [url, team.fixture.name.as_str(), "spec.sources.allow"];
@@ -211,12 +296,16 @@ fn an_https_source_is_opened_by_the_user_password_and_authority_in_its_secret() 
 
 async fn secret(stage: &Stage, team: &Team<'_>, name: &str, data: &Value) -> anyhow::Result<()> {
     let metadata = json!({"name": name, "namespace": team.home()});
-    stage.tenure.apply(&[json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})]).await
+    stage
+        .tenure
+        .apply(&[json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})])
+        .await
 }
 
 /// The events in the home, once there is one about a failure.
 async fn events(stage: &Stage, team: &Team<'_>) -> anyhow::Result<String> {
-    let events: Api<DynamicObject> = tenure_tests::objects(&stage.client(), "", "v1", "Event", "events", team.home());
+    let events: Api<DynamicObject> =
+        tenure_tests::objects(&stage.client(), "", "v1", "Event", "events", team.home());
     until("an event about the failure", PATIENCE, || async {
         let text = serde_json::to_string(&events.list(&kube::api::ListParams::default()).await?.items)?;
         ensure!(text.contains("GitOperationFailed"), "{text}");

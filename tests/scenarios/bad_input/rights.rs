@@ -1,7 +1,7 @@
 //! What the API server, or the Tenant, does not allow.
 
-use kube::api::{Api, DeleteParams};
 use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, DeleteParams};
 use serde_json::json;
 use tenure_testkit::TenantFixture;
 use tenure_tests::condition;
@@ -18,7 +18,9 @@ fn a_missing_service_account_is_named_and_nothing_is_applied_without_it() -> any
         let account = accounts.get("deployer").await?;
         accounts.delete("deployer", &DeleteParams::default()).await?;
         team.reconcile("Kustomization", "app").await?;
-        let message = team.refused("Kustomization", "app", "ReconciliationFailed").await?;
+        let message = team
+            .refused("Kustomization", "app", "ReconciliationFailed")
+            .await?;
         let who = format!("ServiceAccount '{}/deployer' not found", team.home());
         says(&message, &[&who, "create it", "spec.serviceAccountName"])?;
         assert_eq!(kept(&stage, &team).await?, before);
@@ -35,15 +37,23 @@ fn an_account_that_is_not_the_tenants_stalls_until_another_is_named() -> anyhow:
     play(|stage| async move {
         let team = settled(&stage, "odd-account").await?;
         let before = kept(&stage, &team).await?;
-        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "serviceAccountName": "default"});
+        let spec =
+            json!({"path": "./deploy", "targetNamespace": team.home(), "serviceAccountName": "default"});
         team.kustomization("app", &spec).await?;
         let message = team.refused("Kustomization", "app", "AccessDenied").await?;
         let who = format!("{}/default", team.home());
-        says(&message, &[&who, &team.fixture.name, "deployer", "spec.serviceAccounts"])?;
+        says(
+            &message,
+            &[&who, &team.fixture.name, "deployer", "spec.serviceAccounts"],
+        )?;
         let object = tenure_tests::value(&team.objects("Kustomization"), "app").await?;
-        assert!(condition(&object, "Stalled").is_some_and(|stalled| stalled["status"] == "True"), "{object}");
+        assert!(
+            condition(&object, "Stalled").is_some_and(|stalled| stalled["status"] == "True"),
+            "{object}"
+        );
         assert_eq!(kept(&stage, &team).await?, before);
-        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "serviceAccountName": "deployer"});
+        let spec =
+            json!({"path": "./deploy", "targetNamespace": team.home(), "serviceAccountName": "deployer"});
         team.kustomization("app", &spec).await?;
         team.ready("Kustomization", "app").await?;
         Ok(())
@@ -51,19 +61,32 @@ fn an_account_that_is_not_the_tenants_stalls_until_another_is_named() -> anyhow:
 }
 
 #[test]
-fn a_forbidden_apply_names_object_verb_resource_and_identity_and_the_rule_that_is_missing() -> anyhow::Result<()> {
+fn a_forbidden_apply_names_object_verb_resource_and_identity_and_the_rule_that_is_missing()
+-> anyhow::Result<()> {
     play(|stage| async move {
         let rules = json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch", "create", "patch", "delete"]}]);
         let team = stage.tenant(TenantFixture::new("forbidden").may(rules)).await?;
         let commit = team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "old")))], "first")?;
         team.git_repository(&json!({})).await?;
-        team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": team.home()})).await?;
+        team.kustomization(
+            "app",
+            &json!({"path": "./deploy", "targetNamespace": team.home()}),
+        )
+        .await?;
         team.applied("app", &commit).await?;
         let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n";
         team.commit(&[("deploy/service.yaml", Some(service))], "more than allowed")?;
         let object = format!("Service/{}/web", team.home());
         let user = format!("system:serviceaccount:{}:deployer", team.home());
-        let expected = [object.as_str(), user.as_str(), "Forbidden", "patch", "services", "apiGroups", "verbs"];
+        let expected = [
+            object.as_str(),
+            user.as_str(),
+            "Forbidden",
+            "patch",
+            "services",
+            "apiGroups",
+            "verbs",
+        ];
         fails(&stage, &team, "ReconciliationFailed", &expected).await?;
         recovers(&team, &[("deploy/service.yaml", None)]).await
     })
@@ -72,9 +95,17 @@ fn a_forbidden_apply_names_object_verb_resource_and_identity_and_the_rule_that_i
 #[test]
 fn an_object_that_the_api_server_rejects_is_named_with_the_field() -> anyhow::Result<()> {
     play(|stage| async move {
-        let service = "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: 99999999}]}\n";
+        let service =
+            "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: 99999999}]}\n";
         let expected = ["Service/", "/bad dry-run failed (Invalid)", "spec.ports[0].port"];
-        breaks(&stage, "invalid", &[("deploy/service.yaml", service)], "ReconciliationFailed", &expected).await?;
+        breaks(
+            &stage,
+            "invalid",
+            &[("deploy/service.yaml", service)],
+            "ReconciliationFailed",
+            &expected,
+        )
+        .await?;
         Ok(())
     })
 }
@@ -84,7 +115,14 @@ fn a_field_that_the_kind_does_not_have_is_named() -> anyhow::Result<()> {
     play(|stage| async move {
         let odd = config_map("odd", "x") + "colour: blue\n";
         let expected = ["ConfigMap/", "/odd dry-run failed", "colour"];
-        breaks(&stage, "odd-kind-field", &[("deploy/odd.yaml", odd.as_str())], "ReconciliationFailed", &expected).await?;
+        breaks(
+            &stage,
+            "odd-kind-field",
+            &[("deploy/odd.yaml", odd.as_str())],
+            "ReconciliationFailed",
+            &expected,
+        )
+        .await?;
         Ok(())
     })
 }
@@ -93,8 +131,20 @@ fn a_field_that_the_kind_does_not_have_is_named() -> anyhow::Result<()> {
 fn a_kind_that_is_not_served_is_named_with_its_version() -> anyhow::Result<()> {
     play(|stage| async move {
         let widget = "apiVersion: example.com/v7\nkind: Widget\nmetadata: {name: w}\n";
-        let expected = ["Widget/", "/w dry-run failed", "no matches for kind", "example.com/v7"];
-        breaks(&stage, "odd-kind", &[("deploy/widget.yaml", widget)], "ReconciliationFailed", &expected).await?;
+        let expected = [
+            "Widget/",
+            "/w dry-run failed",
+            "no matches for kind",
+            "example.com/v7",
+        ];
+        breaks(
+            &stage,
+            "odd-kind",
+            &[("deploy/widget.yaml", widget)],
+            "ReconciliationFailed",
+            &expected,
+        )
+        .await?;
         Ok(())
     })
 }
@@ -104,11 +154,24 @@ fn a_namespace_that_is_no_target_of_the_tenant_is_named_with_who_was_refused() -
     play(|stage| async move {
         let team = settled(&stage, "odd-namespace").await?;
         let before = kept(&stage, &team).await?;
-        team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": "does-not-exist"})).await?;
-        let message = team.refused("Kustomization", "app", "ReconciliationFailed").await?;
-        says(&message, &["ConfigMap/does-not-exist/kept", "configmaps", "does-not-exist"])?;
+        team.kustomization(
+            "app",
+            &json!({"path": "./deploy", "targetNamespace": "does-not-exist"}),
+        )
+        .await?;
+        let message = team
+            .refused("Kustomization", "app", "ReconciliationFailed")
+            .await?;
+        says(
+            &message,
+            &["ConfigMap/does-not-exist/kept", "configmaps", "does-not-exist"],
+        )?;
         assert_eq!(kept(&stage, &team).await?, before);
-        team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": team.home()})).await?;
+        team.kustomization(
+            "app",
+            &json!({"path": "./deploy", "targetNamespace": team.home()}),
+        )
+        .await?;
         team.ready("Kustomization", "app").await?;
         Ok(())
     })
@@ -120,10 +183,16 @@ fn a_namespaced_object_without_a_namespace_is_named() -> anyhow::Result<()> {
         let team = settled(&stage, "no-namespace").await?;
         let before = kept(&stage, &team).await?;
         team.kustomization("app", &json!({"path": "./deploy"})).await?;
-        let message = team.refused("Kustomization", "app", "ReconciliationFailed").await?;
+        let message = team
+            .refused("Kustomization", "app", "ReconciliationFailed")
+            .await?;
         says(&message, &["ConfigMap/kept", "namespace"])?;
         assert_eq!(kept(&stage, &team).await?, before);
-        team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": team.home()})).await?;
+        team.kustomization(
+            "app",
+            &json!({"path": "./deploy", "targetNamespace": team.home()}),
+        )
+        .await?;
         team.ready("Kustomization", "app").await?;
         Ok(())
     })
@@ -134,9 +203,12 @@ fn a_field_of_the_spec_that_is_not_supported_is_named_and_not_skipped() -> anyho
     play(|stage| async move {
         let team = settled(&stage, "unsupported").await?;
         let before = kept(&stage, &team).await?;
-        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "decryption": {"provider": "sops"}});
+        let spec =
+            json!({"path": "./deploy", "targetNamespace": team.home(), "decryption": {"provider": "sops"}});
         team.kustomization("app", &spec).await?;
-        let message = team.refused("Kustomization", "app", "FeatureGateDisabled").await?;
+        let message = team
+            .refused("Kustomization", "app", "FeatureGateDisabled")
+            .await?;
         says(&message, &["spec.decryption", "not supported", "remove it"])?;
         assert_eq!(kept(&stage, &team).await?, before);
         Ok(())

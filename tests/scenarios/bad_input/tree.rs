@@ -10,11 +10,16 @@ fn a_path_that_is_not_in_the_source_is_named() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "no-path").await?;
         let before = kept(&stage, &team).await?;
-        team.kustomization("app", &json!({"path": "./nope", "targetNamespace": team.home()})).await?;
+        team.kustomization("app", &json!({"path": "./nope", "targetNamespace": team.home()}))
+            .await?;
         let message = team.refused("Kustomization", "app", "ArtifactFailed").await?;
         says(&message, &["kustomization path not found", "./nope"])?;
         assert_eq!(kept(&stage, &team).await?, before);
-        team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": team.home()})).await?;
+        team.kustomization(
+            "app",
+            &json!({"path": "./deploy", "targetNamespace": team.home()}),
+        )
+        .await?;
         team.ready("Kustomization", "app").await?;
         Ok(())
     })
@@ -26,12 +31,14 @@ fn a_path_out_of_the_source_is_refused_and_an_absolute_one_starts_at_its_root() 
         let team = settled(&stage, "path-out").await?;
         let before = kept(&stage, &team).await?;
         for (path, reason) in [("../..", "BuildFailed"), ("/etc", "ArtifactFailed")] {
-            team.kustomization("app", &json!({"path": path, "targetNamespace": team.home()})).await?;
+            team.kustomization("app", &json!({"path": path, "targetNamespace": team.home()}))
+                .await?;
             let message = team.refused("Kustomization", "app", reason).await?;
             says(&message, &[path])?;
             assert_eq!(kept(&stage, &team).await?, before);
         }
-        team.kustomization("app", &json!({"path": "/deploy", "targetNamespace": team.home()})).await?;
+        team.kustomization("app", &json!({"path": "/deploy", "targetNamespace": team.home()}))
+            .await?;
         team.ready("Kustomization", "app").await?;
         Ok(())
     })
@@ -40,10 +47,16 @@ fn a_path_out_of_the_source_is_refused_and_an_absolute_one_starts_at_its_root() 
 #[test]
 fn a_kustomization_file_that_reads_outside_the_repository_is_refused() -> anyhow::Result<()> {
     play(|stage| async move {
-        let files = [("deploy/kustomization.yaml", "resources:\n- kept.yaml\n- ../../../../../../etc/passwd\n")];
+        let files = [(
+            "deploy/kustomization.yaml",
+            "resources:\n- kept.yaml\n- ../../../../../../etc/passwd\n",
+        )];
         let expected = ["deploy/kustomization.yaml", "etc/passwd"];
         let message = breaks(&stage, "reads-out", &files, "BuildFailed", &expected).await?;
-        assert!(!message.contains("root:"), "what is there is never shown: {message}");
+        assert!(
+            !message.contains("root:"),
+            "what is there is never shown: {message}"
+        );
         Ok(())
     })
 }
@@ -53,10 +66,25 @@ fn a_link_that_leaves_the_repository_is_named_with_its_target() -> anyhow::Resul
     play(|stage| async move {
         let team = settled(&stage, "link-out").await?;
         team.repo.link("deploy/secret.yaml", "../../../../etc/passwd")?;
-        team.commit(&[("deploy/kustomization.yaml", Some("resources: [kept.yaml, secret.yaml]\n"))], "link")?;
-        let expected = ["deploy/kustomization.yaml", "secret.yaml", "../../../../etc/passwd", "link"];
+        team.commit(
+            &[(
+                "deploy/kustomization.yaml",
+                Some("resources: [kept.yaml, secret.yaml]\n"),
+            )],
+            "link",
+        )?;
+        let expected = [
+            "deploy/kustomization.yaml",
+            "secret.yaml",
+            "../../../../etc/passwd",
+            "link",
+        ];
         fails(&stage, &team, "BuildFailed", &expected).await?;
-        recovers(&team, &[("deploy/kustomization.yaml", None), ("deploy/secret.yaml", None)]).await
+        recovers(
+            &team,
+            &[("deploy/kustomization.yaml", None), ("deploy/secret.yaml", None)],
+        )
+        .await
     })
 }
 
@@ -64,7 +92,14 @@ fn a_link_that_leaves_the_repository_is_named_with_its_target() -> anyhow::Resul
 fn a_file_that_is_not_there_is_named_with_who_asks_for_it() -> anyhow::Result<()> {
     play(|stage| async move {
         let files = [("deploy/kustomization.yaml", "resources: [kept.yaml, gone.yaml]\n")];
-        breaks(&stage, "gone-file", &files, "BuildFailed", &["deploy/kustomization.yaml", "gone.yaml"]).await?;
+        breaks(
+            &stage,
+            "gone-file",
+            &files,
+            "BuildFailed",
+            &["deploy/kustomization.yaml", "gone.yaml"],
+        )
+        .await?;
         Ok(())
     })
 }

@@ -189,9 +189,18 @@ fn a_worker_may_not_touch_a_role_and_who_releases_may_touch_nothing_else() {
     assert!(rules_on(&worker, "roles").is_empty());
     let release = release().rules;
     assert_eq!(release.len(), 1);
-    assert_eq!(release[0].resource_names, ["tenure:target", "tenure:act-as", "tenure:home", "tenure:release"]);
-    assert_eq!(RELEASE_ORDER.last(), Some(&("rolebindings", RELEASE_ROLE)), "its own right goes last");
-    let cluster_wide = release_objects().into_iter().filter(|object| object["kind"] == "ClusterRoleBinding");
+    assert_eq!(
+        release[0].resource_names,
+        ["tenure:target", "tenure:act-as", "tenure:home", "tenure:release"]
+    );
+    assert_eq!(
+        RELEASE_ORDER.last(),
+        Some(&("rolebindings", RELEASE_ROLE)),
+        "its own right goes last"
+    );
+    let cluster_wide = release_objects()
+        .into_iter()
+        .filter(|object| object["kind"] == "ClusterRoleBinding");
     assert_eq!(cluster_wide.count(), 0, "the ClusterRole alone grants nothing");
 }
 

@@ -10,11 +10,21 @@ use crate::{GitCredential, GitCredentialKind};
 ///
 /// # Errors
 /// Names the keys that are missing, never a value.
-pub(crate) fn read(url: &SourceUrl, name: &str, data: &BTreeMap<String, Secret>) -> Result<GitCredential, String> {
+pub(crate) fn read(
+    url: &SourceUrl,
+    name: &str,
+    data: &BTreeMap<String, Secret>,
+) -> Result<GitCredential, String> {
     let get = |key: &str| data.get(key).filter(|value| !value.is_empty());
-    let text = |key: &str| get(key).and_then(Secret::expose_str).map(|text| text.trim_end_matches('\n').to_owned());
+    let text = |key: &str| {
+        get(key)
+            .and_then(Secret::expose_str)
+            .map(|text| text.trim_end_matches('\n').to_owned())
+    };
     if get("githubAppID").is_some() {
-        return Err(format!("the Secret '{name}' holds GitHub App credentials, which are not supported yet; use username and password, or bearerToken"));
+        return Err(format!(
+            "the Secret '{name}' holds GitHub App credentials, which are not supported yet; use username and password, or bearerToken"
+        ));
     }
     let mut credential = GitCredential {
         ca_pem: get("ca.crt").or_else(|| get("caFile")).cloned(),
@@ -22,9 +32,15 @@ pub(crate) fn read(url: &SourceUrl, name: &str, data: &BTreeMap<String, Secret>)
         ..GitCredential::default()
     };
     if url.scheme() == "ssh" {
-        let missing: Vec<_> = ["identity", "known_hosts"].into_iter().filter(|key| get(key).is_none()).collect();
+        let missing: Vec<_> = ["identity", "known_hosts"]
+            .into_iter()
+            .filter(|key| get(key).is_none())
+            .collect();
         let (Some(identity), Some(known_hosts)) = (get("identity"), get("known_hosts")) else {
-            return Err(format!("the Secret '{name}' lacks {} for an ssh URL", quoted(&missing)));
+            return Err(format!(
+                "the Secret '{name}' lacks {} for an ssh URL",
+                quoted(&missing)
+            ));
         };
         credential.kind = GitCredentialKind::Ssh {
             identity: identity.clone(),
@@ -36,18 +52,30 @@ pub(crate) fn read(url: &SourceUrl, name: &str, data: &BTreeMap<String, Secret>)
     }
     credential.kind = match (get("bearerToken"), text("username"), get("password")) {
         (Some(token), _, _) => GitCredentialKind::Bearer(token.clone()),
-        (None, Some(username), Some(password)) => GitCredentialKind::Basic { username, password: password.clone() },
+        (None, Some(username), Some(password)) => GitCredentialKind::Basic {
+            username,
+            password: password.clone(),
+        },
         (None, None, None) => GitCredentialKind::None,
         (None, username, _) => {
-            let missing = if username.is_none() { "username" } else { "password" };
-            return Err(format!("the Secret '{name}' lacks '{missing}' for basic authentication"));
+            let missing = if username.is_none() {
+                "username"
+            } else {
+                "password"
+            };
+            return Err(format!(
+                "the Secret '{name}' lacks '{missing}' for basic authentication"
+            ));
         }
     };
     Ok(credential)
 }
 
 fn quoted(keys: &[&str]) -> String {
-    keys.iter().map(|key| format!("'{key}'")).collect::<Vec<_>>().join(" and ")
+    keys.iter()
+        .map(|key| format!("'{key}'"))
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 #[cfg(test)]
@@ -55,7 +83,10 @@ mod tests {
     use super::*;
 
     fn secret(pairs: &[(&str, &str)]) -> BTreeMap<String, Secret> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), Secret::from((*value).to_owned()))).collect()
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), Secret::from((*value).to_owned())))
+            .collect()
     }
 
     fn url(text: &str) -> SourceUrl {
@@ -66,7 +97,10 @@ mod tests {
     fn ssh_needs_key_and_known_hosts() {
         let ssh = url("ssh://git@host/app.git");
         let error = read(&ssh, "git-ssh", &secret(&[("password", "CANARY")])).expect_err("both are missing");
-        assert!(error.contains("'identity' and 'known_hosts'") && !error.contains("CANARY"), "{error}");
+        assert!(
+            error.contains("'identity' and 'known_hosts'") && !error.contains("CANARY"),
+            "{error}"
+        );
         let full = secret(&[("identity", "k"), ("known_hosts", "h")]);
         let credential = read(&ssh, "git-ssh", &full).expect("complete");
         assert!(matches!(credential.kind, GitCredentialKind::Ssh { username, .. } if username == "git"));
@@ -75,13 +109,21 @@ mod tests {
     #[test]
     fn https_takes_a_token_a_password_or_nothing() {
         let https = url("https://host/app.git");
-        let kind = |pairs: &[(&str, &str)]| read(&https, "s", &secret(pairs)).map(|credential| credential.kind);
+        let kind =
+            |pairs: &[(&str, &str)]| read(&https, "s", &secret(pairs)).map(|credential| credential.kind);
         assert!(matches!(kind(&[]), Ok(GitCredentialKind::None)));
-        assert!(matches!(kind(&[("bearerToken", "t")]), Ok(GitCredentialKind::Bearer(_))));
+        assert!(matches!(
+            kind(&[("bearerToken", "t")]),
+            Ok(GitCredentialKind::Bearer(_))
+        ));
         assert!(
             matches!(kind(&[("username", "u\n"), ("password", "p")]), Ok(GitCredentialKind::Basic { username, .. }) if username == "u")
         );
-        assert!(kind(&[("username", "u")]).expect_err("half").contains("'password'"));
+        assert!(
+            kind(&[("username", "u")])
+                .expect_err("half")
+                .contains("'password'")
+        );
         assert!(kind(&[("password", "CANARY")]).is_err_and(|error| !error.contains("CANARY")));
     }
 }

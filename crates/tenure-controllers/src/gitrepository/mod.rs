@@ -18,8 +18,13 @@ use crate::{Effects, Pass, Snapshot};
 
 /// One pass over the GitRepository `key`, as the snapshot has it.
 pub async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
-    let Some(object) = effects.snapshot.get(key) else { return Pass::gone() };
-    let observed = plan::Observed { object: &object, home: &effects.home };
+    let Some(object) = effects.snapshot.get(key) else {
+        return Pass::gone();
+    };
+    let observed = plan::Observed {
+        object: &object,
+        home: &effects.home,
+    };
     run::run(key, plan::plan(&observed), effects).await
 }
 

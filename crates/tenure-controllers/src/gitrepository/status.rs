@@ -1,8 +1,8 @@
 //! What a GitRepository's status says; pure.
 
 use serde_json::{Value, json};
-use tenure_api::{self as condition, Conditions};
 use tenure_api::reasons;
+use tenure_api::{self as condition, Conditions};
 use tenure_core::{Name, Revision};
 
 use crate::Resolved;
@@ -51,12 +51,24 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
             let message = format!("stored artifact for revision '{}'", resolved.revision);
             conditions.mark_true(condition::READY, reasons::SUCCEEDED, &message);
             conditions.mark_true(condition::ARTIFACT_IN_STORAGE, reasons::SUCCEEDED, &message);
-            for gone in [condition::STALLED, condition::RECONCILING, condition::FETCH_FAILED] {
+            for gone in [
+                condition::STALLED,
+                condition::RECONCILING,
+                condition::FETCH_FAILED,
+            ] {
                 conditions.remove(gone);
             }
             status["observedGeneration"] = json!(about.generation);
-            put(&mut status, "observedIgnore", about.ignore.map(|ignore| json!(ignore)));
-            put(&mut status, "observedSparseCheckout", (!about.sparse.is_empty()).then(|| json!(about.sparse)));
+            put(
+                &mut status,
+                "observedIgnore",
+                about.ignore.map(|ignore| json!(ignore)),
+            );
+            put(
+                &mut status,
+                "observedSparseCheckout",
+                (!about.sparse.is_empty()).then(|| json!(about.sparse)),
+            );
             let artifact = artifact(about, resolved);
             if !same_artifact(&status["artifact"], &artifact) {
                 status["artifact"] = artifact;
@@ -96,7 +108,9 @@ fn artifact_path(namespace: &Name, name: &Name, revision: &Revision) -> String {
 
 /// Equal but for the time of the update: then the old one stays, and nothing is written.
 fn same_artifact(old: &Value, new: &Value) -> bool {
-    ["path", "url", "revision", "digest", "size"].iter().all(|field| old[field] == new[field])
+    ["path", "url", "revision", "digest", "size"]
+        .iter()
+        .all(|field| old[field] == new[field])
 }
 
 #[cfg(test)]
@@ -123,7 +137,10 @@ mod tests {
 
     impl Case {
         fn new() -> Self {
-            Self { namespace: name("apps"), name: name("app") }
+            Self {
+                namespace: name("apps"),
+                name: name("app"),
+            }
         }
 
         fn about(&self, second: i64, requested_at: Option<&'static str>) -> About<'_> {
@@ -141,7 +158,10 @@ mod tests {
 
     fn kinds(status: &Value) -> Vec<&str> {
         let conditions = status["conditions"].as_array().expect("a list");
-        conditions.iter().filter_map(|condition| condition["type"].as_str()).collect()
+        conditions
+            .iter()
+            .filter_map(|condition| condition["type"].as_str())
+            .collect()
     }
 
     #[test]
@@ -153,33 +173,64 @@ mod tests {
         assert_eq!(first, again);
         assert_eq!(kinds(&first), ["Ready", "ArtifactInStorage"]);
         assert_eq!(first["observedGeneration"], 2);
-        assert_eq!(first["artifact"]["path"], format!("gitrepository/apps/app/{}.tar.gz", "a".repeat(40)));
+        assert_eq!(
+            first["artifact"]["path"],
+            format!("gitrepository/apps/app/{}.tar.gz", "a".repeat(40))
+        );
     }
 
     #[test]
     fn a_failure_keeps_the_artifact_and_does_not_claim_the_generation() {
         let case = Case::new();
-        let old = status(&json!({"observedGeneration": 1}), &case.about(1, None), &Ending::Stored(&resolved('a')));
+        let old = status(
+            &json!({"observedGeneration": 1}),
+            &case.about(1, None),
+            &Ending::Stored(&resolved('a')),
+        );
         let mut old = old;
         old["observedGeneration"] = json!(1);
         let failed = status(
             &old,
             &case.about(2, Some("now")),
-            &Ending::Failed { reason: reasons::GIT_OPERATION_FAILED, message: "no route" },
+            &Ending::Failed {
+                reason: reasons::GIT_OPERATION_FAILED,
+                message: "no route",
+            },
         );
         assert_eq!(failed["artifact"], old["artifact"]);
         assert_eq!(failed["observedGeneration"], 1);
         assert_eq!(failed["lastHandledReconcileAt"], "now");
-        assert_eq!(kinds(&failed), ["Reconciling", "Ready", "ArtifactInStorage", "FetchFailed"]);
-        let healed = status(&failed, &case.about(3, Some("now")), &Ending::Stored(&resolved('a')));
+        assert_eq!(
+            kinds(&failed),
+            ["Reconciling", "Ready", "ArtifactInStorage", "FetchFailed"]
+        );
+        let healed = status(
+            &failed,
+            &case.about(3, Some("now")),
+            &Ending::Stored(&resolved('a')),
+        );
         assert_eq!(kinds(&healed), ["Ready", "ArtifactInStorage"]);
     }
 
     #[test]
     fn stalled_and_reconciling_exclude_each_other() {
         let case = Case::new();
-        let failed = status(&json!({}), &case.about(1, None), &Ending::Failed { reason: "Failed", message: "m" });
-        let stalled = status(&failed, &case.about(2, None), &Ending::Stalled { reason: "URLInvalid", message: "m" });
+        let failed = status(
+            &json!({}),
+            &case.about(1, None),
+            &Ending::Failed {
+                reason: "Failed",
+                message: "m",
+            },
+        );
+        let stalled = status(
+            &failed,
+            &case.about(2, None),
+            &Ending::Stalled {
+                reason: "URLInvalid",
+                message: "m",
+            },
+        );
         assert_eq!(kinds(&stalled), ["Stalled", "Ready", "FetchFailed"]);
         assert_eq!(stalled["observedGeneration"], 2);
     }
@@ -189,6 +240,9 @@ mod tests {
         let case = Case::new();
         let old = json!({"observedGeneration": -1});
         let rested = status(&old, &case.about(1, Some("t")), &Ending::Rested);
-        assert_eq!(rested, json!({"observedGeneration": -1, "lastHandledReconcileAt": "t"}));
+        assert_eq!(
+            rested,
+            json!({"observedGeneration": -1, "lastHandledReconcileAt": "t"})
+        );
     }
 }

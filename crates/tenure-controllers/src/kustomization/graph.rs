@@ -14,8 +14,13 @@ pub fn needs(snapshot: &Snapshot, key: &ObjectKey) -> Vec<ObjectKey> {
     if key.kind != KIND {
         return Vec::new();
     }
-    let Some(object) = snapshot.get(key) else { return Vec::new() };
-    source_of(&object).into_iter().chain(dependencies_of(&object)).collect()
+    let Some(object) = snapshot.get(key) else {
+        return Vec::new();
+    };
+    source_of(&object)
+        .into_iter()
+        .chain(dependencies_of(&object))
+        .collect()
 }
 
 /// The Kustomizations whose source is `source`.
@@ -32,7 +37,10 @@ pub fn dependants_of(snapshot: &Snapshot, object: &ObjectKey) -> Vec<ObjectKey> 
 
 fn select(snapshot: &Snapshot, wanted: impl Fn(&Value) -> bool) -> Vec<ObjectKey> {
     let all = snapshot.of_kind(KIND).into_iter();
-    let mut keys: Vec<_> = all.filter(|(_, object)| wanted(object)).map(|(key, _)| key).collect();
+    let mut keys: Vec<_> = all
+        .filter(|(_, object)| wanted(object))
+        .map(|(key, _)| key)
+        .collect();
     keys.sort();
     keys
 }
@@ -43,19 +51,28 @@ fn source_of(object: &Value) -> Option<ObjectKey> {
 
 fn dependencies_of(object: &Value) -> Vec<ObjectKey> {
     let list = object.pointer("/spec/dependsOn").and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(|reference| local(object, reference, Some(KIND))).collect()
+    list.into_iter()
+        .flatten()
+        .filter_map(|reference| local(object, reference, Some(KIND)))
+        .collect()
 }
 
 /// The key that a reference means, if it stays in the object's own namespace.
 fn local(object: &Value, reference: &Value, kind: Option<&str>) -> Option<ObjectKey> {
     let own = object.pointer("/metadata/namespace").and_then(Value::as_str);
-    let there = reference.get("namespace").and_then(Value::as_str).filter(|namespace| !namespace.is_empty());
+    let there = reference
+        .get("namespace")
+        .and_then(Value::as_str)
+        .filter(|namespace| !namespace.is_empty());
     if there.is_some() && there != own {
         return None;
     }
     let kind = kind.or_else(|| reference.get("kind").and_then(Value::as_str))?;
     let name = Name::new(reference.get("name").and_then(Value::as_str)?).ok()?;
-    Some(ObjectKey { kind: kind.to_owned(), name })
+    Some(ObjectKey {
+        kind: kind.to_owned(),
+        name,
+    })
 }
 
 #[cfg(test)]
@@ -65,7 +82,10 @@ mod tests {
     use serde_json::json;
 
     fn key(kind: &str, of: &str) -> ObjectKey {
-        ObjectKey { kind: kind.into(), name: name(of) }
+        ObjectKey {
+            kind: kind.into(),
+            name: name(of),
+        }
     }
 
     fn snapshot(objects: &[(&str, Value)]) -> Snapshot {
@@ -83,12 +103,27 @@ mod tests {
         let elsewhere = json!({"kind": "GitRepository", "name": "repo", "namespace": "other"});
         let snapshot = snapshot(&[
             ("base", json!({"sourceRef": repo})),
-            ("app", json!({"sourceRef": repo, "dependsOn": [{"name": "base"}, {"name": "x", "namespace": "other"}]})),
-            ("foreign", json!({"sourceRef": elsewhere, "dependsOn": [{"name": "base", "namespace": "apps"}]})),
+            (
+                "app",
+                json!({"sourceRef": repo, "dependsOn": [{"name": "base"}, {"name": "x", "namespace": "other"}]}),
+            ),
+            (
+                "foreign",
+                json!({"sourceRef": elsewhere, "dependsOn": [{"name": "base", "namespace": "apps"}]}),
+            ),
         ]);
-        assert_eq!(consumers_of(&snapshot, &key("GitRepository", "repo")), [key(KIND, "app"), key(KIND, "base")]);
-        assert_eq!(dependants_of(&snapshot, &key(KIND, "base")), [key(KIND, "app"), key(KIND, "foreign")]);
-        assert_eq!(needs(&snapshot, &key(KIND, "app")), [key("GitRepository", "repo"), key(KIND, "base")]);
+        assert_eq!(
+            consumers_of(&snapshot, &key("GitRepository", "repo")),
+            [key(KIND, "app"), key(KIND, "base")]
+        );
+        assert_eq!(
+            dependants_of(&snapshot, &key(KIND, "base")),
+            [key(KIND, "app"), key(KIND, "foreign")]
+        );
+        assert_eq!(
+            needs(&snapshot, &key(KIND, "app")),
+            [key("GitRepository", "repo"), key(KIND, "base")]
+        );
         assert_eq!(needs(&snapshot, &key("GitRepository", "repo")), []);
     }
 }

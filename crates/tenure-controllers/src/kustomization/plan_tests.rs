@@ -3,7 +3,10 @@ use crate::testing::{home, name};
 use serde_json::json;
 
 fn key(kind: &str, of: &str) -> ObjectKey {
-    ObjectKey { kind: kind.into(), name: name(of) }
+    ObjectKey {
+        kind: kind.into(),
+        name: name(of),
+    }
 }
 
 fn kustomization(of: &str, spec: &Value) -> Value {
@@ -28,7 +31,11 @@ fn with_artifact() -> Snapshot {
 }
 
 fn planned(object: &Value, snapshot: &Snapshot) -> Plan {
-    plan(&Observed { object, home: &home("apps", &[("apps", "tenant")]), snapshot })
+    plan(&Observed {
+        object,
+        home: &home("apps", &[("apps", "tenant")]),
+        snapshot,
+    })
 }
 
 fn message(plan: Plan) -> (&'static str, String) {
@@ -44,14 +51,19 @@ fn a_complete_object_is_applied_as_the_tenants_first_account() {
         panic!("nothing is missing");
     };
     assert_eq!(apply.account.username(), "system:serviceaccount:apps:tenant");
-    assert_eq!((apply.interval, apply.retry), (Duration::from_secs(300), Duration::from_secs(300)));
+    assert_eq!(
+        (apply.interval, apply.retry),
+        (Duration::from_secs(300), Duration::from_secs(300))
+    );
     assert_eq!(apply.timeout, Duration::from_secs(270));
 }
 
 #[test]
 fn a_timeout_has_a_floor_of_thirty_seconds() {
     for spec in [json!({"timeout": "1s"}), json!({"interval": "10s"})] {
-        let Plan::Apply(apply) = planned(&kustomization("app", &spec), &with_artifact()) else { panic!("{spec}") };
+        let Plan::Apply(apply) = planned(&kustomization("app", &spec), &with_artifact()) else {
+            panic!("{spec}")
+        };
         assert_eq!(apply.timeout, Duration::from_secs(30));
     }
 }
@@ -61,10 +73,17 @@ fn an_account_of_nobody_or_of_somebody_else_is_refused() {
     let object = kustomization("app", &json!({"serviceAccountName": "admin"}));
     let (reason, text) = message(planned(&object, &with_artifact()));
     assert_eq!(reason, reasons::ACCESS_DENIED);
-    assert!(text.contains("apps/admin") && text.contains("spec.serviceAccounts"), "{text}");
+    assert!(
+        text.contains("apps/admin") && text.contains("spec.serviceAccounts"),
+        "{text}"
+    );
     let object = kustomization("app", &json!({}));
     let snapshot = with_artifact();
-    let nobody = plan(&Observed { object: &object, home: &home("apps", &[("other", "tenant")]), snapshot: &snapshot });
+    let nobody = plan(&Observed {
+        object: &object,
+        home: &home("apps", &[("other", "tenant")]),
+        snapshot: &snapshot,
+    });
     assert_eq!(message(nobody).0, reasons::ACCESS_DENIED);
 }
 
@@ -73,43 +92,79 @@ fn a_source_in_another_namespace_is_blocked_in_fluxs_words() {
     let spec = json!({"sourceRef": {"kind": "GitRepository", "name": "repo", "namespace": "other"}});
     let (reason, text) = message(planned(&kustomization("app", &spec), &with_artifact()));
     assert_eq!(reason, reasons::ACCESS_DENIED);
-    assert!(text.starts_with("can't access 'GitRepository/other/repo', cross-namespace references have been blocked"));
+    assert!(text.starts_with(
+        "can't access 'GitRepository/other/repo', cross-namespace references have been blocked"
+    ));
 }
 
 #[test]
 fn a_missing_source_and_a_source_without_artifact_are_waited_for() {
     let object = kustomization("app", &json!({"retryInterval": "20s"}));
     let (reason, text) = message(planned(&object, &Snapshot::default()));
-    assert_eq!((reason, text.as_str()), (reasons::ARTIFACT_FAILED, "GitRepository.source.toolkit.fluxcd.io \"repo\" not found"));
+    assert_eq!(
+        (reason, text.as_str()),
+        (
+            reasons::ARTIFACT_FAILED,
+            "GitRepository.source.toolkit.fluxcd.io \"repo\" not found"
+        )
+    );
     let snapshot = Snapshot::default();
-    snapshot.put(key("GitRepository", "repo"), json!({"metadata": {"name": "repo"}}));
-    assert!(message(planned(&object, &snapshot)).1.starts_with("Source artifact not found"));
+    snapshot.put(
+        key("GitRepository", "repo"),
+        json!({"metadata": {"name": "repo"}}),
+    );
+    assert!(
+        message(planned(&object, &snapshot))
+            .1
+            .starts_with("Source artifact not found")
+    );
 }
 
 #[test]
 fn a_dependency_must_be_there_ready_and_as_far() {
     let object = kustomization("app", &json!({"dependsOn": [{"name": "base"}]}));
     let snapshot = with_artifact();
-    assert!(message(planned(&object, &snapshot)).1.contains("dependency 'apps/base' not found"));
+    assert!(
+        message(planned(&object, &snapshot))
+            .1
+            .contains("dependency 'apps/base' not found")
+    );
     let mut base = kustomization("base", &json!({}));
     base["status"] = json!({"observedGeneration": 3, "conditions": [{"type": "Ready", "status": "False"}]});
     snapshot.put(key("Kustomization", "base"), base.clone());
-    assert_eq!(message(planned(&object, &snapshot)).1, "dependency 'apps/base' is not ready");
+    assert_eq!(
+        message(planned(&object, &snapshot)).1,
+        "dependency 'apps/base' is not ready"
+    );
     base["status"]["conditions"][0]["status"] = json!("True");
     snapshot.put(key("Kustomization", "base"), base.clone());
-    assert!(message(planned(&object, &snapshot)).1.contains("revision is not up to date"));
+    assert!(
+        message(planned(&object, &snapshot))
+            .1
+            .contains("revision is not up to date")
+    );
     base["status"]["lastAppliedRevision"] = json!(format!("main@sha1:{}", "a".repeat(40)));
     snapshot.put(key("Kustomization", "base"), base.clone());
     assert!(matches!(planned(&object, &snapshot), Plan::Apply(_)));
     base["status"]["observedGeneration"] = json!(2);
     snapshot.put(key("Kustomization", "base"), base);
-    assert_eq!(message(planned(&object, &snapshot)).1, "dependency 'apps/base' is not ready");
+    assert_eq!(
+        message(planned(&object, &snapshot)).1,
+        "dependency 'apps/base' is not ready"
+    );
 }
 
 #[test]
 fn a_dependency_elsewhere_names_the_missing_role() {
-    let object = kustomization("app", &json!({"dependsOn": [{"name": "base", "namespace": "other"}]}));
-    assert!(message(planned(&object, &with_artifact())).1.contains("tenure:peer"));
+    let object = kustomization(
+        "app",
+        &json!({"dependsOn": [{"name": "base", "namespace": "other"}]}),
+    );
+    assert!(
+        message(planned(&object, &with_artifact()))
+            .1
+            .contains("tenure:peer")
+    );
 }
 
 #[test]
@@ -132,8 +187,14 @@ fn deletion_follows_the_policy() {
     };
     assert_eq!(finalize(json!({})), (false, false));
     assert_eq!(finalize(json!({"prune": false})), (true, false));
-    assert_eq!(finalize(json!({"prune": false, "deletionPolicy": "Delete"})), (false, false));
-    assert_eq!(finalize(json!({"deletionPolicy": "WaitForTermination"})), (false, true));
+    assert_eq!(
+        finalize(json!({"prune": false, "deletionPolicy": "Delete"})),
+        (false, false)
+    );
+    assert_eq!(
+        finalize(json!({"deletionPolicy": "WaitForTermination"})),
+        (false, true)
+    );
     assert_eq!(finalize(json!({"deletionPolicy": "Orphan"})), (true, false));
     assert_eq!(finalize(json!({"suspend": true})), (true, false));
 }

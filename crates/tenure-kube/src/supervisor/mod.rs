@@ -44,7 +44,11 @@ impl SupervisorClient {
     #[must_use]
     pub fn new(connection: &Connection, token: TokenCell, system: Name, workers: Name) -> Self {
         Self {
-            caller: Caller::new(connection, token, Identity::Supervising("the supervisor".to_owned())),
+            caller: Caller::new(
+                connection,
+                token,
+                Identity::Supervising("the supervisor".to_owned()),
+            ),
             system,
             workers,
         }

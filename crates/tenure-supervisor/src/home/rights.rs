@@ -67,9 +67,17 @@ impl Releaser {
                 (None, _) => renewed?,
             }
         }
-        let cell = cell.clone().ok_or_else(|| MintError::Slow(self.account.clone()))?;
+        let cell = cell
+            .clone()
+            .ok_or_else(|| MintError::Slow(self.account.clone()))?;
         let finalizer = WORKER_RIGHTS_FINALIZER;
-        Ok(ReleaseClient::new(connection, cell, home.clone(), finalizer, &RELEASE_ORDER))
+        Ok(ReleaseClient::new(
+            connection,
+            cell,
+            home.clone(),
+            finalizer,
+            &RELEASE_ORDER,
+        ))
     }
 }
 
@@ -94,7 +102,9 @@ impl Rights {
 impl Home {
     /// When to look at the rights again.
     pub(super) fn look_at_rights(&self) -> Option<Instant> {
-        self.rights.look.filter(|_| !self.rights.over && self.listed.len() == KINDS.len())
+        self.rights
+            .look
+            .filter(|_| !self.rights.over && self.listed.len() == KINDS.len())
     }
 
     /// Lets go of deleted rights once no object is left that needs them, and says what is missing.
@@ -123,7 +133,10 @@ impl Home {
 
     async fn look(&mut self, empty: bool) -> Result<Option<String>, MintError> {
         let shared = self.shared.clone();
-        let client = shared.releaser.client(&self.name, &shared.client, &shared.connection).await?;
+        let client = shared
+            .releaser
+            .client(&self.name, &shared.client, &shared.connection)
+            .await?;
         let standing = client.standing().await?;
         let again = std::mem::replace(&mut self.rights.absent, standing == Standing::Gone);
         match standing {
@@ -174,7 +187,10 @@ pub(crate) async fn farewell(home: Name, shared: Arc<super::Shared>, cancel: Can
     let mut absent = 0;
     loop {
         let step = async {
-            let client = shared.releaser.client(&home, &shared.client, &shared.connection).await?;
+            let client = shared
+                .releaser
+                .client(&home, &shared.client, &shared.connection)
+                .await?;
             if client.standing().await? == Standing::Going {
                 client.release().await?;
             }

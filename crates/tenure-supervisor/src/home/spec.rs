@@ -93,7 +93,11 @@ impl HomeSpec {
 }
 
 fn rights(tenant: &Tenant, home: &Name, constrained: bool) -> Vec<(String, String)> {
-    let impersonation = if constrained { Impersonation::Constrained } else { Impersonation::Legacy };
+    let impersonation = if constrained {
+        Impersonation::Constrained
+    } else {
+        Impersonation::Legacy
+    };
     let text = |object: &Value, at| object.pointer(at).and_then(Value::as_str).map(str::to_owned);
     let of_home = |object: &Value| {
         let here = text(object, "/metadata/namespace").as_deref() == Some(home.as_str());
@@ -101,7 +105,10 @@ fn rights(tenant: &Tenant, home: &Name, constrained: bool) -> Vec<(String, Strin
         let kind = text(object, "/kind").filter(|_| ours)?.to_lowercase();
         Some((format!("{kind}s"), text(object, "/metadata/name")?))
     };
-    worker_objects(tenant, impersonation).iter().filter_map(of_home).collect()
+    worker_objects(tenant, impersonation)
+        .iter()
+        .filter_map(of_home)
+        .collect()
 }
 
 /// The port of an `https` URL.

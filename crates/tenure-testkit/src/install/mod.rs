@@ -59,10 +59,15 @@ impl std::fmt::Debug for Installation {
 /// `TENURE_KEEP=<directory>` keeps the logs there, for a look after a failure.
 impl Drop for Installation {
     fn drop(&mut self) {
-        let Some(keep) = std::env::var_os("TENURE_KEEP") else { return };
+        let Some(keep) = std::env::var_os("TENURE_KEEP") else {
+            return;
+        };
         let keep = Path::new(&keep).join(&self.system);
         for log in ["supervisor.log", "cache.log"] {
-            if fs::create_dir_all(&keep).and_then(|()| fs::copy(self.file(log), keep.join(log))).is_err() {
+            if fs::create_dir_all(&keep)
+                .and_then(|()| fs::copy(self.file(log), keep.join(log)))
+                .is_err()
+            {
                 return;
             }
         }
@@ -105,7 +110,15 @@ impl Installation {
     /// As [`Installation::start`].
     pub async fn start_by_name(plane: &ControlPlane) -> anyhow::Result<Self> {
         let suffix = format!("-{:08x}", rand::random::<u32>());
-        Self::start_with(plane, Options { suffix, by_name: true, ..Options::default() }).await
+        Self::start_with(
+            plane,
+            Options {
+                suffix,
+                by_name: true,
+                ..Options::default()
+            },
+        )
+        .await
     }
 
     /// The same with `options`.
@@ -310,7 +323,8 @@ impl Installation {
             .await?;
         self.apply(&rights::supervisor_objects(false)).await?;
         self.apply(&rights::release_objects()).await?;
-        self.apply(&rights::worker_policies(&self.policy, &self.workers)).await?;
+        self.apply(&rights::worker_policies(&self.policy, &self.workers))
+            .await?;
         let keys = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": ISSUER_KEYS, "namespace": SYSTEM_NAMESPACE},
@@ -366,7 +380,13 @@ impl Installation {
         for directory in ["data", "keys", "scratch"] {
             fs::create_dir_all(self.file(directory))?;
         }
-        let named = |url: String| if options.by_name { url.replace("127.0.0.1", "localhost") } else { url };
+        let named = |url: String| {
+            if options.by_name {
+                url.replace("127.0.0.1", "localhost")
+            } else {
+                url
+            }
+        };
         let flags = [
             ("--api-url", named(plane.endpoint()?.url)),
             ("--api-ca", self.path("api-ca.crt")),

@@ -42,7 +42,12 @@ impl From<SourceError> for SourceFailure {
             Some(hint) => format!("{error}: {hint}"),
             None => error.to_string(),
         };
-        Self { reason: error.reason(), message, retry: error.retry(), cache_down: error.cache_down() }
+        Self {
+            reason: error.reason(),
+            message,
+            retry: error.retry(),
+            cache_down: error.cache_down(),
+        }
     }
 }
 
@@ -52,9 +57,10 @@ fn message(request: &GitRequest) -> ResolveRequest {
         GitReference::Tag(name) => (git_spec::Ref::Tag(name.clone()), String::new()),
         GitReference::Semver(range) => (git_spec::Ref::Semver(range.clone()), String::new()),
         GitReference::Name(name) => (git_spec::Ref::Name(name.clone()), String::new()),
-        GitReference::Commit { commit, branch } => {
-            (git_spec::Ref::Commit(commit.clone()), branch.clone().unwrap_or_default())
-        }
+        GitReference::Commit { commit, branch } => (
+            git_spec::Ref::Commit(commit.clone()),
+            branch.clone().unwrap_or_default(),
+        ),
     };
     let spec = GitSpec {
         url: exposed(&request.url),
@@ -78,24 +84,36 @@ fn credential(from: &GitCredential) -> Credential {
     let text = |secret: &Secret| secret.expose_str().unwrap_or_default().to_owned();
     let kind = match &from.kind {
         GitCredentialKind::None => None,
-        GitCredentialKind::Basic { username, password } => {
-            Some(credential::Kind::Basic(Basic { username: username.clone(), password: text(password) }))
-        }
+        GitCredentialKind::Basic { username, password } => Some(credential::Kind::Basic(Basic {
+            username: username.clone(),
+            password: text(password),
+        })),
         GitCredentialKind::Bearer(token) => Some(credential::Kind::Bearer(text(token))),
-        GitCredentialKind::Ssh { identity, passphrase, known_hosts, username } => {
-            Some(credential::Kind::Ssh(Ssh {
-                identity: bytes(identity),
-                passphrase: passphrase.as_ref().map(text).unwrap_or_default(),
-                known_hosts: bytes(known_hosts),
-                username: username.clone(),
-            }))
-        }
+        GitCredentialKind::Ssh {
+            identity,
+            passphrase,
+            known_hosts,
+            username,
+        } => Some(credential::Kind::Ssh(Ssh {
+            identity: bytes(identity),
+            passphrase: passphrase.as_ref().map(text).unwrap_or_default(),
+            known_hosts: bytes(known_hosts),
+            username: username.clone(),
+        })),
     };
     Credential {
         kind,
         ca_pem: from.ca_pem.as_ref().map(bytes).unwrap_or_default(),
-        client_cert_pem: from.client.as_ref().map(|(cert, _)| bytes(cert)).unwrap_or_default(),
-        client_key_pem: from.client.as_ref().map(|(_, key)| bytes(key)).unwrap_or_default(),
+        client_cert_pem: from
+            .client
+            .as_ref()
+            .map(|(cert, _)| bytes(cert))
+            .unwrap_or_default(),
+        client_key_pem: from
+            .client
+            .as_ref()
+            .map(|(_, key)| bytes(key))
+            .unwrap_or_default(),
     }
 }
 
@@ -106,7 +124,13 @@ fn exposed(url: &SourceUrl) -> String {
         (Some(user), None) => format!("{user}@"),
         (None, _) => String::new(),
     };
-    format!("{}://{user}{}:{}{}", url.scheme(), url.host(), url.port(), url.path())
+    format!(
+        "{}://{user}{}:{}{}",
+        url.scheme(),
+        url.host(),
+        url.port(),
+        url.path()
+    )
 }
 
 fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
@@ -137,7 +161,10 @@ mod tests {
         assert_eq!(exposed(&ssh), "ssh://git@host:22/app.git");
         let request = GitRequest {
             url,
-            reference: GitReference::Commit { commit: "a".repeat(40), branch: Some("main".into()) },
+            reference: GitReference::Commit {
+                commit: "a".repeat(40),
+                branch: Some("main".into()),
+            },
             credential: GitCredential::default(),
             ignore: Some(String::new()),
             sparse: vec!["a".into()],
@@ -146,7 +173,9 @@ mod tests {
         };
         let message = message(&request);
         assert!(!format!("{message:?}").contains("hunter2"));
-        let Some(resolve_request::Spec::Git(spec)) = message.spec else { panic!("a Git spec") };
+        let Some(resolve_request::Spec::Git(spec)) = message.spec else {
+            panic!("a Git spec")
+        };
         assert!(spec.has_ignore && spec.commit_branch == "main");
     }
 }

@@ -31,8 +31,9 @@ fn rights_page() -> String {
         "peers": [{"namespace": "<peer>", "kind": "Kustomization", "name": "<object>"}],
     }});
     let tenant = serde_json::from_value(sample).unwrap_or_default();
-    let mut page =
-        format!("{NOTE}# Rights\n\nEverything that Tenure's identities may do. There is no ClusterRoleBinding.\n");
+    let mut page = format!(
+        "{NOTE}# Rights\n\nEverything that Tenure's identities may do. There is no ClusterRoleBinding.\n"
+    );
     for grant in rights::table(&tenant, Impersonation::Constrained) {
         section(&mut page, &grant);
     }

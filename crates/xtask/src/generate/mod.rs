@@ -76,7 +76,10 @@ fn deploy() -> Files {
         "deploy/rbac/supervisor.yaml".into(),
         stream(&rights::supervisor_objects(false)),
     );
-    files.insert("deploy/rbac/release.yaml".into(), stream(&rights::release_objects()));
+    files.insert(
+        "deploy/rbac/release.yaml".into(),
+        stream(&rights::release_objects()),
+    );
     files.insert(
         "deploy/components/supervisor.yaml".into(),
         stream(&components::supervisor()),
