@@ -126,16 +126,20 @@ fn install() -> anyhow::Result<()> {
         fs::write(policy, "#!/bin/sh\nexit 101\n")?;
         fs::set_permissions(policy, Permissions::from_mode(0o755))?;
     }
-    let installed = run(program("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args([
-        "install",
-        "--yes",
-        "--no-install-recommends",
-        "openssh-server",
-    ]));
+    // A fresh machine has no lists of packages, or old ones that name packages no longer there.
+    let installed = apt(&INSTALL)
+        .or_else(|_| apt(&["update"]).and_then(|_| apt(&INSTALL)))
+        .map(drop);
     if ours {
         fs::remove_file(policy)?;
     }
-    installed
-        .map(drop)
-        .context("install openssh-server; without root a server in this process is used")
+    installed.context("install openssh-server; without root a server in this process is used")
+}
+
+const INSTALL: [&str; 4] = ["install", "--yes", "--no-install-recommends", "openssh-server"];
+
+fn apt(args: &[&str]) -> anyhow::Result<String> {
+    run(program("apt-get")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(args))
 }
