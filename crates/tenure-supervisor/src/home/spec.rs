@@ -133,7 +133,7 @@ pub(super) fn key_id(token: &Secret) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn tenant(limits: serde_json::Value) -> Tenant {
+    fn tenant(limits: Value) -> Tenant {
         serde_json::from_value(serde_json::json!({
             "metadata": {"name": "dev-team"},
             "spec": {
@@ -146,7 +146,7 @@ mod tests {
         .expect("a tenant")
     }
 
-    fn spec(limits: serde_json::Value) -> HomeSpec {
+    fn spec(limits: Value) -> HomeSpec {
         let cluster = Cluster {
             url: "https://api:6443".into(),
             ..Cluster::default()
