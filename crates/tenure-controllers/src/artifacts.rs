@@ -14,6 +14,8 @@ use crate::Resolved;
 
 /// Unpacked bytes allowed for each packed byte of the limit: what text compresses to, with room.
 const UNPACK_FACTOR: u64 = 16;
+/// How the cache marks a link of the repository that the archive does not hold.
+const DROPPED_LINK: &str = "dropped-symlink:";
 /// Most files and directories in one artifact.
 const MAX_ENTRIES: u64 = 100_000;
 
@@ -110,7 +112,9 @@ impl Artifacts {
     pub fn accept(&self, from: &Path, resolved: &Resolved) -> Result<(), ArtifactError> {
         self.0.store.put(from, &resolved.digest, resolved.size)?;
         let note = self.note(&resolved.digest);
-        let text = serde_json::to_vec(&resolved.metadata).unwrap_or_default();
+        let links = resolved.metadata.iter();
+        let links = links.filter_map(|(key, target)| Some((key.strip_prefix(DROPPED_LINK)?, target)));
+        let text = serde_json::to_vec(&links.collect::<Vec<_>>()).unwrap_or_default();
         fs::write(&note, text).map_err(|error| ArtifactError::Directory(note, error))
     }
 
@@ -174,7 +178,10 @@ mod tests {
             digest: packed.digest,
             size: packed.size,
             subject: String::new(),
-            metadata: vec![("link.yaml".into(), "../../etc/passwd".into())],
+            metadata: vec![
+                ("dropped-symlink:link.yaml".into(), "../../etc/passwd".into()),
+                ("something-else".into(), "x".into()),
+            ],
             grant: Secret::new(*b""),
         };
         artifacts.accept(&incoming, &resolved).expect("its own digest");

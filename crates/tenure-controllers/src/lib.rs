@@ -17,6 +17,7 @@ mod chain;
 mod effects;
 mod merge;
 mod pass;
+mod reads;
 mod retry;
 mod snapshot;
 mod sources;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tenure_api::{FINALIZER, GitRepository, reasons};
+use tenure_api::{GitRepository, reasons};
 use tenure_core::SourceUrl;
 
 use crate::{GitReference, Home};
@@ -38,7 +38,6 @@ pub(crate) struct Refusal {
 /// A question that makes sense.
 #[derive(Debug)]
 pub(crate) struct Resolve {
-    pub(crate) add_finalizer: bool,
     pub(crate) url: SourceUrl,
     pub(crate) reference: GitReference,
     pub(crate) secret: SecretChoice,
@@ -109,9 +108,7 @@ fn resolve(repository: &GitRepository, home: &Home) -> Result<Resolve, Refusal> 
         (None, None) if url.scheme() == "ssh" => SecretChoice::Missing,
         (None, None) => SecretChoice::Anonymous,
     };
-    let finalizers = repository.metadata.finalizers.as_deref().unwrap_or_default();
     Ok(Resolve {
-        add_finalizer: !finalizers.iter().any(|finalizer| finalizer == FINALIZER),
         url,
         reference: reference(repository),
         secret,

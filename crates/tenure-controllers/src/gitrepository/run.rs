@@ -12,7 +12,7 @@ use super::plan::{Plan, Refusal, Resolve, SecretChoice};
 use super::status::{About, Ending, status};
 use crate::retry::after;
 use crate::writer::{event, write_status};
-use crate::{Effects, GitCredential, GitRequest, Pass, Resolved, SourceFailure, State, Wake, chain, next_due};
+use crate::{Effects, GitCredential, GitRequest, Pass, Resolved, SourceFailure, State, Wake, chain, next_due, reads};
 
 /// Longest wait for the cache itself before the pass goes on to its next object; the answer to
 /// what the remote does is bounded by `spec.timeout`.
@@ -20,10 +20,19 @@ const CACHE_RETRY: Duration = Duration::from_secs(10);
 
 /// Carries the plan out.
 pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> Pass {
+    if !matches!(plan, Plan::Release { .. })
+        && let Err(error) = crate::kustomization::add_finalizer(GITREPOSITORY, key, effects).await
+    {
+        return lost(key, &error, effects);
+    }
     let outcome = match plan {
         Plan::Release { url } => {
             if let Some(url) = url {
                 effects.sources.release(&url).await;
+            }
+            if effects.snapshot.get(key).and_then(|object| digest_of(&object)).is_some() {
+                let message = "garbage collected artifacts for deleted resource".to_owned();
+                event(effects, key, SOURCE_CONTROLLER, EventKind::Normal, "GarbageCollectionSucceeded", message, []).await;
             }
             return crate::kustomization::drop_finalizer(GITREPOSITORY, key, effects).await;
         }
@@ -34,10 +43,7 @@ pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> 
             };
         }
         Plan::Refuse(refusal) => Err(Failure::from(refusal)),
-        Plan::Resolve(resolve) => match finalizer(key, resolve.add_finalizer, effects).await {
-            Ok(()) => attempt(&resolve, effects).await.map(|resolved| (resolve, resolved)),
-            Err(error) => return lost(key, &error, effects),
-        },
+        Plan::Resolve(resolve) => attempt(&resolve, effects).await.map(|resolved| (resolve, resolved)),
     };
     match outcome {
         Ok((resolve, resolved)) => stored(key, &resolve, &resolved, effects).await,
@@ -70,13 +76,6 @@ impl From<SourceFailure> for Failure {
     }
 }
 
-async fn finalizer(key: &ObjectKey, add: bool, effects: &Effects) -> Result<(), KubeError> {
-    if !add {
-        return Ok(());
-    }
-    crate::kustomization::add_finalizer(GITREPOSITORY, key, effects).await.map(|_| ())
-}
-
 async fn attempt(resolve: &Resolve, effects: &Effects) -> Result<Resolved, Failure> {
     let credential = credential(resolve, effects).await?;
     let request = GitRequest {
@@ -88,7 +87,7 @@ async fn attempt(resolve: &Resolve, effects: &Effects) -> Result<Resolved, Failu
         timeout: resolve.timeout,
         max_artifact_bytes: effects.home.max_artifact_bytes,
     };
-    let resolved = effects.sources.resolve(&request).await?;
+    let resolved = effects.sources.resolve(&request).await.map_err(|failure| as_flux_words_it(failure.into()))?;
     if !effects.artifacts.holds(&resolved.digest) {
         let to = effects.artifacts.incoming();
         effects.sources.fetch(&resolved, to.clone()).await?;
@@ -100,6 +99,15 @@ async fn attempt(resolve: &Resolve, effects: &Effects) -> Result<Resolved, Failu
         })?;
     }
     Ok(resolved)
+}
+
+fn as_flux_words_it(failure: Failure) -> Failure {
+    match failure.reason {
+        reasons::GIT_OPERATION_FAILED | reasons::EMPTY_GIT_REPOSITORY => {
+            Failure { message: format!("failed to checkout and determine revision: {}", failure.message), ..failure }
+        }
+        _ => failure,
+    }
 }
 
 async fn credential(resolve: &Resolve, effects: &Effects) -> Result<GitCredential, Failure> {
@@ -125,9 +133,13 @@ async fn credential(resolve: &Resolve, effects: &Effects) -> Result<GitCredentia
                     expected_keys(resolve.url.scheme()),
                 ))
             };
-            let valid = tenure_core::Name::new(name).map_err(|error| missing(&error.to_string()))?;
-            let data = effects.own.secret(&valid).await.map_err(|error| missing(&error.to_string()))?;
-            let data = data.ok_or_else(|| missing("not found"))?;
+            let account = home.account_for(None);
+            let data = match (&account, home.strict) {
+                (Err(nobody), true) => return Err(missing(nobody)),
+                (Ok(account), true) => reads::secret(effects, account, name).await,
+                (_, false) => reads::own_secret(effects, name).await,
+            };
+            let data = data.map_err(|error| missing(&error))?.ok_or_else(|| missing("not found"))?;
             credential::read(&resolve.url, name, &data).map_err(authentication)
         }
     }

@@ -21,8 +21,8 @@ const GONE_POLL: Duration = Duration::from_secs(1);
 /// What a prune came to.
 #[derive(Debug, Default)]
 pub(super) struct Pruned {
-    /// `Deployment/default/frontend deleted`, one each.
-    pub(super) lines: Vec<String>,
+    /// What was deleted, and what was left alone because it says so.
+    pub(super) changes: Vec<Change>,
     /// What is still there, and stays in the inventory.
     pub(super) survivors: Vec<Entry>,
 }
@@ -92,7 +92,7 @@ fn with_changes(message: String, so_far: &Report) -> String {
     if lines.is_empty() { message } else { format!("{message}\n{}", lines.join("\n")) }
 }
 
-fn lines(changes: &[Change]) -> Vec<String> {
+pub(super) fn lines(changes: &[Change]) -> Vec<String> {
     let told = |change: &&Change| matches!(change.action, Action::Created | Action::Configured | Action::Deleted);
     changes.iter().filter(told).map(ToString::to_string).collect()
 }
@@ -105,11 +105,8 @@ pub(super) async fn prune(
     key: &ObjectKey,
     effects: &Arc<Effects>,
 ) -> Result<Pruned, Failure> {
-    let fail = |message: String, survivors: &[Entry]| Failure {
-        reason: reasons::PRUNE_FAILED,
-        message,
-        step: Step::Applying,
-        inventory: Some(inventory::union(new, survivors)),
+    let fail = |message: String, survivors: &[Entry]| {
+        Failure::new(Step::Applying, reasons::PRUNE_FAILED, message).holding(inventory::union(new, survivors))
     };
     let (pruned, errors) = delete_all(client, stale, key, effects).await.map_err(|message| fail(message, stale))?;
     if errors.is_empty() {
@@ -132,7 +129,7 @@ pub(super) async fn delete_all(
         None => error.to_string(),
     };
     let errors = report.errors.iter().map(told).collect();
-    Ok((Pruned { lines: lines(&report.changes), survivors: report.survivors }, errors))
+    Ok((Pruned { changes: report.changes, survivors: report.survivors }, errors))
 }
 
 /// Waits for what the object asks for: everything with `wait`, else its `healthChecks`. The message of
@@ -147,7 +144,7 @@ pub(super) async fn wait_healthy(
     if targets.is_empty() {
         return Ok(None);
     }
-    let fail = |reason, message| Failure { reason, message, step: Step::Checking, inventory: None };
+    let fail = |reason, message| Failure::new(Step::Checking, reason, message);
     let discovery = effects.own.discovery().await.map_err(|error| fail(reasons::HEALTH_CHECK_FAILED, error.to_string()))?;
     match tenure_apply::wait_healthy(client, &discovery, &targets, plan.timeout, &effects.cancel).await {
         Ok(took) => Ok(Some(format!("Health check passed in {}", GoDuration::new(took)))),
@@ -212,5 +209,5 @@ fn owner(key: &ObjectKey, effects: &Effects) -> Owner {
 }
 
 fn failure(message: String) -> Failure {
-    Failure { reason: reasons::RECONCILIATION_FAILED, message, step: Step::Applying, inventory: None }
+    Failure::new(Step::Applying, reasons::RECONCILIATION_FAILED, message)
 }

@@ -25,10 +25,14 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
     let digest = plan.digest;
     let overlay = overlay(&plan.kustomization)?;
     let path = plan.kustomization.spec.path.clone().unwrap_or_default();
+    let variables = super::variables::variables(plan, effects).await.map_err(building)?;
     let built = tokio::task::spawn_blocking(move || {
         let tree = artifacts.tree(&digest).map_err(|error| unusable(&error))?;
         let files = DirFs::open(&tree.root).map_err(|error| fetching(format!("failed to open the artifact: {error}")))?;
-        let built = flux::build(&files.with_dropped(tree.dropped), &path, &overlay).map_err(|error| refused(&error))?;
+        let mut built = flux::build(&files.with_dropped(tree.dropped), &path, &overlay).map_err(|error| refused(&error))?;
+        if let Some(variables) = variables {
+            flux::substitute(&mut built.objects, &variables, true).map_err(|error| refused(&error))?;
+        }
         let digest = Digest::of(built.to_yaml().as_bytes());
         Ok(Built { objects: built.objects, digest })
     });
@@ -78,9 +82,9 @@ fn refused(error: &tenure_kustomize::Error) -> Failure {
 }
 
 fn fetching(message: String) -> Failure {
-    Failure { reason: reasons::ARTIFACT_FAILED, message, step: Step::Fetching, inventory: None }
+    Failure::new(Step::Fetching, reasons::ARTIFACT_FAILED, message)
 }
 
 fn building(message: String) -> Failure {
-    Failure { reason: reasons::BUILD_FAILED, message, step: Step::Building, inventory: None }
+    Failure::new(Step::Building, reasons::BUILD_FAILED, message)
 }

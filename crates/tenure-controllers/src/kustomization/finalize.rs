@@ -1,9 +1,10 @@
 //! Taking away what a deleted Kustomization made.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::Timestamp;
-use tenure_api::{KUSTOMIZE_CONTROLLER, reasons};
+use jiff::{SignedDuration, Timestamp};
+use tenure_api::{self as condition, KUSTOMIZE_CONTROLLER, reasons};
 use tenure_apply::inventory::Entry;
 use tenure_core::ObjectKey;
 use tenure_kube::{EventKind, KUSTOMIZATION};
@@ -13,13 +14,19 @@ use super::finalizer::drop_finalizer;
 use super::plan::Finalize;
 use super::run::{lost, write};
 use super::status::Ending;
+use crate::merge::conditions_of;
 use crate::retry::after;
 use crate::writer::event;
 use crate::{Effects, Pass, State};
 
+/// How long a namespace that goes away waits for objects elsewhere that cannot be deleted.
+const GRACE: SignedDuration = SignedDuration::from_mins(10);
+/// Longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
 /// Deletes the inventory as the tenant and lets the object go. What cannot be deleted keeps the
 /// finalizer and is named in the status; in a namespace that is going away, what lives there is left
-/// to the namespace controller.
+/// to the namespace controller, and what can't be deleted elsewhere is waited for [`GRACE`].
 pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Effects>) -> Pass {
     let held = held(key, effects);
     if plan.orphan || held.is_empty() {
@@ -30,31 +37,41 @@ pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Eff
     let doomed: Vec<Entry> = held.into_iter().filter(|entry| !(terminating && here(entry))).collect();
     let result = match doomed.is_empty() {
         true => Ok(Vec::new()),
-        false => delete(key, plan, &doomed, effects).await,
+        false => delete(key, plan, &doomed, terminating, effects).await,
     };
     match result {
         Ok(lines) => {
             if !lines.is_empty() {
                 let message = lines.join("\n");
-                let reason = reasons::RECONCILIATION_SUCCEEDED;
-                event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Normal, reason, message, []).await;
+                let reason = reason_of(key, effects);
+                event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Normal, &reason, message, []).await;
             }
             drop_finalizer(KUSTOMIZATION, key, effects).await
         }
-        Err(message) if terminating => {
+        Err(message) if terminating && out_of_patience(deleted_at(key, effects), Timestamp::now()) => {
             let left = applying::names(&doomed);
             let message = format!("left behind with the namespace '{}': {left}: {message}", effects.home.namespace);
+            // a namespace that goes away takes no new event: then the log is all there is
+            tracing::error!(object = %key, message, "finalizer dropped");
             event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Warning, reasons::PRUNE_FAILED, message, []).await;
             drop_finalizer(KUSTOMIZATION, key, effects).await
         }
-        Err(message) => keep(key, plan, &message, effects).await,
+        Err(message) => keep(key, &message, effects).await,
     }
 }
 
-async fn delete(key: &ObjectKey, plan: &Finalize, doomed: &[Entry], effects: &Arc<Effects>) -> Result<Vec<String>, String> {
+async fn delete(
+    key: &ObjectKey,
+    plan: &Finalize,
+    doomed: &[Entry],
+    terminating: bool,
+    effects: &Arc<Effects>,
+) -> Result<Vec<String>, String> {
     let account = plan.account.clone()?;
     match effects.own.account_exists(&account).await {
         Ok(true) => {}
+        // the account went with the namespace; its rights elsewhere are by name and still count
+        Ok(false) if terminating => {}
         Ok(false) => {
             return Err(format!(
                 "ServiceAccount '{}/{}' not found: nothing is deleted as an account that does not exist; create it, or set spec.deletionPolicy to Orphan to let the objects stay",
@@ -71,10 +88,10 @@ async fn delete(key: &ObjectKey, plan: &Finalize, doomed: &[Entry], effects: &Ar
     if plan.wait {
         applying::wait_gone(&client, doomed, plan.timeout, effects).await;
     }
-    Ok(pruned.lines)
+    Ok(applying::lines(&pruned.changes))
 }
 
-async fn keep(key: &ObjectKey, plan: &Finalize, message: &str, effects: &Arc<Effects>) -> Pass {
+async fn keep(key: &ObjectKey, message: &str, effects: &Arc<Effects>) -> Pass {
     let ending = Ending::Waiting { reason: reasons::PRUNE_FAILED, message };
     match write(key, effects, &ending).await {
         Ok(true) => {
@@ -84,12 +101,30 @@ async fn keep(key: &ObjectKey, plan: &Finalize, message: &str, effects: &Arc<Eff
         Ok(false) => {}
         Err(error) => return lost(key, &error, effects),
     }
+    let wait = effects.failures.lock().failed(key).min(LONGEST_WAIT);
     Pass {
         state: State::Failed,
         reason: reasons::PRUNE_FAILED.to_owned(),
-        next_due: Some(after(Timestamp::now(), plan.timeout)),
+        next_due: Some(after(Timestamp::now(), wait)),
         wake: Vec::new(),
     }
+}
+
+/// The reason of the Ready condition, which Flux gives to the last event too.
+fn reason_of(key: &ObjectKey, effects: &Effects) -> String {
+    let ready = effects.snapshot.get(key).and_then(|object| {
+        let conditions = conditions_of(object.get("status")?);
+        Some(condition::get(&conditions, condition::READY)?.reason.clone())
+    });
+    ready.unwrap_or_else(|| reasons::RECONCILIATION_SUCCEEDED.to_owned())
+}
+
+fn deleted_at(key: &ObjectKey, effects: &Effects) -> Option<Timestamp> {
+    effects.snapshot.get(key)?.pointer("/metadata/deletionTimestamp")?.as_str()?.parse().ok()
+}
+
+fn out_of_patience(deleted: Option<Timestamp>, now: Timestamp) -> bool {
+    deleted.is_none_or(|deleted| now.duration_since(deleted) >= GRACE)
 }
 
 fn held(key: &ObjectKey, effects: &Effects) -> Vec<Entry> {
@@ -98,4 +133,16 @@ fn held(key: &ObjectKey, effects: &Effects) -> Vec<Entry> {
     let entries = kustomization.status.and_then(|status| status.inventory).map(|inventory| inventory.entries);
     let entry = |entry: tenure_api::ResourceRef| Entry { id: entry.id, v: entry.v };
     entries.unwrap_or_default().into_iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_goes_away_waits_ten_minutes_and_no_longer() {
+        let deleted = Timestamp::UNIX_EPOCH;
+        let after = |seconds| out_of_patience(Some(deleted), deleted + SignedDuration::from_secs(seconds));
+        assert!(!after(0) && !after(599) && after(600));
+    }
 }

@@ -4,6 +4,7 @@
 //! and waits; `finalize` takes everything away again; `status` writes what came of it.
 
 mod applying;
+mod before;
 mod build;
 mod finalize;
 mod finalizer;
@@ -11,6 +12,7 @@ mod graph;
 mod plan;
 mod run;
 mod status;
+mod variables;
 
 use std::sync::Arc;
 

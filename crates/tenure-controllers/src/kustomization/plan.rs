@@ -219,7 +219,6 @@ fn unsupported(kustomization: &Kustomization) -> Option<&'static str> {
         (spec.decryption.is_some(), "decryption"),
         (spec.kube_config.is_some(), "kubeConfig"),
         (spec.health_check_exprs.as_ref().is_some_and(|exprs| !exprs.is_empty()), "healthCheckExprs"),
-        (spec.post_build.is_some(), "postBuild"),
         (spec.build_metadata.as_ref().is_some_and(|list| !list.is_empty()), "buildMetadata"),
         (spec.ignore.as_ref().is_some_and(|ignore| !ignore.is_empty()), "ignore"),
         (spec.depends_on.iter().flatten().any(|dependency| dependency.ready_expr.is_some()), "dependsOn[].readyExpr"),

@@ -3,12 +3,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tenure_api::{KUSTOMIZE_CONTROLLER, KUSTOMIZE_STATUS_MANAGER, REQUESTED_AT, reasons};
+use tenure_api::{self as condition, KUSTOMIZE_CONTROLLER, KUSTOMIZE_STATUS_MANAGER, REQUESTED_AT, reasons};
 use tenure_apply::inventory::{self, Entry};
-use tenure_core::{Account, GoDuration, ObjectKey, Revision};
+use tenure_core::{Account, Digest, GoDuration, ObjectKey, Revision};
 use tenure_kube::{EventKind, KUSTOMIZATION, KubeError};
 
 use super::applying;
+use super::before::Before;
 use super::build::{self, Built};
 use super::finalize;
 use super::plan::{Apply, Plan};
@@ -19,6 +20,11 @@ use crate::{Effects, Pass, State, Wake, next_due};
 
 /// Carries the plan out.
 pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> Pass {
+    if !matches!(plan, Plan::Finalize(_))
+        && let Err(error) = super::add_finalizer(KUSTOMIZATION, key, effects).await
+    {
+        return lost(key, &error, effects);
+    }
     match plan {
         Plan::Finalize(plan) => finalize::finalize(key, &plan, effects).await,
         Plan::Rest => match write(key, effects, &Ending::Rested).await {
@@ -37,7 +43,8 @@ pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> 
     }
 }
 
-/// Writes an ending that is nothing but a message, with an event the first time.
+/// Writes an ending that is nothing but a message. As with Flux, a missing source has no event, and that
+/// of a dependency does not name it.
 async fn said(
     key: &ObjectKey,
     effects: &Effects,
@@ -48,10 +55,14 @@ async fn said(
     wait: Option<Duration>,
 ) -> Pass {
     match write(key, effects, ending).await {
-        Ok(true) => {
-            let kind = if reason == reasons::DEPENDENCY_NOT_READY { EventKind::Normal } else { EventKind::Warning };
-            event(effects, key, KUSTOMIZE_CONTROLLER, kind, reason, message.to_owned(), []).await;
-        }
+        Ok(true) => match (wait, reason) {
+            (Some(wait), reasons::DEPENDENCY_NOT_READY) => {
+                let text = format!("Dependencies do not meet ready condition, retrying in {}", GoDuration::new(wait));
+                event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Normal, reason, text, []).await;
+            }
+            (Some(_), _) => {}
+            (None, _) => event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Warning, reason, message.to_owned(), []).await,
+        },
         Ok(false) => {}
         Err(error) => return lost(key, &error, effects),
     }
@@ -67,6 +78,18 @@ pub(super) struct Failure {
     pub(super) step: Step,
     /// What is on the cluster now, where the pass changed it.
     pub(super) inventory: Option<Vec<Entry>>,
+    /// What was built, once that worked.
+    pub(super) built: Option<Digest>,
+}
+
+impl Failure {
+    pub(super) fn new(step: Step, reason: &'static str, message: String) -> Self {
+        Self { reason, message, step, inventory: None, built: None }
+    }
+
+    pub(super) fn holding(self, inventory: Vec<Entry>) -> Self {
+        Self { inventory: Some(inventory), ..self }
+    }
 }
 
 /// The steps of a pass, in order.
@@ -101,24 +124,32 @@ struct Success {
 
 async fn apply(key: &ObjectKey, plan: Apply, effects: &Arc<Effects>) -> Pass {
     let began = Instant::now();
-    if !plan.kustomization.has_finalizer()
-        && let Err(error) = super::add_finalizer(KUSTOMIZATION, key, effects).await
-    {
-        return lost(key, &error, effects);
-    }
+    let before = Before::of(key, effects);
     let old = inventory_of(&plan);
     let worked = tokio::select! {
         worked = attempt(key, &plan, &old, effects) => worked,
         () = effects.cancel.cancelled() => return Pass { state: State::Failed, reason: "Canceled".into(), next_due: Some(Timestamp::now()), wake: Vec::new() },
     };
     match worked {
-        Ok(success) => succeeded(key, &plan, &old, success, began, effects).await,
-        Err(failure) => failed(key, &plan, &failure, effects).await,
+        Ok(success) => succeeded(key, &plan, &before, &old, success, began, effects).await,
+        Err(failure) => failed(key, &plan, &before, &failure, began, effects).await,
     }
 }
 
 async fn attempt(key: &ObjectKey, plan: &Apply, old: &[Entry], effects: &Arc<Effects>) -> Result<Success, Failure> {
     let built = build::build(plan, effects).await?;
+    let digest = built.digest;
+    work(key, plan, old, built, effects).await.map_err(|failure| Failure { built: Some(digest), ..failure })
+}
+
+/// Everything that follows the build.
+async fn work(
+    key: &ObjectKey,
+    plan: &Apply,
+    old: &[Entry],
+    built: Built,
+    effects: &Arc<Effects>,
+) -> Result<Success, Failure> {
     check_account(&plan.account, effects).await?;
     let new = applying::entries(&built);
     check_count(key, &new, effects)?;
@@ -132,20 +163,16 @@ async fn attempt(key: &ObjectKey, plan: &Apply, old: &[Entry], effects: &Arc<Eff
     };
     let healthy = match applying::wait_healthy(&client, &new, plan, effects).await {
         Ok(healthy) => healthy,
-        Err(failure) => return Err(Failure { inventory: Some([new, pruned.survivors].concat()), ..failure }),
+        Err(failure) => return Err(failure.holding([new, pruned.survivors].concat())),
     };
     let inventory = [new, pruned.survivors].concat();
-    Ok(Success { inventory, built, changes: applied, pruned: pruned.lines, healthy })
+    let pruned = pruned.changes.iter().map(ToString::to_string).collect();
+    Ok(Success { inventory, built, changes: applied, pruned, healthy })
 }
 
 /// The API server lets a deleted ServiceAccount be impersonated: whether it exists is for us to ask.
 async fn check_account(account: &Account, effects: &Effects) -> Result<(), Failure> {
-    let fail = |message: String| Failure {
-        reason: reasons::RECONCILIATION_FAILED,
-        message,
-        step: Step::Applying,
-        inventory: None,
-    };
+    let fail = |message: String| Failure::new(Step::Applying, reasons::RECONCILIATION_FAILED, message);
     match effects.own.account_exists(account).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(fail(format!(
@@ -167,32 +194,27 @@ fn check_count(key: &ObjectKey, new: &[Entry], effects: &Effects) -> Result<(), 
     if total <= limit {
         return Ok(());
     }
-    Err(Failure {
-        reason: reasons::RESOURCE_EXHAUSTED,
-        message: format!(
-            "the home '{}' would hold {total} objects, the Tenant '{}' allows {limit}; raise the Tenant's spec.limits.objects or apply fewer",
-            effects.home.namespace, effects.home.tenant
-        ),
-        step: Step::Building,
-        inventory: None,
-    })
+    let message = format!(
+        "the home '{}' would hold {total} objects, the Tenant '{}' allows {limit}; raise the Tenant's spec.limits.objects or apply fewer",
+        effects.home.namespace, effects.home.tenant
+    );
+    Err(Failure::new(Step::Building, reasons::RESOURCE_EXHAUSTED, message))
 }
 
 async fn succeeded(
     key: &ObjectKey,
     plan: &Apply,
+    before: &Before,
     old: &[Entry],
     success: Success,
     began: Instant,
     effects: &Arc<Effects>,
 ) -> Pass {
     let changed = !success.changes.is_empty() || !success.pruned.is_empty();
-    let before = effects.snapshot.get(key);
-    let before = |path: &str| before.as_ref().and_then(|object| object.pointer(path).and_then(Value::as_str).map(str::to_owned));
-    let moved = before("/status/lastAppliedRevision").as_deref() != Some(plan.revision.to_string().as_str());
-    let was_ready = before("/status/conditions/0/type").as_deref() == Some("Ready")
-        && before("/status/conditions/0/status").as_deref() == Some("True");
-    let worth_saying = changed || moved || !was_ready || old.len() != success.inventory.len();
+    let moved = before.applied.as_deref() != Some(plan.revision.to_string().as_str());
+    let worth_saying = changed || moved || !before.is(condition::READY) || old.len() != success.inventory.len();
+    let healed = !before.is(condition::HEALTHY) || (moved && changed);
+    let healthy_news = success.healthy.clone().filter(|_| healed);
     let snapshot = Snapshot {
         digest: success.built.digest,
         took: began.elapsed(),
@@ -205,14 +227,15 @@ async fn succeeded(
         revision: &plan.revision,
         inventory: &inventory,
         history: worth_saying.then_some(snapshot),
-        healthy: success.healthy,
+        healthy: success.healthy.map(|message| if healed { message } else { before.message(condition::HEALTHY) }),
     };
     let written = match write(key, effects, &ending).await {
         Ok(written) => written,
         Err(error) => return lost(key, &error, effects),
     };
     effects.failures.lock().succeeded(key);
-    announce(key, plan, &success.changes, &success.pruned, written && worth_saying, began, effects).await;
+    let news = News { changes: &success.changes, pruned: &success.pruned, healthy: healthy_news, finished: written && worth_saying };
+    announce(key, plan, news, began, effects).await;
     Pass {
         state: State::Ready,
         reason: reasons::RECONCILIATION_SUCCEEDED.to_owned(),
@@ -221,33 +244,44 @@ async fn succeeded(
     }
 }
 
-async fn announce(
-    key: &ObjectKey,
-    plan: &Apply,
-    changes: &[String],
-    pruned: &[String],
+/// What a successful pass did, for events.
+struct News<'a> {
+    changes: &'a [String],
+    pruned: &'a [String],
+    healthy: Option<String>,
     finished: bool,
-    began: Instant,
-    effects: &Effects,
-) {
+}
+
+async fn announce(key: &ObjectKey, plan: &Apply, news: News<'_>, began: Instant, effects: &Effects) {
     let revision = || [("kustomize.toolkit.fluxcd.io/revision".to_owned(), plan.revision.to_string())];
     let say = |reason: &'static str, message: String| {
         event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Normal, reason, message, revision())
     };
-    if !changes.is_empty() {
-        say(reasons::PROGRESSING, changes.join("\n")).await;
+    for lines in [news.changes, news.pruned] {
+        if !lines.is_empty() {
+            say(reasons::PROGRESSING, lines.join("\n")).await;
+        }
     }
-    if !pruned.is_empty() {
-        say(reasons::RECONCILIATION_SUCCEEDED, pruned.join("\n")).await;
+    if let Some(message) = news.healthy {
+        say(reasons::PROGRESSING, message).await;
     }
-    if finished {
+    if news.finished {
         let took = GoDuration::new(Duration::from_millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)));
         let next = GoDuration::new(plan.interval);
         say(reasons::RECONCILIATION_SUCCEEDED, format!("Reconciliation finished in {took}, next run in {next}")).await;
     }
 }
 
-async fn failed(key: &ObjectKey, plan: &Apply, failure: &Failure, effects: &Arc<Effects>) -> Pass {
+async fn failed(
+    key: &ObjectKey,
+    plan: &Apply,
+    before: &Before,
+    failure: &Failure,
+    began: Instant,
+    effects: &Arc<Effects>,
+) -> Pass {
+    let news = !before.has_failed_like(failure, &plan.revision);
+    let snapshot = |digest| Snapshot { digest, took: began.elapsed(), reason: failure.reason, revision: &plan.revision };
     let ending = Ending::Failed(Failed {
         reason: failure.reason,
         message: &failure.message,
@@ -255,15 +289,15 @@ async fn failed(key: &ObjectKey, plan: &Apply, failure: &Failure, effects: &Arc<
         attempted: (failure.step != Step::Fetching).then_some(&plan.revision),
         inventory: failure.inventory.as_deref(),
         unhealthy: failure.step == Step::Checking,
-        history: None,
+        history: failure.built.filter(|_| news).map(snapshot),
     });
     match write(key, effects, &ending).await {
-        Ok(true) => {
+        Ok(true) if news => {
             let revision = [("kustomize.toolkit.fluxcd.io/revision".to_owned(), plan.revision.to_string())];
             let message = failure.message.clone();
             event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Warning, failure.reason, message, revision).await;
         }
-        Ok(false) => {}
+        Ok(_) => {}
         Err(error) => return lost(key, &error, effects),
     }
     tracing::warn!(object = %key, reason = failure.reason, error = failure.message, "reconciliation failed");

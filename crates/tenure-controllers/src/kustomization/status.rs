@@ -96,13 +96,15 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
             conditions.mark_reconciling(reasons::PROGRESSING_WITH_RETRY, failed.progress);
             conditions.mark_false(condition::READY, failed.reason, failed.message);
             if failed.unhealthy {
-                conditions.mark_false(condition::HEALTHY, failed.reason, failed.message);
+                conditions.mark_false(condition::HEALTHY, failed.reason, bare(failed.message));
             }
             if let Some(revision) = failed.attempted {
                 status["lastAttemptedRevision"] = json!(revision);
             }
-            if let Some(inventory) = failed.inventory {
-                set_inventory(&mut status, inventory);
+            match failed.inventory {
+                Some([]) => put(&mut status, "inventory", None),
+                Some(inventory) => set_inventory(&mut status, inventory),
+                None => {}
             }
             if let Some(snapshot) = &failed.history {
                 add_history(&mut status, snapshot, about);
@@ -119,6 +121,12 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
     }
     status["conditions"] = json!(list);
     status
+}
+
+/// The Healthy condition says what, without how long it was waited for.
+fn bare(message: &str) -> &str {
+    let rest = message.strip_prefix("health check failed after ");
+    rest.and_then(|rest| rest.split_once(": ")).map_or(message, |(_, what)| what)
 }
 
 fn set_inventory(status: &mut Value, entries: &[Entry]) {
