@@ -106,7 +106,6 @@ impl Classify for SourceError {
             | Self::Corrupt { .. } => "SourceCacheUnavailable",
             Self::Disk(_) => "StorageOperationFailed",
             Self::Remote { kind, .. } => match kind {
-                FailureKind::AuthenticationFailed => "AuthenticationFailed",
                 FailureKind::InvalidReference => "URLInvalid",
                 FailureKind::EmptyRepository => "EmptyGitRepository",
                 FailureKind::TooLarge => "ArchiveOperationFailed",
@@ -158,11 +157,8 @@ mod tests {
     #[test]
     fn what_the_cache_says_becomes_the_reason_that_flux_has() {
         for (kind, reason, retry) in [
-            (
-                FailureKind::AuthenticationFailed,
-                "AuthenticationFailed",
-                Retry::Backoff,
-            ),
+            // Flux keeps AuthenticationFailed for Secrets that cannot be used at all
+            (FailureKind::AuthenticationFailed, "GitOperationFailed", Retry::Backoff),
             (FailureKind::HostKeyMismatch, "GitOperationFailed", Retry::Backoff),
             (FailureKind::NotFound, "GitOperationFailed", Retry::Backoff),
             (FailureKind::InvalidReference, "URLInvalid", Retry::Stalled),
