@@ -3,4 +3,5 @@
 
 mod article;
 mod bad_input;
+mod kustomization;
 mod world;

@@ -25,6 +25,14 @@ where
     RUNTIME.block_on(async { test(stage().await?).await })
 }
 
+/// The same on an installation of the test's own, on the control plane that all share.
+pub(crate) fn play_alone<F>(test: impl FnOnce(Arc<Stage>) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    RUNTIME.block_on(async { test(Arc::new(RUNTIME.spawn(Stage::start()).await??)).await })
+}
+
 async fn stage() -> anyhow::Result<Arc<Stage>> {
     let mut shared = STAGE.lock().await;
     if let Some(stage) = shared.upgrade() {

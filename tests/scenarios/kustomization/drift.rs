@@ -1,0 +1,66 @@
+//! The source wins over what was changed by hand, and a pass that finds nothing writes nothing.
+
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use tenure_testkit::until;
+use tenure_tests::{PATIENCE, value};
+
+use super::{data, maps};
+use crate::world::{play, settled};
+
+#[test]
+fn what_was_changed_by_hand_is_put_back_at_the_interval() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "drift").await?;
+        team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": team.home(), "interval": "1s"})).await?;
+        team.ready("Kustomization", "app").await?;
+        let by_hand = json!({"data": {"key": "by hand"}});
+        maps(&stage, &team).patch("kept", &PatchParams::default(), &Patch::Merge(by_hand)).await?;
+        until("the change to be undone", PATIENCE, || async {
+            let now = data(&stage, &team, "kept").await?;
+            anyhow::ensure!(now.as_deref() == Some("old"), "it is {now:?}");
+            Ok(())
+        })
+        .await
+    })
+}
+
+#[test]
+fn a_pass_that_finds_nothing_to_do_writes_only_the_answer() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "idle").await?;
+        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "wait": true});
+        team.kustomization("app", &spec).await?;
+        team.ready("Kustomization", "app").await?;
+        team.reconcile("Kustomization", "app").await?;
+        let before = value(&team.objects("Kustomization"), "app").await?["status"].clone();
+        let mark = stage.plane.audit_mark()?;
+        team.reconcile("GitRepository", "app").await?;
+        let after = team.reconcile("Kustomization", "app").await?["status"].clone();
+        let quiet = |mut status: serde_json::Value| {
+            status["lastHandledReconcileAt"] = json!(null);
+            status
+        };
+        assert_eq!(quiet(after), quiet(before));
+        // the answer of the second request is in the log: so is everything before it
+        let home = team.home().to_owned();
+        let writes = until("both answers to be in the audit log", PATIENCE, || async {
+            let all = stage.plane.audit_events(mark)?;
+            let written = all.iter().filter(|event| {
+                let object = event.object.clone().unwrap_or_default();
+                let ours = object.namespace == home && event.user.contains("tenure-workers");
+                ours && !event.request_uri.contains("dryRun=All") && event.stage == "ResponseComplete"
+            });
+            let writes: Vec<String> = written
+                .filter(|event| matches!(event.verb.as_str(), "create" | "update" | "patch" | "delete"))
+                .map(|event| format!("{} {}", event.verb, event.request_uri))
+                .collect();
+            anyhow::ensure!(writes.len() >= 2, "there are {writes:?}");
+            Ok(writes)
+        })
+        .await?;
+        assert_eq!(writes.len(), 2, "{writes:?}");
+        assert!(writes.iter().all(|write| write.starts_with("patch") && write.contains("/app/status")), "{writes:?}");
+        Ok(())
+    })
+}

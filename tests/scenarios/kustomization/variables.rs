@@ -1,0 +1,81 @@
+//! `spec.postBuild`.
+
+use serde_json::json;
+use tenure_testkit::canary::{Place, assert_absent};
+
+use super::{data, roll};
+use crate::world::{config_map, play, says, settled};
+
+#[test]
+fn variables_come_from_config_maps_secrets_and_the_spec_in_this_order() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "variables").await?;
+        let object = |kind: &str, field: &str, pairs: serde_json::Value| {
+            json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "vars", "namespace": team.home()}, field: pairs})
+        };
+        stage.tenure.apply(&[
+            object("ConfigMap", "data", json!({"a": "map", "b": "map", "c": "map"})),
+            object("Secret", "stringData", json!({"b": "secret", "c": "secret"})),
+        ])
+        .await?;
+        let from = json!([
+            {"kind": "ConfigMap", "name": "vars"}, {"kind": "Secret", "name": "vars"},
+            {"kind": "ConfigMap", "name": "not-there", "optional": true},
+        ]);
+        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "postBuild": {"substituteFrom": from, "substitute": {"c": "spec"}}});
+        team.kustomization("app", &spec).await?;
+        roll(&team, &[("deploy/kept.yaml", Some(&config_map("kept", "${a} ${b} ${c} ${d:=default} $${e}")))]).await?;
+        assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("map secret spec default ${e}"));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_variable_that_is_not_set_fails_the_build_and_names_object_and_variable() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "unset").await?;
+        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "postBuild": {"substitute": {"a": "x"}}});
+        team.kustomization("app", &spec).await?;
+        team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "${missing}")))], "change")?;
+        team.reconcile("GitRepository", "app").await?;
+        let message = team.refused("Kustomization", "app", "BuildFailed").await?;
+        says(&message, &["ConfigMap", "kept", "variable not set (strict mode)", "missing"])?;
+        assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("old"));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_reference_that_is_missing_is_named_with_what_would_help() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "no-vars").await?;
+        let from = json!([{"kind": "Secret", "name": "lost"}]);
+        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "postBuild": {"substituteFrom": from}});
+        team.kustomization("app", &spec).await?;
+        let message = team.refused("Kustomization", "app", "BuildFailed").await?;
+        let secret = format!("Secret '{}/lost'", team.home());
+        says(&message, &[&secret, "not found", "optional"])?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_secret_that_breaks_the_yaml_is_not_shown() -> anyhow::Result<()> {
+    const CANARY: &str = "canary-77ab-of-a-secret: of: a value";
+    play(|stage| async move {
+        let team = settled(&stage, "breaking-value").await?;
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "vars", "namespace": team.home()}, "stringData": {"value": CANARY}});
+        stage.tenure.apply(&[secret]).await?;
+        let from = json!([{"kind": "Secret", "name": "vars"}]);
+        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "postBuild": {"substituteFrom": from}});
+        team.kustomization("app", &spec).await?;
+        team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "${value}")))], "change")?;
+        team.reconcile("GitRepository", "app").await?;
+        let message = team.refused("Kustomization", "app", "BuildFailed").await?;
+        says(&message, &["ConfigMap", "kept", "not valid YAML"])?;
+        let status = tenure_tests::value(&team.objects("Kustomization"), "app").await?.to_string();
+        let places = [Place::text("the object", status), Place::text("the log", stage.tenure.supervisor_log())];
+        assert_absent(&places, "canary-77ab-of-a-secret");
+        Ok(())
+    })
+}
