@@ -68,6 +68,21 @@ impl Queue {
         Some(Job { key, stale })
     }
 
+    /// Queued objects of `kind` that are to be read again.
+    pub(crate) fn stale(&self, kind: &str) -> usize {
+        let stale = |key: &&ObjectKey| matches!(self.slots.get(*key), Some(Slot::Queued { stale: true, .. }));
+        self.order.values().filter(|key| key.kind == kind).filter(stale).count()
+    }
+
+    /// All objects of `kind` were read: none that is queued needs it any more.
+    pub(crate) fn refreshed(&mut self, kind: &str) {
+        for key in self.order.values().filter(|key| key.kind == kind) {
+            if let Some(Slot::Queued { stale, .. }) = self.slots.get_mut(key) {
+                *stale = false;
+            }
+        }
+    }
+
     /// An object's pass has ended.
     pub(crate) fn finish(&mut self, key: &ObjectKey) {
         if let Some(Slot::Running { again: Some(stale) }) = self.slots.remove(key) {
@@ -192,6 +207,20 @@ mod tests {
             queue.pop(needs).map(|job| job.key),
             Some(key("Kustomization", "b"))
         );
+    }
+
+    #[test]
+    fn one_list_stands_for_reading_each_object_of_a_kind() {
+        let mut queue = Queue::default();
+        queue.push(key("Kustomization", "a"), true);
+        queue.push(key("Kustomization", "b"), true);
+        queue.push(key("Kustomization", "c"), false);
+        queue.push(key("GitRepository", "repo"), true);
+        assert_eq!((queue.stale("Kustomization"), queue.stale("GitRepository")), (2, 1));
+        queue.refreshed("Kustomization");
+        assert_eq!((queue.stale("Kustomization"), queue.stale("GitRepository")), (0, 1));
+        assert_eq!(queue.pop(alone), Some(Job { key: key("GitRepository", "repo"), stale: true }));
+        assert_eq!(queue.pop(alone), Some(Job { key: key("Kustomization", "a"), stale: false }));
     }
 
     #[test]

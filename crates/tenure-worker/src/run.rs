@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use tenure_controllers::{Effects, Pass, State, Wake, gitrepository, kustomization};
 use tenure_core::{Name, ObjectKey};
@@ -15,6 +16,9 @@ use crate::queue::{Job, Queue};
 use crate::session::{KINDS, Session, Tokens};
 use crate::usage::usage;
 use crate::{Options, WorkerError};
+
+/// Changed objects of one kind from which on a list is cheaper than reading each.
+const WORTH_A_LIST: usize = 3;
 
 /// Serves one home until the lifeline closes or `cancel` fires.
 ///
@@ -98,11 +102,18 @@ impl Worker {
                 self.idle_said = Some(self.last_sequence);
             }
             tokio::select! {
-                message = self.lifeline.next() => match message {
-                    Some(Down { message: Some(message) }) => self.accept(message)?,
-                    Some(_) => {}
-                    None => return Ok(()),
-                },
+                message = self.lifeline.next() => {
+                    let mut next = Some(message);
+                    // what was said together is begun together
+                    while let Some(message) = next {
+                        match message {
+                            Some(Down { message: Some(message) }) => self.accept(message)?,
+                            Some(_) => {}
+                            None => return Ok(()),
+                        }
+                        next = self.lifeline.next().now_or_never();
+                    }
+                }
                 Some(ended) = self.running.join_next() => self.ended(ended).await?,
             }
         }
@@ -155,6 +166,8 @@ impl Worker {
                 tracing::warn!(%error, "failed to list the home");
             }
             self.listed = true;
+        } else if self.running.is_empty() {
+            self.read_again().await;
         }
         while self.running.len() < self.session.concurrency {
             let snapshot = &self.session.effects.snapshot;
@@ -167,6 +180,19 @@ impl Worker {
                 let pass = reconcile(&job, &effects).await;
                 (job.key, pass, effects.own.requests().saturating_sub(before))
             });
+        }
+    }
+
+    /// Many objects that changed are read with one request.
+    async fn read_again(&mut self) {
+        for kind in KINDS {
+            if self.queue.stale(kind.kind) < WORTH_A_LIST {
+                continue;
+            }
+            match self.session.list_kind(kind).await {
+                Ok(()) => self.queue.refreshed(kind.kind),
+                Err(error) => tracing::warn!(kind = kind.kind, %error, "failed to list the home again"),
+            }
         }
     }
 

@@ -134,10 +134,17 @@ impl Session {
     /// Sees the whole home once: two requests.
     pub(crate) async fn list(&self) -> Result<(), tenure_kube::KubeError> {
         for kind in KINDS {
-            let (objects, _) = self.effects.own.list(kind).await?;
-            self.effects.snapshot.reset(kind.kind, objects);
+            self.list_kind(kind).await?;
         }
         self.tidy();
+        Ok(())
+    }
+
+    /// Sees all objects of one kind: one request. Only while no pass is under way, whose writes an
+    /// older list would hide.
+    pub(crate) async fn list_kind(&self, kind: FluxKind) -> Result<(), tenure_kube::KubeError> {
+        let (objects, _) = self.effects.own.list(kind).await?;
+        self.effects.snapshot.reset(kind.kind, objects);
         Ok(())
     }
 
