@@ -42,7 +42,7 @@ impl ReleaseClient {
         finalizer: &'static str,
         order: &'static [(&'static str, &'static str)],
     ) -> Self {
-        let identity = Identity::Own(format!("who releases the rights of {home}"));
+        let identity = Identity::Supervising(format!("who releases the rights of {home}"));
         Self {
             caller: Caller::new(connection, token, identity),
             home,
