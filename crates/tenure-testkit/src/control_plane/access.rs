@@ -1,6 +1,7 @@
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -76,6 +77,25 @@ impl ControlPlane {
         let mut command = program(binary);
         command.env("KUBECONFIG", self.kubeconfig_path()).args(args);
         fed(command, input).await
+    }
+
+    /// Runs the lines of a guide as a person would, in `directory`, with the pinned kubectl and as the
+    /// administrator. Returns what they printed.
+    ///
+    /// # Errors
+    /// When one of them fails; the message carries what it wrote on standard error.
+    pub async fn shell(&self, script: &str, directory: &Path) -> anyhow::Result<String> {
+        let rig = ready_rig().await?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let paths = std::iter::once(rig.dir().to_owned()).chain(std::env::split_paths(&path));
+        let mut command = program("sh");
+        command
+            .args(["-e", "-u", "-c", script])
+            .current_dir(directory)
+            .env("PATH", std::env::join_paths(paths)?)
+            .env("KUBECONFIG", self.kubeconfig_path())
+            .env("KUBECACHEDIR", self.layout.file("kubectl-cache"));
+        tokio::task::spawn_blocking(move || run(&mut command)).await?
     }
 
     async fn kubectl_command(&self, args: &[&str]) -> anyhow::Result<Command> {

@@ -54,7 +54,7 @@ async fn played(args: &Args) -> anyhow::Result<()> {
 
 impl Stage {
     async fn start() -> anyhow::Result<Self> {
-        let step = Step::start("Kubernetes' programs, from source the first time");
+        let step = Step::start("Kubernetes' programs, built the first time");
         let rig = tokio::task::spawn_blocking(Rig::ready).await??;
         step.done("etcd, kube-apiserver, kube-controller-manager");
 
