@@ -13,6 +13,8 @@ use tenure_worker::source_client::{SourceClient, SourceError};
 
 use tenure_api::rights::SUPERVISOR_ACCOUNT;
 
+use crate::world::{Ask, Caller, collection};
+
 /// A client of the running cache with this token.
 pub(crate) fn client(tenure: &Installation, token: Option<Secret>) -> anyhow::Result<SourceClient> {
     let ca = std::fs::read(tenure.dir().join("cache-ca.crt"))?;
@@ -79,6 +81,28 @@ async fn the_cache_lets_workers_in_and_answers_everybody_else_alike() -> anyhow:
         .err();
     answers.insert(error.context("no token was let in")?.to_string());
     ensure!(answers.len() == 1, "the answers tell refusals apart: {answers:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_the_cache_opens_nothing_at_the_api_server() -> anyhow::Result<()> {
+    let stage = Stage::start().await?;
+    let fixture = TenantFixture::new("audience");
+    fixture.onboard(&stage.tenure).await?;
+    let account = (stage.tenure.workers(), fixture.home.as_str());
+    let all = Ask::get(collection(
+        "kustomizations.kustomize.toolkit.fluxcd.io",
+        &fixture.home,
+    ));
+    for (audience, code) in [
+        (Some(CACHE_AUDIENCE), 401),
+        (Some(CACHE_CONTROL_AUDIENCE), 401),
+        (None, 200),
+    ] {
+        let token = stage.plane.token_for(account, audience, 600).await?;
+        let caller = Caller::with(&stage.plane, &token, format!("{account:?} for {audience:?}")).await?;
+        caller.answered(None, &all, code).await?;
+    }
     Ok(())
 }
 

@@ -84,6 +84,39 @@ async fn a_kustomization_writes_nothing_next_door_and_says_why() -> anyhow::Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_source_next_door_is_not_read() -> anyhow::Result<()> {
+    let stage = Stage::start().await?;
+    let owner = stage.tenant(TenantFixture::new("owner")).await?;
+    owner.commit(&[("map.yaml", Some(&map(owner.home(), "private")))], "A map")?;
+    owner.git_repository(&json!({})).await?;
+    owner.ready("GitRepository", "app").await?;
+    let team = stage.tenant(TenantFixture::new("reader")).await?;
+    let mark = stage.plane.audit_mark()?;
+    let source = json!({"kind": "GitRepository", "name": "app", "namespace": owner.home()});
+    team.kustomization(
+        "app",
+        &json!({"sourceRef": source, "targetNamespace": team.home()}),
+    )
+    .await?;
+    let (reason, message) = complaint(&team, "app", owner.home()).await?;
+    ensure!(reason == "AccessDenied", "the reason is {reason}: {message}");
+    ensure!(
+        maps(&stage, team.home()).get_opt("made").await?.is_none(),
+        "it was written"
+    );
+    let worker = user(stage.tenure.workers(), team.home());
+    let asked = stage.plane.audit_events(mark)?.into_iter().find(|event| {
+        event.user == worker
+            && event
+                .object
+                .as_ref()
+                .is_some_and(|object| object.namespace == owner.home())
+    });
+    ensure!(asked.is_none(), "{asked:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_acts_as_an_account_that_the_tenant_does_not_name() -> anyhow::Result<()> {
     let stage = Stage::start().await?;
     let team = stage.tenant(TenantFixture::new("borrower")).await?;

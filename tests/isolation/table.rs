@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use tenure_api::Tenant;
 use tenure_api::rights::{self, Impersonation, Rule};
-use tenure_testkit::TenantFixture;
-use tenure_tests::Stage;
+use tenure_testkit::{TenantFixture, until};
+use tenure_tests::{PATIENCE, Stage};
 
 use crate::world::{Ask, Caller};
 
@@ -191,6 +191,56 @@ async fn a_worker_may_do_what_the_table_says_and_nothing_else_anywhere() -> anyh
         "three homes, a target of two, a peer of one"
     );
     Ok(())
+}
+
+/// What these tests look for is found when it is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_too_many_and_a_right_too_few_would_be_noticed() -> anyhow::Result<()> {
+    let cast = cast().await?;
+    let fixture = cast.fixtures.first().context("a tenant")?;
+    let tenant: Tenant = serde_json::from_value(fixture.object())?;
+    let worker = Caller::account(&cast.stage.plane, cast.stage.tenure.workers(), &fixture.home).await?;
+    let mut expected = expected(&tenant, &fixture.home, &fixture.home)?;
+    has_exactly(&worker, &cast.anyone, &fixture.home, &expected).await?;
+    let right = (
+        "apps".to_owned(),
+        "deployments/scale".to_owned(),
+        String::new(),
+        "get".to_owned(),
+    );
+    expected.insert(right.clone());
+    let missing = has_exactly(&worker, &cast.anyone, &fixture.home, &expected)
+        .await
+        .err();
+    ensure!(
+        missing.is_some_and(|error| error.to_string().contains("lacks")),
+        "a missing right was not noticed"
+    );
+    expected.remove(&right);
+
+    let version = "rbac.authorization.k8s.io/v1";
+    let metadata = json!({"name": "too-much", "namespace": fixture.home});
+    let role = json!({
+        "apiVersion": version, "kind": "Role", "metadata": metadata,
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "resourceNames": ["one"], "verbs": ["get"]}],
+    });
+    let binding = json!({
+        "apiVersion": version, "kind": "RoleBinding", "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "too-much"},
+        "subjects": [{"kind": "ServiceAccount", "name": fixture.home, "namespace": cast.stage.tenure.workers()}],
+    });
+    cast.stage.tenure.apply(&[role, binding]).await?;
+    until("the right too many to be noticed", PATIENCE, || async {
+        let more = has_exactly(&worker, &cast.anyone, &fixture.home, &expected)
+            .await
+            .err();
+        ensure!(
+            more.is_some_and(|error| error.to_string().contains("may do more")),
+            "it was not noticed"
+        );
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

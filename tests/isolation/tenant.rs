@@ -3,7 +3,9 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 use tenure_api::WORKER_RIGHTS_FINALIZER;
-use tenure_api::rights::{ACT_AS_ROLE, HOME_ROLE, HOME_ROLES, SUPERVISOR_ACCOUNT, TARGET_ROLE};
+use tenure_api::rights::{
+    ACT_AS_ROLE, HOME_ROLE, HOME_ROLES, RELEASE_ACCOUNT, RELEASE_ROLE, SUPERVISOR_ACCOUNT, TARGET_ROLE,
+};
 use tenure_testkit::{TenantFixture, until};
 use tenure_tests::{PATIENCE, Stage, flux, value};
 
@@ -171,7 +173,7 @@ async fn no_identity_of_ours_hands_its_rights_to_another() -> anyhow::Result<()>
     let thief =
         json!({"subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": fixture.home}]});
     let bindings = collection(BINDINGS, &fixture.home);
-    for name in [fixture.home.as_str(), tenure_api::rights::RELEASE_ACCOUNT] {
+    for name in [fixture.home.as_str(), RELEASE_ACCOUNT] {
         let ours = Caller::account(&stage.plane, workers, name).await?;
         for role in HOME_ROLES {
             let binding = format!("{bindings}/{role}");
@@ -184,7 +186,22 @@ async fn no_identity_of_ours_hands_its_rights_to_another() -> anyhow::Result<()>
             ours.forbidden(None, &Ask::merge(&role, all)).await?;
         }
     }
-    let release = Caller::account(&stage.plane, workers, tenure_api::rights::RELEASE_ACCOUNT).await?;
+    let release = Caller::account(&stage.plane, workers, RELEASE_ACCOUNT).await?;
+    // RBAC lets an account pass on what it holds itself: that only the policy stops.
+    let theft = Ask::merge(format!("{bindings}/{RELEASE_ROLE}?dryRun=All"), thief);
+    until("the admission policy to be in force", PATIENCE, || async {
+        let answer = release.ask(&theft).await?;
+        let stopped = answer.code == 422 || answer.code == 403;
+        let policy = answer
+            .message()
+            .contains("a worker may not change who has its rights");
+        ensure!(
+            stopped && policy && answer.message().contains(stage.tenure.policy()),
+            "{answer:?}"
+        );
+        Ok(())
+    })
+    .await?;
     let binding = format!("{bindings}/{TARGET_ROLE}");
     let kept = release.answered(None, &Ask::get(&binding), 200).await?;
     ensure!(kept["subjects"][0]["name"] == fixture.home.as_str(), "{kept}");

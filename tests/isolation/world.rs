@@ -7,6 +7,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 use tenure_api::rights::{DEFAULT_KINDS, FLUX_KINDS};
+use tenure_core::Secret;
 use tenure_testkit::ControlPlane;
 
 /// A ServiceAccount with a token of its own.
@@ -110,6 +111,11 @@ impl std::fmt::Display for Ask {
 impl Caller {
     pub(crate) async fn account(plane: &ControlPlane, namespace: &str, name: &str) -> anyhow::Result<Self> {
         let token = plane.token_for((namespace, name), None, 3600).await?;
+        Self::with(plane, &token, user(namespace, name)).await
+    }
+
+    /// Whoever the token is for.
+    pub(crate) async fn with(plane: &ControlPlane, token: &Secret, who: String) -> anyhow::Result<Self> {
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "x",
             "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
@@ -122,7 +128,7 @@ impl Caller {
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         Ok(Self {
             client: Client::try_from(config)?,
-            who: format!("system:serviceaccount:{namespace}:{name}"),
+            who,
         })
     }
 
