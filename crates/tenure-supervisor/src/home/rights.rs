@@ -102,9 +102,7 @@ impl Rights {
 impl Home {
     /// When to look at the rights again.
     pub(super) fn look_at_rights(&self) -> Option<Instant> {
-        self.rights
-            .look
-            .filter(|_| !self.rights.over && self.listed.len() == KINDS.len())
+        self.rights.look.filter(|_| self.listed.len() == KINDS.len())
     }
 
     /// Lets go of deleted rights once no object is left that needs them, and says what is missing.
@@ -154,9 +152,12 @@ impl Home {
                 Ok(Some(self.is_over()))
             }
             Standing::Going => Ok(None),
+            Standing::Gone if self.rights.over => Ok(Some(self.is_over())),
             Standing::Gone if again => Ok(Some(self.cure("rolebindings/tenure:release"))),
             Standing::Gone => Ok(self.trouble.get("rights").cloned()),
             Standing::Kept => {
+                // a home that is there again: its watches may never have noticed that it was gone
+                self.rights.over = false;
                 let wanted = self.spec.borrow().rights.clone();
                 let missing = client.missing(&wanted).await?;
                 Ok((!missing.is_empty()).then(|| self.cure(&missing.join(", "))))
