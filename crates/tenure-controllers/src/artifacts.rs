@@ -102,7 +102,10 @@ impl Artifacts {
     #[must_use]
     pub fn incoming(&self) -> PathBuf {
         let number = self.0.counter.fetch_add(1, Ordering::Relaxed);
-        self.0.store.incoming().join(format!("{}-{number}", std::process::id()))
+        self.0
+            .store
+            .incoming()
+            .join(format!("{}-{number}", std::process::id()))
     }
 
     /// Takes in what was fetched to `from`.
@@ -126,13 +129,23 @@ impl Artifacts {
         let directory = |error| ArtifactError::Directory(self.0.trees.clone(), error);
         let parent = Dir::open_ambient_dir(&self.0.trees, ambient_authority()).map_err(directory)?;
         let path = self.0.store.path(digest);
-        let size = fs::metadata(&path).map_err(|_| StoreError::Missing(*digest))?.len();
+        let size = fs::metadata(&path)
+            .map_err(|_| StoreError::Missing(*digest))?
+            .len();
         let packed = self.0.store.get(digest, size)?;
-        let budget = Budget { bytes: self.0.max_unpacked, entries: MAX_ENTRIES };
-        let unpacked = unpack(packed, *digest, &parent, budget)
-            .map_err(|source| ArtifactError::Unpack { digest: *digest, source: Box::new(source) })?;
+        let budget = Budget {
+            bytes: self.0.max_unpacked,
+            entries: MAX_ENTRIES,
+        };
+        let unpacked = unpack(packed, *digest, &parent, budget).map_err(|source| ArtifactError::Unpack {
+            digest: *digest,
+            source: Box::new(source),
+        })?;
         let note = fs::read(self.note(digest)).unwrap_or_default();
-        Ok(Tree { root: self.0.trees.join(unpacked.folder), dropped: serde_json::from_slice(&note).unwrap_or_default() })
+        Ok(Tree {
+            root: self.0.trees.join(unpacked.folder),
+            dropped: serde_json::from_slice(&note).unwrap_or_default(),
+        })
     }
 
     /// Removes what none of `keep` is: an earlier revision, the source of a deleted object.
@@ -143,13 +156,24 @@ impl Artifacts {
                 if names.contains(entry.file_name().to_string_lossy().as_ref()) {
                     continue;
                 }
-                let removed = if directory { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+                let removed = if directory {
+                    fs::remove_dir_all(entry.path())
+                } else {
+                    fs::remove_file(entry.path())
+                };
                 if let Err(error) = removed {
                     tracing::debug!(path = %entry.path().display(), %error, "failed to tidy up");
                 }
             }
         }
-        for stored in self.0.store.list().into_iter().flatten().filter(|stored| !keep.contains(&stored.digest)) {
+        for stored in self
+            .0
+            .store
+            .list()
+            .into_iter()
+            .flatten()
+            .filter(|stored| !keep.contains(&stored.digest))
+        {
             if let Err(error) = self.0.store.remove(&stored.digest) {
                 tracing::debug!(digest = %stored.digest, %error, "failed to tidy up");
             }
@@ -169,7 +193,9 @@ mod tests {
 
     fn accepted(artifacts: &Artifacts, content: &str) -> Digest {
         let mut archive = ArchiveWriter::new(Vec::new(), Budget::default());
-        archive.file("a.yaml", false, content.len() as u64, &mut content.as_bytes()).expect("fits");
+        archive
+            .file("a.yaml", false, content.len() as u64, &mut content.as_bytes())
+            .expect("fits");
         let (bytes, packed) = archive.finish().expect("packs");
         let incoming = artifacts.incoming();
         fs::write(&incoming, bytes).expect("writable");
@@ -191,11 +217,20 @@ mod tests {
     #[test]
     fn an_artifact_outlives_the_worker_that_fetched_it() {
         let scratch = tempfile::tempdir().expect("a directory");
-        let digest = accepted(&Artifacts::open(scratch.path(), 1 << 20).expect("opens"), "x: 1\n");
+        let digest = accepted(
+            &Artifacts::open(scratch.path(), 1 << 20).expect("opens"),
+            "x: 1\n",
+        );
         let again = Artifacts::open(scratch.path(), 1 << 20).expect("opens");
         let tree = again.tree(&digest).expect("it is here");
-        assert_eq!(fs::read_to_string(tree.root.join("a.yaml")).expect("readable"), "x: 1\n");
-        assert_eq!(tree.dropped, [("link.yaml".to_owned(), "../../etc/passwd".to_owned())]);
+        assert_eq!(
+            fs::read_to_string(tree.root.join("a.yaml")).expect("readable"),
+            "x: 1\n"
+        );
+        assert_eq!(
+            tree.dropped,
+            [("link.yaml".to_owned(), "../../etc/passwd".to_owned())]
+        );
     }
 
     #[test]

@@ -33,7 +33,9 @@ pub use effects::{Effects, Home, SecretFor, SourcePolicy};
 pub use pass::{Pass, State, Wake};
 pub use retry::{FailureCounts, next_due};
 pub use snapshot::{Snapshot, key_of};
-pub use sources::{GitCredential, GitCredentialKind, GitReference, GitRequest, Resolved, SourceFailure, Sources};
+pub use sources::{
+    GitCredential, GitCredentialKind, GitReference, GitRequest, Resolved, SourceFailure, Sources,
+};
 
 #[cfg(test)]
 mod testing;

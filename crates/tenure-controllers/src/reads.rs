@@ -23,7 +23,9 @@ pub(crate) async fn secret(
     if !effects.home.strict {
         return own_secret(effects, name).await;
     }
-    let Some(data) = as_tenant(effects, account, "Secret", name).await? else { return Ok(None) };
+    let Some(data) = as_tenant(effects, account, "Secret", name).await? else {
+        return Ok(None);
+    };
     let decoded = |(key, value): (String, String)| match STANDARD.decode(value) {
         Ok(bytes) => Ok((key, Secret::new(bytes))),
         Err(_) => Err(format!("the value of key '{key}' is not base64")),
@@ -35,9 +37,16 @@ pub(crate) async fn secret(
 ///
 /// # Errors
 /// As [`secret`].
-pub(crate) async fn own_secret(effects: &Effects, name: &str) -> Result<Option<BTreeMap<String, Secret>>, String> {
+pub(crate) async fn own_secret(
+    effects: &Effects,
+    name: &str,
+) -> Result<Option<BTreeMap<String, Secret>>, String> {
     let valid = Name::new(name).map_err(|error| error.to_string())?;
-    effects.own.secret(&valid).await.map_err(|error| error.to_string())
+    effects
+        .own
+        .secret(&valid)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 /// The data of a ConfigMap; `None` when there is none of that name.
@@ -51,7 +60,11 @@ pub(crate) async fn config_map(
 ) -> Result<Option<BTreeMap<String, String>>, String> {
     let valid = Name::new(name).map_err(|error| error.to_string())?;
     match effects.home.strict {
-        false => effects.own.config_map(&valid).await.map_err(|error| error.to_string()),
+        false => effects
+            .own
+            .config_map(&valid)
+            .await
+            .map_err(|error| error.to_string()),
         true => as_tenant(effects, account, "ConfigMap", name).await,
     }
 }
@@ -63,9 +76,14 @@ async fn as_tenant(
     name: &str,
 ) -> Result<Option<BTreeMap<String, String>>, String> {
     let discovery = effects.own.discovery().await.map_err(|error| error.to_string())?;
-    let info = discovery.resolve("v1", kind).ok_or_else(|| format!("the API server serves no {kind}"))?;
+    let info = discovery
+        .resolve("v1", kind)
+        .ok_or_else(|| format!("the API server serves no {kind}"))?;
     let namespace = Some(effects.home.namespace.as_str());
-    let found = effects.acting(account).list(&info, namespace, By::Name(name)).await;
+    let found = effects
+        .acting(account)
+        .list(&info, namespace, By::Name(name))
+        .await;
     let found = found.map_err(|error| error.to_string())?;
     let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
     Ok(found.first().map(|object| {

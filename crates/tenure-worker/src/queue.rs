@@ -71,7 +71,11 @@ impl Queue {
     /// Queued objects of `kind` that are to be read again.
     pub(crate) fn stale(&self, kind: &str) -> usize {
         let stale = |key: &&ObjectKey| matches!(self.slots.get(*key), Some(Slot::Queued { stale: true, .. }));
-        self.order.values().filter(|key| key.kind == kind).filter(stale).count()
+        self.order
+            .values()
+            .filter(|key| key.kind == kind)
+            .filter(stale)
+            .count()
     }
 
     /// All objects of `kind` were read: none that is queued needs it any more.
@@ -216,11 +220,29 @@ mod tests {
         queue.push(key("Kustomization", "b"), true);
         queue.push(key("Kustomization", "c"), false);
         queue.push(key("GitRepository", "repo"), true);
-        assert_eq!((queue.stale("Kustomization"), queue.stale("GitRepository")), (2, 1));
+        assert_eq!(
+            (queue.stale("Kustomization"), queue.stale("GitRepository")),
+            (2, 1)
+        );
         queue.refreshed("Kustomization");
-        assert_eq!((queue.stale("Kustomization"), queue.stale("GitRepository")), (0, 1));
-        assert_eq!(queue.pop(alone), Some(Job { key: key("GitRepository", "repo"), stale: true }));
-        assert_eq!(queue.pop(alone), Some(Job { key: key("Kustomization", "a"), stale: false }));
+        assert_eq!(
+            (queue.stale("Kustomization"), queue.stale("GitRepository")),
+            (0, 1)
+        );
+        assert_eq!(
+            queue.pop(alone),
+            Some(Job {
+                key: key("GitRepository", "repo"),
+                stale: true
+            })
+        );
+        assert_eq!(
+            queue.pop(alone),
+            Some(Job {
+                key: key("Kustomization", "a"),
+                stale: false
+            })
+        );
     }
 
     #[test]

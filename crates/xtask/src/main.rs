@@ -1,7 +1,7 @@
 //! Chores of this repository: `cargo xtask <chore>`. One module per chore.
 
-mod cargo;
 mod bench;
+mod cargo;
 mod control_plane;
 mod demo;
 mod generate;

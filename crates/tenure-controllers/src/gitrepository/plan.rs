@@ -65,7 +65,9 @@ pub(crate) fn plan(observed: &Observed<'_>) -> Plan {
         Err(error) => return refuse(reasons::FAILED, format!("the object can't be read: {error}")),
     };
     if repository.metadata.deletion_timestamp.is_some() {
-        return Plan::Release { url: repository.spec.url.parse().ok() };
+        return Plan::Release {
+            url: repository.spec.url.parse().ok(),
+        };
     }
     if repository.spec.suspend || observed.home.suspended {
         return Plan::Rest;
@@ -95,13 +97,22 @@ fn resolve(repository: &GitRepository, home: &Home) -> Result<Resolve, Refusal> 
         return Err(refusal(reasons::ACCESS_DENIED, message));
     }
     if let Some(field) = unsupported(repository) {
-        return Err(refusal(reasons::FEATURE_GATE_DISABLED, format!("spec.{field} is not supported yet; remove it")));
+        return Err(refusal(
+            reasons::FEATURE_GATE_DISABLED,
+            format!("spec.{field} is not supported yet; remove it"),
+        ));
     }
     let duration = |field: &str, error: tenure_core::DurationError| {
         refusal(reasons::FAILED, format!("spec.{field} can't be read: {error}"))
     };
-    let interval = spec.interval().map_err(|error| duration("interval", error))?.as_duration();
-    let timeout = spec.timeout().map_err(|error| duration("timeout", error))?.map(|t| t.as_duration());
+    let interval = spec
+        .interval()
+        .map_err(|error| duration("interval", error))?
+        .as_duration();
+    let timeout = spec
+        .timeout()
+        .map_err(|error| duration("timeout", error))?
+        .map(|t| t.as_duration());
     let secret = match (&spec.secret_ref, home.sources.secret_for(&url)) {
         (Some(reference), _) => SecretChoice::Named(reference.name.clone()),
         (None, Some(name)) => SecretChoice::Named(name.to_owned()),
@@ -121,10 +132,15 @@ fn resolve(repository: &GitRepository, home: &Home) -> Result<Resolve, Refusal> 
 
 /// Commit before name before semver before tag before branch; `master` when nothing is said.
 fn reference(repository: &GitRepository) -> GitReference {
-    let Some(reference) = &repository.spec.reference else { return GitReference::Branch("master".to_owned()) };
+    let Some(reference) = &repository.spec.reference else {
+        return GitReference::Branch("master".to_owned());
+    };
     let set = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
     if let Some(commit) = set(&reference.commit) {
-        return GitReference::Commit { commit, branch: set(&reference.branch) };
+        return GitReference::Commit {
+            commit,
+            branch: set(&reference.branch),
+        };
     }
     set(&reference.name)
         .map(GitReference::Name)
@@ -139,12 +155,22 @@ fn unsupported(repository: &GitRepository) -> Option<&'static str> {
     let spec = &repository.spec;
     let asked = [
         (spec.verify.is_some(), "verify"),
-        (spec.include.as_ref().is_some_and(|include| !include.is_empty()), "include"),
+        (
+            spec.include.as_ref().is_some_and(|include| !include.is_empty()),
+            "include",
+        ),
         (spec.recurse_submodules.unwrap_or(false), "recurseSubmodules"),
         (spec.proxy_secret_ref.is_some(), "proxySecretRef"),
-        (spec.provider.as_deref().is_some_and(|provider| provider != "generic"), "provider"),
+        (
+            spec.provider
+                .as_deref()
+                .is_some_and(|provider| provider != "generic"),
+            "provider",
+        ),
     ];
-    asked.into_iter().find_map(|(asked, field)| asked.then_some(field))
+    asked
+        .into_iter()
+        .find_map(|(asked, field)| asked.then_some(field))
 }
 
 #[cfg(test)]
@@ -189,26 +215,50 @@ mod tests {
         for (reference, expected) in [
             (json!({}), GitReference::Branch("master".into())),
             (json!({"branch": "main"}), GitReference::Branch("main".into())),
-            (json!({"branch": "main", "tag": "v1"}), GitReference::Tag("v1".into())),
-            (json!({"tag": "v1", "semver": "1.x"}), GitReference::Semver("1.x".into())),
-            (json!({"semver": "1.x", "name": "refs/pull/1/head"}), GitReference::Name("refs/pull/1/head".into())),
+            (
+                json!({"branch": "main", "tag": "v1"}),
+                GitReference::Tag("v1".into()),
+            ),
+            (
+                json!({"tag": "v1", "semver": "1.x"}),
+                GitReference::Semver("1.x".into()),
+            ),
+            (
+                json!({"semver": "1.x", "name": "refs/pull/1/head"}),
+                GitReference::Name("refs/pull/1/head".into()),
+            ),
             (
                 json!({"branch": "main", "commit": "abc"}),
-                GitReference::Commit { commit: "abc".into(), branch: Some("main".into()) },
+                GitReference::Commit {
+                    commit: "abc".into(),
+                    branch: Some("main".into()),
+                },
             ),
         ] {
             assert_eq!(resolved(&json!({"ref": reference}), &home).reference, expected);
         }
-        assert_eq!(resolved(&json!({}), &home).reference, GitReference::Branch("master".into()));
+        assert_eq!(
+            resolved(&json!({}), &home).reference,
+            GitReference::Branch("master".into())
+        );
     }
 
     #[test]
     fn the_objects_secret_wins_over_the_tenants() {
         let mut home = home("apps", &[]);
         assert_eq!(resolved(&json!({}), &home).secret, SecretChoice::Missing);
-        assert_eq!(resolved(&json!({"url": "https://host/a"}), &home).secret, SecretChoice::Anonymous);
-        home.sources.secrets = vec![SecretFor { prefix: "ssh://git@host/".into(), name: "tenants".into() }];
-        assert_eq!(resolved(&json!({}), &home).secret, SecretChoice::Named("tenants".into()));
+        assert_eq!(
+            resolved(&json!({"url": "https://host/a"}), &home).secret,
+            SecretChoice::Anonymous
+        );
+        home.sources.secrets = vec![SecretFor {
+            prefix: "ssh://git@host/".into(),
+            name: "tenants".into(),
+        }];
+        assert_eq!(
+            resolved(&json!({}), &home).secret,
+            SecretChoice::Named("tenants".into())
+        );
         let named = json!({"secretRef": {"name": "own"}});
         assert_eq!(resolved(&named, &home).secret, SecretChoice::Named("own".into()));
     }
@@ -226,8 +276,15 @@ mod tests {
     #[test]
     fn what_can_never_work_is_said_and_not_tried() {
         let home = home("apps", &[]);
-        assert_eq!(refused(&json!({"url": "ssh://-oProxyCommand=x/a"}), &home).reason, reasons::URL_INVALID);
-        assert!(refused(&json!({"interval": "soon"}), &home).message.contains("spec.interval"));
+        assert_eq!(
+            refused(&json!({"url": "ssh://-oProxyCommand=x/a"}), &home).reason,
+            reasons::URL_INVALID
+        );
+        assert!(
+            refused(&json!({"interval": "soon"}), &home)
+                .message
+                .contains("spec.interval")
+        );
         let verify = json!({"verify": {"mode": "HEAD", "secretRef": {"name": "keys"}}});
         assert!(refused(&verify, &home).message.contains("spec.verify"));
     }
@@ -235,7 +292,10 @@ mod tests {
     #[test]
     fn a_suspended_object_rests_and_a_deleted_one_is_released() {
         let home = home("apps", &[]);
-        assert!(matches!(planned(&object(&json!({"suspend": true})), &home), Plan::Rest));
+        assert!(matches!(
+            planned(&object(&json!({"suspend": true})), &home),
+            Plan::Rest
+        ));
         let mut deleted = object(&json!({"suspend": true}));
         deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
         assert!(matches!(planned(&deleted, &home), Plan::Release { url: Some(_) }));

@@ -12,7 +12,9 @@ use super::plan::{Plan, Refusal, Resolve, SecretChoice};
 use super::status::{About, Ending, status};
 use crate::retry::after;
 use crate::writer::{event, write_status};
-use crate::{Effects, GitCredential, GitRequest, Pass, Resolved, SourceFailure, State, Wake, chain, next_due, reads};
+use crate::{
+    Effects, GitCredential, GitRequest, Pass, Resolved, SourceFailure, State, Wake, chain, next_due, reads,
+};
 
 /// Longest wait for the cache itself before the pass goes on to its next object; the answer to
 /// what the remote does is bounded by `spec.timeout`.
@@ -30,9 +32,23 @@ pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> 
             if let Some(url) = url {
                 effects.sources.release(&url).await;
             }
-            if effects.snapshot.get(key).and_then(|object| digest_of(&object)).is_some() {
+            if effects
+                .snapshot
+                .get(key)
+                .and_then(|object| digest_of(&object))
+                .is_some()
+            {
                 let message = "garbage collected artifacts for deleted resource".to_owned();
-                event(effects, key, SOURCE_CONTROLLER, EventKind::Normal, "GarbageCollectionSucceeded", message, []).await;
+                event(
+                    effects,
+                    key,
+                    SOURCE_CONTROLLER,
+                    EventKind::Normal,
+                    "GarbageCollectionSucceeded",
+                    message,
+                    [],
+                )
+                .await;
             }
             return crate::kustomization::drop_finalizer(GITREPOSITORY, key, effects).await;
         }
@@ -43,7 +59,9 @@ pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> 
             };
         }
         Plan::Refuse(refusal) => Err(Failure::from(refusal)),
-        Plan::Resolve(resolve) => attempt(&resolve, effects).await.map(|resolved| (resolve, resolved)),
+        Plan::Resolve(resolve) => attempt(&resolve, effects)
+            .await
+            .map(|resolved| (resolve, resolved)),
     };
     match outcome {
         Ok((resolve, resolved)) => stored(key, &resolve, &resolved, effects).await,
@@ -61,7 +79,12 @@ struct Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self { reason: refusal.reason, message: refusal.message, retry: Retry::Stalled, cache_down: false }
+        Self {
+            reason: refusal.reason,
+            message: refusal.message,
+            retry: Retry::Stalled,
+            cache_down: false,
+        }
     }
 }
 
@@ -87,25 +110,33 @@ async fn attempt(resolve: &Resolve, effects: &Effects) -> Result<Resolved, Failu
         timeout: resolve.timeout,
         max_artifact_bytes: effects.home.max_artifact_bytes,
     };
-    let resolved = effects.sources.resolve(&request).await.map_err(|failure| as_flux_words_it(failure.into()))?;
+    let resolved = effects
+        .sources
+        .resolve(&request)
+        .await
+        .map_err(|failure| as_flux_words_it(failure.into()))?;
     if !effects.artifacts.holds(&resolved.digest) {
         let to = effects.artifacts.incoming();
         effects.sources.fetch(&resolved, to.clone()).await?;
-        effects.artifacts.accept(&to, &resolved).map_err(|error| Failure {
-            reason: reasons::STORAGE_OPERATION_FAILED,
-            message: format!("failed to keep the artifact: {}", chain(&error)),
-            retry: Retry::Backoff,
-            cache_down: false,
-        })?;
+        effects
+            .artifacts
+            .accept(&to, &resolved)
+            .map_err(|error| Failure {
+                reason: reasons::STORAGE_OPERATION_FAILED,
+                message: format!("failed to keep the artifact: {}", chain(&error)),
+                retry: Retry::Backoff,
+                cache_down: false,
+            })?;
     }
     Ok(resolved)
 }
 
 fn as_flux_words_it(failure: Failure) -> Failure {
     match failure.reason {
-        reasons::GIT_OPERATION_FAILED | reasons::EMPTY_GIT_REPOSITORY => {
-            Failure { message: format!("failed to checkout and determine revision: {}", failure.message), ..failure }
-        }
+        reasons::GIT_OPERATION_FAILED | reasons::EMPTY_GIT_REPOSITORY => Failure {
+            message: format!("failed to checkout and determine revision: {}", failure.message),
+            ..failure
+        },
         _ => failure,
     }
 }
@@ -139,7 +170,9 @@ async fn credential(resolve: &Resolve, effects: &Effects) -> Result<GitCredentia
                 (Ok(account), true) => reads::secret(effects, account, name).await,
                 (_, false) => reads::own_secret(effects, name).await,
             };
-            let data = data.map_err(|error| missing(&error))?.ok_or_else(|| missing("not found"))?;
+            let data = data
+                .map_err(|error| missing(&error))?
+                .ok_or_else(|| missing("not found"))?;
             credential::read(&resolve.url, name, &data).map_err(authentication)
         }
     }
@@ -180,7 +213,18 @@ async fn failed(key: &ObjectKey, failure: &Failure, effects: &Arc<Effects>) -> P
         false => Ending::Failed { reason, message },
     };
     match write(key, effects, &[], &ending).await {
-        Ok(true) => event(effects, key, SOURCE_CONTROLLER, EventKind::Warning, reason, message.clone(), []).await,
+        Ok(true) => {
+            event(
+                effects,
+                key,
+                SOURCE_CONTROLLER,
+                EventKind::Warning,
+                reason,
+                message.clone(),
+                [],
+            )
+            .await
+        }
         Ok(false) => {}
         Err(error) => return lost(key, &error, effects),
     }
@@ -193,7 +237,12 @@ async fn failed(key: &ObjectKey, failure: &Failure, effects: &Arc<Effects>) -> P
     };
     let state = if stalled { State::Stalled } else { State::Failed };
     // a consumer goes on with what it has, and says so
-    Pass { state, reason: (*reason).to_owned(), next_due, wake: Vec::new() }
+    Pass {
+        state,
+        reason: (*reason).to_owned(),
+        next_due,
+        wake: Vec::new(),
+    }
 }
 
 /// The API server could not be reached or refused: nothing can be said on the object.
@@ -208,31 +257,65 @@ fn lost(key: &ObjectKey, error: &KubeError, effects: &Effects) -> Pass {
     }
 }
 
-async fn write(key: &ObjectKey, effects: &Effects, sparse: &[String], ending: &Ending<'_>) -> Result<bool, KubeError> {
-    let Some(object) = effects.snapshot.get(key) else { return Ok(false) };
-    let requested = object.pointer("/metadata/annotations").and_then(|all| all.get(REQUESTED_AT)).and_then(Value::as_str);
+async fn write(
+    key: &ObjectKey,
+    effects: &Effects,
+    sparse: &[String],
+    ending: &Ending<'_>,
+) -> Result<bool, KubeError> {
+    let Some(object) = effects.snapshot.get(key) else {
+        return Ok(false);
+    };
+    let requested = object
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(REQUESTED_AT))
+        .and_then(Value::as_str);
     let about = About {
         namespace: &effects.home.namespace,
         name: &key.name,
-        generation: object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0),
+        generation: object
+            .pointer("/metadata/generation")
+            .and_then(Value::as_i64)
+            .unwrap_or(0),
         requested_at: requested,
         ignore: object.pointer("/spec/ignore").and_then(Value::as_str),
         sparse,
         now: Timestamp::now(),
     };
-    write_status(effects, GITREPOSITORY, key, SOURCE_CONTROLLER, |old| status(old, &about, ending)).await
+    write_status(effects, GITREPOSITORY, key, SOURCE_CONTROLLER, |old| {
+        status(old, &about, ending)
+    })
+    .await
 }
 
 async fn announce(key: &ObjectKey, effects: &Effects, resolved: &Resolved) {
     let subject: String = resolved.subject.chars().take(50).collect();
     let annotations = [
-        ("source.toolkit.fluxcd.io/revision".to_owned(), resolved.revision.to_string()),
-        ("source.toolkit.fluxcd.io/digest".to_owned(), resolved.digest.to_string()),
+        (
+            "source.toolkit.fluxcd.io/revision".to_owned(),
+            resolved.revision.to_string(),
+        ),
+        (
+            "source.toolkit.fluxcd.io/digest".to_owned(),
+            resolved.digest.to_string(),
+        ),
     ];
     let message = format!("stored artifact for commit '{subject}'");
-    event(effects, key, SOURCE_CONTROLLER, EventKind::Normal, "NewArtifact", message, annotations).await;
+    event(
+        effects,
+        key,
+        SOURCE_CONTROLLER,
+        EventKind::Normal,
+        "NewArtifact",
+        message,
+        annotations,
+    )
+    .await;
 }
 
 fn digest_of(object: &Value) -> Option<String> {
-    object.pointer("/status/artifact/digest").and_then(Value::as_str).map(str::to_owned)
+    object
+        .pointer("/status/artifact/digest")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
 }

@@ -29,7 +29,11 @@ pub(super) struct Pruned {
 
 /// The inventory that the built objects make.
 pub(super) fn entries(built: &Built) -> Vec<Entry> {
-    built.objects.iter().map(|object| Entry::of(&ObjectRef::of(object))).collect()
+    built
+        .objects
+        .iter()
+        .map(|object| Entry::of(&ObjectRef::of(object)))
+        .collect()
 }
 
 /// Applies everything. Objects that the inventory does not name yet are written into it first, so that
@@ -47,8 +51,14 @@ pub(super) async fn apply(
     if ahead {
         let all = inventory::union(old, &new);
         let message = Step::Applying.progress(&plan.revision, plan.timeout);
-        let ending = Ending::Applying { revision: &plan.revision, message, inventory: &all };
-        write(key, effects, &ending).await.map_err(|error| failure(format!("failed to write the inventory: {error}")))?;
+        let ending = Ending::Applying {
+            revision: &plan.revision,
+            message,
+            inventory: &all,
+        };
+        write(key, effects, &ending)
+            .await
+            .map_err(|error| failure(format!("failed to write the inventory: {error}")))?;
     }
     let mut options = ApplyOptions::new(owner(key, effects));
     options.force = plan.kustomization.spec.force;
@@ -58,7 +68,10 @@ pub(super) async fn apply(
         Err((message, so_far)) => {
             // what was made before the failure stays in the inventory
             let held = ahead.then(|| inventory::union(old, &so_far.entries));
-            Err(Failure { inventory: held, ..failure(with_changes(message, &so_far)) })
+            Err(Failure {
+                inventory: held,
+                ..failure(with_changes(message, &so_far))
+            })
         }
     }
 }
@@ -69,7 +82,12 @@ async fn attempt(
     options: &ApplyOptions,
     effects: &Effects,
 ) -> Result<Report, (String, Report)> {
-    let unknown = |error: KubeError| (format!("failed to learn what the API server serves: {error}"), Report::default());
+    let unknown = |error: KubeError| {
+        (
+            format!("failed to learn what the API server serves: {error}"),
+            Report::default(),
+        )
+    };
     let mut discovery = effects.own.discovery().await.map_err(unknown)?;
     for refreshed in [false, true] {
         match tenure_apply::apply(client, &discovery, built.objects.clone(), options).await {
@@ -78,22 +96,38 @@ async fn attempt(
                 discovery = effects.own.refresh().await.map_err(unknown)?;
             }
             Err(failed) => {
-                let hint = failed.error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                let hint = failed
+                    .error
+                    .hint()
+                    .map(|hint| format!("; {hint}"))
+                    .unwrap_or_default();
                 return Err((format!("{}{hint}", failed.error), failed.report_so_far));
             }
         }
     }
-    Err(("a kind is not served by the API server".to_owned(), Report::default()))
+    Err((
+        "a kind is not served by the API server".to_owned(),
+        Report::default(),
+    ))
 }
 
 /// As Flux words it: the error, then what was changed before it.
 fn with_changes(message: String, so_far: &Report) -> String {
     let lines = lines(&so_far.changes);
-    if lines.is_empty() { message } else { format!("{message}\n{}", lines.join("\n")) }
+    if lines.is_empty() {
+        message
+    } else {
+        format!("{message}\n{}", lines.join("\n"))
+    }
 }
 
 pub(super) fn lines(changes: &[Change]) -> Vec<String> {
-    let told = |change: &&Change| matches!(change.action, Action::Created | Action::Configured | Action::Deleted);
+    let told = |change: &&Change| {
+        matches!(
+            change.action,
+            Action::Created | Action::Configured | Action::Deleted
+        )
+    };
     changes.iter().filter(told).map(ToString::to_string).collect()
 }
 
@@ -108,7 +142,9 @@ pub(super) async fn prune(
     let fail = |message: String, survivors: &[Entry]| {
         Failure::new(Step::Applying, reasons::PRUNE_FAILED, message).holding(inventory::union(new, survivors))
     };
-    let (pruned, errors) = delete_all(client, stale, key, effects).await.map_err(|message| fail(message, stale))?;
+    let (pruned, errors) = delete_all(client, stale, key, effects)
+        .await
+        .map_err(|message| fail(message, stale))?;
     if errors.is_empty() {
         return Ok(pruned);
     }
@@ -129,7 +165,13 @@ pub(super) async fn delete_all(
         None => error.to_string(),
     };
     let errors = report.errors.iter().map(told).collect();
-    Ok((Pruned { changes: report.changes, survivors: report.survivors }, errors))
+    Ok((
+        Pruned {
+            changes: report.changes,
+            survivors: report.survivors,
+        },
+        errors,
+    ))
 }
 
 /// Waits for what the object asks for: everything with `wait`, else its `healthChecks`. The message of
@@ -145,7 +187,11 @@ pub(super) async fn wait_healthy(
         return Ok(None);
     }
     let fail = |reason, message| Failure::new(Step::Checking, reason, message);
-    let discovery = effects.own.discovery().await.map_err(|error| fail(reasons::HEALTH_CHECK_FAILED, error.to_string()))?;
+    let discovery = effects
+        .own
+        .discovery()
+        .await
+        .map_err(|error| fail(reasons::HEALTH_CHECK_FAILED, error.to_string()))?;
     match tenure_apply::wait_healthy(client, &discovery, &targets, plan.timeout, &effects.cancel).await {
         Ok(took) => Ok(Some(format!("Health check passed in {}", GoDuration::new(took)))),
         Err(error @ HealthError::Cancelled) => Err(fail(reasons::HEALTH_CHECK_CANCELED, error.to_string())),
@@ -160,9 +206,16 @@ fn targets(new: &[Entry], plan: &Apply, effects: &Effects) -> Vec<ObjectRef> {
     }
     let checks = spec.health_checks.iter().flatten();
     let target = |check: &tenure_api::ObjectReference| {
-        let api_version = check.api_version.as_deref().filter(|version| !version.is_empty()).unwrap_or("apps/v1");
+        let api_version = check
+            .api_version
+            .as_deref()
+            .filter(|version| !version.is_empty())
+            .unwrap_or("apps/v1");
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let namespace = check.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+        let namespace = check
+            .namespace
+            .as_deref()
+            .filter(|namespace| !namespace.is_empty());
         ObjectRef {
             group: group.to_owned(),
             version: version.to_owned(),
@@ -177,7 +230,9 @@ fn targets(new: &[Entry], plan: &Apply, effects: &Effects) -> Vec<ObjectRef> {
 /// Waits until none of `doomed` is there any more, or the time is over, as
 /// `deletionPolicy: WaitForTermination` asks.
 pub(super) async fn wait_gone(client: &ActingClient, doomed: &[Entry], timeout: Duration, effects: &Effects) {
-    let Ok(discovery) = effects.own.discovery().await else { return };
+    let Ok(discovery) = effects.own.discovery().await else {
+        return;
+    };
     let look = async {
         for object in doomed.iter().filter_map(|entry| entry.parse().ok()) {
             while is_there(client, &discovery, &object).await {
@@ -193,19 +248,28 @@ pub(super) async fn wait_gone(client: &ActingClient, doomed: &[Entry], timeout: 
 }
 
 async fn is_there(client: &ActingClient, discovery: &Discovery, object: &ObjectRef) -> bool {
-    let Some(info) = discovery.resolve(&object.api_version(), &object.kind) else { return false };
+    let Some(info) = discovery.resolve(&object.api_version(), &object.kind) else {
+        return false;
+    };
     let found = client.list(&info, object.ns(), By::Name(&object.name)).await;
     found.is_ok_and(|items| !items.is_empty())
 }
 
 /// What the objects are called, for a message.
 pub(super) fn names(entries: &[Entry]) -> String {
-    let name = |entry: &Entry| entry.parse().map_or_else(|_| entry.id.clone(), |object| object.to_string());
+    let name = |entry: &Entry| {
+        entry
+            .parse()
+            .map_or_else(|_| entry.id.clone(), |object| object.to_string())
+    };
     entries.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 fn owner(key: &ObjectKey, effects: &Effects) -> Owner {
-    Owner { name: key.name.to_string(), namespace: effects.home.namespace.to_string() }
+    Owner {
+        name: key.name.to_string(),
+        namespace: effects.home.namespace.to_string(),
+    }
 }
 
 fn failure(message: String) -> Failure {

@@ -21,14 +21,20 @@ impl Before {
     pub(super) fn of(key: &ObjectKey, effects: &Effects) -> Self {
         let object = effects.snapshot.get(key);
         let text = |path: &str| object.as_ref()?.pointer(path)?.as_str().map(str::to_owned);
-        let annotations = object.as_ref().and_then(|object| object.pointer("/metadata/annotations"));
-        let requested = annotations.and_then(|all| all.get(REQUESTED_AT)).and_then(Value::as_str);
+        let annotations = object
+            .as_ref()
+            .and_then(|object| object.pointer("/metadata/annotations"));
+        let requested = annotations
+            .and_then(|all| all.get(REQUESTED_AT))
+            .and_then(Value::as_str);
         let handled = text("/status/lastHandledReconcileAt");
         Self {
             applied: text("/status/lastAppliedRevision"),
             attempted: text("/status/lastAttemptedRevision"),
             answered: requested.is_none_or(|requested| handled.as_deref() == Some(requested)),
-            conditions: object.and_then(|object| object.get("status").map(conditions_of)).unwrap_or_default(),
+            conditions: object
+                .and_then(|object| object.get("status").map(conditions_of))
+                .unwrap_or_default(),
         }
     }
 
@@ -39,13 +45,17 @@ impl Before {
 
     /// What this condition said.
     pub(super) fn message(&self, kind: &str) -> String {
-        condition::get(&self.conditions, kind).map(|condition| condition.message.clone()).unwrap_or_default()
+        condition::get(&self.conditions, kind)
+            .map(|condition| condition.message.clone())
+            .unwrap_or_default()
     }
 
     /// Whether the object already says this of this revision, and nobody has asked again.
     pub(super) fn has_failed_like(&self, failure: &Failure, revision: &Revision) -> bool {
         let same = |ready: &Condition| {
-            ready.status == ConditionStatus::False && ready.reason == failure.reason && ready.message == failure.message
+            ready.status == ConditionStatus::False
+                && ready.reason == failure.reason
+                && ready.message == failure.message
         };
         self.answered
             && self.attempted.as_deref() == Some(revision.to_string().as_str())

@@ -7,15 +7,19 @@ use tenure_api::{Kustomization, reasons};
 use tenure_core::Digest;
 use tenure_kustomize::{DirFs, flux};
 
+use super::mask::Mask;
 use super::plan::Apply;
 use super::run::{Failure, Step};
+use super::variables::Variables;
 use crate::{ArtifactError, Effects, chain};
 
 /// A complete build: the only thing that is ever applied or pruned from.
 pub(super) struct Built {
     pub(super) objects: Vec<Value>,
-    /// Of the objects as YAML.
+    /// Of the objects as YAML, without the spec's common metadata.
     pub(super) digest: Digest,
+    /// What no message about these objects may show.
+    pub(super) hidden: Mask,
 }
 
 /// Builds what the plan says. Runs on a thread of its own: it does not yield.
@@ -23,20 +27,34 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
     ensure_here(plan, effects).await?;
     let artifacts = effects.artifacts.clone();
     let digest = plan.digest;
-    let overlay = overlay(&plan.kustomization)?;
+    let mut overlay = overlay(&plan.kustomization)?;
+    let common = std::mem::take(&mut overlay.common_metadata);
     let path = plan.kustomization.spec.path.clone().unwrap_or_default();
-    let variables = super::variables::variables(plan, effects).await.map_err(building)?;
+    let Variables { values, hidden } = super::variables::variables(plan, effects)
+        .await
+        .map_err(building)?;
     let built = tokio::task::spawn_blocking(move || {
         let tree = artifacts.tree(&digest).map_err(|error| unusable(&error))?;
-        let files = DirFs::open(&tree.root).map_err(|error| fetching(format!("failed to open the artifact: {error}")))?;
-        let mut built = flux::build(&files.with_dropped(tree.dropped), &path, &overlay).map_err(|error| refused(&error))?;
-        if let Some(variables) = variables {
-            flux::substitute(&mut built.objects, &variables, true).map_err(|error| refused(&error))?;
+        let files = DirFs::open(&tree.root)
+            .map_err(|error| fetching(format!("failed to open the artifact: {error}")))?;
+        let mut built = flux::build(&files.with_dropped(tree.dropped), &path, &overlay)
+            .map_err(|error| refused(&error))?;
+        if let Some(variables) = values {
+            flux::substitute(&mut built.objects, &variables, true)
+                .map_err(|error| refused(&error).masked(&hidden))?;
         }
+        // Flux's digest does not cover the common metadata, and no variable is replaced in it
         let digest = Digest::of(built.to_yaml().as_bytes());
-        Ok(Built { objects: built.objects, digest })
+        common.apply(&mut built.objects);
+        Ok(Built {
+            objects: built.objects,
+            digest,
+            hidden,
+        })
     });
-    built.await.unwrap_or_else(|error| Err(building(format!("the build was interrupted: {error}"))))
+    built
+        .await
+        .unwrap_or_else(|error| Err(building(format!("the build was interrupted: {error}"))))
 }
 
 /// The bytes may have gone with the scratch directory: then the source is asked again, once.
@@ -56,12 +74,14 @@ async fn ensure_here(plan: &Apply, effects: &Arc<Effects>) -> Result<(), Failure
 
 /// The part of the spec that changes the build; fields of v1beta2 in today's form.
 fn overlay(kustomization: &Kustomization) -> Result<flux::Overlay, Failure> {
-    let unusable = |error: serde_json::Error| building(format!("the spec can't be used for a build: {error}"));
+    let unusable =
+        |error: serde_json::Error| building(format!("the spec can't be used for a build: {error}"));
     let mut spec = serde_json::to_value(&kustomization.spec).map_err(unusable)?;
     let merges = kustomization.spec.patches_strategic_merge.iter().flatten();
     let merges = merges.map(|patch| json!({ "patch": patch.to_string() }));
     let operations = kustomization.spec.patches_json6902.iter().flatten();
-    let operations = operations.map(|patch| json!({"patch": json!(patch.patch).to_string(), "target": patch.target}));
+    let operations =
+        operations.map(|patch| json!({"patch": json!(patch.patch).to_string(), "target": patch.target}));
     let older: Vec<_> = merges.chain(operations).collect();
     if !older.is_empty() {
         match spec.get_mut("patches").and_then(Value::as_array_mut) {
@@ -78,7 +98,11 @@ fn unusable(error: &ArtifactError) -> Failure {
 
 fn refused(error: &tenure_kustomize::Error) -> Failure {
     let message = error.to_string();
-    if matches!(error.reason(), tenure_kustomize::Reason::NoSuchPath(..)) { fetching(message) } else { building(message) }
+    if matches!(error.reason(), tenure_kustomize::Reason::NoSuchPath(..)) {
+        fetching(message)
+    } else {
+        building(message)
+    }
 }
 
 fn fetching(message: String) -> Failure {

@@ -33,8 +33,15 @@ pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Eff
         return drop_finalizer(KUSTOMIZATION, key, effects).await;
     }
     let terminating = effects.own.namespace_terminating().await.unwrap_or(false);
-    let here = |entry: &Entry| entry.parse().is_ok_and(|object| object.namespace == effects.home.namespace.as_str());
-    let doomed: Vec<Entry> = held.into_iter().filter(|entry| !(terminating && here(entry))).collect();
+    let here = |entry: &Entry| {
+        entry
+            .parse()
+            .is_ok_and(|object| object.namespace == effects.home.namespace.as_str())
+    };
+    let doomed: Vec<Entry> = held
+        .into_iter()
+        .filter(|entry| !(terminating && here(entry)))
+        .collect();
     let result = match doomed.is_empty() {
         true => Ok(Vec::new()),
         false => delete(key, plan, &doomed, terminating, effects).await,
@@ -44,16 +51,37 @@ pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Eff
             if !lines.is_empty() {
                 let message = lines.join("\n");
                 let reason = reason_of(key, effects);
-                event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Normal, &reason, message, []).await;
+                event(
+                    effects,
+                    key,
+                    KUSTOMIZE_CONTROLLER,
+                    EventKind::Normal,
+                    &reason,
+                    message,
+                    [],
+                )
+                .await;
             }
             drop_finalizer(KUSTOMIZATION, key, effects).await
         }
         Err(message) if terminating && out_of_patience(deleted_at(key, effects), Timestamp::now()) => {
             let left = applying::names(&doomed);
-            let message = format!("left behind with the namespace '{}': {left}: {message}", effects.home.namespace);
+            let message = format!(
+                "left behind with the namespace '{}': {left}: {message}",
+                effects.home.namespace
+            );
             // a namespace that goes away takes no new event: then the log is all there is
             tracing::error!(object = %key, message, "finalizer dropped");
-            event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Warning, reasons::PRUNE_FAILED, message, []).await;
+            event(
+                effects,
+                key,
+                KUSTOMIZE_CONTROLLER,
+                EventKind::Warning,
+                reasons::PRUNE_FAILED,
+                message,
+                [],
+            )
+            .await;
             drop_finalizer(KUSTOMIZATION, key, effects).await
         }
         Err(message) => keep(key, &message, effects).await,
@@ -92,11 +120,23 @@ async fn delete(
 }
 
 async fn keep(key: &ObjectKey, message: &str, effects: &Arc<Effects>) -> Pass {
-    let ending = Ending::Waiting { reason: reasons::PRUNE_FAILED, message };
+    let ending = Ending::Waiting {
+        reason: reasons::PRUNE_FAILED,
+        message,
+    };
     match write(key, effects, &ending).await {
         Ok(true) => {
             let reason = reasons::PRUNE_FAILED;
-            event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Warning, reason, message.to_owned(), []).await;
+            event(
+                effects,
+                key,
+                KUSTOMIZE_CONTROLLER,
+                EventKind::Warning,
+                reason,
+                message.to_owned(),
+                [],
+            )
+            .await;
         }
         Ok(false) => {}
         Err(error) => return lost(key, &error, effects),
@@ -120,7 +160,13 @@ fn reason_of(key: &ObjectKey, effects: &Effects) -> String {
 }
 
 fn deleted_at(key: &ObjectKey, effects: &Effects) -> Option<Timestamp> {
-    effects.snapshot.get(key)?.pointer("/metadata/deletionTimestamp")?.as_str()?.parse().ok()
+    effects
+        .snapshot
+        .get(key)?
+        .pointer("/metadata/deletionTimestamp")?
+        .as_str()?
+        .parse()
+        .ok()
 }
 
 fn out_of_patience(deleted: Option<Timestamp>, now: Timestamp) -> bool {
@@ -128,10 +174,20 @@ fn out_of_patience(deleted: Option<Timestamp>, now: Timestamp) -> bool {
 }
 
 fn held(key: &ObjectKey, effects: &Effects) -> Vec<Entry> {
-    let Some(object) = effects.snapshot.get(key) else { return Vec::new() };
-    let Ok(kustomization) = super::typed(&object) else { return Vec::new() };
-    let entries = kustomization.status.and_then(|status| status.inventory).map(|inventory| inventory.entries);
-    let entry = |entry: tenure_api::ResourceRef| Entry { id: entry.id, v: entry.v };
+    let Some(object) = effects.snapshot.get(key) else {
+        return Vec::new();
+    };
+    let Ok(kustomization) = super::typed(&object) else {
+        return Vec::new();
+    };
+    let entries = kustomization
+        .status
+        .and_then(|status| status.inventory)
+        .map(|inventory| inventory.entries);
+    let entry = |entry: tenure_api::ResourceRef| Entry {
+        id: entry.id,
+        v: entry.v,
+    };
     entries.unwrap_or_default().into_iter().map(entry).collect()
 }
 

@@ -9,6 +9,7 @@ mod build;
 mod finalize;
 mod finalizer;
 mod graph;
+mod mask;
 mod plan;
 mod run;
 mod status;
@@ -27,8 +28,14 @@ pub use graph::{consumers_of, dependants_of, needs};
 
 /// One pass over the Kustomization `key`, as the snapshot has it.
 pub async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
-    let Some(object) = effects.snapshot.get(key) else { return Pass::gone() };
-    let observed = plan::Observed { object: &object, home: &effects.home, snapshot: &effects.snapshot };
+    let Some(object) = effects.snapshot.get(key) else {
+        return Pass::gone();
+    };
+    let observed = plan::Observed {
+        object: &object,
+        home: &effects.home,
+        snapshot: &effects.snapshot,
+    };
     run::run(key, plan::plan(&observed), effects).await
 }
 

@@ -27,7 +27,11 @@ pub(crate) enum Plan {
     /// Nothing will change until the object, or the Tenant, does.
     Stall { reason: &'static str, message: String },
     /// Something else has to be there first.
-    Wait { reason: &'static str, message: String, after: Duration },
+    Wait {
+        reason: &'static str,
+        message: String,
+        after: Duration,
+    },
     /// Build and apply.
     Apply(Box<Apply>),
 }
@@ -61,7 +65,10 @@ pub(crate) fn plan(observed: &Observed<'_>) -> Plan {
     let kustomization = match super::typed(observed.object) {
         Ok(kustomization) => kustomization,
         Err(error) => {
-            return Plan::Stall { reason: reasons::FAILED, message: format!("the object can't be read: {error}") };
+            return Plan::Stall {
+                reason: reasons::FAILED,
+                message: format!("the object can't be read: {error}"),
+            };
         }
     };
     let named = kustomization.spec.service_account_name.as_deref();
@@ -100,8 +107,13 @@ fn apply(
     let duration = |field: &str, error: tenure_core::DurationError| {
         stall(reasons::FAILED, format!("spec.{field} can't be read: {error}"))
     };
-    let interval = spec.interval().map_err(|error| duration("interval", error))?.as_duration();
-    let retry = spec.retry_interval().map_err(|error| duration("retryInterval", error))?;
+    let interval = spec
+        .interval()
+        .map_err(|error| duration("interval", error))?
+        .as_duration();
+    let retry = spec
+        .retry_interval()
+        .map_err(|error| duration("retryInterval", error))?;
     let retry = retry.map_or(interval, |retry| retry.as_duration());
     let timeout = timeout(&kustomization).map_err(|error| duration("timeout", error))?;
     let account = account.map_err(|message| stall(reasons::ACCESS_DENIED, message))?;
@@ -112,7 +124,16 @@ fn apply(
     let source = source(&kustomization, observed.home)?;
     dependencies(&kustomization, observed)?;
     let (revision, digest) = artifact(&source, observed.snapshot, retry)?;
-    Ok(Apply { account, source, revision, digest, interval, retry, timeout, kustomization })
+    Ok(Apply {
+        account,
+        source,
+        revision,
+        digest,
+        interval,
+        retry,
+        timeout,
+        kustomization,
+    })
 }
 
 /// `spec.timeout`, else the interval less 30 s; never under 30 s.
@@ -120,43 +141,85 @@ fn timeout(kustomization: &Kustomization) -> Result<Duration, tenure_core::Durat
     let spec = &kustomization.spec;
     let timeout = match spec.timeout()? {
         Some(timeout) => timeout.as_duration(),
-        None => spec.interval()?.as_duration().saturating_sub(Duration::from_secs(30)),
+        None => spec
+            .interval()?
+            .as_duration()
+            .saturating_sub(Duration::from_secs(30)),
     };
     Ok(timeout.max(TIMEOUT_FLOOR))
 }
 
 fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<Plan>> {
     let reference = &kustomization.spec.source_ref;
-    let namespace = reference.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+    let namespace = reference
+        .namespace
+        .as_deref()
+        .filter(|namespace| !namespace.is_empty());
     if let Some(namespace) = namespace.filter(|namespace| *namespace != home.namespace.as_str()) {
         let message = format!(
             "can't access '{}/{namespace}/{}', cross-namespace references have been blocked; put a source for the same URL into namespace '{}': the repository is fetched once for both",
             reference.kind, reference.name, home.namespace
         );
-        return Err(Box::new(Plan::Stall { reason: reasons::ACCESS_DENIED, message }));
+        return Err(Box::new(Plan::Stall {
+            reason: reasons::ACCESS_DENIED,
+            message,
+        }));
     }
     if reference.kind != "GitRepository" {
-        let message = format!("spec.sourceRef.kind {} is not supported yet; use GitRepository", reference.kind);
-        return Err(Box::new(Plan::Stall { reason: reasons::FEATURE_GATE_DISABLED, message }));
+        let message = format!(
+            "spec.sourceRef.kind {} is not supported yet; use GitRepository",
+            reference.kind
+        );
+        return Err(Box::new(Plan::Stall {
+            reason: reasons::FEATURE_GATE_DISABLED,
+            message,
+        }));
     }
     let name = Name::new(&reference.name).map_err(|error| {
         let message = format!("spec.sourceRef.name can't be used: {error}");
-        Box::new(Plan::Stall { reason: reasons::ARTIFACT_FAILED, message })
+        Box::new(Plan::Stall {
+            reason: reasons::ARTIFACT_FAILED,
+            message,
+        })
     })?;
-    Ok(ObjectKey { kind: reference.kind.clone(), name })
+    Ok(ObjectKey {
+        kind: reference.kind.clone(),
+        name,
+    })
 }
 
-fn artifact(source: &ObjectKey, snapshot: &Snapshot, retry: Duration) -> Result<(Revision, Digest), Box<Plan>> {
-    let wait = |message: String| Box::new(Plan::Wait { reason: reasons::ARTIFACT_FAILED, message, after: retry });
-    let Some(object) = snapshot.get(source) else {
-        return Err(wait(format!("{}.source.toolkit.fluxcd.io \"{}\" not found", source.kind, source.name)));
+fn artifact(
+    source: &ObjectKey,
+    snapshot: &Snapshot,
+    retry: Duration,
+) -> Result<(Revision, Digest), Box<Plan>> {
+    let wait = |message: String| {
+        Box::new(Plan::Wait {
+            reason: reasons::ARTIFACT_FAILED,
+            message,
+            after: retry,
+        })
     };
-    let field = |name: &str| object.pointer(&format!("/status/artifact/{name}")).and_then(Value::as_str);
+    let Some(object) = snapshot.get(source) else {
+        return Err(wait(format!(
+            "{}.source.toolkit.fluxcd.io \"{}\" not found",
+            source.kind, source.name
+        )));
+    };
+    let field = |name: &str| {
+        object
+            .pointer(&format!("/status/artifact/{name}"))
+            .and_then(Value::as_str)
+    };
     let read = || Some((field("revision")?.parse().ok()?, field("digest")?.parse().ok()?));
     read().ok_or_else(|| {
         let after = Duration::from_secs(30).min(retry);
         let message = "Source artifact not found, retrying in 30s".to_owned();
-        Box::new(Plan::Wait { reason: reasons::ARTIFACT_FAILED, message, after })
+        Box::new(Plan::Wait {
+            reason: reasons::ARTIFACT_FAILED,
+            message,
+            after,
+        })
     })
 }
 
@@ -166,10 +229,18 @@ fn dependencies(kustomization: &Kustomization, observed: &Observed<'_>) -> Resul
     let home = &observed.home.namespace;
     let wait = |message: String| {
         let after = Duration::from_secs(30);
-        Box::new(Plan::Wait { reason: reasons::DEPENDENCY_NOT_READY, message, after })
+        Box::new(Plan::Wait {
+            reason: reasons::DEPENDENCY_NOT_READY,
+            message,
+            after,
+        })
     };
     for dependency in kustomization.spec.depends_on.iter().flatten() {
-        let namespace = dependency.namespace.as_deref().filter(|ns| !ns.is_empty()).unwrap_or(home.as_str());
+        let namespace = dependency
+            .namespace
+            .as_deref()
+            .filter(|ns| !ns.is_empty())
+            .unwrap_or(home.as_str());
         let title = format!("{namespace}/{}", dependency.name);
         if namespace != home.as_str() {
             let message = format!(
@@ -180,16 +251,23 @@ fn dependencies(kustomization: &Kustomization, observed: &Observed<'_>) -> Resul
         }
         let not_found = || {
             let name = &dependency.name;
-            wait(format!("dependency '{title}' not found: kustomizations.kustomize.toolkit.fluxcd.io \"{name}\" not found"))
+            wait(format!(
+                "dependency '{title}' not found: kustomizations.kustomize.toolkit.fluxcd.io \"{name}\" not found"
+            ))
         };
         let name = Name::new(&dependency.name).map_err(|_| not_found())?;
-        let key = ObjectKey { kind: "Kustomization".to_owned(), name };
+        let key = ObjectKey {
+            kind: "Kustomization".to_owned(),
+            name,
+        };
         let object = observed.snapshot.get(&key).ok_or_else(not_found)?;
         if !ready(&object) {
             return Err(wait(format!("dependency '{title}' is not ready")));
         }
         let source = |of: &Value| of.pointer("/spec/sourceRef/name").cloned();
-        let applied = object.pointer("/status/lastAppliedRevision").and_then(Value::as_str);
+        let applied = object
+            .pointer("/status/lastAppliedRevision")
+            .and_then(Value::as_str);
         if source(&object) == source(observed.object) && applied != current_revision(observed).as_deref() {
             return Err(wait(format!("dependency '{title}' revision is not up to date")));
         }
@@ -199,9 +277,16 @@ fn dependencies(kustomization: &Kustomization, observed: &Observed<'_>) -> Resul
 
 fn current_revision(observed: &Observed<'_>) -> Option<String> {
     let name = Name::new(observed.object.pointer("/spec/sourceRef/name")?.as_str()?).ok()?;
-    let kind = observed.object.pointer("/spec/sourceRef/kind")?.as_str()?.to_owned();
+    let kind = observed
+        .object
+        .pointer("/spec/sourceRef/kind")?
+        .as_str()?
+        .to_owned();
     let source: Arc<Value> = observed.snapshot.get(&ObjectKey { kind, name })?;
-    source.pointer("/status/artifact/revision").and_then(Value::as_str).map(str::to_owned)
+    source
+        .pointer("/status/artifact/revision")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
 }
 
 /// As Flux's dependency check: conditions, the generation seen, and Ready.
@@ -218,12 +303,31 @@ fn unsupported(kustomization: &Kustomization) -> Option<&'static str> {
     let asked = [
         (spec.decryption.is_some(), "decryption"),
         (spec.kube_config.is_some(), "kubeConfig"),
-        (spec.health_check_exprs.as_ref().is_some_and(|exprs| !exprs.is_empty()), "healthCheckExprs"),
-        (spec.build_metadata.as_ref().is_some_and(|list| !list.is_empty()), "buildMetadata"),
-        (spec.ignore.as_ref().is_some_and(|ignore| !ignore.is_empty()), "ignore"),
-        (spec.depends_on.iter().flatten().any(|dependency| dependency.ready_expr.is_some()), "dependsOn[].readyExpr"),
+        (
+            spec.health_check_exprs
+                .as_ref()
+                .is_some_and(|exprs| !exprs.is_empty()),
+            "healthCheckExprs",
+        ),
+        (
+            spec.build_metadata.as_ref().is_some_and(|list| !list.is_empty()),
+            "buildMetadata",
+        ),
+        (
+            spec.ignore.as_ref().is_some_and(|ignore| !ignore.is_empty()),
+            "ignore",
+        ),
+        (
+            spec.depends_on
+                .iter()
+                .flatten()
+                .any(|dependency| dependency.ready_expr.is_some()),
+            "dependsOn[].readyExpr",
+        ),
     ];
-    asked.into_iter().find_map(|(asked, field)| asked.then_some(field))
+    asked
+        .into_iter()
+        .find_map(|(asked, field)| asked.then_some(field))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::applying;
 use super::before::Before;
 use super::build::{self, Built};
 use super::finalize;
+use super::mask::Mask;
 use super::plan::{Apply, Plan};
 use super::status::{About, Ending, Failed, Snapshot, status};
 use crate::retry::after;
@@ -32,12 +33,31 @@ pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> 
             Err(error) => lost(key, &error, effects),
         },
         Plan::Stall { reason, message } => {
-            let ending = Ending::Stalled { reason, message: &message };
+            let ending = Ending::Stalled {
+                reason,
+                message: &message,
+            };
             said(key, effects, reason, &message, &ending, State::Stalled, None).await
         }
-        Plan::Wait { reason, message, after } => {
-            let ending = Ending::Waiting { reason, message: &message };
-            said(key, effects, reason, &message, &ending, State::Failed, Some(after)).await
+        Plan::Wait {
+            reason,
+            message,
+            after,
+        } => {
+            let ending = Ending::Waiting {
+                reason,
+                message: &message,
+            };
+            said(
+                key,
+                effects,
+                reason,
+                &message,
+                &ending,
+                State::Failed,
+                Some(after),
+            )
+            .await
         }
         Plan::Apply(plan) => apply(key, *plan, effects).await,
     }
@@ -57,17 +77,45 @@ async fn said(
     match write(key, effects, ending).await {
         Ok(true) => match (wait, reason) {
             (Some(wait), reasons::DEPENDENCY_NOT_READY) => {
-                let text = format!("Dependencies do not meet ready condition, retrying in {}", GoDuration::new(wait));
-                event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Normal, reason, text, []).await;
+                let text = format!(
+                    "Dependencies do not meet ready condition, retrying in {}",
+                    GoDuration::new(wait)
+                );
+                event(
+                    effects,
+                    key,
+                    KUSTOMIZE_CONTROLLER,
+                    EventKind::Normal,
+                    reason,
+                    text,
+                    [],
+                )
+                .await;
             }
             (Some(_), _) => {}
-            (None, _) => event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Warning, reason, message.to_owned(), []).await,
+            (None, _) => {
+                event(
+                    effects,
+                    key,
+                    KUSTOMIZE_CONTROLLER,
+                    EventKind::Warning,
+                    reason,
+                    message.to_owned(),
+                    [],
+                )
+                .await
+            }
         },
         Ok(false) => {}
         Err(error) => return lost(key, &error, effects),
     }
     let next_due = wait.map(|wait| after(Timestamp::now(), wait));
-    Pass { state, reason: reason.to_owned(), next_due, wake: Vec::new() }
+    Pass {
+        state,
+        reason: reason.to_owned(),
+        next_due,
+        wake: Vec::new(),
+    }
 }
 
 /// Where a pass failed.
@@ -84,11 +132,28 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(step: Step, reason: &'static str, message: String) -> Self {
-        Self { reason, message, step, inventory: None, built: None }
+        Self {
+            reason,
+            message,
+            step,
+            inventory: None,
+            built: None,
+        }
+    }
+
+    /// Without what the mask hides.
+    pub(super) fn masked(self, mask: &Mask) -> Self {
+        Self {
+            message: mask.hide(self.message),
+            ..self
+        }
     }
 
     pub(super) fn holding(self, inventory: Vec<Entry>) -> Self {
-        Self { inventory: Some(inventory), ..self }
+        Self {
+            inventory: Some(inventory),
+            ..self
+        }
     }
 }
 
@@ -109,7 +174,10 @@ impl Step {
             Self::Applying => "Detecting drift",
             Self::Checking => "Running health checks",
         };
-        format!("{doing} for revision {revision} with a timeout of {}", GoDuration::new(timeout))
+        format!(
+            "{doing} for revision {revision} with a timeout of {}",
+            GoDuration::new(timeout)
+        )
     }
 }
 
@@ -136,10 +204,19 @@ async fn apply(key: &ObjectKey, plan: Apply, effects: &Arc<Effects>) -> Pass {
     }
 }
 
-async fn attempt(key: &ObjectKey, plan: &Apply, old: &[Entry], effects: &Arc<Effects>) -> Result<Success, Failure> {
+async fn attempt(
+    key: &ObjectKey,
+    plan: &Apply,
+    old: &[Entry],
+    effects: &Arc<Effects>,
+) -> Result<Success, Failure> {
     let built = build::build(plan, effects).await?;
-    let digest = built.digest;
-    work(key, plan, old, built, effects).await.map_err(|failure| Failure { built: Some(digest), ..failure })
+    let (digest, hidden) = (built.digest, built.hidden.clone());
+    let worked = work(key, plan, old, built, effects).await;
+    worked.map_err(|failure| Failure {
+        built: Some(digest),
+        ..failure.masked(&hidden)
+    })
 }
 
 /// Everything that follows the build.
@@ -167,7 +244,13 @@ async fn work(
     };
     let inventory = [new, pruned.survivors].concat();
     let pruned = pruned.changes.iter().map(ToString::to_string).collect();
-    Ok(Success { inventory, built, changes: applied, pruned, healthy })
+    Ok(Success {
+        inventory,
+        built,
+        changes: applied,
+        pruned,
+        healthy,
+    })
 }
 
 /// The API server lets a deleted ServiceAccount be impersonated: whether it exists is for us to ask.
@@ -179,7 +262,10 @@ async fn check_account(account: &Account, effects: &Effects) -> Result<(), Failu
             "ServiceAccount '{}/{}' not found: nothing is applied as an account that does not exist; create it, or name another in spec.serviceAccountName",
             account.namespace, account.name
         ))),
-        Err(error) => Err(fail(format!("failed to look up ServiceAccount '{}/{}': {error}", account.namespace, account.name))),
+        Err(error) => Err(fail(format!(
+            "failed to look up ServiceAccount '{}/{}': {error}",
+            account.namespace, account.name
+        ))),
     }
 }
 
@@ -188,8 +274,17 @@ fn check_count(key: &ObjectKey, new: &[Entry], effects: &Effects) -> Result<(), 
     if limit == 0 {
         return Ok(());
     }
-    let others = effects.snapshot.of_kind("Kustomization").into_iter().filter(|(other, _)| other != key);
-    let held = |object: &Value| object.pointer("/status/inventory/entries").and_then(Value::as_array).map_or(0, Vec::len);
+    let others = effects
+        .snapshot
+        .of_kind("Kustomization")
+        .into_iter()
+        .filter(|(other, _)| other != key);
+    let held = |object: &Value| {
+        object
+            .pointer("/status/inventory/entries")
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len)
+    };
     let total = new.len() + others.map(|(_, object)| held(&object)).sum::<usize>();
     if total <= limit {
         return Ok(());
@@ -212,7 +307,8 @@ async fn succeeded(
 ) -> Pass {
     let changed = !success.changes.is_empty() || !success.pruned.is_empty();
     let moved = before.applied.as_deref() != Some(plan.revision.to_string().as_str());
-    let worth_saying = changed || moved || !before.is(condition::READY) || old.len() != success.inventory.len();
+    let worth_saying =
+        changed || moved || !before.is(condition::READY) || old.len() != success.inventory.len();
     let healed = !before.is(condition::HEALTHY) || (moved && changed);
     let healthy_news = success.healthy.clone().filter(|_| healed);
     let snapshot = Snapshot {
@@ -227,20 +323,35 @@ async fn succeeded(
         revision: &plan.revision,
         inventory: &inventory,
         history: worth_saying.then_some(snapshot),
-        healthy: success.healthy.map(|message| if healed { message } else { before.message(condition::HEALTHY) }),
+        healthy: success.healthy.map(|message| {
+            if healed {
+                message
+            } else {
+                before.message(condition::HEALTHY)
+            }
+        }),
     };
     let written = match write(key, effects, &ending).await {
         Ok(written) => written,
         Err(error) => return lost(key, &error, effects),
     };
     effects.failures.lock().succeeded(key);
-    let news = News { changes: &success.changes, pruned: &success.pruned, healthy: healthy_news, finished: written && worth_saying };
+    let news = News {
+        changes: &success.changes,
+        pruned: &success.pruned,
+        healthy: healthy_news,
+        finished: written && worth_saying,
+    };
     announce(key, plan, news, began, effects).await;
     Pass {
         state: State::Ready,
         reason: reasons::RECONCILIATION_SUCCEEDED.to_owned(),
         next_due: Some(next_due(Timestamp::now(), plan.interval)),
-        wake: if written { vec![Wake::DependantsOf(key.clone())] } else { Vec::new() },
+        wake: if written {
+            vec![Wake::DependantsOf(key.clone())]
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -253,9 +364,22 @@ struct News<'a> {
 }
 
 async fn announce(key: &ObjectKey, plan: &Apply, news: News<'_>, began: Instant, effects: &Effects) {
-    let revision = || [("kustomize.toolkit.fluxcd.io/revision".to_owned(), plan.revision.to_string())];
+    let revision = || {
+        [(
+            "kustomize.toolkit.fluxcd.io/revision".to_owned(),
+            plan.revision.to_string(),
+        )]
+    };
     let say = |reason: &'static str, message: String| {
-        event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Normal, reason, message, revision())
+        event(
+            effects,
+            key,
+            KUSTOMIZE_CONTROLLER,
+            EventKind::Normal,
+            reason,
+            message,
+            revision(),
+        )
     };
     for lines in [news.changes, news.pruned] {
         if !lines.is_empty() {
@@ -266,9 +390,15 @@ async fn announce(key: &ObjectKey, plan: &Apply, news: News<'_>, began: Instant,
         say(reasons::PROGRESSING, message).await;
     }
     if news.finished {
-        let took = GoDuration::new(Duration::from_millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)));
+        let took = GoDuration::new(Duration::from_millis(
+            u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        ));
         let next = GoDuration::new(plan.interval);
-        say(reasons::RECONCILIATION_SUCCEEDED, format!("Reconciliation finished in {took}, next run in {next}")).await;
+        say(
+            reasons::RECONCILIATION_SUCCEEDED,
+            format!("Reconciliation finished in {took}, next run in {next}"),
+        )
+        .await;
     }
 }
 
@@ -281,7 +411,12 @@ async fn failed(
     effects: &Arc<Effects>,
 ) -> Pass {
     let news = !before.has_failed_like(failure, &plan.revision);
-    let snapshot = |digest| Snapshot { digest, took: began.elapsed(), reason: failure.reason, revision: &plan.revision };
+    let snapshot = |digest| Snapshot {
+        digest,
+        took: began.elapsed(),
+        reason: failure.reason,
+        revision: &plan.revision,
+    };
     let ending = Ending::Failed(Failed {
         reason: failure.reason,
         message: &failure.message,
@@ -293,9 +428,21 @@ async fn failed(
     });
     match write(key, effects, &ending).await {
         Ok(true) if news => {
-            let revision = [("kustomize.toolkit.fluxcd.io/revision".to_owned(), plan.revision.to_string())];
+            let revision = [(
+                "kustomize.toolkit.fluxcd.io/revision".to_owned(),
+                plan.revision.to_string(),
+            )];
             let message = failure.message.clone();
-            event(effects, key, KUSTOMIZE_CONTROLLER, EventKind::Warning, failure.reason, message, revision).await;
+            event(
+                effects,
+                key,
+                KUSTOMIZE_CONTROLLER,
+                EventKind::Warning,
+                failure.reason,
+                message,
+                revision,
+            )
+            .await;
         }
         Ok(_) => {}
         Err(error) => return lost(key, &error, effects),
@@ -322,21 +469,40 @@ pub(super) fn lost(key: &ObjectKey, error: &KubeError, effects: &Effects) -> Pas
 }
 
 /// Brings the status to `ending`; whether anything was written.
-pub(super) async fn write(key: &ObjectKey, effects: &Effects, ending: &Ending<'_>) -> Result<bool, KubeError> {
-    let Some(object) = effects.snapshot.get(key) else { return Ok(false) };
-    let requested = object.pointer("/metadata/annotations").and_then(|all| all.get(REQUESTED_AT));
+pub(super) async fn write(
+    key: &ObjectKey,
+    effects: &Effects,
+    ending: &Ending<'_>,
+) -> Result<bool, KubeError> {
+    let Some(object) = effects.snapshot.get(key) else {
+        return Ok(false);
+    };
+    let requested = object
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(REQUESTED_AT));
     let about = About {
-        generation: object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0),
+        generation: object
+            .pointer("/metadata/generation")
+            .and_then(Value::as_i64)
+            .unwrap_or(0),
         requested_at: requested.and_then(Value::as_str),
         now: Timestamp::now(),
     };
-    write_status(effects, KUSTOMIZATION, key, KUSTOMIZE_STATUS_MANAGER, |old| status(old, &about, ending)).await
+    write_status(effects, KUSTOMIZATION, key, KUSTOMIZE_STATUS_MANAGER, |old| {
+        status(old, &about, ending)
+    })
+    .await
 }
 
 /// What the object says it holds.
 fn inventory_of(plan: &Apply) -> Vec<Entry> {
     let status = plan.kustomization.status.as_ref();
-    let entries = status.and_then(|status| status.inventory.as_ref()).map(|inventory| inventory.entries.as_slice());
-    let entry = |entry: &tenure_api::ResourceRef| Entry { id: entry.id.clone(), v: entry.v.clone() };
+    let entries = status
+        .and_then(|status| status.inventory.as_ref())
+        .map(|inventory| inventory.entries.as_slice());
+    let entry = |entry: &tenure_api::ResourceRef| Entry {
+        id: entry.id.clone(),
+        v: entry.v.clone(),
+    };
     entries.unwrap_or_default().iter().map(entry).collect()
 }

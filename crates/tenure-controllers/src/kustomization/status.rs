@@ -25,9 +25,18 @@ pub(crate) enum Ending<'a> {
     /// Only seen.
     Rested,
     /// Objects are about to be made that the inventory does not name yet.
-    Applying { revision: &'a Revision, message: String, inventory: &'a [Entry] },
+    Applying {
+        revision: &'a Revision,
+        message: String,
+        inventory: &'a [Entry],
+    },
     /// Everything is as the revision says.
-    Applied { revision: &'a Revision, inventory: &'a [Entry], history: Option<Snapshot<'a>>, healthy: Option<String> },
+    Applied {
+        revision: &'a Revision,
+        inventory: &'a [Entry],
+        history: Option<Snapshot<'a>>,
+        healthy: Option<String>,
+    },
     /// Tried, and tried again later. `progress` is what was being done.
     Failed(Failed<'a>),
     /// Something else has to be there first.
@@ -70,14 +79,29 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
     let mut conditions = Conditions::new(&mut list, about.generation, about.now);
     match ending {
         Ending::Rested => return status,
-        Ending::Applying { revision, message, inventory } => {
+        Ending::Applying {
+            revision,
+            message,
+            inventory,
+        } => {
             conditions.mark_reconciling(reasons::PROGRESSING, message);
-            conditions.mark_unknown(condition::READY, reasons::PROGRESSING, "Reconciliation in progress");
+            conditions.mark_unknown(
+                condition::READY,
+                reasons::PROGRESSING,
+                "Reconciliation in progress",
+            );
             status["lastAttemptedRevision"] = json!(revision);
             set_inventory(&mut status, inventory);
         }
-        Ending::Applied { revision, inventory, history, healthy } => {
-            conditions.remove(condition::RECONCILING).remove(condition::STALLED);
+        Ending::Applied {
+            revision,
+            inventory,
+            history,
+            healthy,
+        } => {
+            conditions
+                .remove(condition::RECONCILING)
+                .remove(condition::STALLED);
             let message = format!("Applied revision: {revision}");
             conditions.mark_true(condition::READY, reasons::RECONCILIATION_SUCCEEDED, &message);
             match healthy {
@@ -111,7 +135,9 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
             }
         }
         Ending::Waiting { reason, message } => {
-            conditions.remove(condition::RECONCILING).remove(condition::STALLED);
+            conditions
+                .remove(condition::RECONCILING)
+                .remove(condition::STALLED);
             conditions.mark_false(condition::READY, reason, message);
         }
         Ending::Stalled { reason, message } => {
@@ -126,21 +152,28 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
 /// The Healthy condition says what, without how long it was waited for.
 fn bare(message: &str) -> &str {
     let rest = message.strip_prefix("health check failed after ");
-    rest.and_then(|rest| rest.split_once(": ")).map_or(message, |(_, what)| what)
+    rest.and_then(|rest| rest.split_once(": "))
+        .map_or(message, |(_, what)| what)
 }
 
 fn set_inventory(status: &mut Value, entries: &[Entry]) {
-    let list: Vec<_> = entries.iter().map(|entry| json!({"id": entry.id, "v": entry.v})).collect();
+    let list: Vec<_> = entries
+        .iter()
+        .map(|entry| json!({"id": entry.id, "v": entry.v}))
+        .collect();
     put(status, "inventory", Some(json!({ "entries": list })));
 }
 
 /// Newest first; one line per (digest, outcome), which counts how often it came.
 fn add_history(status: &mut Value, snapshot: &Snapshot<'_>, about: &About<'_>) {
-    let old: Vec<HistorySnapshot> =
-        status.get("history").and_then(|list| serde::Deserialize::deserialize(list).ok()).unwrap_or_default();
+    let old: Vec<HistorySnapshot> = status
+        .get("history")
+        .and_then(|list| serde::Deserialize::deserialize(list).ok())
+        .unwrap_or_default();
     let now = rfc3339(about.now);
     let digest = snapshot.digest.to_string();
-    let same = |line: &HistorySnapshot| line.digest == digest && line.last_reconciled_status == snapshot.reason;
+    let same =
+        |line: &HistorySnapshot| line.digest == digest && line.last_reconciled_status == snapshot.reason;
     let known = old.iter().find(|line| same(line));
     let line = HistorySnapshot {
         digest: digest.clone(),
@@ -157,7 +190,9 @@ fn add_history(status: &mut Value, snapshot: &Snapshot<'_>, about: &About<'_>) {
 }
 
 fn milliseconds(took: std::time::Duration) -> GoDuration {
-    GoDuration::new(std::time::Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)))
+    GoDuration::new(std::time::Duration::from_millis(
+        u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+    ))
 }
 
 #[cfg(test)]
@@ -165,7 +200,11 @@ mod tests {
     use super::*;
 
     fn about(second: i64) -> About<'static> {
-        About { generation: 3, requested_at: None, now: jiff::Timestamp::from_second(second).expect("in range") }
+        About {
+            generation: 3,
+            requested_at: None,
+            now: jiff::Timestamp::from_second(second).expect("in range"),
+        }
     }
 
     fn revision(letter: char) -> Revision {
@@ -173,27 +212,51 @@ mod tests {
     }
 
     fn applied<'a>(revision: &'a Revision, history: Option<Snapshot<'a>>) -> Ending<'a> {
-        Ending::Applied { revision, inventory: &[], history, healthy: None }
+        Ending::Applied {
+            revision,
+            inventory: &[],
+            history,
+            healthy: None,
+        }
     }
 
     fn snapshot<'a>(revision: &'a Revision, content: &[u8]) -> Snapshot<'a> {
         let took = std::time::Duration::from_millis(1500);
-        Snapshot { digest: Digest::of(content), took, reason: reasons::RECONCILIATION_SUCCEEDED, revision }
+        Snapshot {
+            digest: Digest::of(content),
+            took,
+            reason: reasons::RECONCILIATION_SUCCEEDED,
+            revision,
+        }
     }
 
     #[test]
     fn a_pass_that_changed_nothing_writes_nothing() {
         let revision = revision('a');
-        let first = status(&json!({"observedGeneration": -1}), &about(1), &applied(&revision, None));
+        let first = status(
+            &json!({"observedGeneration": -1}),
+            &about(1),
+            &applied(&revision, None),
+        );
         assert_eq!(status(&first, &about(50), &applied(&revision, None)), first);
-        assert_eq!(first["conditions"][0]["message"], format!("Applied revision: {revision}"));
+        assert_eq!(
+            first["conditions"][0]["message"],
+            format!("Applied revision: {revision}")
+        );
         assert_eq!(first["observedGeneration"], 3);
     }
 
     #[test]
     fn a_failure_keeps_what_was_applied_and_does_not_claim_the_generation() {
         let (old, new) = (revision('a'), revision('b'));
-        let before = status(&json!({"observedGeneration": 2}), &About { generation: 2, ..about(1) }, &applied(&old, None));
+        let before = status(
+            &json!({"observedGeneration": 2}),
+            &About {
+                generation: 2,
+                ..about(1)
+            },
+            &applied(&old, None),
+        );
         let failed = Failed {
             reason: reasons::BUILD_FAILED,
             message: "a.yaml:3:1: no",
@@ -214,8 +277,18 @@ mod tests {
 
     #[test]
     fn waiting_is_not_reconciling() {
-        let waiting = Ending::Waiting { reason: reasons::DEPENDENCY_NOT_READY, message: "dependency 'a/b' is not ready" };
-        let failed = status(&json!({}), &about(1), &Ending::Stalled { reason: reasons::ACCESS_DENIED, message: "no" });
+        let waiting = Ending::Waiting {
+            reason: reasons::DEPENDENCY_NOT_READY,
+            message: "dependency 'a/b' is not ready",
+        };
+        let failed = status(
+            &json!({}),
+            &about(1),
+            &Ending::Stalled {
+                reason: reasons::ACCESS_DENIED,
+                message: "no",
+            },
+        );
         let after = status(&failed, &about(2), &waiting);
         assert_eq!(after["conditions"].as_array().map(Vec::len), Some(1));
     }
@@ -225,7 +298,11 @@ mod tests {
         let revision = revision('a');
         let mut now = json!({});
         for content in [b"1", b"2", b"3", b"4", b"5", b"6", b"5"] {
-            now = status(&now, &about(9), &applied(&revision, Some(snapshot(&revision, content))));
+            now = status(
+                &now,
+                &about(9),
+                &applied(&revision, Some(snapshot(&revision, content))),
+            );
         }
         let history = now["history"].as_array().expect("a list");
         assert_eq!(history.len(), 5);

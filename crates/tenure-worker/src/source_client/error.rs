@@ -158,7 +158,11 @@ mod tests {
     fn what_the_cache_says_becomes_the_reason_that_flux_has() {
         for (kind, reason, retry) in [
             // Flux keeps AuthenticationFailed for Secrets that cannot be used at all
-            (FailureKind::AuthenticationFailed, "GitOperationFailed", Retry::Backoff),
+            (
+                FailureKind::AuthenticationFailed,
+                "GitOperationFailed",
+                Retry::Backoff,
+            ),
             (FailureKind::HostKeyMismatch, "GitOperationFailed", Retry::Backoff),
             (FailureKind::NotFound, "GitOperationFailed", Retry::Backoff),
             (FailureKind::InvalidReference, "URLInvalid", Retry::Stalled),
