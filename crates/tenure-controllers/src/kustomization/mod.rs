@@ -9,7 +9,6 @@ mod build;
 mod finalize;
 mod finalizer;
 mod graph;
-mod mask;
 mod plan;
 mod run;
 mod status;

@@ -4,39 +4,28 @@ use std::collections::BTreeMap;
 
 use tenure_api::SubstituteReference;
 
-use super::mask::Mask;
 use super::plan::Apply;
 use crate::{Effects, reads};
 
-/// What to substitute, and what of it no message may show.
-#[derive(Default)]
-pub(super) struct Variables {
-    /// `None` when nothing is to be substituted.
-    pub(super) values: Option<BTreeMap<String, String>>,
-    pub(super) hidden: Mask,
-}
-
-/// What to substitute: from the references in their order, then what the object says itself.
+/// What to substitute: from the references in their order, then what the object says itself. `None` when
+/// nothing is to be substituted.
 ///
 /// # Errors
 /// Names the ConfigMap or Secret that can't be read.
-pub(super) async fn variables(plan: &Apply, effects: &Effects) -> Result<Variables, String> {
+pub(super) async fn variables(
+    plan: &Apply,
+    effects: &Effects,
+) -> Result<Option<BTreeMap<String, String>>, String> {
     let Some(post_build) = &plan.kustomization.spec.post_build else {
-        return Ok(Variables::default());
+        return Ok(None);
     };
     let mut all = BTreeMap::new();
-    let mut hidden = Mask::default();
     for reference in post_build.substitute_from.iter().flatten() {
-        let found = read(reference, plan, effects).await?;
-        if reference.kind == "Secret" {
-            found.values().for_each(|value| hidden.add(value));
-        }
-        all.extend(found);
+        all.extend(read(reference, plan, effects).await?);
     }
     all.extend(post_build.substitute.clone().unwrap_or_default());
     let always = post_build.substitute_strategy.as_deref() == Some("Always");
-    let values = (always || !all.is_empty()).then_some(all);
-    Ok(Variables { values, hidden })
+    Ok((always || !all.is_empty()).then_some(all))
 }
 
 async fn read(
