@@ -53,7 +53,11 @@ pub(crate) async fn settled<'a>(stage: &'a Stage, name: &str) -> anyhow::Result<
     let team = stage.tenant(TenantFixture::new(name)).await?;
     let commit = team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "old")))], "first")?;
     team.git_repository(&json!({})).await?;
-    team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": team.home()})).await?;
+    team.kustomization(
+        "app",
+        &json!({"path": "./deploy", "targetNamespace": team.home()}),
+    )
+    .await?;
     team.applied("app", &commit).await?;
     Ok(team)
 }
@@ -80,7 +84,10 @@ pub(crate) async fn kept(stage: &Stage, team: &Team<'_>) -> anyhow::Result<Kept>
 /// Whether a message says all of this.
 pub(crate) fn says(message: &str, expected: &[&str]) -> anyhow::Result<()> {
     for part in expected {
-        ensure!(message.contains(part), "the message does not say {part:?}: {message}");
+        ensure!(
+            message.contains(part),
+            "the message does not say {part:?}: {message}"
+        );
     }
     Ok(())
 }

@@ -30,6 +30,8 @@ pub struct OwnClient {
     caller: Caller,
     home: Name,
     discovery: Arc<ArcSwapOption<Discovery>>,
+    /// Held while discovery is asked for: passes that begin together ask once.
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What to do with [`FINALIZER`].
@@ -50,6 +52,7 @@ impl OwnClient {
             caller,
             home,
             discovery: Arc::default(),
+            asking: Arc::default(),
         }
     }
 
@@ -91,7 +94,7 @@ impl OwnClient {
 
     /// Adds or removes [`FINALIZER`] on `object`, as it was last seen; an object that has moved on since
     /// is read again. Gives the object as it is now; `None` when it is gone. Sends nothing when
-    /// nothing changes.
+    /// nothing changes. It is `field_manager` that writes.
     ///
     /// # Errors
     /// A conflict when other writers are always faster; otherwise as the server says.
@@ -101,13 +104,15 @@ impl OwnClient {
         name: &Name,
         object: &Value,
         change: FinalizerChange,
+        field_manager: &str,
     ) -> Result<Option<Value>, KubeError> {
         let mut object = object.clone();
         for attempt in 1.. {
             let Some(patch) = finalizers_patch(&object, change) else {
                 return Ok(Some(object));
             };
-            let call = self.body(Call::patch(self.flux(kind).named(name)), MERGE_PATCH, &patch)?;
+            let call = Call::patch(self.flux(kind).named(name)).query("fieldManager", field_manager);
+            let call = self.body(call, MERGE_PATCH, &patch)?;
             match self.caller.optional(&call).await {
                 Err(error) if error.is_conflict() && attempt < ATTEMPTS => {}
                 answer => return answer,
@@ -221,6 +226,10 @@ impl OwnClient {
     /// # Errors
     /// As the server says.
     pub async fn discovery(&self) -> Result<Arc<Discovery>, KubeError> {
+        if let Some(kept) = self.discovery.load_full() {
+            return Ok(kept);
+        }
+        let _one_at_a_time = self.asking.lock().await;
         match self.discovery.load_full() {
             Some(kept) => Ok(kept),
             None => self.refresh().await,

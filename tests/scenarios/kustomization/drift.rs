@@ -12,10 +12,16 @@ use crate::world::{play, settled};
 fn what_was_changed_by_hand_is_put_back_at_the_interval() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "drift").await?;
-        team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": team.home(), "interval": "1s"})).await?;
+        team.kustomization(
+            "app",
+            &json!({"path": "./deploy", "targetNamespace": team.home(), "interval": "1s"}),
+        )
+        .await?;
         team.ready("Kustomization", "app").await?;
         let by_hand = json!({"data": {"key": "by hand"}});
-        maps(&stage, &team).patch("kept", &PatchParams::default(), &Patch::Merge(by_hand)).await?;
+        maps(&stage, &team)
+            .patch("kept", &PatchParams::default(), &Patch::Merge(by_hand))
+            .await?;
         until("the change to be undone", PATIENCE, || async {
             let now = data(&stage, &team, "kept").await?;
             anyhow::ensure!(now.as_deref() == Some("old"), "it is {now:?}");
@@ -60,7 +66,12 @@ fn a_pass_that_finds_nothing_to_do_writes_only_the_answer() -> anyhow::Result<()
         })
         .await?;
         assert_eq!(writes.len(), 2, "{writes:?}");
-        assert!(writes.iter().all(|write| write.starts_with("patch") && write.contains("/app/status")), "{writes:?}");
+        assert!(
+            writes
+                .iter()
+                .all(|write| write.starts_with("patch") && write.contains("/app/status")),
+            "{writes:?}"
+        );
         Ok(())
     })
 }

@@ -16,11 +16,22 @@ fn a_kustomization_that_waits_is_ready_when_its_deployment_is() -> anyhow::Resul
         team.kustomization("app", &spec).await?;
         let commit = team.commit(&[("deploy/web.yaml", Some(&deployment("web")))], "web")?;
         team.reconcile("GitRepository", "app").await?;
-        Node::new(stage.client()).make_deployment_ready(team.home(), "web").await?;
+        Node::new(stage.client())
+            .make_deployment_ready(team.home(), "web")
+            .await?;
         let object = team.applied("app", &commit).await?;
         let healthy = condition(&object, "Healthy").cloned().unwrap_or_default();
-        assert_eq!((healthy["status"].as_str(), healthy["reason"].as_str()), (Some("True"), Some("Succeeded")));
-        events(&stage, &team, "app", "Kustomization Normal Progressing Health check passed in ").await?;
+        assert_eq!(
+            (healthy["status"].as_str(), healthy["reason"].as_str()),
+            (Some("True"), Some("Succeeded"))
+        );
+        events(
+            &stage,
+            &team,
+            "app",
+            "Kustomization Normal Progressing Health check passed in ",
+        )
+        .await?;
         Ok(())
     })
 }
@@ -36,12 +47,25 @@ fn a_deployment_that_fails_is_named_and_what_it_replaces_stays_applied() -> anyh
         let node = Node::new(stage.client());
         node.fail_deployment(team.home(), "web").await?;
         let message = team.refused("Kustomization", "app", "HealthCheckFailed").await?;
-        let who = format!("failed early due to stalled resources: [Deployment/{}/web status: 'Failed'", team.home());
+        let who = format!(
+            "failed early due to stalled resources: [Deployment/{}/web status: 'Failed'",
+            team.home()
+        );
         says(&message, &["health check failed after ", &who])?;
         let object = tenure_tests::value(&team.objects("Kustomization"), "app").await?;
         let healthy = condition(&object, "Healthy").cloned().unwrap_or_default();
-        assert!(healthy["message"].as_str().unwrap_or_default().starts_with("failed early"), "{healthy}");
-        assert_eq!(object["status"]["inventory"]["entries"].as_array().map(Vec::len), Some(2), "all of it is held");
+        assert!(
+            healthy["message"]
+                .as_str()
+                .unwrap_or_default()
+                .starts_with("failed early"),
+            "{healthy}"
+        );
+        assert_eq!(
+            object["status"]["inventory"]["entries"].as_array().map(Vec::len),
+            Some(2),
+            "all of it is held"
+        );
         Ok(())
     })
 }
@@ -56,7 +80,10 @@ fn named_health_checks_are_waited_for_and_others_are_not() -> anyhow::Result<()>
         let commit = team.commit(&[("deploy/web.yaml", Some(&deployment("web")))], "web")?;
         team.reconcile("GitRepository", "app").await?;
         let object = team.applied("app", &commit).await?;
-        assert!(condition(&object, "Healthy").is_some_and(|healthy| healthy["status"] == "True"), "{object}");
+        assert!(
+            condition(&object, "Healthy").is_some_and(|healthy| healthy["status"] == "True"),
+            "{object}"
+        );
         Ok(())
     })
 }

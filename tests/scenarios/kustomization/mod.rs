@@ -1,10 +1,10 @@
 //! What people rely on in a Kustomization.
 
-mod overlay;
 mod deletion;
 mod dependencies;
 mod drift;
 mod health;
+mod overlay;
 mod prune;
 mod requests;
 mod sharing;
@@ -37,18 +37,30 @@ async fn roll(team: &Team<'_>, files: &[(&str, Option<&str>)]) -> anyhow::Result
 /// The messages of the events about an object, sorted by time, once `enough` of them are there.
 async fn events(stage: &Stage, team: &Team<'_>, name: &str, enough: &str) -> anyhow::Result<Vec<String>> {
     let api: Api<k8s_openapi::api::core::v1::Event> = Api::namespaced(stage.client(), team.home());
-    until(&format!("an event of {name} that says {enough:?}"), PATIENCE, || async {
-        let mut found = api.list(&kube::api::ListParams::default()).await?.items;
-        found.retain(|event| event.involved_object.name.as_deref() == Some(name));
-        found.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-        let line = |event: &k8s_openapi::api::core::v1::Event| {
-            let part = |text: &Option<String>| text.clone().unwrap_or_default();
-            let kind = event.involved_object.kind.clone().unwrap_or_default();
-            format!("{kind} {} {} {}", part(&event.type_), part(&event.reason), part(&event.message))
-        };
-        let lines: Vec<String> = found.iter().map(line).collect();
-        anyhow::ensure!(lines.iter().any(|line| line.contains(enough)), "there are {lines:?}");
-        Ok(lines)
-    })
+    until(
+        &format!("an event of {name} that says {enough:?}"),
+        PATIENCE,
+        || async {
+            let mut found = api.list(&kube::api::ListParams::default()).await?.items;
+            found.retain(|event| event.involved_object.name.as_deref() == Some(name));
+            found.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+            let line = |event: &k8s_openapi::api::core::v1::Event| {
+                let part = |text: &Option<String>| text.clone().unwrap_or_default();
+                let kind = event.involved_object.kind.clone().unwrap_or_default();
+                format!(
+                    "{kind} {} {} {}",
+                    part(&event.type_),
+                    part(&event.reason),
+                    part(&event.message)
+                )
+            };
+            let lines: Vec<String> = found.iter().map(line).collect();
+            anyhow::ensure!(
+                lines.iter().any(|line| line.contains(enough)),
+                "there are {lines:?}"
+            );
+            Ok(lines)
+        },
+    )
     .await
 }

@@ -32,11 +32,18 @@ fn names_images_patches_and_metadata_come_from_the_spec() -> anyhow::Result<()> 
         let api: Api<Deployment> = Api::namespaced(stage.client(), team.home());
         let object = serde_json::to_value(api.get("pre-web-suf").await?)?;
         assert_eq!(object["spec"]["replicas"], 3);
-        assert_eq!(object["spec"]["template"]["spec"]["containers"][0]["image"], "nginx:2.0");
+        assert_eq!(
+            object["spec"]["template"]["spec"]["containers"][0]["image"],
+            "nginx:2.0"
+        );
         assert_eq!(object["metadata"]["labels"]["team"], "ours");
         assert_eq!(object["metadata"]["annotations"]["note"], "hello");
         assert_eq!(data(&stage, &team, "pre-kept-suf").await?.as_deref(), Some("old"));
-        assert_eq!(data(&stage, &team, "kept").await?, None, "the old names are pruned");
+        assert_eq!(
+            data(&stage, &team, "kept").await?,
+            None,
+            "the old names are pruned"
+        );
         Ok(())
     })
 }
@@ -46,13 +53,23 @@ fn a_kustomization_file_is_built_with_its_generators_replicas_and_labels() -> an
     play(|stage| async move {
         let team = settled(&stage, "file").await?;
         let file = "resources: [kept.yaml, web.yaml]\nnamePrefix: x-\nreplicas: [{name: web, count: 2}]\nlabels: [{pairs: {tier: front}, includeSelectors: false}]\nconfigMapGenerator: [{name: made, literals: [key=generated]}]\ngeneratorOptions: {disableNameSuffixHash: true}\nimages: [{name: nginx, digest: 'sha256:0000000000000000000000000000000000000000000000000000000000000000'}]\n";
-        roll(&team, &[("deploy/web.yaml", Some(&deployment("web"))), ("deploy/kustomization.yaml", Some(file))]).await?;
+        roll(
+            &team,
+            &[
+                ("deploy/web.yaml", Some(&deployment("web"))),
+                ("deploy/kustomization.yaml", Some(file)),
+            ],
+        )
+        .await?;
         assert_eq!(data(&stage, &team, "x-made").await?.as_deref(), Some("generated"));
         let api: Api<Deployment> = Api::namespaced(stage.client(), team.home());
         let object = serde_json::to_value(api.get("x-web").await?)?;
         assert_eq!(object["spec"]["replicas"], 2);
         assert_eq!(object["metadata"]["labels"]["tier"], "front");
-        let image = object["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default().to_owned();
+        let image = object["spec"]["template"]["spec"]["containers"][0]["image"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         assert!(image.starts_with("nginx@sha256:0000"), "{image}");
         Ok(())
     })
@@ -93,9 +110,18 @@ fn force_recreates_what_cannot_be_changed() -> anyhow::Result<()> {
         roll(&team, &[("deploy/fixed.yaml", Some(&fixed("one")))]).await?;
         team.commit(&[("deploy/fixed.yaml", Some(&fixed("two")))], "change")?;
         team.reconcile("GitRepository", "app").await?;
-        let message = team.refused("Kustomization", "app", "ReconciliationFailed").await?;
-        assert!(message.contains("fixed dry-run failed (Invalid)") && message.contains("immutable"), "{message}");
-        team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": team.home(), "force": true})).await?;
+        let message = team
+            .refused("Kustomization", "app", "ReconciliationFailed")
+            .await?;
+        assert!(
+            message.contains("fixed dry-run failed (Invalid)") && message.contains("immutable"),
+            "{message}"
+        );
+        team.kustomization(
+            "app",
+            &json!({"path": "./deploy", "targetNamespace": team.home(), "force": true}),
+        )
+        .await?;
         team.ready("Kustomization", "app").await?;
         assert_eq!(data(&stage, &team, "fixed").await?.as_deref(), Some("two"));
         Ok(())
@@ -117,14 +143,28 @@ fn both_api_versions_read_and_write_the_same_object() -> anyhow::Result<()> {
         });
         apply_yaml(&stage.client(), &old.to_string(), None).await?;
         team.ready("Kustomization", "older").await?;
-        assert_eq!(data(&stage, &team, "older-kept").await?.as_deref(), Some("patched"));
+        assert_eq!(
+            data(&stage, &team, "older-kept").await?.as_deref(),
+            Some("patched")
+        );
         for version in ["v1", "v1beta2"] {
             let kind = format!("kustomizations.{version}.kustomize.toolkit.fluxcd.io");
             let table = stage.plane.kubectl(&["get", &kind, "-n", team.home()]).await?;
-            assert!(table.contains("older") && table.contains("Applied revision: main@sha1:"), "{table}");
+            assert!(
+                table.contains("older") && table.contains("Applied revision: main@sha1:"),
+                "{table}"
+            );
         }
-        let labels = maps(&stage, &team).get("older-kept").await?.metadata.labels.unwrap_or_default();
-        assert_eq!(labels.get("kustomize.toolkit.fluxcd.io/name").map(String::as_str), Some("older"));
+        let labels = maps(&stage, &team)
+            .get("older-kept")
+            .await?
+            .metadata
+            .labels
+            .unwrap_or_default();
+        assert_eq!(
+            labels.get("kustomize.toolkit.fluxcd.io/name").map(String::as_str),
+            Some("older")
+        );
         Ok(())
     })
 }

@@ -12,7 +12,10 @@ fn a_suspended_object_rests_answers_requests_and_catches_up_when_resumed() -> an
         let team = settled(&stage, "suspend").await?;
         let spec = |suspend| json!({"path": "./deploy", "targetNamespace": team.home(), "suspend": suspend});
         team.kustomization("app", &spec(true)).await?;
-        let commit = team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "new")))], "change")?;
+        let commit = team.commit(
+            &[("deploy/kept.yaml", Some(&config_map("kept", "new")))],
+            "change",
+        )?;
         team.reconcile("GitRepository", "app").await?;
         team.reconcile("Kustomization", "app").await?;
         assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("old"));
@@ -29,7 +32,10 @@ fn a_suspended_source_keeps_its_artifact_and_answers_requests() -> anyhow::Resul
         let team = settled(&stage, "source-rest").await?;
         let before = value(&team.objects("GitRepository"), "app").await?["status"]["artifact"].clone();
         team.git_repository(&json!({"suspend": true})).await?;
-        let commit = team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "new")))], "change")?;
+        let commit = team.commit(
+            &[("deploy/kept.yaml", Some(&config_map("kept", "new")))],
+            "change",
+        )?;
         let object = team.reconcile("GitRepository", "app").await?;
         assert_eq!(object["status"]["artifact"], before);
         team.git_repository(&json!({"suspend": false})).await?;
@@ -42,7 +48,8 @@ fn a_suspended_source_keeps_its_artifact_and_answers_requests() -> anyhow::Resul
 fn an_object_that_is_suspended_from_the_start_has_its_finalizer_and_no_condition() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "born-asleep").await?;
-        team.kustomization("later", &json!({"path": "./deploy", "suspend": true})).await?;
+        team.kustomization("later", &json!({"path": "./deploy", "suspend": true}))
+            .await?;
         let object = team.reconcile("Kustomization", "later").await?;
         assert_eq!(object["metadata"]["finalizers"], json!(["finalizers.fluxcd.io"]));
         assert!(condition(&object, "Ready").is_none(), "{object}");
@@ -54,10 +61,14 @@ fn an_object_that_is_suspended_from_the_start_has_its_finalizer_and_no_condition
 fn a_failing_object_answers_requests_too() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "ask-failing").await?;
-        team.kustomization("app", &json!({"path": "./nope", "retryInterval": "1h"})).await?;
+        team.kustomization("app", &json!({"path": "./nope", "retryInterval": "1h"}))
+            .await?;
         team.refused("Kustomization", "app", "ArtifactFailed").await?;
         let object = team.reconcile("Kustomization", "app").await?;
-        assert_eq!(condition(&object, "Ready").map(|ready| ready["status"].clone()), Some(json!("False")));
+        assert_eq!(
+            condition(&object, "Ready").map(|ready| ready["status"].clone()),
+            Some(json!("False"))
+        );
         Ok(())
     })
 }
@@ -66,14 +77,36 @@ fn a_failing_object_answers_requests_too() -> anyhow::Result<()> {
 fn a_failed_apply_is_in_the_history_once_and_a_later_success_before_it() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "history").await?;
-        team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": "nowhere-at-all"})).await?;
-        team.refused("Kustomization", "app", "ReconciliationFailed").await?;
-        team.kustomization("app", &json!({"path": "./deploy", "targetNamespace": team.home()})).await?;
+        team.kustomization(
+            "app",
+            &json!({"path": "./deploy", "targetNamespace": "nowhere-at-all"}),
+        )
+        .await?;
+        team.refused("Kustomization", "app", "ReconciliationFailed")
+            .await?;
+        team.kustomization(
+            "app",
+            &json!({"path": "./deploy", "targetNamespace": team.home()}),
+        )
+        .await?;
         roll(&team, &[("deploy/kept.yaml", Some(&config_map("kept", "new")))]).await?;
         let object = value(&team.objects("Kustomization"), "app").await?;
-        let history = object["status"]["history"].as_array().cloned().unwrap_or_default();
-        let outcomes: Vec<_> = history.iter().map(|line| line["lastReconciledStatus"].as_str().unwrap_or_default()).collect();
-        assert_eq!(outcomes, ["ReconciliationSucceeded", "ReconciliationSucceeded", "ReconciliationFailed"]);
+        let history = object["status"]["history"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let outcomes: Vec<_> = history
+            .iter()
+            .map(|line| line["lastReconciledStatus"].as_str().unwrap_or_default())
+            .collect();
+        assert_eq!(
+            outcomes,
+            [
+                "ReconciliationSucceeded",
+                "ReconciliationSucceeded",
+                "ReconciliationFailed"
+            ]
+        );
         Ok(())
     })
 }

@@ -12,10 +12,17 @@ use crate::world::{config_map, play, play_alone, settled};
 fn two_kustomizations_of_one_source_each_hold_their_own() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "two-of-one").await?;
-        team.kustomization("second", &json!({"path": "./deploy", "targetNamespace": team.home(), "namePrefix": "second-"})).await?;
+        team.kustomization(
+            "second",
+            &json!({"path": "./deploy", "targetNamespace": team.home(), "namePrefix": "second-"}),
+        )
+        .await?;
         team.ready("Kustomization", "second").await?;
         assert_eq!(data(&stage, &team, "second-kept").await?.as_deref(), Some("old"));
-        let commit = team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "new")))], "change")?;
+        let commit = team.commit(
+            &[("deploy/kept.yaml", Some(&config_map("kept", "new")))],
+            "change",
+        )?;
         team.reconcile("GitRepository", "app").await?;
         team.applied("app", &commit).await?;
         team.applied("second", &commit).await?;
@@ -34,17 +41,33 @@ fn tenants_that_use_one_repository_cause_one_download_and_each_proves_itself() -
         assert_eq!(counter(&stage, "tenure_cache_downloads_total").await?, 1);
         let proved = counter(&stage, "tenure_cache_resolves_total{result=\"OK\"}").await?;
         second.git_repository(&json!({"url": url})).await?;
-        second.kustomization("app", &json!({"path": "./deploy", "targetNamespace": second.home()})).await?;
+        second
+            .kustomization(
+                "app",
+                &json!({"path": "./deploy", "targetNamespace": second.home()}),
+            )
+            .await?;
         second.ready("Kustomization", "app").await?;
         assert_eq!(digest(&first).await?, digest(&second).await?);
-        assert_eq!(counter(&stage, "tenure_cache_downloads_total").await?, 1, "the second one shares it");
+        assert_eq!(
+            counter(&stage, "tenure_cache_downloads_total").await?,
+            1,
+            "the second one shares it"
+        );
         assert!(counter(&stage, "tenure_cache_resolves_total{result=\"OK\"}").await? > proved);
         let (identity, _) = keypair()?;
         let data = json!({"identity": identity, "known_hosts": stage.git.known_hosts()?});
         let metadata = json!({"name": "stranger", "namespace": second.home()});
-        stage.tenure.apply(&[json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})]).await?;
-        second.git_repository(&json!({"url": url, "secretRef": {"name": "stranger"}})).await?;
-        second.refused("GitRepository", "app", "GitOperationFailed").await?;
+        stage
+            .tenure
+            .apply(&[json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})])
+            .await?;
+        second
+            .git_repository(&json!({"url": url, "secretRef": {"name": "stranger"}}))
+            .await?;
+        second
+            .refused("GitRepository", "app", "GitOperationFailed")
+            .await?;
         Ok(())
     })
 }
@@ -56,6 +79,8 @@ async fn digest(team: &Team<'_>) -> anyhow::Result<Value> {
 /// A counter of the cache; 0 while it is not there.
 async fn counter(stage: &Stage, name: &str) -> anyhow::Result<u64> {
     let text = stage.tenure.cache_metrics().await?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     Ok(line.map_or(Ok(0), |number| number.trim().parse())?)
 }

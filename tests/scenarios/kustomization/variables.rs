@@ -10,22 +10,32 @@ use crate::world::{config_map, play, says, settled};
 fn variables_come_from_config_maps_secrets_and_the_spec_in_this_order() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "variables").await?;
-        let object = |kind: &str, field: &str, pairs: serde_json::Value| {
-            json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "vars", "namespace": team.home()}, field: pairs})
-        };
-        stage.tenure.apply(&[
-            object("ConfigMap", "data", json!({"a": "map", "b": "map", "c": "map"})),
-            object("Secret", "stringData", json!({"b": "secret", "c": "secret"})),
-        ])
-        .await?;
+        let object = |kind: &str, field: &str, pairs: serde_json::Value| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "vars", "namespace": team.home()}, field: pairs});
+        stage
+            .tenure
+            .apply(&[
+                object("ConfigMap", "data", json!({"a": "map", "b": "map", "c": "map"})),
+                object("Secret", "stringData", json!({"b": "secret", "c": "secret"})),
+            ])
+            .await?;
         let from = json!([
             {"kind": "ConfigMap", "name": "vars"}, {"kind": "Secret", "name": "vars"},
             {"kind": "ConfigMap", "name": "not-there", "optional": true},
         ]);
         let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "postBuild": {"substituteFrom": from, "substitute": {"c": "spec"}}});
         team.kustomization("app", &spec).await?;
-        roll(&team, &[("deploy/kept.yaml", Some(&config_map("kept", "${a} ${b} ${c} ${d:=default} $${e}")))]).await?;
-        assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("map secret spec default ${e}"));
+        roll(
+            &team,
+            &[(
+                "deploy/kept.yaml",
+                Some(&config_map("kept", "${a} ${b} ${c} ${d:=default} $${e}")),
+            )],
+        )
+        .await?;
+        assert_eq!(
+            data(&stage, &team, "kept").await?.as_deref(),
+            Some("map secret spec default ${e}")
+        );
         Ok(())
     })
 }
@@ -36,10 +46,16 @@ fn a_variable_that_is_not_set_fails_the_build_and_names_object_and_variable() ->
         let team = settled(&stage, "unset").await?;
         let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "postBuild": {"substitute": {"a": "x"}}});
         team.kustomization("app", &spec).await?;
-        team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "${missing}")))], "change")?;
+        team.commit(
+            &[("deploy/kept.yaml", Some(&config_map("kept", "${missing}")))],
+            "change",
+        )?;
         team.reconcile("GitRepository", "app").await?;
         let message = team.refused("Kustomization", "app", "BuildFailed").await?;
-        says(&message, &["ConfigMap", "kept", "variable not set (strict mode)", "missing"])?;
+        says(
+            &message,
+            &["ConfigMap", "kept", "variable not set (strict mode)", "missing"],
+        )?;
         assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("old"));
         Ok(())
     })
@@ -69,12 +85,20 @@ fn a_secret_that_breaks_the_yaml_is_not_shown() -> anyhow::Result<()> {
         let from = json!([{"kind": "Secret", "name": "vars"}]);
         let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "postBuild": {"substituteFrom": from}});
         team.kustomization("app", &spec).await?;
-        team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "${value}")))], "change")?;
+        team.commit(
+            &[("deploy/kept.yaml", Some(&config_map("kept", "${value}")))],
+            "change",
+        )?;
         team.reconcile("GitRepository", "app").await?;
         let message = team.refused("Kustomization", "app", "BuildFailed").await?;
         says(&message, &["ConfigMap", "kept", "not valid YAML"])?;
-        let status = tenure_tests::value(&team.objects("Kustomization"), "app").await?.to_string();
-        let places = [Place::text("the object", status), Place::text("the log", stage.tenure.supervisor_log())];
+        let status = tenure_tests::value(&team.objects("Kustomization"), "app")
+            .await?
+            .to_string();
+        let places = [
+            Place::text("the object", status),
+            Place::text("the log", stage.tenure.supervisor_log()),
+        ];
         assert_absent(&places, "canary-77ab-of-a-secret");
         Ok(())
     })

@@ -7,15 +7,19 @@ use tenure_api::{Kustomization, reasons};
 use tenure_core::Digest;
 use tenure_kustomize::{DirFs, flux};
 
+use super::mask::Mask;
 use super::plan::Apply;
 use super::run::{Failure, Step};
+use super::variables::Variables;
 use crate::{ArtifactError, Effects, chain};
 
 /// A complete build: the only thing that is ever applied or pruned from.
 pub(super) struct Built {
     pub(super) objects: Vec<Value>,
-    /// Of the objects as YAML.
+    /// Of the objects as YAML, without the spec's common metadata.
     pub(super) digest: Digest,
+    /// What no message about these objects may show.
+    pub(super) hidden: Mask,
 }
 
 /// Builds what the plan says. Runs on a thread of its own: it does not yield.
@@ -23,9 +27,10 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
     ensure_here(plan, effects).await?;
     let artifacts = effects.artifacts.clone();
     let digest = plan.digest;
-    let overlay = overlay(&plan.kustomization)?;
+    let mut overlay = overlay(&plan.kustomization)?;
+    let common = std::mem::take(&mut overlay.common_metadata);
     let path = plan.kustomization.spec.path.clone().unwrap_or_default();
-    let variables = super::variables::variables(plan, effects)
+    let Variables { values, hidden } = super::variables::variables(plan, effects)
         .await
         .map_err(building)?;
     let built = tokio::task::spawn_blocking(move || {
@@ -34,13 +39,17 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
             .map_err(|error| fetching(format!("failed to open the artifact: {error}")))?;
         let mut built = flux::build(&files.with_dropped(tree.dropped), &path, &overlay)
             .map_err(|error| refused(&error))?;
-        if let Some(variables) = variables {
-            flux::substitute(&mut built.objects, &variables, true).map_err(|error| refused(&error))?;
+        if let Some(variables) = values {
+            flux::substitute(&mut built.objects, &variables, true)
+                .map_err(|error| refused(&error).masked(&hidden))?;
         }
+        // Flux's digest does not cover the common metadata, and no variable is replaced in it
         let digest = Digest::of(built.to_yaml().as_bytes());
+        common.apply(&mut built.objects);
         Ok(Built {
             objects: built.objects,
             digest,
+            hidden,
         })
     });
     built

@@ -1,8 +1,9 @@
 //! The finalizer that both kinds carry.
 
 use jiff::Timestamp;
+use tenure_api::{KUSTOMIZE_STATUS_MANAGER, SOURCE_CONTROLLER};
 use tenure_core::ObjectKey;
-use tenure_kube::{FinalizerChange, FluxKind, KubeError};
+use tenure_kube::{FinalizerChange, FluxKind, GITREPOSITORY, KubeError};
 
 use crate::retry::after;
 use crate::{Effects, Pass, State};
@@ -31,7 +32,8 @@ pub(crate) async fn drop_finalizer(kind: FluxKind, key: &ObjectKey, effects: &Ef
 
 async fn change(kind: FluxKind, key: &ObjectKey, effects: &Effects, change: FinalizerChange) -> Result<(), KubeError> {
     let Some(object) = effects.snapshot.get(key) else { return Ok(()) };
-    match effects.own.patch_finalizers(kind, &key.name, &object, change).await {
+    let manager = if kind == GITREPOSITORY { SOURCE_CONTROLLER } else { KUSTOMIZE_STATUS_MANAGER };
+    match effects.own.patch_finalizers(kind, &key.name, &object, change, manager).await {
         Ok(Some(object)) => effects.snapshot.put(key.clone(), object),
         Ok(None) => effects.snapshot.remove(key),
         Err(error) if error.is_not_found() => effects.snapshot.remove(key),

@@ -9,6 +9,7 @@ mod build;
 mod finalize;
 mod finalizer;
 mod graph;
+mod mask;
 mod plan;
 mod run;
 mod status;

@@ -12,6 +12,7 @@ use super::applying;
 use super::before::Before;
 use super::build::{self, Built};
 use super::finalize;
+use super::mask::Mask;
 use super::plan::{Apply, Plan};
 use super::status::{About, Ending, Failed, Snapshot, status};
 use crate::retry::after;
@@ -140,6 +141,14 @@ impl Failure {
         }
     }
 
+    /// Without what the mask hides.
+    pub(super) fn masked(self, mask: &Mask) -> Self {
+        Self {
+            message: mask.hide(self.message),
+            ..self
+        }
+    }
+
     pub(super) fn holding(self, inventory: Vec<Entry>) -> Self {
         Self {
             inventory: Some(inventory),
@@ -202,13 +211,12 @@ async fn attempt(
     effects: &Arc<Effects>,
 ) -> Result<Success, Failure> {
     let built = build::build(plan, effects).await?;
-    let digest = built.digest;
-    work(key, plan, old, built, effects)
-        .await
-        .map_err(|failure| Failure {
-            built: Some(digest),
-            ..failure
-        })
+    let (digest, hidden) = (built.digest, built.hidden.clone());
+    let worked = work(key, plan, old, built, effects).await;
+    worked.map_err(|failure| Failure {
+        built: Some(digest),
+        ..failure.masked(&hidden)
+    })
 }
 
 /// Everything that follows the build.

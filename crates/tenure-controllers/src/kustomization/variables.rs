@@ -4,28 +4,39 @@ use std::collections::BTreeMap;
 
 use tenure_api::SubstituteReference;
 
+use super::mask::Mask;
 use super::plan::Apply;
 use crate::{Effects, reads};
 
-/// What to substitute: from the references in their order, then what the object says itself. `None` when
-/// nothing is to be substituted.
+/// What to substitute, and what of it no message may show.
+#[derive(Default)]
+pub(super) struct Variables {
+    /// `None` when nothing is to be substituted.
+    pub(super) values: Option<BTreeMap<String, String>>,
+    pub(super) hidden: Mask,
+}
+
+/// What to substitute: from the references in their order, then what the object says itself.
 ///
 /// # Errors
 /// Names the ConfigMap or Secret that can't be read.
-pub(super) async fn variables(
-    plan: &Apply,
-    effects: &Effects,
-) -> Result<Option<BTreeMap<String, String>>, String> {
+pub(super) async fn variables(plan: &Apply, effects: &Effects) -> Result<Variables, String> {
     let Some(post_build) = &plan.kustomization.spec.post_build else {
-        return Ok(None);
+        return Ok(Variables::default());
     };
     let mut all = BTreeMap::new();
+    let mut hidden = Mask::default();
     for reference in post_build.substitute_from.iter().flatten() {
-        all.extend(read(reference, plan, effects).await?);
+        let found = read(reference, plan, effects).await?;
+        if reference.kind == "Secret" {
+            found.values().for_each(|value| hidden.add(value));
+        }
+        all.extend(found);
     }
     all.extend(post_build.substitute.clone().unwrap_or_default());
     let always = post_build.substitute_strategy.as_deref() == Some("Always");
-    Ok((always || !all.is_empty()).then_some(all))
+    let values = (always || !all.is_empty()).then_some(all);
+    Ok(Variables { values, hidden })
 }
 
 async fn read(

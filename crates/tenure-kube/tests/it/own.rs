@@ -58,7 +58,9 @@ async fn a_worker_reads_its_home_and_nothing_else() -> anyhow::Result<()> {
 async fn discovery_costs_two_requests_once_and_travels() -> anyhow::Result<()> {
     let world = World::new().await?;
     let own = world.own();
-    let discovery = own.discovery().await?;
+    let (discovery, again) = tokio::join!(own.discovery(), own.discovery());
+    let discovery = discovery?;
+    assert_eq!(discovery, again?, "whoever asks at the same time waits for the same answer");
     own.discovery().await?;
     assert_eq!(own.requests(), 2);
     assert_eq!(

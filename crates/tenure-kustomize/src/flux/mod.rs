@@ -53,10 +53,7 @@ pub fn build_within(
     overlay.lay_over(&mut file, &mut loader, &dir)?;
     let mut build = accumulate::run(loader, &dir, file)?;
     build.objects.retain(|o| !group(o).eq("kustomize.config.k8s.io"));
-    for value in &mut build.objects {
-        metadata(value, "labels", &overlay.common_metadata.labels);
-        metadata(value, "annotations", &overlay.common_metadata.annotations);
-    }
+    overlay.common_metadata.apply(&mut build.objects);
     Ok(build)
 }
 
@@ -64,6 +61,16 @@ fn group(value: &Value) -> &str {
     object::text(value, &["apiVersion"])
         .and_then(|v| v.split_once('/'))
         .map_or("", |(group, _)| group)
+}
+
+impl CommonMetadata {
+    /// Puts the labels and annotations on every object, over those that it has.
+    pub fn apply(&self, objects: &mut [Value]) {
+        for value in objects {
+            metadata(value, "labels", &self.labels);
+            metadata(value, "annotations", &self.annotations);
+        }
+    }
 }
 
 fn metadata(value: &mut Value, field: &str, pairs: &BTreeMap<String, String>) {
