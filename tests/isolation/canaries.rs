@@ -13,6 +13,8 @@ use tenure_tests::{PATIENCE, Stage, Team, condition, value};
 
 const PASSWORD: &str = "canary-password-6f1d";
 const WRONG: &str = "canary-wrong-password-77ab";
+const VARIABLE: &str = "canary-variable-90ce";
+const INVALID: &str = "canary invalid label 41bd";
 const IN_GIT: &str = "canary-in-git-d03a";
 const BROKEN: &str = "canary-broken-yaml-5e2f";
 
@@ -123,9 +125,14 @@ async fn no_secret_of_a_tenant_is_in_anything_that_we_write() -> anyhow::Result<
         stage.tenure.apply(&[source]).await?;
     }
 
-    let fine = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "fine"}, "stringData": {"password": IN_GIT},
-    });
+    secret(&stage, &home, "values", json!({"value": VARIABLE, "label": INVALID})).await?;
+    let with = |name: &str, label: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "labels": {"label": label}},
+            "stringData": {"value": "${value}", "password": IN_GIT},
+        })
+        .to_string()
+    };
     let broken = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: broken}}\nstringData: {{password: [{BROKEN}\n"
     );
@@ -134,23 +141,24 @@ async fn no_secret_of_a_tenant_is_in_anything_that_we_write() -> anyhow::Result<
     });
     team.commit(
         &[
-            ("fine/secret.yaml", Some(&fine.to_string())),
+            ("fine/secret.yaml", Some(&with("fine", "plain"))),
+            ("label/secret.yaml", Some(&with("label", "${label}"))),
             ("broken/secret.yaml", Some(&broken)),
             ("raw/secret.yaml", Some(&not_base64.to_string())),
         ],
         "Secrets of all kinds",
     )?;
     team.git_repository(&json!({})).await?;
-    for name in ["fine", "broken", "raw"] {
-        let spec = json!({"path": format!("./{name}"), "targetNamespace": home});
+    let from = json!({"substituteFrom": [{"kind": "Secret", "name": "values"}]});
+    for name in ["fine", "label", "broken", "raw"] {
+        let spec = json!({"path": format!("./{name}"), "targetNamespace": home, "postBuild": from});
         team.kustomization(name, &spec).await?;
     }
     team.ready("GitRepository", "good").await?;
     team.ready("Kustomization", "fine").await?;
     for (kind, name) in [
         ("GitRepository", "bad"),
-        ("Kustomization", "broken"),
-        ("Kustomization", "raw"),
+        ("Kustomization", "label"), ("Kustomization", "broken"), ("Kustomization", "raw"),
     ] {
         let message = failed(&team, kind, name).await?;
         ensure!(!message.is_empty(), "{kind} {name} says why");
@@ -160,7 +168,7 @@ async fn no_secret_of_a_tenant_is_in_anything_that_we_write() -> anyhow::Result<
         .kubectl(&["get", "secret", "fine", "-n", &home, "-o", "json"])
         .await?;
     ensure!(
-        find(&[Place::text("the Secret", written)], IN_GIT).len() == 1,
+        find(&[Place::text("the Secret", written)], VARIABLE).len() == 1,
         "it was applied"
     );
 
@@ -169,10 +177,15 @@ async fn no_secret_of_a_tenant_is_in_anything_that_we_write() -> anyhow::Result<
         find(&places, &home).len() >= 4,
         "we have said something about the home"
     );
-    for canary in [PASSWORD, WRONG, IN_GIT, BROKEN, &key] {
+    for canary in [PASSWORD, WRONG, VARIABLE, INVALID, IN_GIT, BROKEN, &key] {
         assert_absent(&places, canary);
     }
     places.push(Place::path(stage.tenure.dir().join("data")));
+    // The header of every token of this cluster, which names its key.
+    let own = std::fs::read_to_string(stage.tenure.dir().join("token"))?;
+    let header = own.split('.').next().context("a token has three parts")?;
+    assert_absent(&places, header);
+    assert_absent(&[Place::path(stage.tenure.dir().join("scratch"))], header);
     for canary in [PASSWORD, WRONG, &key] {
         assert_absent(&places, canary);
     }
