@@ -11,7 +11,7 @@ use crate::cluster::TokenCell;
 use crate::connection::Connection;
 use crate::error::{Cause, KubeError};
 use crate::resource::{By, FluxKind};
-use crate::watch::{self, WatchEvent, WatchStream};
+use crate::watch::{self, WatchEvent, WatchStream, jittered};
 
 const LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const WATCH: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
@@ -173,7 +173,7 @@ impl Run {
                 Ok(None) => {}
                 Err(error) if error.is_gone() => self.version = None,
                 Err(error) => {
-                    self.wait = Some(self.backoff.next_delay());
+                    self.wait = Some(jittered(self.backoff.next_delay()));
                     return report(error);
                 }
             }
@@ -193,7 +193,7 @@ impl Run {
             None => {
                 self.stream = None;
                 // An API server that ends watches at once must not be asked in a busy loop.
-                self.wait = Some(FIRST_WAIT);
+                self.wait = Some(jittered(FIRST_WAIT));
                 Ok(None)
             }
             Some(Err(error)) => {

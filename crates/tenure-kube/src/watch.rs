@@ -1,9 +1,11 @@
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use futures::stream::{BoxStream, StreamExt, try_unfold};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use rand::Rng as _;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -38,6 +40,11 @@ pub enum WatchEvent {
 /// Events of one watch. Ends when the server ends the watch; a 410 is an error for which
 /// [`KubeError::is_gone`] holds. Dropping it ends the request.
 pub type WatchStream = BoxStream<'static, Result<WatchEvent, KubeError>>;
+
+/// Between half of `wait` and all of it, so that watches that broke together do not come back together.
+pub(crate) fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(rand::rng().random_range(0.5..=1.0))
+}
 
 #[derive(Deserialize)]
 struct Line {

@@ -9,7 +9,7 @@ use crate::call::{Call, MERGE_PATCH, Target};
 use crate::caller::{Caller, split_list};
 use crate::error::KubeError;
 use crate::resource::By;
-use crate::watch::{self, WatchEvent, WatchStream};
+use crate::watch::{self, WatchEvent, WatchStream, jittered};
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -99,7 +99,7 @@ impl Run {
                 Ok(None) => {}
                 Err(error) if error.is_gone() => self.version = None,
                 Err(error) => {
-                    self.wait = Some(self.backoff.next_delay());
+                    self.wait = Some(jittered(self.backoff.next_delay()));
                     return TenantEvent::Failed(error);
                 }
             }
@@ -130,7 +130,7 @@ impl Run {
             }
             None => {
                 self.stream = None;
-                self.wait = Some(FIRST_WAIT);
+                self.wait = Some(jittered(FIRST_WAIT));
                 return Ok(None);
             }
         };
