@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Health};
 use crate::config::{Config, SupervisorError};
-use crate::home::{Home, HomeSpec, Releaser, Shared, farewell};
+use crate::home::{self, HomeSpec, Releaser, Shared, farewell};
 use crate::issuer;
 use crate::owners::Owners;
 use crate::runtime::ProcessRuntime;
@@ -219,6 +219,10 @@ impl Supervisor {
             self.reports.remove(&home);
             if let Some(running) = self.homes.remove(&home) {
                 running.end(&home).await;
+                // Neither the next Tenant of this home nor the disk has any use for it.
+                if let Err(error) = self.shared.runtime.forget(&home) {
+                    tracing::warn!(%home, %error, "failed to tidy up after a home");
+                }
             }
             if !self.owners.name(&home) {
                 self.part_with(home);
@@ -249,7 +253,7 @@ impl Supervisor {
     fn start(&mut self, home: Name, spec: HomeSpec) {
         let (sender, receiver) = watch::channel(spec);
         let cancel = self.stop.child_token();
-        let task = Home::new(home.clone(), self.shared.clone(), receiver).run(cancel.clone());
+        let task = home::serve(home.clone(), self.shared.clone(), receiver, cancel.clone());
         self.homes.insert(
             home,
             Running {

@@ -44,6 +44,9 @@ pub(crate) trait Process: Send {
 /// Starts workers of one isolation level.
 pub(crate) trait Runtime: Send + Sync {
     fn start(&self, home: &Name, sandbox: &Sandbox) -> Result<Started, RuntimeError>;
+
+    /// Removes what the workers of a home have left. None may run.
+    fn forget(&self, home: &Name) -> Result<(), RuntimeError>;
 }
 
 /// A sandboxed process for each home.
@@ -87,6 +90,10 @@ impl Runtime for ProcessRuntime {
             scratch,
             process: Box::new(child),
         })
+    }
+
+    fn forget(&self, home: &Name) -> Result<(), RuntimeError> {
+        Ok(self.scratch.forget(home)?)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use rand::Rng;
 use tenure_core::{Backoff, Name};
@@ -15,9 +17,11 @@ const SECONDS: u32 = 600;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A token of one audience.
-#[derive(Debug)]
 pub(crate) struct Held {
     audience: Audience,
+    /// The one on its way. It is polled where the home waits for everything else, so that a slow answer
+    /// delays nothing.
+    pending: Option<BoxFuture<'static, Result<Minted, MintError>>>,
     minted: Option<Minted>,
     renew: Instant,
     backoff: Backoff,
@@ -37,13 +41,14 @@ impl Held {
         let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
         Self {
             audience,
+            pending: None,
             minted: None,
             renew: Instant::now(),
             backoff,
         }
     }
 
-    /// When [`renew`](Self::renew) is to be called.
+    /// When [`begin`](Self::begin) is to be called.
     pub(crate) fn renew_at(&self) -> Instant {
         self.renew
     }
@@ -68,22 +73,47 @@ impl Held {
         })
     }
 
-    /// Mints a new one. On failure the old one stays, and the next try is later each time.
-    pub(crate) async fn renew(&mut self, client: &SupervisorClient, home: &Name) -> Result<(), MintError> {
-        let audiences: &[&str] = if self.audience == Audience::Cache {
-            &[CACHE_AUDIENCE]
-        } else {
-            &[]
+    /// Whether there is none, and none can be had by waiting for a failed mint's next turn.
+    pub(crate) fn is_needed(&self, now: Instant) -> bool {
+        self.good().is_none() && (self.pending.is_some() || self.renew <= now)
+    }
+
+    /// Begins to mint a new one, unless that is under way. The old one stays until then.
+    pub(crate) fn begin(&mut self, client: &SupervisorClient, home: &Name) {
+        if self.pending.is_some() {
+            return;
+        }
+        let audiences: &[&str] = if self.audience == Audience::Cache { &[CACHE_AUDIENCE] } else { &[] };
+        let (client, home) = (client.clone(), home.clone());
+        let mint = async move {
+            match tokio::time::timeout(PATIENCE, client.mint(&home, audiences, SECONDS)).await {
+                Ok(answer) => Ok(answer?),
+                Err(_) => Err(MintError::Slow(home)),
+            }
         };
-        let answer = tokio::time::timeout(PATIENCE, client.mint(home, audiences, SECONDS)).await;
+        self.pending = Some(mint.boxed());
+        self.renew = Instant::now() + PATIENCE * 2;
+    }
+
+    /// Mints a new one and waits for it.
+    pub(crate) async fn renew(&mut self, client: &SupervisorClient, home: &Name) -> Result<(), MintError> {
+        self.begin(client, home);
+        self.minted().await
+    }
+
+    /// Waits for the end of what was begun; for ever when nothing was. On failure the next try is later
+    /// each time. Cancel safe.
+    pub(crate) async fn minted(&mut self) -> Result<(), MintError> {
+        let Some(pending) = &mut self.pending else {
+            return std::future::pending().await;
+        };
+        let answer = pending.await;
+        self.pending = None;
         let minted = match answer {
-            Ok(Ok(minted)) => minted,
-            failed => {
+            Ok(minted) => minted,
+            Err(error) => {
                 self.renew = Instant::now() + self.backoff.next_delay();
-                return Err(match failed {
-                    Ok(Err(error)) => error.into(),
-                    _ => MintError::Slow(home.clone()),
-                });
+                return Err(error);
             }
         };
         self.backoff.reset();

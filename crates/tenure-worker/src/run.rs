@@ -1,14 +1,16 @@
 //! The worker's loop: messages in, passes out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use tenure_controllers::{Effects, Pass, State, Wake, gitrepository, kustomization};
 use tenure_core::{Name, ObjectKey};
 use tenure_kube::FluxKind;
-use tenure_proto::lifeline::{self, Down, Idle, Outcome, Ready, down, up};
+use tenure_proto::lifeline::{self, Down, Idle, Outcome, Ready, Woken, down, up};
 use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{Interval, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::lifeline::Lifeline;
@@ -19,6 +21,8 @@ use crate::{Options, WorkerError};
 
 /// Changed objects of one kind from which on a list is cheaper than reading each.
 const WORTH_A_LIST: usize = 3;
+/// How often the supervisor hears from a worker at least; it waits three times as long.
+const PULSE: Duration = Duration::from_secs(10);
 
 /// Serves one home until the lifeline closes or `cancel` fires.
 ///
@@ -57,6 +61,7 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         idle_said: None,
         listed: false,
         draining: false,
+        pulse: interval(PULSE),
     };
     for message in early {
         worker.accept(message)?;
@@ -86,6 +91,8 @@ struct Worker {
     idle_said: Option<u64>,
     listed: bool,
     draining: bool,
+    /// A sign of life: a worker that gives none is taken for one that hangs.
+    pulse: Interval,
 }
 
 impl Worker {
@@ -102,6 +109,7 @@ impl Worker {
                 self.idle_said = Some(self.last_sequence);
             }
             tokio::select! {
+                _ = self.pulse.tick() => self.lifeline.send(up::Message::Usage(usage())).await?,
                 message = self.lifeline.next() => {
                     let mut next = Some(message);
                     // what was said together is begun together
@@ -209,11 +217,11 @@ impl Worker {
         };
         self.queue.finish(&key);
         let Some(pass) = pass else { return Ok(()) };
-        for wake in &pass.wake {
-            if self.draining {
-                break;
-            }
-            for sibling in waked_by(wake, &self.session.effects) {
+        for sibling in pass.wake.iter().flat_map(|wake| waked_by(wake, &self.session.effects)) {
+            // said before the Done, so that whoever comes after a dead worker knows of it
+            let woken = Woken { object: Some(wire(&sibling)) };
+            self.lifeline.send(up::Message::Woken(woken)).await?;
+            if !self.draining {
                 self.queue.push(sibling, false);
             }
         }
@@ -286,21 +294,18 @@ fn done(key: &ObjectKey, pass: &Pass, requests: u64) -> lifeline::Done {
         State::Suspended => Outcome::Suspended,
         State::Gone => Outcome::Gone,
     };
-    let group = KINDS
-        .iter()
-        .find(|kind| kind.kind == key.kind)
-        .map_or("", |kind| kind.group);
     lifeline::Done {
-        object: Some(lifeline::ObjectKey {
-            group: group.to_owned(),
-            kind: key.kind.clone(),
-            name: key.name.to_string(),
-        }),
+        object: Some(wire(key)),
         outcome: outcome.into(),
         next_due: pass.next_due.map(timestamp),
         requests,
         reason: pass.reason.clone(),
     }
+}
+
+fn wire(key: &ObjectKey) -> lifeline::ObjectKey {
+    let group = KINDS.iter().find(|kind| kind.kind == key.kind).map_or("", |kind| kind.group);
+    lifeline::ObjectKey { group: group.to_owned(), kind: key.kind.clone(), name: key.name.to_string() }
 }
 
 fn timestamp(at: Timestamp) -> prost_types::Timestamp {

@@ -193,8 +193,12 @@ async fn stored(key: &ObjectKey, resolve: &Resolve, resolved: &Resolved, effects
     }
     effects.failures.lock().succeeded(key);
     let mut wake = Vec::new();
-    if before.as_deref() != Some(resolved.digest.to_string().as_str()) {
+    let moved = before.as_deref() != Some(resolved.digest.to_string().as_str());
+    // a worker may have ended between the status that says so and the word to the consumers
+    if moved || crate::kustomization::is_behind(&effects.snapshot, key, &resolved.revision) {
         wake.push(Wake::ConsumersOf(key.clone()));
+    }
+    if moved {
         announce(key, effects, resolved).await;
     }
     Pass {

@@ -1,7 +1,7 @@
 //! Who waits for whom in a home, from the raw objects.
 
 use serde_json::Value;
-use tenure_core::{Name, ObjectKey};
+use tenure_core::{Name, ObjectKey, Revision};
 
 use crate::Snapshot;
 
@@ -27,6 +27,16 @@ pub fn needs(snapshot: &Snapshot, key: &ObjectKey) -> Vec<ObjectKey> {
 #[must_use]
 pub fn consumers_of(snapshot: &Snapshot, source: &ObjectKey) -> Vec<ObjectKey> {
     select(snapshot, |object| source_of(object).as_ref() == Some(source))
+}
+
+/// Whether some Kustomization of `source` has not even tried this revision.
+pub(crate) fn is_behind(snapshot: &Snapshot, source: &ObjectKey, revision: &Revision) -> bool {
+    let (revision, field) = (revision.to_string(), "/status/lastAttemptedRevision");
+    let behind = |object: &Value| {
+        let rests = object.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true);
+        !rests && object.pointer(field).and_then(Value::as_str) != Some(revision.as_str())
+    };
+    !select(snapshot, |object| source_of(object).as_ref() == Some(source) && behind(object)).is_empty()
 }
 
 /// The Kustomizations that depend on `object`.
@@ -125,5 +135,21 @@ mod tests {
             [key("GitRepository", "repo"), key(KIND, "base")]
         );
         assert_eq!(needs(&snapshot, &key("GitRepository", "repo")), []);
+    }
+
+    #[test]
+    fn a_consumer_is_behind_until_it_has_tried_the_revision() {
+        let spec = json!({"sourceRef": {"kind": "GitRepository", "name": "repo"}});
+        let snapshot = snapshot(&[("app", spec.clone())]);
+        let (repo, new) = (key("GitRepository", "repo"), Revision::git(Some("main"), &"b".repeat(40)));
+        assert!(is_behind(&snapshot, &repo, &new), "it has tried nothing");
+        let tried = json!({"metadata": {"name": "app"}, "spec": spec, "status": {"lastAttemptedRevision": new.to_string()}});
+        snapshot.put(key(KIND, "app"), tried.clone());
+        assert!(!is_behind(&snapshot, &repo, &new));
+        assert!(is_behind(&snapshot, &repo, &Revision::git(Some("main"), &"c".repeat(40))));
+        let mut resting = tried;
+        resting["spec"]["suspend"] = json!(true);
+        snapshot.put(key(KIND, "app"), resting);
+        assert!(!is_behind(&snapshot, &repo, &Revision::git(Some("main"), &"c".repeat(40))), "suspended");
     }
 }

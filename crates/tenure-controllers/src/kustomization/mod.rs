@@ -24,6 +24,7 @@ use tenure_core::ObjectKey;
 use crate::{Effects, Pass};
 
 pub(crate) use finalizer::{add_finalizer, drop_finalizer};
+pub(crate) use graph::is_behind;
 pub use graph::{consumers_of, dependants_of, needs};
 
 /// One pass over the Kustomization `key`, as the snapshot has it.

@@ -5,13 +5,15 @@ mod spec;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::stream::{SelectAll, StreamExt};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tenure_core::Name;
+use tenure_core::{Backoff, Name};
 use tenure_kube::{Connection, FluxKind, MetaEvent, MetaStream, MetadataClient, SupervisorClient, TokenCell};
 use tenure_proto::lifeline::{Audience, down};
 use tokio::sync::{Notify, mpsc, watch};
@@ -22,7 +24,7 @@ use crate::admin::Health;
 use crate::index::Index;
 use crate::runtime::Runtime;
 use crate::tenant_status::Report;
-use crate::tokens::Held;
+use crate::tokens::{Held, MintError};
 use crate::worker_state::{State, WorkerState};
 
 pub(crate) use rights::{Releaser, farewell};
@@ -94,6 +96,7 @@ impl Home {
     /// Serves until `cancel`.
     pub(crate) async fn run(mut self, cancel: CancellationToken) {
         loop {
+            let began = Instant::now();
             let act = async {
                 self.advance().await;
                 self.report().await;
@@ -101,6 +104,9 @@ impl Home {
             tokio::select! {
                 () = cancel.cancelled() => break,
                 () = act => {}
+            }
+            if let Some(worker) = &mut self.worker {
+                worker.excuse(began.elapsed());
             }
             let sleep = tokio::time::sleep_until(self.wake_at());
             tokio::select! {
@@ -111,32 +117,29 @@ impl Home {
                 },
                 Some((kind, event)) = self.watches.next() => self.observe(kind, event),
                 heard = worker::next(&mut self.worker) => self.hear(heard).await,
+                minted = self.api.minted() => self.renewed_api(minted),
+                minted = self.cache.minted() => self.renewed_cache(minted),
                 () = sleep => {}
             }
         }
-        self.shared
-            .health
-            .metrics
-            .watches
-            .dec_by(self.watches.len() as i64);
-        self.shared.health.metrics.due_since(&self.name, None);
-        self.end_worker(true);
     }
 
     /// Does all that can be done now: tokens, then work.
     async fn advance(&mut self) {
         let now = Instant::now();
         if self.api.renew_at() <= now {
-            self.renew_api().await;
+            self.api.begin(&self.shared.client, &self.name);
         }
         if self.worker.is_some() && self.spec.borrow().has_cache() && self.cache.renew_at() <= now {
-            self.renew_cache().await;
+            self.cache.begin(&self.shared.client, &self.name);
         }
-        self.start_if_due().await;
+        self.start_if_due();
         self.tell();
         self.close_if_finished();
         self.mind_rights().await;
-        let waiting = self.worker.is_none() && self.wants_worker() && self.state.may_start(now);
+        // Without a token nothing can be begun, and a new supervisor could not either.
+        let able = self.api.good().is_some() && self.state.may_start(now);
+        let waiting = self.worker.is_none() && self.wants_worker() && able;
         self.shared
             .health
             .metrics
@@ -181,8 +184,8 @@ impl Home {
         wake
     }
 
-    async fn renew_api(&mut self) {
-        match self.api.renew(&self.shared.client, &self.name).await {
+    fn renewed_api(&mut self, minted: Result<(), MintError>) {
+        match minted {
             Ok(()) => {
                 self.trouble.remove("token");
                 self.minted();
@@ -196,8 +199,8 @@ impl Home {
         }
     }
 
-    async fn renew_cache(&mut self) {
-        match self.cache.renew(&self.shared.client, &self.name).await {
+    fn renewed_cache(&mut self, minted: Result<(), MintError>) {
+        match minted {
             Ok(()) => {
                 self.shared.health.metrics.tokens.inc();
                 self.push(Audience::Cache);
@@ -305,11 +308,45 @@ impl Home {
             trouble: self.trouble.values().cloned().collect(),
             last_error: self.last_error.clone(),
             sandbox: self.sandbox.clone(),
+            quarantined: self.index.quarantined(),
         };
         if self.reported.as_ref() != Some(&report) {
             self.reported = Some(report.clone());
             // Nobody listens any more only when the supervisor ends.
             self.shared.reports.send((self.name.clone(), report)).await.ok();
+        }
+    }
+}
+
+/// However its task ends, a home leaves no worker and no count behind.
+impl Drop for Home {
+    fn drop(&mut self) {
+        let metrics = &self.shared.health.metrics;
+        metrics.watches.dec_by(i64::try_from(self.watches.len()).unwrap_or_default());
+        metrics.due_since(&self.name, None);
+        self.end_worker(true);
+    }
+}
+
+/// Serves a home until `cancel`. What makes its task panic costs that home a restart, and nobody else.
+pub(crate) async fn serve(
+    name: Name,
+    shared: Arc<Shared>,
+    spec: watch::Receiver<HomeSpec>,
+    cancel: CancellationToken,
+) {
+    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
+    loop {
+        let home = Home::new(name.clone(), shared.clone(), spec.clone());
+        let served = AssertUnwindSafe(home.run(cancel.clone())).catch_unwind().await;
+        if served.is_ok() {
+            return;
+        }
+        let wait = backoff.next_delay();
+        tracing::error!(home = %name, ?wait, "the task of a home panicked; it starts anew");
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }

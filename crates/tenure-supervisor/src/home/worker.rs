@@ -15,6 +15,8 @@ const READY_WITHIN: Duration = Duration::from_secs(15);
 /// A worker that does not finish or leave by then is ended.
 const DRAIN_WITHIN: Duration = Duration::from_secs(30);
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+/// A worker gives a sign of life every ten seconds; one that is silent for so long hangs.
+const SILENT_FOR: Duration = Duration::from_secs(30);
 /// Places on the lifeline that are kept for tokens and the order to end.
 const KEPT_FREE: usize = 4;
 
@@ -59,6 +61,11 @@ impl Worker {
         self.deadline
     }
 
+    /// What it said while the home was busy for so long has not been heard yet.
+    pub(super) fn excuse(&mut self, busy: Duration) {
+        self.deadline = self.deadline.map(|deadline| deadline + busy);
+    }
+
     pub(super) fn is_started(&self) -> bool {
         self.said_ready
     }
@@ -74,7 +81,7 @@ impl Worker {
 
 impl Home {
     /// Starts a worker when one is wanted and may be.
-    pub(super) async fn start_if_due(&mut self) {
+    pub(super) fn start_if_due(&mut self) {
         let now = Instant::now();
         if self.worker.is_some()
             || !self.wants_worker()
@@ -83,10 +90,11 @@ impl Home {
         {
             return;
         }
-        if self.spec.borrow().has_cache() && self.cache.renew_at() <= now {
-            self.renew_cache().await;
+        if self.spec.borrow().has_cache() && self.cache.is_needed(now) {
+            self.cache.begin(&self.shared.client, &self.name);
+            return;
         }
-        let sandbox = self.spec.borrow_and_update().sandbox.clone();
+        let sandbox = self.spec.borrow().sandbox.clone();
         let now = Instant::now();
         self.state.starting(now);
         match self.shared.runtime.start(&self.name, &sandbox) {
@@ -123,15 +131,30 @@ impl Home {
                 let asked = self.state.state == State::Draining;
                 if !(well && asked) {
                     tracing::warn!(home = %self.name, %how, "worker ended unasked");
-                    self.last_error = Some(format!("a worker ended unasked: {how}"));
+                    self.last_error = Some(format!("a worker ended unasked: {how}{}", self.hint(&how)));
                 }
                 self.end_worker(well && asked);
             }
         }
     }
 
+    /// A program that gets no memory aborts or panics.
+    fn hint(&self, how: &str) -> String {
+        match self.spec.borrow().sandbox.memory {
+            Some(memory) if matches!(how, "signal 6" | "exit code 101") => format!(
+                ", as it does when it needs more than the {memory} bytes that the Tenant's spec.limits.memory allows"
+            ),
+            _ => String::new(),
+        }
+    }
+
     fn heard(&mut self, message: up::Message) {
         let now = Timestamp::now();
+        if self.state.state == State::Awake
+            && let Some(worker) = &mut self.worker
+        {
+            worker.deadline = Some(Instant::now() + SILENT_FOR);
+        }
         match message {
             up::Message::Ready(ready) => self.greet(ready),
             up::Message::Done(done) => {
@@ -147,6 +170,7 @@ impl Home {
                     self.last_error = None;
                 }
             }
+            up::Message::Woken(woken) => self.index.woken(&woken),
             up::Message::Idle(idle) => {
                 let all = if self.state.state == State::Draining {
                     self.index.drained(idle.last_sequence, idle.memo)
@@ -177,7 +201,7 @@ impl Home {
             return;
         }
         if self.state.state == State::Starting {
-            worker.deadline = None;
+            worker.deadline = Some(Instant::now() + SILENT_FOR);
         }
         for token in [self.api.message(), self.cache.message()].into_iter().flatten() {
             worker.send(down::Message::Token(token));
@@ -233,6 +257,7 @@ impl Home {
     /// The Tenant changed: what is under way is finished, and a new worker gets the new rules.
     pub(super) fn drain(&mut self) {
         self.spec.mark_unchanged();
+        self.index.rules_changed();
         let Some(worker) = self
             .worker
             .as_mut()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use tenure_kube::{FluxKind, Meta};
-use tenure_proto::lifeline::{Cause, Changed, Done, ObjectKey, Outcome};
+use tenure_proto::lifeline::{Cause, Changed, Done, ObjectKey, Outcome, Woken};
 
 /// After so many workers that died over an object it is left alone until it changes.
 const QUARANTINE: u32 = 5;
@@ -184,12 +184,7 @@ impl Index {
 
     /// A pass over an object has ended.
     pub(crate) fn done(&mut self, done: &Done, now: Timestamp) {
-        let Some(object) = &done.object else { return };
-        let key = self
-            .objects
-            .keys()
-            .find(|key| *key.kind == *object.kind && *key.name == *object.name)
-            .cloned();
+        let key = done.object.as_ref().and_then(|object| self.known(object));
         let Some(entry) = key.as_ref().and_then(|key| self.objects.get_mut(key)) else {
             return;
         };
@@ -208,6 +203,28 @@ impl Index {
         {
             self.objects.remove(&key);
         }
+    }
+
+    /// The worker takes up an object by itself: it counts as told.
+    pub(crate) fn woken(&mut self, woken: &Woken) {
+        let key = woken.object.as_ref().and_then(|object| self.known(object));
+        if let Some(entry) = key.and_then(|key| self.objects.get_mut(&key)) {
+            entry.again = entry.told.is_some();
+            entry.told = Some(self.sequence);
+        }
+    }
+
+    /// The rules for the home have changed: what was forbidden may be allowed now, and the reverse.
+    pub(crate) fn rules_changed(&mut self) {
+        for entry in self.objects.values_mut() {
+            entry.pending = entry.pending.or(Some(Cause::Changed));
+            entry.crashes = 0;
+        }
+    }
+
+    fn known(&self, object: &ObjectKey) -> Option<Key> {
+        let same = |key: &&Key| *key.kind == *object.kind && *key.name == *object.name;
+        self.objects.keys().find(same).cloned()
     }
 
     /// The worker has nothing left of what it was told up to `sequence`. Says whether that is all.
@@ -261,6 +278,12 @@ impl Index {
     /// Whether workers died over some object that has not been seen well since.
     pub(crate) fn has_blame(&self) -> bool {
         self.objects.values().any(|entry| entry.crashes > 0)
+    }
+
+    /// Objects that are left alone, as `Kustomization/app`.
+    pub(crate) fn quarantined(&self) -> Vec<String> {
+        let left = self.objects.iter().filter(|(_, entry)| !entry.gone && entry.is_quarantined());
+        left.map(|(key, _)| format!("{}/{}", key.kind, key.name)).collect()
     }
 
     pub(crate) fn counts(&self) -> Counts {

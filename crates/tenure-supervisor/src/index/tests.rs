@@ -220,3 +220,48 @@ fn what_must_wait_for_a_suspect_is_not_waited_for_in_a_loop() {
     assert!(told(&mut index, NOW).is_empty());
     assert_eq!(index.next_due(), None, "the suspect's answer is the next event");
 }
+
+fn woken(name: &str) -> Woken {
+    Woken {
+        object: done(name, Outcome::Unspecified, None).object,
+    }
+}
+
+#[test]
+fn what_a_worker_took_up_by_itself_is_told_to_the_next_one_when_it_dies() {
+    let mut index = Index::default();
+    index.reset(KIND, vec![meta("a", 1, "1"), meta("b", 1, "1")]);
+    told(&mut index, NOW);
+    index.done(&done("b", Outcome::Ready, None), NOW);
+    index.woken(&woken("b"));
+    index.done(&done("a", Outcome::Ready, None), NOW);
+    index.worker_ended(true);
+    assert_eq!(told(&mut index, NOW), ["b:Retry"], "and only that");
+}
+
+#[test]
+fn what_a_worker_took_up_and_ended_is_not_told_again() {
+    let mut index = Index::default();
+    index.reset(KIND, vec![meta("a", 1, "1")]);
+    told(&mut index, NOW);
+    index.woken(&woken("a"));
+    index.woken(&woken("a"));
+    index.done(&done("a", Outcome::Ready, None), NOW);
+    assert!(index.idle(index.sequence(), Vec::new()), "nothing is left of it");
+    index.worker_ended(false);
+    assert!(told(&mut index, NOW).is_empty());
+}
+
+#[test]
+fn other_rules_make_everything_due_and_forgive_the_quarantined() {
+    let mut index = Index::default();
+    index.reset(KIND, vec![meta("a", 1, "1")]);
+    for _ in 0..QUARANTINE {
+        told(&mut index, NOW);
+        index.worker_ended(true);
+    }
+    assert_eq!(index.quarantined(), ["Kustomization/a"]);
+    assert!(told(&mut index, NOW).is_empty());
+    index.rules_changed();
+    assert_eq!(told(&mut index, NOW).len(), 1);
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use tenure_api::{Conditions, HomeStatus, READY, Tenant, TenantStatus};
+use tenure_api::{Conditions, HomeStatus, Isolation, READY, Tenant, TenantStatus};
 use tenure_core::Name;
 
 use crate::index::Counts;
@@ -20,6 +20,8 @@ pub(crate) struct Report {
     pub(crate) trouble: Vec<String>,
     pub(crate) last_error: Option<String>,
     pub(crate) sandbox: Option<Vec<String>>,
+    /// Objects that are left alone, because workers died over them.
+    pub(crate) quarantined: Vec<String>,
 }
 
 /// What the status is made of.
@@ -53,17 +55,7 @@ pub(crate) fn status(facts: &Facts<'_>, now: Timestamp) -> TenantStatus {
     );
     let waiting = homes.len() + facts.lost.len() < tenant.spec.namespaces.len()
         || homes.iter().any(|(_, report)| !report.onboarded);
-    let failing = homes.iter().find_map(|(home, report)| {
-        (report.phase == "Failing").then(|| {
-            format!(
-                "{home}: {}",
-                report
-                    .last_error
-                    .as_deref()
-                    .unwrap_or("see the namespace's objects")
-            )
-        })
-    });
+    let failing = homes.iter().find_map(|(home, report)| failing(home, report));
 
     let mut conditions = Conditions::new(&mut status.conditions, tenant.generation(), now);
     if !invalid.is_empty() {
@@ -89,14 +81,13 @@ pub(crate) fn status(facts: &Facts<'_>, now: Timestamp) -> TenantStatus {
                 tenure_api::reasons::TENANT_SUSPENDED,
                 "the Tenant is suspended",
             ),
-            Some(message) => conditions.mark_false(READY, "WorkerFailed", message),
+            Some((reason, message)) => conditions.mark_false(READY, reason, message),
             None => conditions.mark_true(READY, "Served", "every namespace is served"),
         };
     }
     constrained(&mut conditions, facts);
-    if let Some(granted) = homes.iter().find_map(|(_, report)| report.sandbox.as_ref()) {
-        isolation(&mut conditions, granted);
-    }
+    let granted = homes.iter().find_map(|(_, report)| report.sandbox.as_ref());
+    isolation(&mut conditions, tenant.spec.isolation, granted);
     status.observed_generation = Some(tenant.generation());
     status.homes = homes
         .iter()
@@ -123,7 +114,30 @@ fn constrained(conditions: &mut Conditions<'_>, facts: &Facts<'_>) {
     }
 }
 
-fn isolation(conditions: &mut Conditions<'_>, granted: &[String]) {
+/// What keeps a home from being served well: the reason and a message.
+fn failing(home: &Name, report: &Report) -> Option<(&'static str, String)> {
+    if report.phase != "Failing" {
+        return None;
+    }
+    let error = report.last_error.as_deref().unwrap_or("see the namespace's objects");
+    if report.quarantined.is_empty() {
+        return Some(("WorkerFailed", format!("{home}: {error}")));
+    }
+    let left = report.quarantined.join(", ");
+    let message = format!("{home}: left alone until it changes, because workers died over it: {left}; {error}");
+    Some(("ObjectQuarantined", message))
+}
+
+fn isolation(conditions: &mut Conditions<'_>, level: Isolation, granted: Option<&Vec<String>>) {
+    if level != Isolation::Process {
+        let level = if level == Isolation::Pod { "pod" } else { "task" };
+        let message = format!(
+            "spec.isolation '{level}' is not available in this version: each home has a sandboxed process, as with 'process'"
+        );
+        conditions.mark_false("Isolation", "LevelUnsupported", &message);
+        return;
+    }
+    let Some(granted) = granted else { return };
     let message = granted.join(", ");
     if granted.iter().any(|what| what.starts_with("landlock:")) {
         conditions.mark_true("Isolation", "Sandboxed", &message);

@@ -16,6 +16,7 @@ fn report() -> Report {
         trouble: Vec::new(),
         last_error: None,
         sandbox: Some(vec!["no_new_privs".into(), "landlock:7".into()]),
+        quarantined: Vec::new(),
     }
 }
 
