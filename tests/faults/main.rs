@@ -1,0 +1,14 @@
+//! Whatever is killed, restarted, full or gone: the system comes back to what the repository says, and
+//! nobody has to help.
+
+mod api_server;
+mod at_random;
+mod cache;
+mod disk;
+mod names;
+mod processes;
+mod rules;
+mod set;
+mod sleep;
+mod supervisor;
+mod worker;
