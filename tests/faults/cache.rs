@@ -88,7 +88,8 @@ async fn a_secret_that_is_wrong_and_then_right_again_heals_without_a_word() -> a
     let set = many("second", 3);
     let commit = crew.commit(&set)?;
     crew.poke("GitRepository", "app").await?;
-    crew.refused("GitRepository", "app", "AuthenticationFailed").await?;
+    let message = crew.refused("GitRepository", "app", "GitOperationFailed").await?;
+    ensure!(message.contains("cannot log in"), "{message}");
     let consumer = value(&crew.objects("Kustomization"), "app").await?;
     ensure!(is_ready(&consumer), "what runs stays: {}", consumer["status"]);
 
