@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 use tenure_testkit::git::GitRepo;
-use tenure_testkit::{apply_yaml, until};
+use tenure_testkit::{TenantFixture, apply_yaml, until};
 use tenure_tests::{PATIENCE, Stage, flux, gone, ready, value};
 
 use super::{config_maps, delete, delete_namespace, namespace_gone, roles, settled};
@@ -49,6 +49,20 @@ async fn without_its_tenant_a_home_stays_as_it_is_until_one_command_lets_it_go()
     namespace_gone(&client, team.home()).await?;
     value(&config_maps(&client, &target), "cm").await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_whose_tenant_went_while_nobody_watched_is_let_go_by_the_next_supervisor() -> anyhow::Result<()> {
+    let mut stage = Stage::start().await?;
+    let client = stage.client();
+    let fixture = TenantFixture::new("unseen");
+    fixture.onboard(&stage.tenure).await?;
+    super::tenant_says(&stage, &fixture.name, "every namespace can be served").await?;
+    stage.tenure.kill_supervisor()?;
+    delete(&flux(&client, "Tenant", stage.tenure.system()), &fixture.name).await?;
+    stage.tenure.start_supervisor().await?;
+    delete_namespace(&client, &fixture.home).await?;
+    namespace_gone(&client, &fixture.home).await
 }
 
 const SOURCE: &str = r#"{"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": {"name": "app", "namespace": "flux-system"},

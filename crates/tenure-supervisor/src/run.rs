@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use jiff::Timestamp;
 use tenure_api::Tenant;
+use tenure_api::rights::RELEASE_ACCOUNT;
 use tenure_core::{Backoff, Name, Secret};
 use tenure_kube::{Connection, SupervisorClient, TenantEvent, TokenCell};
 use tenure_proto::lifeline::{CacheEndpoint, Cluster};
@@ -170,6 +171,7 @@ impl Supervisor {
     }
 
     async fn tenants(&mut self, event: TenantEvent) {
+        let all_known = matches!(event, TenantEvent::Reset(_));
         match event {
             TenantEvent::Reset(all) => {
                 self.owners.reset(all.into_iter().filter_map(tenant));
@@ -191,7 +193,24 @@ impl Supervisor {
             }
         }
         self.arrange().await;
+        if all_known {
+            self.part_with_orphans().await;
+        }
         self.changed();
+    }
+
+    /// Homes whose Tenant went while no supervisor ran still have their account.
+    async fn part_with_orphans(&mut self) {
+        let accounts = match self.shared.client.worker_accounts().await {
+            Ok(accounts) => accounts,
+            Err(error) => return tracing::warn!(%error, "failed to look for homes without a Tenant"),
+        };
+        for home in accounts.iter().filter_map(|account| Name::new(account).ok()) {
+            let known = self.owners.name(&home) || self.former.contains_key(&home);
+            if !known && home.as_str() != RELEASE_ACCOUNT {
+                self.part_with(home);
+            }
+        }
     }
 
     /// Starts, tells and ends the tasks of homes so that they are those of the Tenants.
