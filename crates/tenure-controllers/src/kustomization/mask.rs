@@ -13,8 +13,8 @@ impl Mask {
     pub(super) fn add(&mut self, value: &str) {
         for text in std::iter::once(value).chain(value.lines()).map(str::trim).filter(|text| text.len() >= SHORTEST) {
             let quoted = serde_json::Value::from(text).to_string();
-            let quoted = quoted.trim_matches('"').to_owned();
-            self.0.extend([text.to_owned(), quoted]);
+            let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
+            self.0.extend([text.to_owned(), inside.to_owned()]);
         }
         self.0.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         self.0.dedup();
