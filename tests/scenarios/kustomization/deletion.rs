@@ -113,6 +113,13 @@ fn wait_for_termination_keeps_the_kustomization_until_its_objects_are_gone() -> 
             Ok(())
         })
         .await?;
+        let line = format!(
+            "Kustomization Normal ReconciliationSucceeded ConfigMap/{}/kept deleted",
+            team.home()
+        );
+        events(&stage, &team, "app", &line).await?;
+        // time enough for a worker that does not wait to let it go
+        team.reconcile("GitRepository", "app").await?;
         assert!(
             team.objects("Kustomization").get_opt("app").await?.is_some(),
             "it waits"

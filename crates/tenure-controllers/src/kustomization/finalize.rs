@@ -43,27 +43,11 @@ pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Eff
         .filter(|entry| !(terminating && here(entry)))
         .collect();
     let result = match doomed.is_empty() {
-        true => Ok(Vec::new()),
+        true => Ok(()),
         false => delete(key, plan, &doomed, terminating, effects).await,
     };
     match result {
-        Ok(lines) => {
-            if !lines.is_empty() {
-                let message = lines.join("\n");
-                let reason = reason_of(key, effects);
-                event(
-                    effects,
-                    key,
-                    KUSTOMIZE_CONTROLLER,
-                    EventKind::Normal,
-                    &reason,
-                    message,
-                    [],
-                )
-                .await;
-            }
-            drop_finalizer(KUSTOMIZATION, key, effects).await
-        }
+        Ok(()) => drop_finalizer(KUSTOMIZATION, key, effects).await,
         Err(message) if terminating && out_of_patience(deleted_at(key, effects), Timestamp::now()) => {
             let left = applying::names(&doomed);
             let message = format!(
@@ -94,7 +78,7 @@ async fn delete(
     doomed: &[Entry],
     terminating: bool,
     effects: &Arc<Effects>,
-) -> Result<Vec<String>, String> {
+) -> Result<(), String> {
     let account = plan.account.clone()?;
     match effects.own.account_exists(&account).await {
         Ok(true) => {}
@@ -113,10 +97,29 @@ async fn delete(
     if !errors.is_empty() {
         return Err(errors.join("; "));
     }
+    announce(key, &applying::lines(&pruned.changes), effects).await;
     if plan.wait {
         applying::wait_gone(&client, doomed, plan.timeout, effects).await;
     }
-    Ok(applying::lines(&pruned.changes))
+    Ok(())
+}
+
+/// Says what was deleted, before it is waited for.
+async fn announce(key: &ObjectKey, lines: &[String], effects: &Effects) {
+    if lines.is_empty() {
+        return;
+    }
+    let (reason, message) = (reason_of(key, effects), lines.join("\n"));
+    event(
+        effects,
+        key,
+        KUSTOMIZE_CONTROLLER,
+        EventKind::Normal,
+        &reason,
+        message,
+        [],
+    )
+    .await;
 }
 
 async fn keep(key: &ObjectKey, message: &str, effects: &Arc<Effects>) -> Pass {

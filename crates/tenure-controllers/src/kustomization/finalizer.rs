@@ -9,7 +9,11 @@ use crate::retry::after;
 use crate::{Effects, Pass, State};
 
 /// Adds it; the snapshot follows.
-pub(crate) async fn add_finalizer(kind: FluxKind, key: &ObjectKey, effects: &Effects) -> Result<(), KubeError> {
+pub(crate) async fn add_finalizer(
+    kind: FluxKind,
+    key: &ObjectKey,
+    effects: &Effects,
+) -> Result<(), KubeError> {
     change(kind, key, effects, FinalizerChange::Add).await
 }
 
@@ -30,10 +34,25 @@ pub(crate) async fn drop_finalizer(kind: FluxKind, key: &ObjectKey, effects: &Ef
     }
 }
 
-async fn change(kind: FluxKind, key: &ObjectKey, effects: &Effects, change: FinalizerChange) -> Result<(), KubeError> {
-    let Some(object) = effects.snapshot.get(key) else { return Ok(()) };
-    let manager = if kind == GITREPOSITORY { SOURCE_CONTROLLER } else { KUSTOMIZE_STATUS_MANAGER };
-    match effects.own.patch_finalizers(kind, &key.name, &object, change, manager).await {
+async fn change(
+    kind: FluxKind,
+    key: &ObjectKey,
+    effects: &Effects,
+    change: FinalizerChange,
+) -> Result<(), KubeError> {
+    let Some(object) = effects.snapshot.get(key) else {
+        return Ok(());
+    };
+    let manager = if kind == GITREPOSITORY {
+        SOURCE_CONTROLLER
+    } else {
+        KUSTOMIZE_STATUS_MANAGER
+    };
+    match effects
+        .own
+        .patch_finalizers(kind, &key.name, &object, change, manager)
+        .await
+    {
         Ok(Some(object)) => effects.snapshot.put(key.clone(), object),
         Ok(None) => effects.snapshot.remove(key),
         Err(error) if error.is_not_found() => effects.snapshot.remove(key),

@@ -36,7 +36,10 @@ pub(crate) fn is_behind(snapshot: &Snapshot, source: &ObjectKey, revision: &Revi
         let rests = object.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true);
         !rests && object.pointer(field).and_then(Value::as_str) != Some(revision.as_str())
     };
-    !select(snapshot, |object| source_of(object).as_ref() == Some(source) && behind(object)).is_empty()
+    !select(snapshot, |object| {
+        source_of(object).as_ref() == Some(source) && behind(object)
+    })
+    .is_empty()
 }
 
 /// The Kustomizations that depend on `object`.
@@ -141,15 +144,25 @@ mod tests {
     fn a_consumer_is_behind_until_it_has_tried_the_revision() {
         let spec = json!({"sourceRef": {"kind": "GitRepository", "name": "repo"}});
         let snapshot = snapshot(&[("app", spec.clone())]);
-        let (repo, new) = (key("GitRepository", "repo"), Revision::git(Some("main"), &"b".repeat(40)));
+        let (repo, new) = (
+            key("GitRepository", "repo"),
+            Revision::git(Some("main"), &"b".repeat(40)),
+        );
         assert!(is_behind(&snapshot, &repo, &new), "it has tried nothing");
         let tried = json!({"metadata": {"name": "app"}, "spec": spec, "status": {"lastAttemptedRevision": new.to_string()}});
         snapshot.put(key(KIND, "app"), tried.clone());
         assert!(!is_behind(&snapshot, &repo, &new));
-        assert!(is_behind(&snapshot, &repo, &Revision::git(Some("main"), &"c".repeat(40))));
+        assert!(is_behind(
+            &snapshot,
+            &repo,
+            &Revision::git(Some("main"), &"c".repeat(40))
+        ));
         let mut resting = tried;
         resting["spec"]["suspend"] = json!(true);
         snapshot.put(key(KIND, "app"), resting);
-        assert!(!is_behind(&snapshot, &repo, &Revision::git(Some("main"), &"c".repeat(40))), "suspended");
+        assert!(
+            !is_behind(&snapshot, &repo, &Revision::git(Some("main"), &"c".repeat(40))),
+            "suspended"
+        );
     }
 }

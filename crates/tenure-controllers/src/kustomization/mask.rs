@@ -11,18 +11,28 @@ pub(super) struct Mask(Vec<String>);
 impl Mask {
     /// Hides a value, each of its lines, and both as they look between quotes.
     pub(super) fn add(&mut self, value: &str) {
-        for text in std::iter::once(value).chain(value.lines()).map(str::trim).filter(|text| text.len() >= SHORTEST) {
+        for text in std::iter::once(value)
+            .chain(value.lines())
+            .map(str::trim)
+            .filter(|text| text.len() >= SHORTEST)
+        {
             let quoted = serde_json::Value::from(text).to_string();
-            let inside = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
+            let inside = quoted
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'))
+                .unwrap_or(&quoted);
             self.0.extend([text.to_owned(), inside.to_owned()]);
         }
-        self.0.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.0
+            .sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         self.0.dedup();
     }
 
     /// The message without them.
     pub(super) fn hide(&self, message: String) -> String {
-        self.0.iter().fold(message, |message, text| message.replace(text, HIDDEN))
+        self.0
+            .iter()
+            .fold(message, |message, text| message.replace(text, HIDDEN))
     }
 }
 
@@ -38,13 +48,24 @@ mod tests {
 
     #[test]
     fn a_value_is_hidden_whole_by_lines_and_quoted() {
-        let mask = mask(&["hunter2", "first line\nsecond line", "with \"quotes\"", "hunter2-long"]);
+        let mask = mask(&[
+            "hunter2",
+            "first line\nsecond line",
+            "with \"quotes\"",
+            "hunter2-long",
+        ]);
         for (message, shown) in [
-            ("Invalid value: \"hunter2\": must be", "Invalid value: \"****\": must be"),
+            (
+                "Invalid value: \"hunter2\": must be",
+                "Invalid value: \"****\": must be",
+            ),
             ("hunter2-long", "****"),
             ("line 2: second line", "line 2: ****"),
             ("got \"first line\\nsecond line\"", "got \"****\""),
-            ("Invalid value: \"with \\\"quotes\\\"\"", "Invalid value: \"****\""),
+            (
+                "Invalid value: \"with \\\"quotes\\\"\"",
+                "Invalid value: \"****\"",
+            ),
         ] {
             assert_eq!(mask.hide(message.to_owned()), shown);
         }
@@ -53,6 +74,9 @@ mod tests {
     #[test]
     fn what_is_short_or_empty_leaves_messages_readable() {
         let message = "deployments.apps \"a\" is invalid: spec.replicas: 3";
-        assert_eq!(mask(&["", "a", "3", "\n", "   "]).hide(message.to_owned()), message);
+        assert_eq!(
+            mask(&["", "a", "3", "\n", "   "]).hide(message.to_owned()),
+            message
+        );
     }
 }
