@@ -65,6 +65,9 @@ async fn wait_for_termination_keeps_the_object_until_the_last_one_is_gone() -> a
         Ok(())
     })
     .await?;
+    // A later piece of work that is done shows that the worker waits, and is not merely slow.
+    delete(&team.objects("GitRepository"), "app").await?;
+    gone(&team.objects("GitRepository"), "app").await?;
     value(&team.objects("Kustomization"), "app").await?;
     merge(&maps, "cm", &json!({"metadata": {"finalizers": null}})).await?;
     gone(&team.objects("Kustomization"), "app").await
