@@ -27,19 +27,33 @@ enum Moment {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_killed_and_whenever_the_cluster_holds_what_the_repository_says() -> anyhow::Result<()> {
-    let rounds = if std::env::var_os("TENURE_LONG").is_some() { 200 } else { 20 };
-    let seed = std::env::var("TENURE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    let rounds = if std::env::var_os("TENURE_LONG").is_some() {
+        200
+    } else {
+        20
+    };
+    let seed = std::env::var("TENURE_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(rand::random);
     println!("TENURE_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let mut stage = Stage::start().await?;
     let mut set = many("start", 20);
     let crew = Crew::at_work(&stage, "random", &set).await?;
     for round in 0..rounds {
-        let part = *[Part::Supervisor, Part::Worker, Part::Cache, Part::Fetcher].choose(&mut random).expect("four");
-        let moment = *[Moment::Before, Moment::Asked, Moment::Fetched, Moment::Made].choose(&mut random).expect("four");
+        let part = *[Part::Supervisor, Part::Worker, Part::Cache, Part::Fetcher]
+            .choose(&mut random)
+            .expect("four");
+        let moment = *[Moment::Before, Moment::Asked, Moment::Fetched, Moment::Made]
+            .choose(&mut random)
+            .expect("four");
         let prefix = format!("r{round}");
         let made = change(&mut set, &prefix, &mut random);
-        println!("round {round}: {part:?} at {moment:?} of {} objects, {made} of them new", set.len());
+        println!(
+            "round {round}: {part:?} at {moment:?} of {} objects, {made} of them new",
+            set.len()
+        );
         let mut killed = matches!(moment, Moment::Before) && kill(&mut stage, part)?;
         let commit = crew.commit(&set)?;
         crew.poke("GitRepository", "app").await?;
@@ -71,7 +85,9 @@ fn change(set: &mut Set, prefix: &str, random: &mut StdRng) -> usize {
 
 /// Whether there was something to kill.
 fn kill(stage: &mut Stage, part: Part) -> anyhow::Result<bool> {
-    let of = |processes: Vec<crate::processes::Process>| processes.iter().filter(|process| process.kill()).count() > 0;
+    let of = |processes: Vec<crate::processes::Process>| {
+        processes.iter().filter(|process| process.kill()).count() > 0
+    };
     Ok(match part {
         Part::Supervisor => stage.tenure.kill_supervisor().map(|()| true)?,
         Part::Cache => stage.tenure.kill_cache().map(|()| true)?,

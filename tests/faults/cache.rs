@@ -41,7 +41,9 @@ async fn a_cache_killed_in_the_middle_of_a_fetch_costs_time_and_nothing_else() -
     stage.tenure.kill_cache()?;
     all_ended("the fetcher to end with its cache", &[fetcher]).await?;
 
-    let message = crew.refused("GitRepository", "app", "SourceCacheUnavailable").await?;
+    let message = crew
+        .refused("GitRepository", "app", "SourceCacheUnavailable")
+        .await?;
     ensure!(message.contains("cache"), "{message}");
     let consumer = value(&crew.objects("Kustomization"), "app").await?;
     ensure!(is_ready(&consumer), "its status is {}", consumer["status"]);
@@ -59,17 +61,26 @@ async fn without_a_cache_drift_is_still_corrected_and_nothing_is_pruned() -> any
     let crew = Crew::at_work(&stage, "nocache", &set).await?;
     stage.tenure.kill_cache()?;
     crew.poke("GitRepository", "app").await?;
-    crew.refused("GitRepository", "app", "SourceCacheUnavailable").await?;
+    crew.refused("GitRepository", "app", "SourceCacheUnavailable")
+        .await?;
 
     let by_hand = Patch::Merge(json!({"data": {"value": "by hand"}}));
-    crew.config_maps().patch("kept-00", &PatchParams::default(), &by_hand).await?;
-    crew.config_maps().delete("kept-01", &DeleteParams::default()).await?;
+    crew.config_maps()
+        .patch("kept-00", &PatchParams::default(), &by_hand)
+        .await?;
+    crew.config_maps()
+        .delete("kept-01", &DeleteParams::default())
+        .await?;
     let object = crew.ask("Kustomization", "app").await?;
     ensure!(is_ready(&object), "its status is {}", object["status"]);
     crew.is_exactly(&object, &set).await?;
 
     let source = value(&crew.objects("GitRepository"), "app").await?;
-    ensure!(source["status"]["artifact"]["revision"].is_string(), "it keeps its artifact: {}", source["status"]);
+    ensure!(
+        source["status"]["artifact"]["revision"].is_string(),
+        "it keeps its artifact: {}",
+        source["status"]
+    );
     stage.tenure.start_cache().await?;
     crew.ready("GitRepository", "app").await.map(drop)
 }

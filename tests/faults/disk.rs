@@ -53,7 +53,9 @@ async fn a_home_that_is_given_up_leaves_nothing_in_the_scratch_directory() -> an
     let scratch = stage.tenure.dir().join("scratch").join(crew.home());
     ensure!(scratch.is_dir(), "a worker has worked there");
     let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
-    tenants.delete(&crew.fixture.name, &DeleteParams::default()).await?;
+    tenants
+        .delete(&crew.fixture.name, &DeleteParams::default())
+        .await?;
     until("the scratch directory to go", PATIENCE, || async {
         ensure!(!scratch.exists(), "it is there");
         Ok(())
@@ -67,8 +69,16 @@ fn unfinished(root: &Path) -> anyhow::Result<BTreeSet<PathBuf>> {
     let mut found = BTreeSet::new();
     for path in all.into_iter().collect::<anyhow::Result<Vec<_>>>()?.concat() {
         let inside = |directory: &str| path.parent().is_some_and(|parent| parent.ends_with(directory));
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        if inside("incoming") || ["tmp", "temp", ".lock", ".next"].iter().any(|part| name.contains(part)) {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_lowercase();
+        if inside("incoming")
+            || ["tmp", "temp", ".lock", ".next"]
+                .iter()
+                .any(|part| name.contains(part))
+        {
             found.insert(path);
         }
     }

@@ -33,7 +33,17 @@ async fn worker_and_fetcher_find_api_server_cache_and_repository_by_name() -> an
     for object in objects {
         apply_yaml(&stage.client(), &object.to_string(), None).await?;
     }
-    ready(&flux(&stage.client(), "GitRepository", home), "GitRepository", "app").await?;
-    ready(&flux(&stage.client(), "Kustomization", home), "Kustomization", "app").await?;
+    ready(
+        &flux(&stage.client(), "GitRepository", home),
+        "GitRepository",
+        "app",
+    )
+    .await?;
+    ready(
+        &flux(&stage.client(), "Kustomization", home),
+        "Kustomization",
+        "app",
+    )
+    .await?;
     Ok(())
 }

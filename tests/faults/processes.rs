@@ -42,7 +42,10 @@ impl Process {
 pub(crate) fn children(parent: u32) -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter_map(read).filter(|(_, its)| *its == parent).map(|(process, _)| process).collect()
+    pids.filter_map(read)
+        .filter(|(_, its)| *its == parent)
+        .map(|(process, _)| process)
+        .collect()
 }
 
 /// The process and its parent; nothing for one that has ended.
@@ -53,17 +56,31 @@ fn read(pid: i32) -> Option<(Process, u32)> {
     if matches!(*state, "Z" | "X") {
         return None;
     }
-    Some((Process { pid, started: (*fields.get(19)?).to_owned() }, parent.parse().ok()?))
+    Some((
+        Process {
+            pid,
+            started: (*fields.get(19)?).to_owned(),
+        },
+        parent.parse().ok()?,
+    ))
 }
 
 /// The workers that run now.
 pub(crate) fn workers(stage: &mut Stage) -> Vec<Process> {
-    stage.tenure.supervisor().map(|supervisor| children(supervisor.id())).unwrap_or_default()
+    stage
+        .tenure
+        .supervisor()
+        .map(|supervisor| children(supervisor.id()))
+        .unwrap_or_default()
 }
 
 /// The fetchers that run now.
 pub(crate) fn fetchers(stage: &mut Stage) -> Vec<Process> {
-    stage.tenure.cache().map(|cache| children(cache.id())).unwrap_or_default()
+    stage
+        .tenure
+        .cache()
+        .map(|cache| children(cache.id()))
+        .unwrap_or_default()
 }
 
 /// Waits for the first child of a process.
@@ -73,7 +90,10 @@ pub(crate) async fn a_child(what: &str, parent: u32) -> anyhow::Result<Process> 
         if let Some(child) = children(parent).pop() {
             return Ok(child);
         }
-        ensure!(std::time::Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
+        ensure!(
+            std::time::Instant::now() < deadline,
+            "waited {PATIENCE:?} for {what}"
+        );
         tokio::time::sleep(GLANCE).await;
     }
 }
@@ -90,6 +110,8 @@ pub(crate) async fn all_ended(what: &str, processes: &[Process]) -> anyhow::Resu
 
 /// A counter or gauge of a `/metrics` page.
 pub(crate) fn metric(page: &str, name: &str) -> anyhow::Result<f64> {
-    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     Ok(line.with_context(|| format!("no {name} in:\n{page}"))?.parse()?)
 }

@@ -11,7 +11,8 @@ use crate::processes::metric;
 use crate::set::{Crew, many};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_tenant_reaches_its_worker_and_what_it_forbade_before_is_tried_again() -> anyhow::Result<()> {
+async fn a_changed_tenant_reaches_its_worker_and_what_it_forbade_before_is_tried_again() -> anyhow::Result<()>
+{
     let stage = Stage::start().await?;
     let set = many("one", 5);
     let crew = Crew::at_work(&stage, "changed", &set).await?;
@@ -25,8 +26,15 @@ async fn a_changed_tenant_reaches_its_worker_and_what_it_forbade_before_is_tried
         "subjects": [{"kind": "ServiceAccount", "name": "second", "namespace": crew.home()}],
     });
     stage.tenure.apply(&[account, right]).await?;
-    crew.kustomization("second", &json!({"serviceAccountName": "second", "path": "./none", "prune": false})).await?;
-    crew.repo.write("none/kustomization.yaml", b"configMapGenerator: [{name: generated, literals: [a=b]}]\n")?;
+    crew.kustomization(
+        "second",
+        &json!({"serviceAccountName": "second", "path": "./none", "prune": false}),
+    )
+    .await?;
+    crew.repo.write(
+        "none/kustomization.yaml",
+        b"configMapGenerator: [{name: generated, literals: [a=b]}]\n",
+    )?;
     let commit = crew.commit(&set)?;
     crew.poke("GitRepository", "app").await?;
     crew.settled(&commit, &set).await?;
@@ -45,7 +53,10 @@ async fn a_changed_tenant_reaches_its_worker_and_what_it_forbade_before_is_tried
     let message = crew.refused("Kustomization", "app", "ResourceExhausted").await?;
     ensure!(message.contains("allows 3"), "{message}");
     assert_eq!(crew.owned("app").await?, set, "what is there stays");
-    stage.tenure.apply(&[wider.with(&json!({"limits": {"objects": 50}})).object()]).await?;
+    stage
+        .tenure
+        .apply(&[wider.with(&json!({"limits": {"objects": 50}})).object()])
+        .await?;
     crew.ready("Kustomization", "app").await.map(drop)
 }
 
@@ -56,10 +67,15 @@ async fn a_deleted_tenant_has_no_watch_and_no_worker_and_its_objects_stay() -> a
     let crew = Crew::at_work(&stage, "deleted", &set).await?;
     let gauges = ["homes", "watches", "workers_awake"].map(|name| format!("tenure_supervisor_{name}"));
     let page = stage.tenure.supervisor_metrics().await?;
-    ensure!(metric(&page, &gauges[0])? == 1.0 && metric(&page, &gauges[1])? >= 2.0, "{page}");
+    ensure!(
+        metric(&page, &gauges[0])? == 1.0 && metric(&page, &gauges[1])? >= 2.0,
+        "{page}"
+    );
     crew.poke("Kustomization", "app").await?;
     let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
-    tenants.delete(&crew.fixture.name, &DeleteParams::default()).await?;
+    tenants
+        .delete(&crew.fixture.name, &DeleteParams::default())
+        .await?;
     until("the home to be given up", PATIENCE, || async {
         let page = stage.tenure.supervisor_metrics().await?;
         for gauge in &gauges {
@@ -68,7 +84,11 @@ async fn a_deleted_tenant_has_no_watch_and_no_worker_and_its_objects_stay() -> a
         Ok(())
     })
     .await?;
-    assert_eq!(crew.owned("app").await?, set, "deleting a Tenant deletes nothing of the tenant");
+    assert_eq!(
+        crew.owned("app").await?,
+        set,
+        "deleting a Tenant deletes nothing of the tenant"
+    );
     Ok(())
 }
 
@@ -78,20 +98,36 @@ async fn of_two_tenants_that_name_a_home_the_older_has_it_and_the_other_inherits
     let crew = Crew::at_work(&stage, "older", &many("one", 3)).await?;
     let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
     let older = value(&tenants, &crew.fixture.name).await?;
-    let created: Timestamp = older["metadata"]["creationTimestamp"].as_str().context("a time")?.parse()?;
-    until("another second, which is how exact ages are", PATIENCE, || async {
-        ensure!(Timestamp::now().as_second() > created.as_second() + 1, "it is still the same");
-        Ok(())
-    })
+    let created: Timestamp = older["metadata"]["creationTimestamp"]
+        .as_str()
+        .context("a time")?
+        .parse()?;
+    until(
+        "another second, which is how exact ages are",
+        PATIENCE,
+        || async {
+            ensure!(
+                Timestamp::now().as_second() > created.as_second() + 1,
+                "it is still the same"
+            );
+            Ok(())
+        },
+    )
     .await?;
     // By name it would come first.
-    let younger = TenantFixture { name: format!("a-{}", crew.fixture.name), ..crew.fixture.clone() };
+    let younger = TenantFixture {
+        name: format!("a-{}", crew.fixture.name),
+        ..crew.fixture.clone()
+    };
     stage.tenure.apply(&[younger.object()]).await?;
     until("the younger one to be told", PATIENCE, || async {
         let tenant = value(&tenants, &younger.name).await?;
         let onboarded = condition(&tenant, "Onboarded").context("no condition")?;
         let message = onboarded["message"].as_str().unwrap_or_default();
-        ensure!(onboarded["status"] == "False" && message.contains(&crew.fixture.name), "{onboarded}");
+        ensure!(
+            onboarded["status"] == "False" && message.contains(&crew.fixture.name),
+            "{onboarded}"
+        );
         Ok(())
     })
     .await?;
@@ -101,7 +137,9 @@ async fn of_two_tenants_that_name_a_home_the_older_has_it_and_the_other_inherits
     crew.poke("GitRepository", "app").await?;
     crew.settled(&commit, &set).await?;
 
-    tenants.delete(&crew.fixture.name, &DeleteParams::default()).await?;
+    tenants
+        .delete(&crew.fixture.name, &DeleteParams::default())
+        .await?;
     ready(&tenants, "Tenant", &younger.name).await?;
     let set = many("three", 3);
     let commit = crew.commit(&set)?;
@@ -115,13 +153,21 @@ async fn an_isolation_level_that_is_not_there_is_said_aloud() -> anyhow::Result<
     let crew = Crew::at_work(&stage, "level", &many("one", 3)).await?;
     let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
     let pod = Patch::Merge(json!({"spec": {"isolation": "pod"}}));
-    tenants.patch(&crew.fixture.name, &PatchParams::default(), &pod).await?;
+    tenants
+        .patch(&crew.fixture.name, &PatchParams::default(), &pod)
+        .await?;
     until("the Tenant to say so", PATIENCE, || async {
         let tenant = value(&tenants, &crew.fixture.name).await?;
         let isolation = condition(&tenant, "Isolation").context("no condition")?;
         let message = isolation["message"].as_str().unwrap_or_default();
-        ensure!(isolation["status"] == "False" && isolation["reason"] == "LevelUnsupported", "{isolation}");
-        ensure!(message.contains("pod") && message.contains("process"), "{isolation}");
+        ensure!(
+            isolation["status"] == "False" && isolation["reason"] == "LevelUnsupported",
+            "{isolation}"
+        );
+        ensure!(
+            message.contains("pod") && message.contains("process"),
+            "{isolation}"
+        );
         Ok(())
     })
     .await

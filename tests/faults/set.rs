@@ -18,7 +18,9 @@ pub(crate) type Set = BTreeMap<String, String>;
 
 /// `count` ConfigMaps whose names start with `prefix`.
 pub(crate) fn many(prefix: &str, count: usize) -> Set {
-    (0..count).map(|number| (format!("{prefix}-{number:02}"), prefix.to_owned())).collect()
+    (0..count)
+        .map(|number| (format!("{prefix}-{number:02}"), prefix.to_owned()))
+        .collect()
 }
 
 /// A tenant at work.
@@ -34,7 +36,12 @@ impl Crew {
     pub(crate) async fn onboard(stage: &Stage, fixture: TenantFixture) -> anyhow::Result<Self> {
         let team = stage.tenant(fixture).await?;
         let url = stage.git.url(team.repo.name());
-        Ok(Self { client: stage.client(), url, fixture: team.fixture, repo: team.repo })
+        Ok(Self {
+            client: stage.client(),
+            url,
+            fixture: team.fixture,
+            repo: team.repo,
+        })
     }
 
     /// With `set` applied by the Kustomization `app`.
@@ -62,7 +69,8 @@ impl Crew {
             format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  value: {value:?}\n")
         };
         let documents: Vec<String> = set.iter().map(document).collect();
-        self.repo.commit(&[("app/all.yaml", Some(&documents.join("---\n")))], "Another set")
+        self.repo
+            .commit(&[("app/all.yaml", Some(&documents.join("---\n")))], "Another set")
     }
 
     /// A GitRepository on this repository, with `spec` over the usual one.
@@ -70,7 +78,13 @@ impl Crew {
         let usual = json!({
             "interval": "1h", "url": self.url, "ref": {"branch": "main"}, "secretRef": {"name": "git-ssh"},
         });
-        self.put("source.toolkit.fluxcd.io/v1", "GitRepository", name, over(usual, spec)).await
+        self.put(
+            "source.toolkit.fluxcd.io/v1",
+            "GitRepository",
+            name,
+            over(usual, spec),
+        )
+        .await
     }
 
     /// A Kustomization of the directory `app` on the source `app`, with `spec` over the usual one.
@@ -79,7 +93,13 @@ impl Crew {
             "interval": "1h", "retryInterval": "1s", "path": "./app", "prune": true,
             "targetNamespace": self.home(), "sourceRef": {"kind": "GitRepository", "name": "app"},
         });
-        self.put("kustomize.toolkit.fluxcd.io/v1", "Kustomization", name, over(usual, spec)).await
+        self.put(
+            "kustomize.toolkit.fluxcd.io/v1",
+            "Kustomization",
+            name,
+            over(usual, spec),
+        )
+        .await
     }
 
     async fn put(&self, api_version: &str, kind: &str, name: &str, spec: Value) -> anyhow::Result<()> {
@@ -106,7 +126,9 @@ impl Crew {
     pub(crate) async fn poke(&self, kind: &str, name: &str) -> anyhow::Result<String> {
         let token = jiff::Timestamp::now().to_string();
         let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": token}}});
-        self.objects(kind).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        self.objects(kind)
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
         Ok(token)
     }
 
@@ -117,19 +139,28 @@ impl Crew {
     /// Waits until the Ready condition is False with this reason; its message.
     pub(crate) async fn refused(&self, kind: &str, name: &str, reason: &str) -> anyhow::Result<String> {
         let api = self.objects(kind);
-        until(&format!("{kind} {name} to fail with {reason}"), PATIENCE, || async {
-            let object = value(&api, name).await?;
-            let ready = condition(&object, "Ready").context("no Ready condition yet")?;
-            ensure!(ready["status"] == "False" && ready["reason"] == reason, "it is {ready}");
-            Ok(ready["message"].as_str().unwrap_or_default().to_owned())
-        })
+        until(
+            &format!("{kind} {name} to fail with {reason}"),
+            PATIENCE,
+            || async {
+                let object = value(&api, name).await?;
+                let ready = condition(&object, "Ready").context("no Ready condition yet")?;
+                ensure!(
+                    ready["status"] == "False" && ready["reason"] == reason,
+                    "it is {ready}"
+                );
+                Ok(ready["message"].as_str().unwrap_or_default().to_owned())
+            },
+        )
         .await
     }
 
     /// Whether the Kustomization `app` says that it has applied this commit.
     pub(crate) async fn is_applied(&self, commit: &str) -> anyhow::Result<bool> {
         let object = value(&self.objects("Kustomization"), "app").await?;
-        let revision = object["status"]["lastAppliedRevision"].as_str().unwrap_or_default();
+        let revision = object["status"]["lastAppliedRevision"]
+            .as_str()
+            .unwrap_or_default();
         Ok(revision.ends_with(commit) && is_ready(&object))
     }
 
@@ -140,8 +171,14 @@ impl Crew {
         let api = self.objects("Kustomization");
         let object = until(&what, PATIENCE, || async {
             let object = value(&api, "app").await?;
-            let revision = object["status"]["lastAppliedRevision"].as_str().unwrap_or_default();
-            ensure!(revision.ends_with(commit) && is_ready(&object), "its status is {}", object["status"]);
+            let revision = object["status"]["lastAppliedRevision"]
+                .as_str()
+                .unwrap_or_default();
+            ensure!(
+                revision.ends_with(commit) && is_ready(&object),
+                "its status is {}",
+                object["status"]
+            );
             Ok(object)
         })
         .await?;
@@ -151,9 +188,15 @@ impl Crew {
     /// What `app` owns on the cluster, by its labels and by its inventory, is `set`.
     pub(crate) async fn is_exactly(&self, object: &Value, set: &Set) -> anyhow::Result<()> {
         let found = self.owned("app").await?;
-        ensure!(found == *set, "on the cluster is {found:?}, in the repository {set:?}");
+        ensure!(
+            found == *set,
+            "on the cluster is {found:?}, in the repository {set:?}"
+        );
         let listed = inventory(object);
-        let expected: BTreeSet<_> = set.keys().map(|name| format!("{}_{name}__ConfigMap", self.home())).collect();
+        let expected: BTreeSet<_> = set
+            .keys()
+            .map(|name| format!("{}_{name}__ConfigMap", self.home()))
+            .collect();
         ensure!(listed == expected, "the inventory is {listed:?}");
         Ok(())
     }
@@ -163,7 +206,10 @@ impl Crew {
         let labelled = ListParams::default().labels(&format!("{OWNER}={kustomization}"));
         let found = self.config_maps().list(&labelled).await?.items.into_iter();
         let pair = |object: DynamicObject| {
-            let value = object.data["data"]["value"].as_str().unwrap_or_default().to_owned();
+            let value = object.data["data"]["value"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             (object.metadata.name.unwrap_or_default(), value)
         };
         Ok(found.map(pair).collect())
@@ -185,8 +231,14 @@ impl Crew {
         let api = self.objects("GitRepository");
         until(&format!("the source to have {commit}"), PATIENCE, || async {
             let object = value(&api, "app").await?;
-            let revision = object["status"]["artifact"]["revision"].as_str().unwrap_or_default();
-            ensure!(revision.ends_with(commit) && is_ready(&object), "its status is {}", object["status"]);
+            let revision = object["status"]["artifact"]["revision"]
+                .as_str()
+                .unwrap_or_default();
+            ensure!(
+                revision.ends_with(commit) && is_ready(&object),
+                "its status is {}",
+                object["status"]
+            );
             Ok(())
         })
         .await
@@ -194,8 +246,13 @@ impl Crew {
 }
 
 fn inventory(object: &Value) -> BTreeSet<String> {
-    let entries = object["status"]["inventory"]["entries"].as_array().into_iter().flatten();
-    entries.filter_map(|entry| Some(entry["id"].as_str()?.to_owned())).collect()
+    let entries = object["status"]["inventory"]["entries"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    entries
+        .filter_map(|entry| Some(entry["id"].as_str()?.to_owned()))
+        .collect()
 }
 
 fn over(mut usual: Value, spec: &Value) -> Value {

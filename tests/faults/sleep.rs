@@ -16,7 +16,11 @@ async fn a_worker_ends_when_nothing_is_due_and_a_change_brings_another() -> anyh
     asleep(&mut stage).await?;
     let page = stage.tenure.supervisor_metrics().await?;
     assert_eq!(metric(&page, "tenure_supervisor_workers_awake")?, 0.0);
-    assert_eq!(metric(&page, "tenure_supervisor_worker_restarts_total")?, 0.0, "it ended well");
+    assert_eq!(
+        metric(&page, "tenure_supervisor_worker_restarts_total")?,
+        0.0,
+        "it ended well"
+    );
 
     let set = many("two", 3);
     let commit = crew.commit(&set)?;
@@ -39,7 +43,9 @@ async fn a_suspended_tenant_is_left_as_it_is_and_goes_on_when_it_is_resumed() ->
     asleep(&mut stage).await?;
     crew.poke("GitRepository", "app").await?;
     let worker = a_child("a worker", supervisor).await?;
-    tenants.patch(&crew.fixture.name, &PatchParams::default(), &suspend(true)).await?;
+    tenants
+        .patch(&crew.fixture.name, &PatchParams::default(), &suspend(true))
+        .await?;
     until("the worker to be drained", PATIENCE, || async {
         ensure!(!worker.is_alive(), "it runs");
         Ok(())
@@ -48,7 +54,10 @@ async fn a_suspended_tenant_is_left_as_it_is_and_goes_on_when_it_is_resumed() ->
     until("the Tenant to say so", PATIENCE, || async {
         let tenant = value(&tenants, &crew.fixture.name).await?;
         let ready = condition(&tenant, "Ready").context("no condition")?;
-        ensure!(ready["reason"] == "TenantSuspended" && tenant["status"]["phase"] == "Suspended", "{tenant}");
+        ensure!(
+            ready["reason"] == "TenantSuspended" && tenant["status"]["phase"] == "Suspended",
+            "{tenant}"
+        );
         Ok(())
     })
     .await?;
@@ -63,10 +72,15 @@ async fn a_suspended_tenant_is_left_as_it_is_and_goes_on_when_it_is_resumed() ->
         other.ask("Kustomization", "app").await?;
     }
     let after = value(&crew.objects("Kustomization"), "app").await?;
-    assert_eq!(after["status"], before["status"], "others were served three times meanwhile");
+    assert_eq!(
+        after["status"], before["status"],
+        "others were served three times meanwhile"
+    );
     ensure!(known.is_empty(), "nobody was at work: {known:?}");
 
-    tenants.patch(&crew.fixture.name, &PatchParams::default(), &suspend(false)).await?;
+    tenants
+        .patch(&crew.fixture.name, &PatchParams::default(), &suspend(false))
+        .await?;
     crew.settled(&commit, &set).await?;
     let now = value(&crew.objects("Kustomization"), "app").await?;
     assert_eq!(now["status"]["lastHandledReconcileAt"], unanswered);

@@ -15,11 +15,17 @@ enum Moment {
     Made(usize),
 }
 
-const MOMENTS: [Moment; 5] = [Moment::Asked, Moment::Fetched, Moment::Made(1), Moment::Made(20), Moment::Made(59)];
+const MOMENTS: [Moment; 5] = [
+    Moment::Asked,
+    Moment::Fetched,
+    Moment::Made(1),
+    Moment::Made(20),
+    Moment::Made(59),
+];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_supervisor_killed_at_any_moment_takes_its_workers_with_it_and_the_next_one_finishes() -> anyhow::Result<()>
-{
+async fn a_supervisor_killed_at_any_moment_takes_its_workers_with_it_and_the_next_one_finishes()
+-> anyhow::Result<()> {
     let mut stage = Stage::start().await?;
     let crew = Crew::at_work(&stage, "supervisor", &with_anchor("start")).await?;
     let anchor = crew.config_maps().get("anchor").await?;
@@ -43,8 +49,15 @@ async fn a_supervisor_killed_at_any_moment_takes_its_workers_with_it_and_the_nex
     }
     ensure!(taken_along > 0, "no kill met a worker at work");
     let now = crew.config_maps().get("anchor").await?;
-    assert_eq!(now.uid(), anchor.uid(), "what is in every commit was never made anew");
-    assert_eq!(now.metadata.resource_version, anchor.metadata.resource_version, "nor written again");
+    assert_eq!(
+        now.uid(),
+        anchor.uid(),
+        "what is in every commit was never made anew"
+    );
+    assert_eq!(
+        now.metadata.resource_version, anchor.metadata.resource_version,
+        "nor written again"
+    );
     Ok(())
 }
 

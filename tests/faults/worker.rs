@@ -27,11 +27,18 @@ async fn a_worker_killed_in_the_middle_of_an_apply_is_started_again_and_finishes
     }
     ensure!(met > 0, "no kill met an apply");
     let page = stage.tenure.supervisor_metrics().await?;
-    ensure!(metric(&page, "tenure_supervisor_worker_restarts_total")? >= 1.0, "{page}");
+    ensure!(
+        metric(&page, "tenure_supervisor_worker_restarts_total")? >= 1.0,
+        "{page}"
+    );
     let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
     until("the Tenant to be well again", PATIENCE, || async {
         let tenant = ready(&tenants, "Tenant", &crew.fixture.name).await?;
-        ensure!(tenant["status"]["homes"][0].get("lastError").is_none(), "{}", tenant["status"]);
+        ensure!(
+            tenant["status"]["homes"][0].get("lastError").is_none(),
+            "{}",
+            tenant["status"]
+        );
         Ok(())
     })
     .await
@@ -51,7 +58,8 @@ async fn a_worker_that_hangs_is_ended_and_another_finishes() -> anyhow::Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_kills_its_workers_is_left_alone_and_named_and_its_neighbour_goes_on() -> anyhow::Result<()> {
+async fn an_object_that_kills_its_workers_is_left_alone_and_named_and_its_neighbour_goes_on()
+-> anyhow::Result<()> {
     let stage = Stage::start().await?;
     let fixture = TenantFixture::new("greedy").with(&json!({"limits": {"memory": "96Mi"}}));
     let crew = Crew::onboard(&stage, fixture).await?;
@@ -69,9 +77,15 @@ async fn an_object_that_kills_its_workers_is_left_alone_and_named_and_its_neighb
     until("the object to be left alone", PATIENCE, || async {
         let tenant = value(&tenants, &crew.fixture.name).await?;
         let ready = condition(&tenant, "Ready").context("no condition")?;
-        ensure!(ready["status"] == "False" && ready["reason"] == "ObjectQuarantined", "{ready}");
+        ensure!(
+            ready["status"] == "False" && ready["reason"] == "ObjectQuarantined",
+            "{ready}"
+        );
         let message = ready["message"].as_str().unwrap_or_default();
-        ensure!(message.contains("Kustomization/greedy") && !message.contains("/app"), "{message}");
+        ensure!(
+            message.contains("Kustomization/greedy") && !message.contains("/app"),
+            "{message}"
+        );
         ensure!(message.contains("limits.memory"), "{message}");
         Ok(())
     })
@@ -84,7 +98,10 @@ async fn an_object_that_kills_its_workers_is_left_alone_and_named_and_its_neighb
     crew.settled(&commit, &another).await?;
     ensure!(spawns < 30.0, "{spawns} workers were started: a hot loop");
 
-    crew.repo.write("huge/huge.yaml", b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: huge}\n")?;
+    crew.repo.write(
+        "huge/huge.yaml",
+        b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: huge}\n",
+    )?;
     let commit = crew.commit(&many("mended", 3))?;
     crew.ask("GitRepository", "app").await?;
     crew.ready("Kustomization", "greedy").await?;
@@ -94,5 +111,8 @@ async fn an_object_that_kills_its_workers_is_left_alone_and_named_and_its_neighb
 }
 
 async fn spawns(stage: &Stage) -> anyhow::Result<f64> {
-    metric(&stage.tenure.supervisor_metrics().await?, "tenure_supervisor_worker_spawns_total")
+    metric(
+        &stage.tenure.supervisor_metrics().await?,
+        "tenure_supervisor_worker_spawns_total",
+    )
 }
