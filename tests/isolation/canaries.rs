@@ -125,7 +125,13 @@ async fn no_secret_of_a_tenant_is_in_anything_that_we_write() -> anyhow::Result<
         stage.tenure.apply(&[source]).await?;
     }
 
-    secret(&stage, &home, "values", json!({"value": VARIABLE, "label": INVALID})).await?;
+    secret(
+        &stage,
+        &home,
+        "values",
+        json!({"value": VARIABLE, "label": INVALID}),
+    )
+    .await?;
     let with = |name: &str, label: &str| {
         json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "labels": {"label": label}},
@@ -158,7 +164,9 @@ async fn no_secret_of_a_tenant_is_in_anything_that_we_write() -> anyhow::Result<
     team.ready("Kustomization", "fine").await?;
     for (kind, name) in [
         ("GitRepository", "bad"),
-        ("Kustomization", "label"), ("Kustomization", "broken"), ("Kustomization", "raw"),
+        ("Kustomization", "label"),
+        ("Kustomization", "broken"),
+        ("Kustomization", "raw"),
     ] {
         let message = failed(&team, kind, name).await?;
         ensure!(!message.is_empty(), "{kind} {name} says why");

@@ -52,7 +52,8 @@ async fn without_its_tenant_a_home_stays_as_it_is_until_one_command_lets_it_go()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_home_whose_tenant_went_while_nobody_watched_is_let_go_by_the_next_supervisor() -> anyhow::Result<()> {
+async fn a_home_whose_tenant_went_while_nobody_watched_is_let_go_by_the_next_supervisor() -> anyhow::Result<()>
+{
     let mut stage = Stage::start().await?;
     let client = stage.client();
     let fixture = TenantFixture::new("unseen");

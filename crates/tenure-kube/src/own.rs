@@ -351,10 +351,14 @@ mod tests {
 
     #[test]
     fn a_finalizer_is_patched_only_when_that_changes_something_and_others_stay() {
-        let object = |finalizers: Value| json!({"metadata": {"resourceVersion": "7", "finalizers": finalizers}});
+        let object =
+            |finalizers: Value| json!({"metadata": {"resourceVersion": "7", "finalizers": finalizers}});
         let patched = |finalizers: Value, change| {
             let patch = finalizers_patch(&object(finalizers), change)?;
-            assert_eq!(patch["metadata"]["resourceVersion"], "7", "no write over another's");
+            assert_eq!(
+                patch["metadata"]["resourceVersion"], "7",
+                "no write over another's"
+            );
             Some(patch["metadata"]["finalizers"].clone())
         };
         use FinalizerChange::{Add, Remove};

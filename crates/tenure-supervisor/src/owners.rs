@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use tenure_api::Tenant;
 use tenure_core::Name;
 
 /// The Tenants as last heard.
 #[derive(Debug, Default)]
-pub(crate) struct Owners(BTreeMap<String, Tenant>);
+pub(crate) struct Owners {
+    tenants: BTreeMap<String, Tenant>,
+    /// Why a Tenant can't be read, by its name.
+    unread: BTreeMap<String, String>,
+}
 
 /// A home that a Tenant names and another has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,34 +22,62 @@ pub(crate) struct Lost {
 }
 
 impl Owners {
-    pub(crate) fn reset(&mut self, tenants: impl IntoIterator<Item = Tenant>) {
-        self.0 = tenants
-            .into_iter()
-            .map(|tenant| (tenant.name().to_owned(), tenant))
-            .collect();
+    pub(crate) fn reset(&mut self, tenants: impl IntoIterator<Item = Value>) {
+        *self = Self::default();
+        tenants.into_iter().for_each(|tenant| self.hear(tenant));
+    }
+
+    /// Takes a Tenant as the API server has it. One that can't be read keeps its homes, so that nobody
+    /// else gets them, and runs nothing in them.
+    pub(crate) fn hear(&mut self, value: Value) {
+        match serde_json::from_value(value.clone()) {
+            Ok(tenant) => self.apply(tenant),
+            Err(error) => {
+                let tenant = stub(&value);
+                tracing::warn!(tenant = tenant.name(), %error, "this Tenant can't be read");
+                let why = format!("the Tenant can't be read, and nothing runs for it: {error}");
+                let name = tenant.name().to_owned();
+                self.apply(tenant);
+                self.unread.insert(name, why);
+            }
+        }
     }
 
     pub(crate) fn apply(&mut self, tenant: Tenant) {
-        self.0.insert(tenant.name().to_owned(), tenant);
+        self.unread.remove(tenant.name());
+        self.tenants.insert(tenant.name().to_owned(), tenant);
+    }
+
+    /// The status of a Tenant is ours: what was written is what it is now.
+    pub(crate) fn written(&mut self, name: &str, status: tenure_api::TenantStatus) {
+        if let Some(tenant) = self.tenants.get_mut(name) {
+            tenant.status = Some(status);
+        }
     }
 
     pub(crate) fn delete(&mut self, name: &str) {
-        self.0.remove(name);
+        self.tenants.remove(name);
+        self.unread.remove(name);
     }
 
     pub(crate) fn tenants(&self) -> impl Iterator<Item = &Tenant> {
-        self.0.values()
+        self.tenants.values()
+    }
+
+    /// Why a Tenant can't be read, if it can't.
+    pub(crate) fn unread(&self, name: &str) -> Option<&str> {
+        self.unread.get(name).map(String::as_str)
     }
 
     #[cfg(test)]
     pub(crate) fn get(&self, name: &str) -> Option<&Tenant> {
-        self.0.get(name)
+        self.tenants.get(name)
     }
 
     /// Every home and the Tenant that has it: the oldest valid one that names it, then the first by name.
     pub(crate) fn homes(&self) -> BTreeMap<Name, &Tenant> {
         let mut tenants: Vec<_> = self
-            .0
+            .tenants
             .values()
             .filter(|tenant| tenant.validate().is_empty())
             .collect();
@@ -78,6 +111,25 @@ impl Owners {
     }
 }
 
+/// What is certain of a Tenant that can't be read: its metadata and the namespaces it names.
+fn stub(value: &Value) -> Tenant {
+    let metadata = value.get("metadata").cloned().unwrap_or_default();
+    let names = value.pointer("/spec/namespaces").and_then(Value::as_array);
+    let names = names.into_iter().flatten().filter_map(Value::as_str);
+    let spec = tenure_api::TenantSpec {
+        namespaces: names.map(str::to_owned).collect(),
+        suspend: true,
+        ..Default::default()
+    };
+    Tenant {
+        api_version: String::new(),
+        kind: String::new(),
+        metadata: serde_json::from_value(metadata).unwrap_or_default(),
+        spec,
+        status: None,
+    }
+}
+
 fn names(tenant: &Tenant) -> impl Iterator<Item = Name> + '_ {
     tenant
         .spec
@@ -100,6 +152,26 @@ fn age(tenant: &Tenant) -> (bool, Option<String>) {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_tenant_that_cant_be_read_keeps_its_homes_and_runs_nothing() {
+        let mut owners = Owners::default();
+        owners.apply(tenant("young", "2026-02-01T00:00:00Z", &["apps"]));
+        owners.hear(serde_json::json!({
+            "metadata": {"name": "old", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"namespaces": ["apps"], "targets": {"not": "a list"}},
+        }));
+        let homes = owners.homes();
+        let owner = homes.get(&Name::new("apps").expect("a name")).expect("an owner");
+        assert_eq!((owner.name(), owner.spec.suspend), ("old", true));
+        assert!(
+            owners
+                .unread("old")
+                .is_some_and(|why| why.contains("can't be read"))
+        );
+        owners.hear(serde_json::json!({"metadata": {"name": "old"}, "spec": {"namespaces": ["apps"]}}));
+        assert_eq!(owners.unread("old"), None);
+    }
+
     fn tenant(name: &str, created: &str, homes: &[&str]) -> Tenant {
         serde_json::from_value(serde_json::json!({
             "metadata": {"name": name, "creationTimestamp": created},
@@ -111,10 +183,12 @@ mod tests {
     #[test]
     fn the_oldest_tenant_has_a_home_and_the_loser_is_told() {
         let mut owners = Owners::default();
-        owners.reset([
+        for tenant in [
             tenant("a-young", "2026-02-01T00:00:00Z", &["shared", "mine"]),
             tenant("z-old", "2026-01-01T00:00:00Z", &["shared"]),
-        ]);
+        ] {
+            owners.apply(tenant);
+        }
         let homes: Vec<_> = owners
             .homes()
             .into_iter()

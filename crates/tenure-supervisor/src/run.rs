@@ -174,13 +174,10 @@ impl Supervisor {
         let all_known = matches!(event, TenantEvent::Reset(_));
         match event {
             TenantEvent::Reset(all) => {
-                self.owners.reset(all.into_iter().filter_map(tenant));
+                self.owners.reset(all);
                 self.shared.health.ready.store(true, Ordering::Relaxed);
             }
-            TenantEvent::Applied(value) => match tenant(value) {
-                Some(tenant) => self.owners.apply(tenant),
-                None => return,
-            },
+            TenantEvent::Applied(value) => self.owners.hear(value),
             TenantEvent::Deleted(value) => {
                 let name = value
                     .pointer("/metadata/name")
@@ -300,6 +297,7 @@ impl Supervisor {
             let facts = Facts {
                 tenant: &tenant,
                 lost: self.owners.lost(&tenant),
+                unread: self.owners.unread(tenant.name()),
                 reports: &self.reports,
                 minor: self.cluster.minor,
                 constrained: self.cluster.constrained_impersonation,
@@ -308,7 +306,7 @@ impl Supervisor {
             if tenant.status.as_ref() == Some(&wanted) {
                 continue;
             }
-            failed |= !self.patch(tenant, wanted).await;
+            failed |= !self.patch(&tenant, wanted).await;
         }
         if failed {
             self.write_at = Some(Instant::now() + self.backoff.next_delay());
@@ -317,7 +315,7 @@ impl Supervisor {
         }
     }
 
-    async fn patch(&mut self, mut tenant: Tenant, wanted: tenure_api::TenantStatus) -> bool {
+    async fn patch(&mut self, tenant: &Tenant, wanted: tenure_api::TenantStatus) -> bool {
         let Ok(name) = Name::new(tenant.name()) else {
             return true;
         };
@@ -330,8 +328,7 @@ impl Supervisor {
         }
         match self.shared.client.patch_tenant_status(&name, patch).await {
             Ok(_) => {
-                tenant.status = Some(wanted);
-                self.owners.apply(tenant);
+                self.owners.written(tenant.name(), wanted);
                 true
             }
             Err(error) if error.is_not_found() => true,
@@ -358,18 +355,6 @@ impl Running {
             tracing::error!(%home, %error, "the task of a home failed");
         }
     }
-}
-
-/// One Tenant that can't be read is that one's trouble.
-fn tenant(value: serde_json::Value) -> Option<Tenant> {
-    let name = value
-        .pointer("/metadata/name")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    serde_json::from_value(value)
-        .inspect_err(|error| tracing::warn!(tenant = name, %error, "this Tenant can't be read"))
-        .ok()
 }
 
 async fn version(client: &SupervisorClient, cancel: &CancellationToken) -> Option<u32> {

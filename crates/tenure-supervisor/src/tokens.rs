@@ -83,7 +83,11 @@ impl Held {
         if self.pending.is_some() {
             return;
         }
-        let audiences: &[&str] = if self.audience == Audience::Cache { &[CACHE_AUDIENCE] } else { &[] };
+        let audiences: &[&str] = if self.audience == Audience::Cache {
+            &[CACHE_AUDIENCE]
+        } else {
+            &[]
+        };
         let (client, home) = (client.clone(), home.clone());
         let mint = async move {
             match tokio::time::timeout(PATIENCE, client.mint(&home, audiences, SECONDS)).await {

@@ -217,9 +217,15 @@ impl Worker {
         };
         self.queue.finish(&key);
         let Some(pass) = pass else { return Ok(()) };
-        for sibling in pass.wake.iter().flat_map(|wake| waked_by(wake, &self.session.effects)) {
+        for sibling in pass
+            .wake
+            .iter()
+            .flat_map(|wake| waked_by(wake, &self.session.effects))
+        {
             // said before the Done, so that whoever comes after a dead worker knows of it
-            let woken = Woken { object: Some(wire(&sibling)) };
+            let woken = Woken {
+                object: Some(wire(&sibling)),
+            };
             self.lifeline.send(up::Message::Woken(woken)).await?;
             if !self.draining {
                 self.queue.push(sibling, false);
@@ -304,8 +310,15 @@ fn done(key: &ObjectKey, pass: &Pass, requests: u64) -> lifeline::Done {
 }
 
 fn wire(key: &ObjectKey) -> lifeline::ObjectKey {
-    let group = KINDS.iter().find(|kind| kind.kind == key.kind).map_or("", |kind| kind.group);
-    lifeline::ObjectKey { group: group.to_owned(), kind: key.kind.clone(), name: key.name.to_string() }
+    let group = KINDS
+        .iter()
+        .find(|kind| kind.kind == key.kind)
+        .map_or("", |kind| kind.group);
+    lifeline::ObjectKey {
+        group: group.to_owned(),
+        kind: key.kind.clone(),
+        name: key.name.to_string(),
+    }
 }
 
 fn timestamp(at: Timestamp) -> prost_types::Timestamp {

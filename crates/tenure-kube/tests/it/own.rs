@@ -60,7 +60,10 @@ async fn discovery_costs_two_requests_once_and_travels() -> anyhow::Result<()> {
     let own = world.own();
     let (discovery, again) = tokio::join!(own.discovery(), own.discovery());
     let discovery = discovery?;
-    assert_eq!(discovery, again?, "whoever asks at the same time waits for the same answer");
+    assert_eq!(
+        discovery, again?,
+        "whoever asks at the same time waits for the same answer"
+    );
     own.discovery().await?;
     assert_eq!(own.requests(), 2);
     assert_eq!(

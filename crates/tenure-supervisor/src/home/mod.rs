@@ -322,7 +322,9 @@ impl Home {
 impl Drop for Home {
     fn drop(&mut self) {
         let metrics = &self.shared.health.metrics;
-        metrics.watches.dec_by(i64::try_from(self.watches.len()).unwrap_or_default());
+        metrics
+            .watches
+            .dec_by(i64::try_from(self.watches.len()).unwrap_or_default());
         metrics.due_since(&self.name, None);
         self.end_worker(true);
     }

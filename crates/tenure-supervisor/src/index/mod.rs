@@ -282,8 +282,12 @@ impl Index {
 
     /// Objects that are left alone, as `Kustomization/app`.
     pub(crate) fn quarantined(&self) -> Vec<String> {
-        let left = self.objects.iter().filter(|(_, entry)| !entry.gone && entry.is_quarantined());
-        left.map(|(key, _)| format!("{}/{}", key.kind, key.name)).collect()
+        let left = self
+            .objects
+            .iter()
+            .filter(|(_, entry)| !entry.gone && entry.is_quarantined());
+        left.map(|(key, _)| format!("{}/{}", key.kind, key.name))
+            .collect()
     }
 
     pub(crate) fn counts(&self) -> Counts {

@@ -28,6 +28,8 @@ pub(crate) struct Report {
 pub(crate) struct Facts<'a> {
     pub(crate) tenant: &'a Tenant,
     pub(crate) lost: Vec<Lost>,
+    /// Why the Tenant can't be read; then `tenant` holds its namespaces and no more.
+    pub(crate) unread: Option<&'a str>,
     pub(crate) reports: &'a BTreeMap<Name, Report>,
     pub(crate) minor: u32,
     pub(crate) constrained: bool,
@@ -42,7 +44,8 @@ pub(crate) fn status(facts: &Facts<'_>, now: Timestamp) -> TenantStatus {
         .iter()
         .filter(|(_, report)| report.tenant == tenant.name())
         .collect();
-    let invalid: Vec<_> = tenant.validate().iter().map(ToString::to_string).collect();
+    let mut invalid: Vec<_> = tenant.validate().iter().map(ToString::to_string).collect();
+    invalid.extend(facts.unread.map(str::to_owned));
     let mut trouble: Vec<String> = facts
         .lost
         .iter()
@@ -119,12 +122,16 @@ fn failing(home: &Name, report: &Report) -> Option<(&'static str, String)> {
     if report.phase != "Failing" {
         return None;
     }
-    let error = report.last_error.as_deref().unwrap_or("see the namespace's objects");
+    let error = report
+        .last_error
+        .as_deref()
+        .unwrap_or("see the namespace's objects");
     if report.quarantined.is_empty() {
         return Some(("WorkerFailed", format!("{home}: {error}")));
     }
     let left = report.quarantined.join(", ");
-    let message = format!("{home}: left alone until it changes, because workers died over it: {left}; {error}");
+    let message =
+        format!("{home}: left alone until it changes, because workers died over it: {left}; {error}");
     Some(("ObjectQuarantined", message))
 }
 

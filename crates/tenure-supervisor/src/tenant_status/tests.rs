@@ -30,6 +30,7 @@ fn of(tenant: &Tenant, reports: &[Report], lost: Vec<Lost>, now: Timestamp) -> T
         &Facts {
             tenant,
             lost,
+            unread: None,
             reports: &reports,
             minor: 36,
             constrained: true,
