@@ -12,7 +12,7 @@ use tenure_testkit::git::{Access, GitRepo, SshGitServer};
 use tenure_testkit::{ControlPlane, Installation, TenantFixture, apply_yaml, until};
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An installation with an SSH server for Git beside it.
 pub struct Stage {

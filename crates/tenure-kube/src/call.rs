@@ -13,7 +13,7 @@ pub(crate) const JSON_PATCH: &str = "application/json-patch+json";
 pub(crate) const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
 /// How long one answer may take. Admission webhooks may use up to 30 s of it.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(40);
 
 /// What a request is about, for its path and for messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -172,7 +172,12 @@ impl Caller {
             self.0.requests.fetch_add(1, Ordering::Relaxed);
             let sent = tokio::time::timeout(call.deadline, self.0.connection.send(request)).await;
             match sent {
-                Err(_) => return Err(self.error(call, Cause::Timeout(call.deadline))),
+                // a server that was killed may leave a request without any answer: every request here may
+                // be sent again
+                Err(_) => match attempts.redial() {
+                    Some(delay) => tokio::time::sleep(delay).await,
+                    None => return Err(self.error(call, Cause::Timeout(call.deadline))),
+                },
                 Ok(Err(why)) => match attempts.redial() {
                     Some(delay) => tokio::time::sleep(delay).await,
                     None => return Err(self.error(call, Cause::Transport(why))),

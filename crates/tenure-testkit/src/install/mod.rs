@@ -26,7 +26,7 @@ use crate::{ControlPlane, Proc, apply_yaml, tenure_binary, until};
 pub use tenant::TenantFixture;
 
 /// How long a program may take to say that it is ready, on a busy machine.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(120);
 /// How long the supervisor's token is good for.
 const TOKEN_SECONDS: i64 = 24 * 3600;
 
