@@ -94,6 +94,16 @@ impl Connection {
         if let Some(found) = self.free_place() {
             return Ok(found);
         }
+        // In a task of its own: a caller that nobody polls for a while, such as a watch whose owner waits
+        // for another request, would keep the lock from everybody, that request included.
+        let pool = self.clone();
+        let dialled = tokio::spawn(async move { pool.new_place().await });
+        dialled
+            .await
+            .map_err(|error| format!("connecting was interrupted: {error}"))?
+    }
+
+    async fn new_place(&self) -> Result<(SendRequest<Body>, StreamGuard), String> {
         let _one_at_a_time = self.0.dialling.lock().await;
         if let Some(found) = self.free_place() {
             return Ok(found);
