@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use futures::StreamExt;
 use tenure_core::Secret;
-use tenure_kube::{By, FluxKind, MetaEvent, MetadataClient};
+use tenure_kube::{By, Cluster, Connection, FluxKind, MetaEvent, MetadataClient, OwnClient};
 use tenure_testkit::control_plane::{ControlPlane, Options};
 
 use crate::world::{World, config_maps};
@@ -31,6 +33,23 @@ const LEASE: FluxKind = FluxKind {
     kind: "Lease",
     plural: "leases",
 };
+
+#[tokio::test]
+async fn a_caller_that_nobody_polls_keeps_nobody_from_connecting() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let endpoint = world.plane.endpoint()?;
+    let connection = Connection::open(&Cluster {
+        url: endpoint.url,
+        ca_pem: endpoint.ca.into_bytes(),
+    })?;
+    let client = || OwnClient::new(&connection, world.token.clone(), world.name());
+    let (forgotten, other) = (client(), client());
+    let mut begun = Box::pin(forgotten.whoami());
+    assert!(futures::poll!(&mut begun).is_pending(), "it has to connect first");
+    tokio::time::timeout(Duration::from_secs(20), other.whoami()).await??;
+    begun.await?;
+    Ok(())
+}
 
 #[tokio::test]
 async fn a_token_that_is_refused_is_an_error_until_it_is_replaced() -> anyhow::Result<()> {
