@@ -141,7 +141,7 @@ async fn a_restart_of_the_api_server_is_survived() -> anyhow::Result<()> {
         connection,
         token,
     } = world;
-    let own = tenure_kube::OwnClient::new(&connection, token, home.parse()?);
+    let own = OwnClient::new(&connection, token, home.parse()?);
     own.whoami().await?;
     plane.kill_api_server()?;
     let waiting = tokio::spawn({
