@@ -12,8 +12,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 #[tokio::test]
 #[ignore = "the other half of a test"]
 async fn hold_the_shared_control_plane_for_ever() {
+    let Ok(sign) = std::env::var("RIG_HOLD") else {
+        return;
+    };
     let plane = ControlPlane::shared().await.unwrap();
-    let sign = std::env::var("RIG_HOLD").unwrap();
     fs::write(format!("{sign}.new"), plane.dir().as_os_str().as_encoded_bytes()).unwrap();
     fs::rename(format!("{sign}.new"), sign).unwrap();
     std::future::pending::<()>().await;
