@@ -31,7 +31,7 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
 /// What Cargo knows about the workspace, for the only platform that Tenure runs on: the others' crates
 /// need not be on this machine.
 pub(crate) fn metadata() -> anyhow::Result<Value> {
-    let output = cargo(&["metadata", "--format-version=1", "--offline", "--filter-platform"])
+    let output = cargo(&["metadata", "--format-version=1", "--locked", "--filter-platform"])
         .arg(platform())
         .output()
         .context("run cargo metadata")?;

@@ -75,7 +75,7 @@ pub(super) fn cargo_deny() -> bool {
 
 /// `name version|licence` of each crate that is compiled, for the product or for its tests.
 fn linked() -> anyhow::Result<String> {
-    let output = cargo(&["tree", "--workspace", "--offline", "--prefix=none"])
+    let output = cargo(&["tree", "--workspace", "--locked", "--prefix=none"])
         .args(["--format={p}|{l}", "--target", &platform()])
         .output()
         .context("run cargo tree")?;
