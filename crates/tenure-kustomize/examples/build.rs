@@ -5,12 +5,20 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use tenure_kustomize::{DirFs, LoadRestriction, Options, build};
+use tenure_kustomize::{DirFs, LoadRestriction, Options, Reorder, build};
 
 fn options(flags: &[String]) -> std::io::Result<Options> {
     let mut options = Options::default();
     for pair in flags.chunks(2) {
+        if pair
+            .first()
+            .is_some_and(|flag| flag == "--enable-managedby-label")
+        {
+            options.managed_by_label = true;
+            continue;
+        }
         match [pair.first(), pair.get(1)].map(|f| f.map_or("", String::as_str)) {
+            ["--reorder", "legacy"] => options.reorder = Reorder::Legacy,
             ["--reorder", "none"] | ["--load-restrictor", "LoadRestrictionsRootOnly"] => {}
             ["--load-restrictor", "LoadRestrictionsNone"] => options.restriction = LoadRestriction::None,
             other => {

@@ -36,11 +36,24 @@ impl Default for Budget {
     }
 }
 
+/// The order of the result, unless the kustomization file has `sortOptions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reorder {
+    /// As the files have it, as Flux does.
+    None,
+    /// By kind: namespaces first, webhooks last. What the kustomize command does by default.
+    Legacy,
+}
+
 /// How to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Which files a kustomization may name.
     pub restriction: LoadRestriction,
+    /// The order of the result.
+    pub reorder: Reorder,
+    /// Label every object with the version of kustomize that this build follows.
+    pub managed_by_label: bool,
     /// The limits.
     pub budget: Budget,
 }
@@ -49,6 +62,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             restriction: LoadRestriction::RootOnly,
+            reorder: Reorder::None,
+            managed_by_label: false,
             budget: Budget::default(),
         }
     }

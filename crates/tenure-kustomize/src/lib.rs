@@ -20,24 +20,31 @@
 //! # Ok::<(), tenure_kustomize::Error>(())
 //! ```
 
-mod accumulate;
 mod budget;
+mod config;
+mod decode;
 mod error;
 mod file;
+mod finish;
 pub mod flux;
 mod fs;
+mod id;
 mod load;
 mod object;
+mod origin;
 mod path;
 mod read_set;
+mod resmap;
 mod resource;
+mod schema;
 mod scope;
 mod select;
+mod target;
 mod transform;
 
 use serde_json::Value;
 
-pub use budget::{Budget, LoadRestriction, Options};
+pub use budget::{Budget, LoadRestriction, Options, Reorder};
 pub use error::{Error, Reason};
 pub use file::{Image, Patch, Selector};
 pub use fs::{DirFs, Entry, FileSystem, Kind, MemFs};
@@ -70,5 +77,5 @@ pub fn build(fs: &dyn FileSystem, dir: &str, options: &Options) -> Result<Build,
     let dir = RelPath::parse(dir).map_err(|e| Error::at_file(dir, Reason::Path(e)))?;
     let mut loader = load::Loader::new(fs, options);
     let file = loader.kustomization(&dir)?;
-    accumulate::run(loader, &dir, file)
+    target::run(loader, &dir, &file)
 }

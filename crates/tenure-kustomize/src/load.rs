@@ -8,6 +8,7 @@ use tenure_yaml::{Document, Location};
 use crate::file::{FILE_NAMES, KustFile};
 use crate::read_set::listing;
 use crate::resource::Resource;
+use crate::schema::Schemas;
 use crate::{Entry, Error, FileSystem, Kind, LoadRestriction, Options, ReadSet, Reason, RelPath, Seen};
 
 /// Reads files for one build, keeps the read set and the budgets.
@@ -20,6 +21,8 @@ pub(crate) struct Loader<'a> {
     bytes: u64,
     files: usize,
     started: Instant,
+    /// What is known of the kinds' fields.
+    pub(crate) schemas: Schemas,
 }
 
 impl<'a> Loader<'a> {
@@ -32,6 +35,7 @@ impl<'a> Loader<'a> {
             bytes: 0,
             files: 0,
             started: Instant::now(),
+            schemas: Schemas::default(),
         }
     }
 
@@ -166,6 +170,15 @@ impl<'a> Loader<'a> {
         Ok(found)
     }
 
+    /// Takes the schema that a kustomization file brings. The first one counts, outermost first.
+    pub(crate) fn use_schema(&mut self, dir: &RelPath, file: &KustFile, root: bool) -> Result<(), Error> {
+        let _ = (dir, root);
+        if file.openapi.is_empty() {
+            return Ok(());
+        }
+        Err(file.error("openapi", Reason::Unsupported))
+    }
+
     /// The objects in a file of manifests.
     pub(crate) fn resources(&mut self, path: &RelPath, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
         resources(path, bytes)
@@ -183,20 +196,66 @@ pub(crate) fn documents(path: &RelPath, bytes: &[u8]) -> Result<Vec<Document>, E
 
 /// The objects of a file, lists expanded.
 pub(crate) fn resources(path: &RelPath, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
+    let found = documents(path, bytes)?;
+    expand_all(found, path.as_str(), &|reason, at| {
+        Error::at_file(path, Reason::NotAnObject(reason)).at(Some(at))
+    })
+}
+
+/// The objects of a text that is no file; `shown` says what it is.
+pub(crate) fn resources_of(shown: &str, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
+    let found = tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize())
+        .map_err(|e| Error::invalid(format!("line {} of {shown}: {}", e.location.line, e.reason)))?;
+    expand_all(found, shown, &|reason, at| {
+        Error::invalid(format!(
+            "line {} of {shown} is no Kubernetes object: {reason}",
+            at.line
+        ))
+    })
+}
+
+type Fail<'a> = &'a dyn Fn(String, Location) -> Error;
+
+fn expand_all(documents: Vec<Document>, origin: &str, fail: Fail<'_>) -> Result<Vec<Resource>, Error> {
     let mut out = Vec::new();
-    for document in documents(path, bytes)? {
-        if document.value.is_null() {
-            continue;
+    let mut lists = Vec::new();
+    for document in documents {
+        expand(
+            document.value,
+            document.location,
+            origin,
+            fail,
+            &mut out,
+            &mut lists,
+        )?;
+    }
+    // What lists hold comes after everything else, as kustomize has it.
+    let mut next = 0;
+    while let Some((items, at)) = lists
+        .get_mut(next)
+        .map(|(items, at)| (std::mem::take(items), *at))
+    {
+        next += 1;
+        for item in items {
+            expand(item, at, origin, fail, &mut out, &mut lists)?;
         }
-        expand(document.value, &mut out, path, document.location)?;
     }
     Ok(out)
 }
 
-fn expand(value: Value, out: &mut Vec<Resource>, path: &RelPath, at: Location) -> Result<(), Error> {
-    let fail = |text: &str| Err(Error::at_file(path, Reason::NotAnObject(text.into())).at(Some(at)));
-    let Value::Object(mut map) = value else {
-        return fail("the document is not a mapping");
+fn expand(
+    value: Value,
+    at: Location,
+    origin: &str,
+    fail: Fail<'_>,
+    out: &mut Vec<Resource>,
+    lists: &mut Vec<(Vec<Value>, Location)>,
+) -> Result<(), Error> {
+    let mut map = match value {
+        Value::Null => return Ok(()),
+        Value::Object(map) if map.is_empty() => return Ok(()),
+        Value::Object(map) => map,
+        _ => return Err(fail("the document is not a mapping".into(), at)),
     };
     let kind = map
         .get("kind")
@@ -204,74 +263,29 @@ fn expand(value: Value, out: &mut Vec<Resource>, path: &RelPath, at: Location) -
         .unwrap_or_default()
         .to_owned();
     if kind.is_empty() {
-        return fail("kind is missing");
+        return Err(fail("kind is missing".into(), at));
     }
-    if kind.ends_with("List") && (kind == "List" || map.contains_key("items")) {
+    let is_list = kind.ends_with("List");
+    if is_list && (kind == "List" || map.contains_key("items")) {
         return match map.remove("items") {
-            Some(Value::Array(items)) => items.into_iter().try_for_each(|item| expand(item, out, path, at)),
+            Some(Value::Array(items)) => {
+                lists.push((items, at));
+                Ok(())
+            }
             None | Some(Value::Null) => Ok(()),
-            Some(_) => fail("items is not a list"),
+            Some(_) => Err(fail("items is not a list".into(), at)),
         };
     }
-    if let Some(name) = map
-        .get_mut("metadata")
-        .and_then(|m| m.get_mut("name"))
-        .filter(|n| n.is_number())
-    {
+    let name = map.get_mut("metadata").and_then(|m| m.get_mut("name"));
+    if let Some(name) = name.filter(|n| n.is_number()) {
         *name = Value::String(crate::object::scalar(name).unwrap_or_default());
     }
-    let name = map
-        .get("metadata")
-        .and_then(|m| m.get("name"))
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    if name.is_empty() {
-        return fail("metadata.name is missing");
+    let value = Value::Object(map);
+    if crate::object::text(&value, &["metadata", "name"]).is_none_or(str::is_empty) {
+        return Err(fail("metadata.name is missing".into(), at));
     }
-    let mut value = Value::Object(map);
-    if is_local(&value) {
-        return Ok(());
-    }
-    tidy(&mut value);
-    out.push(Resource::new(value, path.to_string()));
+    out.push(Resource::new(value, origin.to_owned()));
     Ok(())
-}
-
-/// Annotations that kustomize keeps for itself; they never reach its output.
-const INTERNAL: [&str; 4] = [
-    "config.kubernetes.io/index",
-    "config.kubernetes.io/path",
-    "internal.config.kubernetes.io/index",
-    "internal.config.kubernetes.io/path",
-];
-
-/// Values of annotations become strings; empty mappings and internal annotations go.
-fn tidy(value: &mut Value) {
-    let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
-        return;
-    };
-    for field in ["labels", "annotations"] {
-        if let Some(map) = meta.get_mut(field).and_then(Value::as_object_mut) {
-            map.retain(|key, _| !INTERNAL.contains(&key.as_str()));
-            for value in map.values_mut().filter(|_| field == "annotations") {
-                if let Some(text) = crate::object::scalar(value) {
-                    *value = Value::String(text);
-                }
-            }
-        }
-        let empty = meta
-            .get(field)
-            .is_some_and(|v| v.is_null() || v.as_object().is_some_and(serde_json::Map::is_empty));
-        if empty {
-            meta.shift_remove(field);
-        }
-    }
-}
-
-/// Objects that say of themselves that they are for local use only.
-fn is_local(value: &Value) -> bool {
-    let annotation = value.pointer("/metadata/annotations/config.kubernetes.io~1local-config");
-    annotation.is_some_and(|v| v.as_str() != Some("false"))
 }
 
 /// Refuses what kustomize would fetch.

@@ -23,6 +23,35 @@ pub(crate) fn mapping<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut
     at.as_object_mut()
 }
 
+/// Adds the members of `base` at `path` that `value` lacks there.
+pub(crate) fn underlay(value: &mut Value, base: &Value, path: &[&str]) {
+    let Some(base) = path
+        .iter()
+        .try_fold(base, |v, key| v.get(key))
+        .and_then(Value::as_object)
+        .filter(|m| !m.is_empty())
+    else {
+        return;
+    };
+    if let Some(map) = mapping(value, path) {
+        for (key, value) in base {
+            map.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+}
+
+/// Takes an empty or null mapping out of the metadata.
+pub(crate) fn drop_empty(value: &mut Value, field: &str) {
+    if let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        let empty = meta
+            .get(field)
+            .is_some_and(|v| v.is_null() || v.as_object().is_some_and(Map::is_empty));
+        if empty {
+            meta.shift_remove(field);
+        }
+    }
+}
+
 /// A scalar as Go's default formatting prints it.
 pub(crate) fn scalar(value: &Value) -> Option<String> {
     match value {
@@ -34,4 +63,26 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
         }),
         _ => None,
     }
+}
+
+/// A scalar's text, with null as YAML writes it.
+pub(crate) fn scalar_or_null(value: &Value) -> Option<String> {
+    if value.is_null() {
+        Some("null".to_owned())
+    } else {
+        scalar(value)
+    }
+}
+
+/// Puts `text` where a scalar stands and leaves that scalar's type, so that a number stays one.
+/// Nothing is changed and false returned if the text is none of that type.
+pub(crate) fn set_text(scalar: &mut Value, text: &str) -> bool {
+    let read =
+        || tenure_yaml::parse_one(text.as_bytes(), &tenure_yaml::Options::kustomize()).unwrap_or(Value::Null);
+    let new = match scalar {
+        Value::Bool(_) => Some(read()).filter(Value::is_boolean),
+        Value::Number(_) => Some(read()).filter(Value::is_number),
+        _ => Some(Value::from(text)),
+    };
+    new.map(|new| *scalar = new).is_some()
 }

@@ -1,6 +1,7 @@
 use regex::{Regex, RegexBuilder};
 
 use crate::file::Selector;
+use crate::id::{Gvk, ResId};
 use crate::resource::Resource;
 use crate::{Error, object};
 
@@ -48,20 +49,51 @@ impl Matcher {
         })
     }
 
-    /// Whether any id that the object has or had, and its labels and annotations, match.
+    /// Whether the object, by its first or its present name and namespace, and its labels and
+    /// annotations match.
     pub(crate) fn matches(&self, resource: &Resource) -> bool {
+        let (first, now) = (resource.original_id(), resource.id());
         let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
-        let id = resource.id();
-        let ids =
-            fits(&self.group, &id.group) && fits(&self.version, &id.version) && fits(&self.kind, &id.kind);
-        let names = resource.any_id(|id| {
-            fits(&self.name, &id.name)
-                && (fits(&self.namespace, &id.namespace)
-                    || id.namespace.is_empty() && fits(&self.namespace, id.effective_namespace()))
-        });
-        ids && names
-            && self.labels.iter().all(|r| r.holds(resource, "labels"))
+        let namespace = |id: &ResId| fits(&self.namespace, id.effective_namespace());
+        self.fits_gvk(&now.gvk)
+            && (namespace(&first) || namespace(&now))
+            && (fits(&self.name, &first.name) || fits(&self.name, &now.name))
+            && self.fits_metadata(resource)
+    }
+
+    /// Whether one id matches, its namespace as it is written.
+    pub(crate) fn matches_id(&self, id: &ResId) -> bool {
+        let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
+        self.fits_gvk(&id.gvk) && fits(&self.name, &id.name) && fits(&self.namespace, &id.namespace)
+    }
+
+    fn fits_gvk(&self, gvk: &Gvk) -> bool {
+        let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
+        fits(&self.group, &gvk.group) && fits(&self.version, &gvk.version) && fits(&self.kind, &gvk.kind)
+    }
+
+    /// Whether labels and annotations match.
+    pub(crate) fn fits_metadata(&self, resource: &Resource) -> bool {
+        self.labels.iter().all(|r| r.holds(resource, "labels"))
             && self.annotations.iter().all(|r| r.holds(resource, "annotations"))
+    }
+
+    /// Whether it asks for labels or annotations.
+    pub(crate) fn asks_metadata(&self) -> bool {
+        !self.labels.is_empty() || !self.annotations.is_empty()
+    }
+
+    /// Whether it asks for anything of an id.
+    pub(crate) fn asks_id(&self) -> bool {
+        [
+            &self.group,
+            &self.version,
+            &self.kind,
+            &self.name,
+            &self.namespace,
+        ]
+        .into_iter()
+        .any(Option::is_some)
     }
 }
 

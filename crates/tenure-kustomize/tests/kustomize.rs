@@ -141,10 +141,11 @@ fn references_follow_names_through_prefix_namespace_and_hash() {
     ];
     let built = objects(&files, "over").expect("builds");
     let binding = &built[2];
+    // Any subject of an account's name is taken for it, whatever its kind: so has the tool it.
     assert_eq!(binding["roleRef"]["name"], "p-r-s");
     assert_eq!(
         binding["subjects"],
-        json!([{"kind": "ServiceAccount", "name": "p-sa-s", "namespace": "ns"}, {"kind": "ServiceAccount", "name": "default", "namespace": "ns"}, {"kind": "User", "name": "sa"}])
+        json!([{"kind": "ServiceAccount", "name": "p-sa-s", "namespace": "ns"}, {"kind": "ServiceAccount", "name": "default", "namespace": "ns"}, {"kind": "User", "name": "p-sa-s", "namespace": "ns"}])
     );
     assert_eq!(built[3]["spec"]["serviceAccountName"], "p-sa-s");
     let config = built[4]["metadata"]["name"].as_str().expect("a name");

@@ -287,7 +287,9 @@ impl<'a> Composer<'a> {
                 merges.push((value, key_at));
                 continue;
             }
-            if let Some(&first) = lines.get(&key) {
+            if let Some(&first) = lines.get(&key)
+                && !self.options.last_wins
+            {
                 return Err(Error::new(key_at, Reason::DuplicateKey { key, first }));
             }
             let mark = self.enter(|| key.replace('~', "~0").replace('/', "~1"));

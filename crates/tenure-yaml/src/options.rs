@@ -41,6 +41,9 @@ pub struct Options {
     pub dialect: Dialect,
     /// The limits.
     pub limits: Limits,
+    /// Whether a key that is given twice counts with its last value, as Go's packages have it where
+    /// they are not strict; otherwise it is an error.
+    pub last_wins: bool,
 }
 
 impl Options {
@@ -50,6 +53,7 @@ impl Options {
         Self {
             dialect: Dialect::V3,
             limits: Limits::default(),
+            last_wins: false,
         }
     }
 
@@ -59,7 +63,15 @@ impl Options {
         Self {
             dialect: Dialect::V2,
             limits: Limits::default(),
+            last_wins: false,
         }
+    }
+
+    /// The same, with the last value of a key that is given twice.
+    #[must_use]
+    pub const fn last_wins(mut self) -> Self {
+        self.last_wins = true;
+        self
     }
 
     /// The same with other limits.

@@ -13,9 +13,7 @@ pub use overlay::{CommonMetadata, Overlay};
 pub use substitute::substitute;
 
 use crate::load::Loader;
-use crate::{
-    Budget, Build, Error, FileSystem, LoadRestriction, Options, Reason, RelPath, accumulate, object,
-};
+use crate::{Budget, Build, Error, FileSystem, LoadRestriction, Options, Reason, RelPath, object, target};
 
 /// Builds `path` of a source with what the Kustomization's spec lays over it, within the default
 /// [`Budget`]. A directory without a kustomization file gets one made of all its manifests.
@@ -39,6 +37,7 @@ pub fn build_within(
     let options = Options {
         restriction: LoadRestriction::None,
         budget,
+        ..Options::default()
     };
     let mut loader = Loader::new(fs, &options);
     // A leading slash means the root, as in the chroot-like directory that Flux builds in.
@@ -51,7 +50,7 @@ pub fn build_within(
         },
     };
     overlay.lay_over(&mut file, &mut loader, &dir)?;
-    let mut build = accumulate::run(loader, &dir, file)?;
+    let mut build = target::run(loader, &dir, &file)?;
     build.objects.retain(|o| !group(o).eq("kustomize.config.k8s.io"));
     overlay.common_metadata.apply(&mut build.objects);
     Ok(build)

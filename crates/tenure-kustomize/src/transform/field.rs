@@ -2,76 +2,172 @@
 
 use serde_json::{Map, Value};
 
-use crate::file::FieldSpec;
-use crate::resource::Id;
+use crate::Error;
+use crate::config::FieldSpec;
+use crate::resource::Resource;
 
-/// A field specification from a table of ours: empty group, version or kind match any.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Spec {
-    pub(crate) group: &'static str,
-    pub(crate) kind: &'static str,
-    pub(crate) path: &'static str,
-    pub(crate) create: bool,
+/// What to put where a path with `create` ends in nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Create {
+    Nothing,
+    Mapping,
+    Scalar,
 }
 
-impl Spec {
-    pub(crate) fn selects(&self, id: &Id) -> bool {
-        (self.group.is_empty() || self.group == id.group) && (self.kind.is_empty() || self.kind == id.kind)
+/// The parts of a path between slashes; `\/` is a slash inside a part.
+pub(crate) fn split(path: &str, delimiter: char) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut glue = false;
+    let path = match path.strip_prefix(delimiter) {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => path,
+    };
+    for part in path.split(delimiter) {
+        let (part, ends) = match part.strip_suffix('\\') {
+            Some(part) => (part, true),
+            None => (part, false),
+        };
+        match parts.last_mut() {
+            Some(last) if glue => {
+                last.push(delimiter);
+                last.push_str(part);
+            }
+            _ => parts.push(part.to_owned()),
+        }
+        glue = ends;
     }
-}
-
-impl FieldSpec {
-    pub(crate) fn selects(&self, id: &Id) -> bool {
-        let fits = |want: &Option<String>, is: &str| want.as_deref().is_none_or(|w| w.is_empty() || w == is);
-        fits(&self.group, &id.group) && fits(&self.version, &id.version) && fits(&self.kind, &id.kind)
+    if glue && let Some(last) = parts.last_mut() {
+        last.push('\\');
     }
+    parts
 }
 
-/// Calls `change` with every node at `path` (parts between `/`; lists are entered by themselves).
-/// With `create`, missing mappings on the way and a null at its end are made.
-pub(crate) fn visit<E>(
+/// Calls `change` with every node of the object at each of the specifications that select it.
+pub(crate) fn each(
+    resource: &mut Resource,
+    specs: &[FieldSpec],
+    create: Create,
+    change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let gvk = resource.gvk();
+    for spec in specs.iter().filter(|s| s.selects(&gvk)) {
+        visit(&mut resource.value, spec, create, change)
+            .map_err(|e| Error::invalid(format!("field {} of {}: {e}", spec.path, resource.id())))?;
+    }
+    Ok(())
+}
+
+/// Calls `change` with every node at the specification's path, whatever kind of object it is.
+pub(crate) fn visit(
     value: &mut Value,
-    path: &str,
-    create: bool,
-    change: &mut dyn FnMut(&mut Value) -> Result<(), E>,
-) -> Result<(), E> {
-    let parts = parts(path);
-    walk(value, &parts, create, change)
+    spec: &FieldSpec,
+    create: Create,
+    change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let create = if spec.create { create } else { Create::Nothing };
+    walk(value, &split(&spec.path, '/'), create, change)
 }
 
-/// A `\/` in a path is a slash inside a part.
-fn parts(path: &str) -> Vec<String> {
-    path.replace("\\/", "\0")
-        .split('/')
-        .filter(|p| !p.is_empty())
-        .map(|p| p.replace('\0', "/"))
-        .collect()
-}
-
-fn walk<E>(
+fn walk(
     value: &mut Value,
     path: &[String],
-    create: bool,
-    change: &mut dyn FnMut(&mut Value) -> Result<(), E>,
-) -> Result<(), E> {
+    create: Create,
+    change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+) -> Result<(), Error> {
     let Some((part, rest)) = path.split_first() else {
         return change(value);
     };
     match value {
+        Value::Null => Ok(()),
         Value::Array(items) => items
             .iter_mut()
             .try_for_each(|item| walk(item, path, create, change)),
         Value::Object(map) => {
+            let name = part.strip_suffix("[]").unwrap_or(part);
+            if name.is_empty() {
+                return Err(Error::invalid("a part of the path is empty"));
+            }
             // What is missing cannot become a list.
-            if create && !part.ends_with("[]") {
-                let slot = map.entry(part.clone()).or_insert(Value::Null);
-                if slot.is_null() && !rest.is_empty() {
-                    *slot = Value::Object(Map::new());
+            let make = if name.len() != part.len() {
+                Create::Nothing
+            } else if rest.is_empty() || create == Create::Nothing {
+                create
+            } else {
+                Create::Mapping
+            };
+            let fresh = || match make {
+                Create::Nothing => Value::Null,
+                Create::Mapping => Value::Object(Map::new()),
+                Create::Scalar => Value::from(""),
+            };
+            if make != Create::Nothing {
+                let slot = map.entry(name.to_owned()).or_insert_with(fresh);
+                if slot.is_null() {
+                    *slot = fresh();
                 }
             }
-            map.get_mut(part.trim_end_matches("[]"))
-                .map_or(Ok(()), |next| walk(next, rest, create, change))
+            match map.get_mut(name) {
+                Some(next) => walk(next, rest, create, change),
+                None => Ok(()),
+            }
         }
-        _ => Ok(()),
+        other => Err(Error::invalid(format!(
+            "expected a mapping or a list before {part:?}, not {}",
+            kind(other)
+        ))),
+    }
+}
+
+/// What a value is, for messages; never the value itself.
+pub(crate) const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a mapping",
+    }
+}
+
+/// Replaces a scalar.
+pub(crate) fn set(node: &mut Value, new: Value) -> Result<(), Error> {
+    if node.is_object() || node.is_array() {
+        return Err(Error::invalid(format!("expected a scalar, not {}", kind(node))));
+    }
+    *node = new;
+    Ok(())
+}
+
+/// Sets members of a mapping.
+pub(crate) fn set_members(node: &mut Value, pairs: &[(String, String)]) -> Result<(), Error> {
+    if node.is_null() {
+        *node = Value::Object(Map::new());
+    }
+    let Some(map) = node.as_object_mut() else {
+        return Err(Error::invalid(format!("expected a mapping, not {}", kind(node))));
+    };
+    for (key, text) in pairs {
+        map.insert(key.clone(), Value::String(text.clone()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn an_escaped_delimiter_is_part_of_a_name() {
+        let cases: [(&str, &[&str]); 5] = [
+            ("a/b", &["a", "b"]),
+            ("/a/b", &["a", "b"]),
+            (r"metadata/annotations/x\/y", &["metadata", "annotations", "x/y"]),
+            (r"a\/b\/c/d", &["a/b/c", "d"]),
+            ("a", &["a"]),
+        ];
+        for (path, parts) in cases {
+            assert_eq!(split(path, '/'), parts, "{path}");
+        }
     }
 }

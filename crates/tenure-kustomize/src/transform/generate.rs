@@ -1,4 +1,4 @@
-//! `configMapGenerator` and `secretGenerator`.
+//! `configMapGenerator` and `secretGenerator`, and the plugins of that name.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +9,34 @@ use serde_json::{Map, Value, json};
 use super::strings;
 use crate::file::{Generator, GeneratorOptions, KustFile};
 use crate::load::Loader;
-use crate::resource::Resource;
+use crate::resource::{Behavior, Resource};
 use crate::{Error, RelPath, object};
 
-/// Adds the generated objects, or merges them into those that are there.
-pub(crate) fn run(
+/// What a kustomization's generators make, with their place in the file.
+pub(crate) fn all(
     loader: &mut Loader<'_>,
     dir: &RelPath,
     file: &KustFile,
-    all: &mut Vec<Resource>,
-) -> Result<(), Error> {
+) -> Result<Vec<(&'static str, String, Resource)>, Error> {
+    let mut made = Vec::new();
     for (field, kind, list) in [
         ("configMapGenerator", "ConfigMap", &file.config_maps),
         ("secretGenerator", "Secret", &file.secrets),
     ] {
         for (i, generator) in list.iter().enumerate() {
-            let made = generate(loader, dir, kind, generator, file.generator_options.as_ref());
-            made.and_then(|new| absorb(all, new, generator))
-                .map_err(|e| file.place(&format!("{field}/{i}"), e))?;
+            let place = format!("{field}/{i}");
+            let one = generate(loader, dir, kind, generator, file.generator_options.as_ref())
+                .map_err(|e| file.place(&place, e))?;
+            made.push((kind, place, one));
         }
     }
-    Ok(())
+    Ok(made)
 }
 
 type Pairs = BTreeMap<String, Vec<u8>>;
 
-fn generate(
+/// A ConfigMap or Secret.
+pub(crate) fn generate(
     loader: &mut Loader<'_>,
     dir: &RelPath,
     kind: &str,
@@ -50,6 +52,7 @@ fn generate(
         value["metadata"]["namespace"] = Value::from(namespace.clone());
     }
     let local = generator.options.as_ref();
+    // The generator's own come second and win.
     for options in [global, local].into_iter().flatten() {
         metadata(&mut value, "labels", strings(&options.labels)?);
         metadata(&mut value, "annotations", strings(&options.annotations)?);
@@ -72,6 +75,12 @@ fn generate(
         format!("the generator of {kind} {:?} in {dir}", generator.name),
     );
     resource.needs_hash = !any(|o| o.disable_name_suffix_hash);
+    resource.behavior = match generator.behavior.as_deref().unwrap_or_default() {
+        "" | "create" | "unspecified" => Behavior::Create,
+        "merge" => Behavior::Merge,
+        "replace" => Behavior::Replace,
+        other => return Err(Error::invalid(format!("unknown behavior {other:?}"))),
+    };
     Ok(resource)
 }
 
@@ -188,63 +197,4 @@ fn insert(pairs: &mut Pairs, key: &str, value: Vec<u8>) -> Result<(), Error> {
 fn unquote(text: &str) -> &str {
     let inner = |q: char| text.strip_prefix(q).and_then(|t| t.strip_suffix(q));
     inner('"').or_else(|| inner('\'')).unwrap_or(text)
-}
-
-fn absorb(all: &mut Vec<Resource>, mut new: Resource, generator: &Generator) -> Result<(), Error> {
-    let id = new.id();
-    let mut found = all
-        .iter_mut()
-        .filter(|r| r.any_id(|other| other.same_object(&id)));
-    let (old, second) = (found.next(), found.next().is_some());
-    match (generator.behavior.as_deref().unwrap_or_default(), old) {
-        ("" | "create" | "unspecified", None) => {
-            all.push(new);
-            Ok(())
-        }
-        ("" | "create" | "unspecified", Some(_)) => Err(Error::invalid(format!(
-            "{} is there already; set behavior to merge or replace",
-            id.shown()
-        ))),
-        ("merge" | "replace", None) => Err(Error::invalid(format!(
-            "{} does not exist, so it cannot be merged or replaced",
-            id.shown()
-        ))),
-        ("merge" | "replace", Some(_)) if second => {
-            Err(Error::invalid(format!("{} could be several objects", id.shown())))
-        }
-        (behavior, Some(old)) if behavior == "merge" || behavior == "replace" => {
-            combine(old, &mut new, behavior == "merge");
-            Ok(())
-        }
-        (other, _) => Err(Error::invalid(format!("unknown behavior {other:?}"))),
-    }
-}
-
-/// The old object keeps its name; labels and annotations are merged, data too if asked for.
-fn combine(old: &mut Resource, new: &mut Resource, merge: bool) {
-    let mut value = new.value.take();
-    let mut meta = old.value.get("metadata").cloned().unwrap_or_default();
-    for field in ["labels", "annotations"] {
-        overlay(&mut meta, &value["metadata"], field);
-    }
-    value["metadata"] = meta;
-    if merge {
-        let mut merged = old.value.clone();
-        for field in ["data", "binaryData"] {
-            overlay(&mut merged, &value, field);
-            if let Some(data) = merged.get(field) {
-                value[field] = data.clone();
-            }
-        }
-    }
-    old.value = value;
-    old.needs_hash |= new.needs_hash;
-}
-
-fn overlay(base: &mut Value, top: &Value, field: &str) {
-    if let Some(top) = top.get(field).and_then(Value::as_object)
-        && let Some(map) = object::mapping(base, &[field])
-    {
-        map.extend(top.iter().map(|(k, v)| (k.clone(), v.clone())));
-    }
 }

@@ -3,18 +3,24 @@
 use serde_json::{Value, json};
 use tenure_core::Digest;
 
+use super::Transform;
 use crate::Error;
-use crate::resource::Resource;
+use crate::resmap::ResMap;
+use crate::schema::Schemas;
 
 /// Appends the hash to the names of generated objects.
-pub(crate) fn run(all: &mut [Resource]) -> Result<(), Error> {
-    for resource in all.iter_mut().filter(|r| r.needs_hash) {
-        let id = resource.id();
-        let hash = suffix(&resource.value, &id.kind);
-        resource.remember();
-        resource.set_name(&format!("{}-{hash}", id.name));
+pub(crate) struct Hash;
+
+impl Transform for Hash {
+    fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
+        for resource in all.iter_mut().filter(|r| r.needs_hash) {
+            let hash = suffix(&resource.value, resource.kind());
+            resource.remember();
+            let name = format!("{}-{hash}", resource.name());
+            resource.set_name(&name);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The name is no part of the content, so that a prefix does not change the hash.
@@ -52,19 +58,28 @@ const fn readable(c: char) -> char {
 }
 
 /// JSON as Go's encoder writes it: keys sorted, `<`, `>`, `&` and line separators escaped.
-fn go_json(value: &Value) -> String {
-    fn sorted(value: &Value) -> Value {
-        match value {
-            Value::Object(map) => {
-                let mut members: Vec<_> = map.iter().collect();
-                members.sort_by(|a, b| a.0.cmp(b.0));
-                Value::Object(members.into_iter().map(|(k, v)| (k.clone(), sorted(v))).collect())
-            }
-            Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-            other => other.clone(),
+pub(super) fn go_json(value: &Value) -> String {
+    escaped(sorted(value).to_string())
+}
+
+/// The same, indented by two spaces.
+pub(super) fn go_json_indented(value: &Value) -> String {
+    escaped(format!("{:#}", sorted(value)))
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut members: Vec<_> = map.iter().collect();
+            members.sort_by(|a, b| a.0.cmp(b.0));
+            Value::Object(members.into_iter().map(|(k, v)| (k.clone(), sorted(v))).collect())
         }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
     }
-    let text = sorted(value).to_string();
+}
+
+fn escaped(text: String) -> String {
     let escapes = [
         ('<', "\\u003c"),
         ('>', "\\u003e"),
@@ -72,7 +87,11 @@ fn go_json(value: &Value) -> String {
         ('\u{2028}', "\\u2028"),
         ('\u{2029}', "\\u2029"),
     ];
-    escapes
-        .iter()
-        .fold(text, |text, (c, escaped)| text.replace(*c, escaped))
+    escapes.iter().fold(text, |text, (c, escape)| {
+        if text.contains(*c) {
+            text.replace(*c, escape)
+        } else {
+            text
+        }
+    })
 }

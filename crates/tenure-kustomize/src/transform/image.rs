@@ -1,72 +1,94 @@
 use regex::Regex;
 use serde_json::Value;
 
+use super::Transform;
+use super::field::{Create, each, kind};
 use crate::Error;
-use crate::file::{Image, KustFile};
-use crate::resource::Resource;
+use crate::config::FieldSpec;
+use crate::file::Image;
+use crate::resmap::ResMap;
+use crate::schema::Schemas;
 use crate::select::pattern;
 
-/// `images`: replaces names, tags and digests in containers wherever they stand.
-pub(crate) fn run(file: &KustFile, all: &mut [Resource]) -> Result<(), Error> {
-    for (i, image) in file.images.iter().enumerate() {
-        let fail = |e| file.place(&format!("images/{i}"), e);
+/// Replaces names, tags and digests in containers wherever they stand, and where the specifications
+/// say.
+pub(crate) struct Images {
+    pub(crate) image: Image,
+    pub(crate) specs: Vec<FieldSpec>,
+}
+
+impl Transform for Images {
+    fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
+        let image = &self.image;
         let regex = pattern(&format!(
             "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
             image.name
-        ))
-        .map_err(fail)?;
-        for resource in all
-            .iter_mut()
-            .filter(|r| r.id().kind != "CustomResourceDefinition")
-        {
-            walk(&mut resource.value, &regex, image);
+        ))?;
+        for resource in all.iter_mut().filter(|r| r.kind() != "CustomResourceDefinition") {
+            walk(&mut resource.value, &regex, image)?;
+            each(resource, &self.specs, Create::Nothing, &mut |node| {
+                update(node, &regex, image)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn walk(value: &mut Value, regex: &Regex, image: &Image) -> Result<(), Error> {
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(|item| walk(item, regex, image)),
+        Value::Object(map) => {
+            for (key, inner) in map.iter_mut() {
+                walk(inner, regex, image)?;
+                if key == "containers" || key == "initContainers" {
+                    containers(inner, regex, image)?;
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn containers(value: &mut Value, regex: &Regex, image: &Image) -> Result<(), Error> {
+    for container in value.as_array_mut().into_iter().flatten() {
+        if let Some(node) = container.get_mut("image") {
+            update(node, regex, image)?;
         }
     }
     Ok(())
 }
 
-fn walk(value: &mut Value, regex: &Regex, image: &Image) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| walk(item, regex, image)),
-        Value::Object(map) => {
-            for (key, inner) in map.iter_mut() {
-                if key == "containers" || key == "initContainers" {
-                    containers(inner, regex, image);
-                }
-                walk(inner, regex, image);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn containers(value: &mut Value, regex: &Regex, image: &Image) {
-    for container in value.as_array_mut().into_iter().flatten() {
-        if let Some(Value::String(text)) = container.get_mut("image")
-            && regex.is_match(text)
-        {
+fn update(node: &mut Value, regex: &Regex, image: &Image) -> Result<(), Error> {
+    match node {
+        Value::String(text) if regex.is_match(text) => {
             *text = replaced(text, image);
+            Ok(())
         }
+        Value::Object(_) | Value::Array(_) => {
+            Err(Error::invalid(format!("expected an image, not {}", kind(node))))
+        }
+        _ => Ok(()),
     }
 }
 
 fn replaced(text: &str, image: &Image) -> String {
     let (name, tag, digest) = split(text);
     let name = filled(&image.new_name).unwrap_or(name);
-    let (mut tag, mut digest) = (tag.to_owned(), digest.to_owned());
-    match (filled(&image.new_tag), filled(&image.digest)) {
-        (Some(t), Some(d)) => (tag, digest) = (t.to_owned(), d.to_owned()),
-        (Some(t), None) => (tag, digest) = (t.to_owned(), String::new()),
-        (None, Some(d)) => (tag, digest) = (String::new(), d.to_owned()),
-        (None, None) => {}
-    }
-    if let Some(suffix) = filled(&image.tag_suffix) {
-        tag.push_str(suffix);
-        digest.clear();
-    }
+    let (tag, digest) = match (
+        filled(&image.new_tag),
+        filled(&image.digest),
+        filled(&image.tag_suffix),
+    ) {
+        (Some(tag), Some(digest), _) => (tag.to_owned(), digest),
+        (Some(tag), None, _) => (tag.to_owned(), ""),
+        (None, Some(digest), _) => (String::new(), digest),
+        (None, None, Some(suffix)) => (format!("{tag}{suffix}"), ""),
+        (None, None, None) => (tag.to_owned(), digest),
+    };
     let tag = if tag.is_empty() { tag } else { format!(":{tag}") };
     let digest = if digest.is_empty() {
-        digest
+        String::new()
     } else {
         format!("@{digest}")
     };
@@ -77,17 +99,28 @@ fn filled(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|t| !t.is_empty())
 }
 
-/// Name, tag and digest; a colon before the last slash is a port.
+/// Name, tag and digest, as kustomize takes them apart: a colon before the first slash is a port.
 fn split(text: &str) -> (&str, &str, &str) {
-    let (rest, digest) = text.split_once('@').unwrap_or((text, ""));
-    let slash = rest.rfind('/').map_or(0, |i| i + 1);
-    match rest.get(slash..).and_then(|last| last.find(':')) {
-        Some(at) => (
-            rest.get(..slash + at).unwrap_or(rest),
-            rest.get(slash + at + 1..).unwrap_or_default(),
+    let slash = text.find('/').unwrap_or(0);
+    let (head, tail) = text.split_at(slash);
+    let (rest, digest) = match (tail.find('@'), tail.find(':')) {
+        (Some(at), colon) if colon.is_none_or(|c| at < c) => {
+            let (name, digest) = text.split_at(head.len() + at);
+            return (name, "", digest.get(1..).unwrap_or_default());
+        }
+        (Some(at), _) => (
+            tail.get(..at).unwrap_or(tail),
+            tail.get(at + 1..).unwrap_or_default(),
+        ),
+        (None, _) => (tail, ""),
+    };
+    match rest.find(':') {
+        Some(colon) => (
+            text.get(..head.len() + colon).unwrap_or(text),
+            rest.get(colon + 1..).unwrap_or_default(),
             digest,
         ),
-        None => (rest, "", digest),
+        None => (text.get(..head.len() + rest.len()).unwrap_or(text), "", digest),
     }
 }
 

@@ -9,7 +9,15 @@ use crate::Error;
 type Merged = Option<Value>;
 
 /// Merges `patch` into `target`; nothing is left if the patch deletes it.
-pub(crate) fn object(target: Value, patch: &Value, group: &str, kind: &str) -> Result<Merged, Error> {
+pub(crate) fn object(_: &crate::schema::Schemas, target: Value, patch: &Value) -> Result<Merged, Error> {
+    let gvk = crate::id::Gvk::new(
+        crate::object::text(patch, &["apiVersion"]).unwrap_or_default(),
+        "",
+    );
+    let (group, kind) = (
+        gvk.group.as_str(),
+        crate::object::text(patch, &["kind"]).unwrap_or_default(),
+    );
     let merge = Merge {
         kind: if is_built_in(group) { kind } else { "\0" },
         known: is_built_in(group),

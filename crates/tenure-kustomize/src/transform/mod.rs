@@ -1,45 +1,57 @@
-//! The transformers of a kustomization, in kustomize's order.
+//! Transformers: what each field of a kustomization file does, and each object under `transformers`.
 
-mod field;
+mod annotation;
+mod built_in;
+pub(crate) mod field;
 pub(crate) mod generate;
 pub(crate) mod hash;
 mod image;
 mod json6902;
-mod label;
+pub(crate) mod label;
 mod merge;
 mod merge_keys;
 mod name;
 mod namespace;
 mod patch;
+pub(crate) mod path;
+mod plugin;
 pub(crate) mod reference;
-mod reference_table;
+mod replacement;
 mod replica;
+pub(crate) mod sort;
+mod value_add;
+pub(crate) mod variable;
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::file::KustFile;
+pub(crate) use built_in::built_in;
+pub(crate) use plugin::{generator, transformer};
+
 use crate::load::Loader;
-use crate::resource::Resource;
+use crate::origin::Origin;
+use crate::resmap::ResMap;
+use crate::schema::Schemas;
 use crate::{Error, RelPath, object};
 
-/// Applies what the kustomization in `dir` asks for.
-pub(crate) fn run(
-    loader: &mut Loader<'_>,
-    dir: &RelPath,
-    file: &KustFile,
-    all: &mut Vec<Resource>,
-) -> Result<(), Error> {
-    patch::strategic(loader, dir, file, all)?;
-    patch::patches(loader, dir, file, all)?;
-    namespace::run(&file.namespace, all).map_err(|e| file.place("namespace", e))?;
-    name::run(&file.name_prefix, &file.name_suffix, all);
-    label::labels(file, all)?;
-    label::annotations(file, all)?;
-    patch::json6902(loader, dir, file, all)?;
-    replica::run(file, all)?;
-    image::run(file, all)
+/// Something that changes objects.
+pub(crate) trait Transform {
+    fn apply(&self, all: &mut ResMap, schemas: &Schemas) -> Result<(), Error>;
+}
+
+/// A transformer, with what is said of it in annotations and errors.
+pub(crate) struct Step {
+    pub(crate) transform: Box<dyn Transform>,
+    pub(crate) origin: Option<Origin>,
+    /// The field of the kustomization file that asks for it.
+    pub(crate) field: String,
+}
+
+/// What reading a transformer's configuration needs.
+pub(crate) struct Context<'a, 'l> {
+    pub(crate) loader: &'a mut Loader<'l>,
+    pub(crate) dir: &'a RelPath,
 }
 
 /// The pairs as strings; anything but a scalar is refused.

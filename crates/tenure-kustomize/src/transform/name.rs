@@ -1,24 +1,66 @@
+use serde_json::Value;
+
+use super::Transform;
+use super::field::{Create, set, visit};
+use crate::config::FieldSpec;
+use crate::resmap::ResMap;
 use crate::resource::Resource;
+use crate::schema::Schemas;
+use crate::{Error, object};
+
+/// Which end of the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Prefix,
+    Suffix,
+}
+
+/// Puts a text before or after names.
+pub(crate) struct Affix {
+    pub(crate) end: End,
+    pub(crate) text: String,
+    pub(crate) specs: Vec<FieldSpec>,
+}
 
 /// Kinds whose names other systems fix.
-const FIXED: [&str; 3] = ["APIService", "CustomResourceDefinition", "Namespace"];
+fn is_fixed(group: &str, kind: &str) -> bool {
+    kind == "CustomResourceDefinition"
+        || kind == "Namespace"
+        || kind == "APIService" && group == "apiregistration.k8s.io"
+}
 
-/// Puts prefix and suffix around the names.
-pub(crate) fn run(prefix: &str, suffix: &str, all: &mut [Resource]) {
-    if prefix.is_empty() && suffix.is_empty() {
-        return;
+impl Transform for Affix {
+    fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
+        all.iter_mut().try_for_each(|resource| self.one(resource))
     }
-    for resource in all {
-        if !prefix.is_empty() {
-            resource.prefixes.push(prefix.to_owned());
+}
+
+impl Affix {
+    fn one(&self, resource: &mut Resource) -> Result<(), Error> {
+        let id = resource.original_id();
+        if is_fixed(&id.gvk.group, &id.gvk.kind) {
+            return Ok(());
         }
-        if !suffix.is_empty() {
-            resource.suffixes.push(suffix.to_owned());
+        for spec in self.specs.iter().filter(|s| s.selects(&id.gvk)) {
+            if spec.path == "metadata/name" && !self.text.is_empty() {
+                match self.end {
+                    End::Prefix => resource.prefixes.push(self.text.clone()),
+                    End::Suffix => resource.suffixes.push(self.text.clone()),
+                }
+                resource.remember();
+            }
+            if !spec.selects(&resource.gvk()) {
+                continue;
+            }
+            visit(&mut resource.value, spec, Create::Scalar, &mut |node| {
+                let old = object::scalar_or_null(node).unwrap_or_default();
+                let new = match self.end {
+                    End::Prefix => format!("{}{old}", self.text),
+                    End::Suffix => format!("{old}{}", self.text),
+                };
+                set(node, Value::from(new))
+            })?;
         }
-        let id = resource.id();
-        if !FIXED.contains(&id.kind.as_str()) {
-            resource.remember();
-            resource.set_name(&format!("{prefix}{}{suffix}", id.name));
-        }
+        Ok(())
     }
 }

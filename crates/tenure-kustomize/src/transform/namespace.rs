@@ -1,83 +1,109 @@
+use std::collections::HashSet;
+
 use serde_json::Value;
 
-use super::field::{Spec, visit};
+use super::Transform;
+use super::field::{Create, each, set, visit};
+use crate::config::FieldSpec;
+use crate::resmap::ResMap;
 use crate::resource::Resource;
+use crate::schema::Schemas;
 use crate::{Error, object};
 
-const FIELDS: &[Spec] = &[
-    Spec {
-        group: "",
-        kind: "Namespace",
-        path: "metadata/name",
-        create: true,
-    },
-    Spec {
-        group: "apiregistration.k8s.io",
-        kind: "APIService",
-        path: "spec/service/namespace",
-        create: false,
-    },
-    Spec {
-        group: "apiextensions.k8s.io",
-        kind: "CustomResourceDefinition",
-        path: "spec/conversion/webhook/clientConfig/service/namespace",
-        create: false,
-    },
-];
+/// Says that Helm rendered the object.
+const HELM: &str = "internal.config.kubernetes.io/helm-generated";
+
+/// Which subjects of bindings get the namespace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Subjects {
+    /// Those named `default`: that ServiceAccount is in no build, so no reference would move it.
+    #[default]
+    Default,
+    All,
+    None,
+}
 
 /// Sets the namespace of everything that has one, and the references that only it fixes.
-pub(crate) fn run(namespace: &str, all: &mut [Resource]) -> Result<(), Error> {
-    if namespace.is_empty() {
-        return Ok(());
-    }
-    for resource in all.iter_mut() {
-        let id = resource.id();
-        resource.remember();
-        if !id.is_cluster()
-            && let Some(meta) = object::mapping(&mut resource.value, &["metadata"])
-        {
-            meta.insert("namespace".into(), Value::from(namespace));
+pub(crate) struct Namespace {
+    pub(crate) name: String,
+    pub(crate) specs: Vec<FieldSpec>,
+    /// Leave namespaces that are there.
+    pub(crate) unset_only: bool,
+    pub(crate) subjects: Subjects,
+}
+
+impl Transform for Namespace {
+    fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
+        if self.name.is_empty() {
+            return Ok(());
         }
-        for spec in FIELDS
+        // What Helm rendered has the namespace that Helm gave it.
+        let ours = |r: &&mut Resource| !r.is_gone() && r.annotation(HELM) != Some("true");
+        for resource in all.iter_mut().filter(ours) {
+            resource.remember();
+            self.one(resource)?;
+        }
+        conflicts(all)
+    }
+}
+
+impl Namespace {
+    /// Sets it in one object.
+    pub(crate) fn one(&self, resource: &mut Resource) -> Result<(), Error> {
+        let gvk = resource.gvk();
+        let is_binding = ["RoleBinding", "ClusterRoleBinding"].contains(&gvk.kind.as_str());
+        let mut write = |node: &mut Value| self.write(node);
+        if !gvk.is_cluster() {
+            let spec = FieldSpec::at("metadata/namespace", true);
+            visit(&mut resource.value, &spec, Create::Scalar, &mut write)?;
+        }
+        if is_binding {
+            self.bindings(&mut resource.value)?;
+        }
+        let core = resource.api_version() == "v1";
+        let specs: Vec<FieldSpec> = self
+            .specs
             .iter()
-            .filter(|s| s.selects(&id) && (s.kind != "Namespace" || id.group.is_empty()))
-        {
-            visit(&mut resource.value, spec.path, spec.create, &mut |v| {
-                *v = Value::from(namespace);
-                Ok::<(), Error>(())
-            })?;
-        }
-        if id.kind == "RoleBinding" || id.kind == "ClusterRoleBinding" {
-            subjects(&mut resource.value, namespace);
-        }
+            .filter(|s| s.path != "metadata/namespace" && (core || s.path != "metadata/name"))
+            .filter(|s| !(is_binding && s.path == "subjects/namespace" && s.kind.ends_with("RoleBinding")))
+            .cloned()
+            .collect();
+        each(resource, &specs, Create::Scalar, &mut write)
     }
-    conflicts(all)
+
+    fn write(&self, node: &mut Value) -> Result<(), Error> {
+        let filled = !node.is_null() && node.as_str() != Some("");
+        if self.unset_only && filled && !node.is_object() && !node.is_array() {
+            return Ok(());
+        }
+        set(node, Value::from(self.name.clone()))
+    }
+
+    fn bindings(&self, value: &mut Value) -> Result<(), Error> {
+        let subjects = value.get_mut("subjects").and_then(Value::as_array_mut);
+        for subject in subjects.into_iter().flatten() {
+            let chosen = match self.subjects {
+                Subjects::None => false,
+                Subjects::Default => object::text(subject, &["name"]) == Some("default"),
+                Subjects::All => object::text(subject, &["kind"]) == Some("ServiceAccount"),
+            };
+            if chosen {
+                let spec = FieldSpec::at("namespace", true);
+                visit(subject, &spec, Create::Scalar, &mut |node| self.write(node))?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// The ServiceAccount `default` is in no build, so no reference would move it.
-fn subjects(value: &mut Value, namespace: &str) {
-    let subjects = value.get_mut("subjects").and_then(Value::as_array_mut);
-    for subject in subjects.into_iter().flatten().filter_map(Value::as_object_mut) {
-        let is = |key: &str, want: &str| subject.get(key).and_then(Value::as_str) == Some(want);
-        if is("kind", "ServiceAccount") && is("name", "default") {
-            subject.insert("namespace".into(), Value::from(namespace));
-        }
-    }
-}
-
-fn conflicts(all: &[Resource]) -> Result<(), Error> {
-    let mut seen = std::collections::HashSet::new();
-    for resource in all {
+fn conflicts(all: &ResMap) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    for resource in all.iter().filter(|r| !r.is_gone()) {
         let id = resource.id();
-        if !seen.insert((
-            id.group.clone(),
-            id.kind.clone(),
-            id.name.clone(),
-            id.effective_namespace().to_owned(),
-        )) {
+        let namespace = id.effective_namespace().to_owned();
+        if !seen.insert((id.gvk.clone(), id.name.clone(), namespace)) {
             return Err(Error::invalid(format!(
-                "the namespace makes two objects one: {}",
-                id.shown()
+                "the namespace makes two objects one: {id}"
             )));
         }
     }

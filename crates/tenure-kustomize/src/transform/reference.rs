@@ -1,194 +1,284 @@
-//! Names that refer to renamed objects follow them.
+//! Names of objects inside other objects, brought up to date after renaming.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::field::visit;
-use super::reference_table::{ELSEWHERE, IN_POD, POD_SPECS};
-use crate::resource::{Id, Resource};
+use super::field::{Create, kind, visit};
+use crate::config::NameReference;
+use crate::id::{Gvk, ResId};
+use crate::resmap::ResMap;
+use crate::resource::Resource;
 use crate::{Error, object};
 
-/// An object that was renamed or moved, as others may refer to it.
-struct Candidate {
-    now: Id,
-    before: Vec<Id>,
+/// What is to be known of an object that others may refer to.
+struct Target {
+    now: ResId,
+    previous: Vec<ResId>,
+    /// The first effective namespace it had.
+    first_namespace: String,
     prefixes: Vec<String>,
     suffixes: Vec<String>,
 }
 
-struct Index(HashMap<(String, String), Vec<Candidate>>);
+struct Targets {
+    list: Vec<Target>,
+    /// Places of the objects that had a name, by that name.
+    by_name: HashMap<String, Vec<usize>>,
+}
 
-/// Who refers.
+impl Targets {
+    fn new(all: &ResMap) -> Self {
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut list = Vec::with_capacity(all.len());
+        for (at, resource) in all.iter().enumerate() {
+            for name in resource.previous_names() {
+                let places = by_name.entry(name.to_owned()).or_default();
+                if places.last() != Some(&at) {
+                    places.push(at);
+                }
+            }
+            list.push(Target {
+                now: resource.id(),
+                previous: resource.previous_ids().collect(),
+                first_namespace: resource.original_id().effective_namespace().to_owned(),
+                prefixes: resource.prefixes.clone(),
+                suffixes: resource.suffixes.clone(),
+            });
+        }
+        Self { list, by_name }
+    }
+}
+
+/// The object that refers to others, and the kind that the field at hand refers to.
 struct Referrer<'a> {
-    id: Id,
+    id: ResId,
     prefixes: &'a [String],
     suffixes: &'a [String],
+    /// Namespaces of a binding's ServiceAccounts.
     subjects: Vec<String>,
+    /// What a binding binds, by group and kind.
+    role: Option<Gvk>,
 }
 
-/// Updates every reference in the tables.
-pub(crate) fn run(all: &mut [Resource]) -> Result<(), Error> {
-    let mut index = Index(HashMap::new());
-    for resource in all.iter().filter(|r| !r.previous.is_empty()) {
-        let now = resource.id();
-        let candidate = Candidate {
-            before: resource.previous.clone(),
-            prefixes: resource.prefixes.clone(),
-            suffixes: resource.suffixes.clone(),
-            now: now.clone(),
-        };
-        index.0.entry((now.group, now.kind)).or_default().push(candidate);
+/// Updates every reference that the configuration knows of.
+pub(crate) fn run(all: &mut ResMap, references: &[NameReference]) -> Result<(), Error> {
+    let targets = Targets::new(all);
+    for resource in all.iter_mut() {
+        update(resource, references, &targets)?;
     }
-    if index.0.is_empty() {
-        return Ok(());
-    }
-    all.iter_mut()
-        .try_for_each(|resource| references(resource, &index))
+    Ok(())
 }
 
-fn references(resource: &mut Resource, index: &Index) -> Result<(), Error> {
-    let id = resource.id();
-    let subjects = subject_namespaces(&resource.value);
-    let origin = resource.origin.clone();
-    let who = Referrer {
-        id,
-        prefixes: &resource.prefixes,
-        suffixes: &resource.suffixes,
-        subjects,
-    };
-    let value = &mut resource.value;
-    for (_, base) in POD_SPECS.iter().filter(|(kind, _)| *kind == who.id.kind) {
-        for (group, kind, path) in IN_POD {
-            update(value, &who, index, (group, kind), &format!("{base}/{path}"))
-                .map_err(|e| e.or_file(&origin))?;
+fn update(resource: &mut Resource, references: &[NameReference], targets: &Targets) -> Result<(), Error> {
+    let first = resource.original_id().gvk;
+    let mut referrer = None;
+    for reference in references {
+        for spec in reference.referrers.iter().filter(|s| s.selects(&first)) {
+            if referrer.is_none() {
+                referrer = Some((
+                    resource.id(),
+                    subjects(resource)?,
+                    role(&resource.value),
+                    (resource.prefixes.clone(), resource.suffixes.clone()),
+                ));
+            }
+            let Some((id, subjects, role, (prefixes, suffixes))) = &referrer else {
+                continue;
+            };
+            if targets.by_name.is_empty() {
+                return Ok(());
+            }
+            let who = Referrer {
+                id: id.clone(),
+                prefixes,
+                suffixes,
+                subjects: subjects.clone(),
+                role: role.clone().filter(|_| spec.path.ends_with("roleRef/name")),
+            };
+            let search = Search {
+                who,
+                reference,
+                targets,
+            };
+            visit(&mut resource.value, spec, Create::Nothing, &mut |node| {
+                search.set(node)
+            })
+            .map_err(|e| Error::invalid(format!("the name in {} of {id}: {e}", spec.path)))?;
         }
-    }
-    for (group, kind, _, path) in ELSEWHERE.iter().filter(|row| row.2 == who.id.kind) {
-        if *path == "roleRef/name" && object::text(value, &["roleRef", "kind"]) != Some(kind) {
-            continue;
-        }
-        update(value, &who, index, (group, kind), path).map_err(|e| e.or_file(&origin))?;
     }
     Ok(())
 }
 
 /// The namespaces of a binding's ServiceAccounts, which it may refer to.
-fn subject_namespaces(value: &Value) -> Vec<String> {
-    let subjects = value
-        .get("subjects")
-        .and_then(Value::as_array)
+fn subjects(resource: &Resource) -> Result<Vec<String>, Error> {
+    if resource.kind() != "RoleBinding" {
+        return Ok(Vec::new());
+    }
+    let list = resource.value.get("subjects").and_then(Value::as_array);
+    let accounts = list
         .into_iter()
-        .flatten();
-    subjects
-        .filter_map(|s| s.get("namespace")?.as_str().map(str::to_owned))
+        .flatten()
+        .filter(|s| object::text(s, &["kind"]) == Some("ServiceAccount"));
+    accounts
+        .filter_map(|s| s.get("namespace"))
+        .map(|namespace| match namespace.as_str() {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(Error::invalid(format!(
+                "{}: the namespace of a subject is blank",
+                resource.id()
+            ))),
+        })
         .collect()
 }
 
-fn update(
-    value: &mut Value,
-    who: &Referrer<'_>,
-    index: &Index,
-    target: (&str, &str),
-    path: &str,
-) -> Result<(), Error> {
-    let Some(candidates) = index.0.get(&(target.0.to_owned(), target.1.to_owned())) else {
-        return Ok(());
-    };
-    visit(value, path, false, &mut |node| {
-        node_update(node, who, candidates, target.1)
+fn role(value: &Value) -> Option<Gvk> {
+    let text = |field: &str| value.get("roleRef")?.get(field).and_then(object::scalar);
+    Some(Gvk {
+        group: text("apiGroup")?,
+        version: String::new(),
+        kind: text("kind")?,
     })
 }
 
-fn node_update(
-    node: &mut Value,
-    who: &Referrer<'_>,
-    candidates: &[Candidate],
-    kind: &str,
-) -> Result<(), Error> {
-    match node {
-        Value::String(name) => {
-            if let Some(found) = select(name, None, who, candidates)? {
-                name.clone_from(&found.now.name);
-            }
-            Ok(())
-        }
-        Value::Array(items) => items
-            .iter_mut()
-            .try_for_each(|item| node_update(item, who, candidates, kind)),
-        Value::Object(map) => {
-            if map.get("kind").and_then(Value::as_str).is_some_and(|k| k != kind) {
-                return Ok(());
-            }
-            let Some(name) = map.get("name").and_then(Value::as_str).map(str::to_owned) else {
-                return Ok(());
-            };
-            let namespace = map.get("namespace").and_then(Value::as_str).map(str::to_owned);
-            if let Some(found) = select(&name, namespace.as_deref(), who, candidates)? {
+struct Search<'a> {
+    who: Referrer<'a>,
+    reference: &'a NameReference,
+    targets: &'a Targets,
+}
+
+impl Search<'_> {
+    fn set(&self, node: &mut Value) -> Result<(), Error> {
+        match node {
+            Value::Array(items) => items.iter_mut().filter(|i| !i.is_null()).try_for_each(|item| {
+                if item.is_array() {
+                    return Err(Error::invalid(
+                        "expected names or mappings in the list, not a list",
+                    ));
+                }
+                self.set(item)
+            }),
+            Value::Object(map) => {
+                let Some(name) = map.get("name").and_then(object::scalar) else {
+                    return Err(Error::invalid("the mapping has no name"));
+                };
+                let namespace = map
+                    .get("namespace")
+                    .map(|n| object::scalar(n).unwrap_or_default());
+                let Some(found) = self.find(&name, namespace.as_deref(), true)? else {
+                    return Ok(());
+                };
                 map.insert("name".into(), Value::from(found.now.name.clone()));
                 if !found.now.namespace.is_empty() {
                     map.insert("namespace".into(), Value::from(found.now.namespace.clone()));
                 }
+                Ok(())
             }
-            Ok(())
+            Value::Null => Ok(()),
+            scalar => {
+                let Some(name) = object::scalar(scalar) else {
+                    return Err(Error::invalid(format!("expected a name, not {}", kind(scalar))));
+                };
+                if let Some(found) = self.find(&name, None, false)? {
+                    *scalar = Value::from(found.now.name.clone());
+                }
+                Ok(())
+            }
         }
-        _ => Ok(()),
     }
-}
 
-fn select<'c>(
-    name: &str,
-    namespace: Option<&str>,
-    who: &Referrer<'_>,
-    candidates: &'c [Candidate],
-) -> Result<Option<&'c Candidate>, Error> {
-    let named = |c: &&Candidate| c.before.iter().any(|id| id.name == name);
-    let mut found: Vec<&Candidate> = candidates
-        .iter()
-        .filter(named)
-        .filter(|c| reachable(who, c))
-        .collect();
-    if let Some(namespace) = namespace {
-        let was = |c: &&Candidate| {
-            c.before
-                .first()
-                .is_some_and(|id| id.effective_namespace() == namespace)
+    /// The object that was called `name`, if the reference means one of this build.
+    fn find(&self, name: &str, namespace: Option<&str>, whole: bool) -> Result<Option<&Target>, Error> {
+        let Some(places) = self.targets.by_name.get(name) else {
+            return Ok(None);
         };
-        let originally: Vec<&Candidate> = found.iter().copied().filter(was).collect();
-        if originally.is_empty() {
-            found.retain(|c| c.now.effective_namespace() == namespace);
+        let all = places.iter().filter_map(|at| self.targets.list.get(*at));
+        let mut found: Vec<&Target> = all
+            .filter(|t| self.is_of_kind(t) && self.may_refer(t) && self.is_beside(t))
+            .collect();
+        if let Some(namespace) = namespace {
+            self.narrow(&mut found, namespace);
+        }
+        if found.len() > 1 {
+            found.retain(|t| self.same_context(t, true));
+        }
+        if found.len() > 1 {
+            found.retain(|t| self.same_context(t, false));
+        }
+        let same = |a: &Target, b: &Target| {
+            a.now.name == b.now.name && (!whole || a.now.namespace == b.now.namespace)
+        };
+        match found.as_slice() {
+            [] => Ok(None),
+            [first, rest @ ..] if rest.iter().all(|t| same(t, first)) => Ok(Some(first)),
+            several => Err(Error::invalid(format!(
+                "{name:?} could be any of {}",
+                several
+                    .iter()
+                    .map(|t| t.now.to_string())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ))),
+        }
+    }
+
+    fn is_of_kind(&self, target: &Target) -> bool {
+        let NameReference {
+            group, version, kind, ..
+        } = self.reference;
+        let had = |group: &str, version: &str, kind: &str| {
+            target
+                .previous
+                .iter()
+                .any(|id| id.gvk.is_selected(group, version, kind))
+        };
+        had(group, version, kind)
+            && self
+                .who
+                .role
+                .as_ref()
+                .is_none_or(|role| had(&role.group, &role.version, &role.kind))
+    }
+
+    /// Objects of another namespace are out of reach, but for those that a binding names.
+    fn may_refer(&self, target: &Target) -> bool {
+        self.who.id.is_cluster()
+            || target.now.is_cluster()
+            || target.now.same_namespace(&self.who.id)
+            || self.who.subjects.contains(&target.now.namespace)
+    }
+
+    fn is_beside(&self, target: &Target) -> bool {
+        self.who.id.is_cluster()
+            || target.now.is_cluster()
+            || target.now.gvk.kind == "ServiceAccount"
+            || target.now.same_namespace(&self.who.id)
+    }
+
+    /// Keeps those that were in the namespace first, or if nothing at all was, those that are now.
+    fn narrow(&self, found: &mut Vec<&Target>, namespace: &str) {
+        let namespaced = |t: &&Target| !t.now.is_cluster();
+        let mut reachable = self
+            .targets
+            .list
+            .iter()
+            .filter(|t| self.may_refer(t))
+            .filter(namespaced);
+        if reachable.any(|t| t.first_namespace == namespace) {
+            found.retain(|t| namespaced(t) && t.first_namespace == namespace);
         } else {
-            found = originally;
+            found.retain(|t| namespaced(t) && t.now.effective_namespace() == namespace);
         }
     }
-    if found.len() > 1 {
-        let alike: Vec<&Candidate> = found.iter().copied().filter(|c| context(who, c)).collect();
-        if !alike.is_empty() {
-            found = alike;
-        }
-    }
-    match found.as_slice() {
-        [] => Ok(None),
-        [first, rest @ ..] if rest.iter().all(|c| c.now.name == first.now.name) => Ok(Some(first)),
-        [first, ..] => Err(Error::invalid(format!(
-            "{} refers to {} {name:?}, which could be several objects after renaming",
-            who.id.shown(),
-            first.now.kind
-        ))),
-    }
-}
 
-fn reachable(who: &Referrer<'_>, candidate: &Candidate) -> bool {
-    who.id.is_cluster()
-        || candidate.now.is_cluster()
-        || candidate.now.effective_namespace() == who.id.effective_namespace()
-        || candidate.now.kind == "ServiceAccount" && who.subjects.contains(&candidate.now.namespace)
-}
-
-/// Whether the same kustomizations renamed both: the shorter history starts the longer one's end.
-fn context(who: &Referrer<'_>, candidate: &Candidate) -> bool {
-    let outer = |a: &[String], b: &[String]| a.iter().rev().zip(b.iter().rev()).all(|(x, y)| x == y);
-    let len =
-        who.prefixes.len() == candidate.prefixes.len() && who.suffixes.len() == candidate.suffixes.len();
-    len && outer(who.prefixes, &candidate.prefixes) && outer(who.suffixes, &candidate.suffixes)
+    /// Whether the same kustomizations renamed both: the shorter history ends the longer one.
+    fn same_context(&self, target: &Target, empty_fits: bool) -> bool {
+        let fits = |a: &[String], b: &[String]| {
+            if a.is_empty() || b.is_empty() {
+                return empty_fits || a.len() == b.len();
+            }
+            a.iter().rev().zip(b.iter().rev()).all(|(x, y)| x == y)
+        };
+        fits(self.who.prefixes, &target.prefixes) && fits(self.who.suffixes, &target.suffixes)
+    }
 }

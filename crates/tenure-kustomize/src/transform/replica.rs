@@ -1,33 +1,42 @@
 use serde_json::Value;
 
-use super::field::visit;
+use super::Transform;
+use super::field::{Create, set, visit};
 use crate::Error;
-use crate::file::KustFile;
-use crate::resource::Resource;
+use crate::config::FieldSpec;
+use crate::file::Replica;
+use crate::resmap::ResMap;
+use crate::schema::Schemas;
 
-const KINDS: [&str; 4] = ["Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"];
+/// Sets the count of the workloads that have or had a name.
+pub(crate) struct Replicas {
+    pub(crate) replica: Replica,
+    pub(crate) specs: Vec<FieldSpec>,
+}
 
-/// `replicas`: sets the count of the workloads that have or had a name.
-pub(crate) fn run(file: &KustFile, all: &mut [Resource]) -> Result<(), Error> {
-    for (i, replica) in file.replicas.iter().enumerate() {
+impl Transform for Replicas {
+    fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
+        let Replica { name, count } = &self.replica;
         let mut found = false;
-        for resource in all
-            .iter_mut()
-            .filter(|r| r.any_id(|id| id.name == replica.name && KINDS.contains(&id.kind.as_str())))
-        {
-            found = true;
-            visit(&mut resource.value, "spec/replicas", true, &mut |v| {
-                *v = Value::from(replica.count);
-                Ok::<(), Error>(())
-            })?;
+        for spec in &self.specs {
+            for at in all.any(|id| id.name == *name && spec.selects(&id.gvk)) {
+                found = true;
+                let Some(resource) = all.get_mut(at) else { continue };
+                if spec.selects(&resource.gvk()) {
+                    visit(&mut resource.value, spec, Create::Scalar, &mut |node| {
+                        set(node, Value::from(*count))
+                    })?;
+                }
+            }
         }
-        if !found {
-            let text = format!(
-                "no Deployment, ReplicationController, ReplicaSet or StatefulSet is named {:?}",
-                replica.name
-            );
-            return Err(file.place(&format!("replicas/{i}"), Error::invalid(text)));
+        if found {
+            return Ok(());
         }
+        let mut kinds: Vec<&str> = self.specs.iter().map(|s| s.kind.as_str()).collect();
+        kinds.dedup();
+        Err(Error::invalid(format!(
+            "no object named {name:?} is one of {}",
+            kinds.join(", ")
+        )))
     }
-    Ok(())
 }

@@ -15,7 +15,6 @@ struct Facts {
     breaks: bool,
     indicators: bool,
     special: bool,
-    tab: bool,
     leading_space: bool,
     trailing_space: bool,
     leading_break: bool,
@@ -32,26 +31,19 @@ pub(super) fn style(text: &str, key: bool) -> Style {
     let facts = analyse(text);
     let hard = facts.special || facts.space_break;
     if facts.breaks {
-        let block = !hard && !facts.trailing_space && !facts.tab_first(text) && !key;
+        let block = !hard && !facts.trailing_space && !key;
         return if block { Style::Literal } else { Style::Double };
     }
     if needs_quotes(text) {
         return Style::Double;
     }
-    if hard || facts.tab {
+    if hard {
         return Style::Double;
     }
     if facts.leading_space || facts.trailing_space || facts.indicators {
         Style::Single
     } else {
         Style::Plain
-    }
-}
-
-impl Facts {
-    /// Go cannot read back a block whose first line starts with a tab.
-    fn tab_first(&self, text: &str) -> bool {
-        self.tab && text.starts_with('\t')
     }
 }
 
@@ -70,11 +62,7 @@ fn analyse(text: &str) -> Facts {
             .peek()
             .is_none_or(|n| matches!(n, ' ' | '\t') || is_break(*n));
         facts.indicators |= indicator(c, first, before_blank, next_blank);
-        if c == '\t' {
-            facts.tab = true;
-        } else if !printable(c) {
-            facts.special = true;
-        }
+        facts.special |= !printable(c);
         if c == ' ' {
             facts.leading_space |= first;
             facts.trailing_space |= end;
@@ -115,7 +103,7 @@ pub(super) const fn is_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// What go-yaml writes as it is; the planes beyond the first are escaped.
+/// What go-yaml writes as it is; tabs and the planes beyond the first are escaped.
 pub(super) const fn printable(c: char) -> bool {
     matches!(c, '\n' | '\u{20}'..='\u{7e}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
 }

@@ -1,0 +1,101 @@
+//! The last touch: what kustomize keeps for itself goes, and labels and annotations are strings.
+
+use serde_json::{Map, Value};
+
+use crate::config::FieldSpec;
+use crate::file::KustFile;
+use crate::origin::{ORIGIN, TRANSFORMATIONS};
+use crate::resmap::ResMap;
+use crate::resource::PREFIX;
+use crate::schema::Schemas;
+use crate::transform::Transform as _;
+use crate::transform::label::Label;
+use crate::{Error, Options, object};
+
+/// The version of kustomize that this build follows, as its label says it.
+const FOLLOWED: &str = "kustomize-v5.8.1";
+
+/// Annotations that kustomize keeps for itself; they never reach its output.
+const INTERNAL: [&str; 3] = [
+    "config.k8s.io/id",
+    "config.kubernetes.io/index",
+    "config.kubernetes.io/path",
+];
+
+/// The same, after [`PREFIX`].
+const BUILD: [&str; 16] = [
+    "allowKindChange",
+    "allowNameChange",
+    "annotations-migration-resource-id",
+    "generatorBehavior",
+    "helm-generated",
+    "id",
+    "index",
+    "needsHashSuffix",
+    "path",
+    "prefixes",
+    "previousKinds",
+    "previousNames",
+    "previousNamespaces",
+    "refBy",
+    "seqindent",
+    "suffixes",
+];
+
+/// Objects that say of themselves that they are for local use only.
+pub(crate) fn is_local(value: &Value) -> bool {
+    let annotation = value.pointer("/metadata/annotations/config.kubernetes.io~1local-config");
+    annotation.is_some_and(|v| v.as_str() != Some("false") && *v != Value::Bool(false))
+}
+
+/// Says what built the objects, if the options or the file ask for it.
+pub(crate) fn label(all: &mut ResMap, file: &KustFile, options: &Options) -> Result<(), Error> {
+    if !options.managed_by_label && !file.wants("managedByLabel") {
+        return Ok(());
+    }
+    let label = Label {
+        pairs: vec![("app.kubernetes.io/managed-by".to_owned(), FOLLOWED.to_owned())],
+        specs: vec![FieldSpec::at("metadata/labels", true)],
+    };
+    label.apply(all, &Schemas::default())
+}
+
+/// The objects, ready.
+pub(crate) fn objects(all: ResMap, file: &KustFile) -> Vec<Value> {
+    let keep_origin = file.wants("originAnnotations");
+    let keep_transformations = file.wants("transformerAnnotations");
+    let internal = |key: &str| {
+        INTERNAL.contains(&key)
+            || key.strip_prefix(PREFIX).is_some_and(|name| BUILD.contains(&name))
+            || key == ORIGIN && !keep_origin
+            || key == TRANSFORMATIONS && !keep_transformations
+    };
+    all.into_list()
+        .into_iter()
+        .map(|resource| {
+            let mut value = resource.value;
+            tidy(&mut value, &internal);
+            value
+        })
+        .collect()
+}
+
+fn tidy(value: &mut Value, internal: &dyn Fn(&str) -> bool) {
+    let annotations = value
+        .pointer_mut("/metadata/annotations")
+        .and_then(Value::as_object_mut);
+    if let Some(map) = annotations {
+        map.retain(|key, _| !internal(key));
+        stringify(map);
+    }
+    object::drop_empty(value, "annotations");
+    object::drop_empty(value, "labels");
+}
+
+fn stringify(map: &mut Map<String, Value>) {
+    for value in map.values_mut() {
+        if let Some(text) = object::scalar(value) {
+            *value = Value::String(text);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The objects of a build so far, in order, no two with the same id.
+
+use std::collections::HashMap;
+
+use crate::Error;
+use crate::id::ResId;
+use crate::resource::{Behavior, Resource};
+use crate::{object, origin};
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ResMap {
+    list: Vec<Resource>,
+    /// Ids and places, while nobody has had the chance to change an object since.
+    index: Option<HashMap<ResId, usize>>,
+}
+
+impl ResMap {
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Resource> {
+        self.list.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Resource> {
+        self.index = None;
+        self.list.iter_mut()
+    }
+
+    pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut Resource> {
+        self.index = None;
+        self.list.get_mut(at)
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Resource> {
+        self.list
+    }
+
+    pub(crate) fn list_mut(&mut self) -> &mut Vec<Resource> {
+        self.index = None;
+        &mut self.list
+    }
+
+    /// Adds an object whose id is not there yet.
+    pub(crate) fn append(&mut self, new: Resource) -> Result<(), Error> {
+        let index = self.index.get_or_insert_with(|| {
+            let entries = self.list.iter().enumerate();
+            entries.map(|(at, r)| (key(r.id()), at)).collect()
+        });
+        let id = new.id();
+        if let Some(first) = index.insert(key(id.clone()), self.list.len()) {
+            let first = self.list.get(first).map_or("", |r| r.origin.as_str());
+            return Err(Error::invalid(format!(
+                "{id} is defined twice, in {first} and in {}",
+                new.origin
+            )));
+        }
+        self.list.push(new);
+        Ok(())
+    }
+
+    pub(crate) fn append_all(&mut self, new: impl IntoIterator<Item = Resource>) -> Result<(), Error> {
+        new.into_iter().try_for_each(|resource| self.append(resource))
+    }
+
+    /// Adds a generated object, or merges it into the one that has or had its id.
+    pub(crate) fn absorb(&mut self, mut new: Resource) -> Result<(), Error> {
+        let id = new.id();
+        let mut found = self.any(|other| other.same(&id));
+        match (new.behavior, found.pop(), found.is_empty()) {
+            (Behavior::Create, None, _) => self.append(new),
+            (Behavior::Create, Some(_), true) => Err(Error::invalid(format!(
+                "{id} is there already; set behavior to merge or replace"
+            ))),
+            (_, None, _) => Err(Error::invalid(format!(
+                "{id} does not exist, so it cannot be merged or replaced"
+            ))),
+            (_, Some(_), false) => Err(Error::invalid(format!("{id} could be several objects"))),
+            (behavior, Some(at), true) => {
+                let Some(old) = self.get_mut(at) else {
+                    return Ok(());
+                };
+                new.inherit(old);
+                if behavior == Behavior::Merge {
+                    let kept = old.annotation(origin::ORIGIN).map(str::to_owned);
+                    for field in ["data", "binaryData"] {
+                        object::underlay(&mut new.value, &old.value, &[field]);
+                    }
+                    if kept.is_some() {
+                        new.set_annotation(origin::ORIGIN, kept);
+                    }
+                }
+                *old = new;
+                Ok(())
+            }
+        }
+    }
+
+    /// Places of the objects of which any id, now or before, passes the test.
+    pub(crate) fn any(&self, test: impl Fn(&ResId) -> bool) -> Vec<usize> {
+        let hits = self.list.iter().enumerate();
+        hits.filter(|(_, r)| !r.is_gone() && r.ids().any(|id| test(&id)))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    /// The place of the one object that has or had an id.
+    pub(crate) fn one(&self, id: &ResId) -> Result<usize, Error> {
+        match self.any(|other| other.same(id)).as_slice() {
+            [at] => Ok(*at),
+            [] => Err(Error::invalid(format!("no object matches the patch for {id}"))),
+            _ => Err(Error::invalid(format!(
+                "several objects match the patch for {id}"
+            ))),
+        }
+    }
+
+    /// Takes out what patches have deleted.
+    pub(crate) fn drop_gone(&mut self) {
+        if self.list.iter().any(Resource::is_gone) {
+            self.index = None;
+            self.list.retain(|r| !r.is_gone());
+        }
+    }
+}
+
+/// An id in the form in which equal ones are the same object.
+fn key(mut id: ResId) -> ResId {
+    let namespace = id.effective_namespace().to_owned();
+    id.namespace = namespace;
+    id
+}

@@ -1,0 +1,25 @@
+use super::Transform;
+use super::field::{Create, each, set_members};
+use crate::Error;
+use crate::config::FieldSpec;
+use crate::resmap::ResMap;
+use crate::schema::Schemas;
+
+/// Annotations in metadata and templates: wherever the specifications say.
+pub(crate) struct Annotation {
+    pub(crate) pairs: Vec<(String, String)>,
+    pub(crate) specs: Vec<FieldSpec>,
+}
+
+impl Transform for Annotation {
+    fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
+        if self.pairs.is_empty() {
+            return Ok(());
+        }
+        all.iter_mut().try_for_each(|resource| {
+            each(resource, &self.specs, Create::Mapping, &mut |node| {
+                set_members(node, &self.pairs)
+            })
+        })
+    }
+}

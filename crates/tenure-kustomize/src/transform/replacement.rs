@@ -1,0 +1,308 @@
+//! `replacements`: a value from one object into others.
+
+use serde_json::{Map, Value};
+
+use super::path::{self, Made, plain};
+use super::{Context, Transform};
+use crate::file::{FieldOptions, Replacement, Source, Target};
+use crate::id::ResId;
+use crate::resmap::ResMap;
+use crate::resource::Resource;
+use crate::schema::Schemas;
+use crate::select::Matcher;
+use crate::{Error, decode, object};
+
+/// Replacements, in order.
+pub(crate) struct Replacements(Vec<Ready>);
+
+struct Ready {
+    source: From,
+    targets: Vec<Into>,
+}
+
+enum From {
+    Text(String),
+    Field(Source),
+}
+
+struct Into {
+    select: Matcher,
+    reject: Vec<Matcher>,
+    paths: Vec<String>,
+    options: FieldOptions,
+}
+
+impl Replacements {
+    pub(crate) fn read(context: &mut Context<'_, '_>, entries: &[Replacement]) -> Result<Self, Error> {
+        let mut ready = Vec::new();
+        for entry in entries {
+            let Some(path) = entry.path.as_deref().filter(|p| !p.is_empty()) else {
+                ready.push(Ready::new(entry)?);
+                continue;
+            };
+            if entry.source.is_some() || entry.targets.as_ref().is_some_and(|t| !t.is_empty()) {
+                return Err(Error::invalid("give either path or source and targets, not both"));
+            }
+            let (path, bytes) = context.loader.read_named(context.dir, path)?;
+            let options = tenure_yaml::Options::helm().last_wins();
+            let value = tenure_yaml::parse_one(&bytes, &options).map_err(|e| Error::yaml(&path, e))?;
+            let inner: Vec<Replacement> = match value {
+                Value::Array(_) => decode::list(&value),
+                Value::Object(_) => decode::one(&value).map(|one| vec![one]),
+                _ => Err(Error::invalid("must be a replacement or a list of them")),
+            }
+            .map_err(|e| e.or_file(&path))?;
+            for entry in &inner {
+                ready.push(Ready::new(entry).map_err(|e| e.or_file(&path))?);
+            }
+        }
+        Ok(Self(ready))
+    }
+}
+
+impl Ready {
+    fn new(entry: &Replacement) -> Result<Self, Error> {
+        let source = match (&entry.source, &entry.source_value) {
+            (Some(source), None) => From::Field(source.clone()),
+            (None, Some(text)) => From::Text(text.clone()),
+            (Some(_), Some(_)) => return Err(Error::invalid("give either source or sourceValue, not both")),
+            (None, None) => return Err(Error::invalid("a replacement needs a source")),
+        };
+        let Some(targets) = &entry.targets else {
+            return Err(Error::invalid("a replacement needs at least one target"));
+        };
+        Ok(Self {
+            source,
+            targets: targets.iter().map(Into::new).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Into {
+    fn new(target: &Target) -> Result<Self, Error> {
+        let Some(select) = &target.select else {
+            return Err(Error::invalid("a target must select objects"));
+        };
+        let mut paths = target.field_paths.clone();
+        if paths.is_empty() {
+            paths.push("metadata.name".to_owned());
+        }
+        Ok(Self {
+            select: Matcher::new(select)?,
+            reject: target.reject.iter().map(Matcher::new).collect::<Result<_, _>>()?,
+            paths,
+            options: target.options.clone().unwrap_or_default(),
+        })
+    }
+
+    /// By any id that the object has or had.
+    fn takes(&self, resource: &Resource) -> bool {
+        let rejected = |m: &Matcher| {
+            m.asks_metadata() && m.fits_metadata(resource)
+                || m.asks_id() && resource.ids().any(|id| m.matches_id(&id))
+        };
+        self.select.fits_metadata(resource)
+            && !self.reject.iter().any(rejected)
+            && resource.ids().any(|id| self.select.matches_id(&id))
+    }
+}
+
+impl Transform for Replacements {
+    fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
+        for Ready { source, targets } in &self.0 {
+            let value = match source {
+                From::Text(text) => Value::from(text.clone()),
+                From::Field(source) => taken(all, source)?,
+            };
+            for target in targets {
+                for resource in all.iter_mut().filter(|r| target.takes(r)) {
+                    for path in &target.paths {
+                        put(&mut resource.value, &value, path, &target.options)
+                            .map_err(|e| Error::invalid(format!("target {}: {path}: {e}", resource.id())))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(source: &Source) -> String {
+    ResId {
+        gvk: crate::id::Gvk {
+            group: source.group.clone(),
+            version: source.version.clone(),
+            kind: source.kind.clone(),
+        },
+        name: source.name.clone(),
+        namespace: source.namespace.clone(),
+    }
+    .to_string()
+}
+
+/// The value at a source.
+fn taken(all: &ResMap, source: &Source) -> Result<Value, Error> {
+    let effective = |namespace: &str| {
+        if namespace.is_empty() {
+            "default".to_owned()
+        } else {
+            namespace.to_owned()
+        }
+    };
+    let selected = |id: &ResId| {
+        (source.name.is_empty() || source.name == id.name)
+            && (source.namespace.is_empty() || effective(&source.namespace) == effective(&id.namespace))
+            && id.gvk.is_selected(&source.group, &source.version, &source.kind)
+    };
+    let mut found = all.iter().filter(|r| r.ids().any(|id| selected(&id)));
+    let resource = match (found.next(), found.next()) {
+        (Some(one), None) => one,
+        (None, _) => {
+            return Err(Error::invalid(format!(
+                "no object matches the source {}",
+                shown(source)
+            )));
+        }
+        _ => {
+            return Err(Error::invalid(format!(
+                "several objects match the source {}",
+                shown(source)
+            )));
+        }
+    };
+    let path = if source.field_path.is_empty() {
+        "metadata.name"
+    } else {
+        &source.field_path
+    };
+    let missing = || Error::invalid(format!("the source {} has no field {path}", resource.id()));
+    let value = path::lookup(&resource.value, &path::parts(path))
+        .map_err(|e| Error::invalid(format!("source {}: {path}: {e}", resource.id())))?
+        .filter(|v| !is_empty(v))
+        .ok_or_else(missing)?;
+    let options = source.options.clone().unwrap_or_default();
+    if options.delimiter.is_empty() {
+        return Ok(value.clone());
+    }
+    let text = object::scalar(value)
+        .ok_or_else(|| Error::invalid(format!("source {path}: a delimiter needs a scalar")))?;
+    let pieces: Vec<&str> = text.split(options.delimiter.as_str()).collect();
+    let piece = usize::try_from(options.index).ok().and_then(|i| pieces.get(i));
+    let piece = piece.ok_or_else(|| {
+        Error::invalid(format!(
+            "source {path}: index {} is beyond the {} pieces",
+            options.index,
+            pieces.len()
+        ))
+    })?;
+    let mut out = value.clone();
+    if !object::set_text(&mut out, piece) {
+        out = Value::from(*piece);
+    }
+    Ok(out)
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null()
+        || value.as_object().is_some_and(Map::is_empty)
+        || value.as_array().is_some_and(Vec::is_empty)
+}
+
+fn put(object: &mut Value, value: &Value, path: &str, options: &FieldOptions) -> Result<(), Error> {
+    let parts = path::parts(path);
+    let made = options.create.then(|| Made::like(value));
+    if inside_text(object, value, &parts, made).is_some() {
+        return Ok(());
+    }
+    match path::each(object, &parts, made, &mut |node| set(node, value, options))? {
+        0 => Err(Error::invalid("there is no such field")),
+        _ => Ok(()),
+    }
+}
+
+/// Puts the value at a node: a scalar keeps its type, anything else is replaced.
+fn set(node: &mut Value, value: &Value, options: &FieldOptions) -> Result<(), Error> {
+    let text = object::scalar_or_null(value);
+    if options.delimiter.is_empty() {
+        return overwrite(node, value, text.as_deref());
+    }
+    let Some(old) = object::scalar_or_null(node) else {
+        return Err(Error::invalid("a delimiter needs a scalar"));
+    };
+    let old = if node.is_null() { String::new() } else { old };
+    let new = text.unwrap_or_default();
+    let mut pieces: Vec<&str> = old.split(options.delimiter.as_str()).collect();
+    match usize::try_from(options.index) {
+        Err(_) => pieces.insert(0, &new),
+        Ok(i) => match pieces.get_mut(i) {
+            Some(piece) => *piece = &new,
+            None => pieces.push(&new),
+        },
+    }
+    let joined = pieces.join(&options.delimiter);
+    overwrite(node, &Value::from(joined.clone()), Some(&joined))
+}
+
+fn overwrite(node: &mut Value, value: &Value, text: Option<&str>) -> Result<(), Error> {
+    match node {
+        Value::Object(_) | Value::Array(_) => *node = value.clone(),
+        // What was just created has no type of its own yet.
+        Value::Null => *node = text.map_or_else(|| value.clone(), plain),
+        _ => {
+            let text = text.unwrap_or_default();
+            if !object::set_text(node, text) {
+                return Err(Error::invalid(format!(
+                    "{text:?} cannot stand where {} is",
+                    super::field::kind(node)
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts the value into YAML or JSON that is the text of a scalar on the way. Nothing if there is no
+/// such text.
+fn inside_text(object: &mut Value, value: &Value, parts: &[String], made: Option<Made>) -> Option<()> {
+    let until = (1..parts.len()).find(|n| {
+        let found = path::lookup(object, parts.get(..*n).unwrap_or_default());
+        found.is_ok_and(|v| v.is_some_and(|v| !v.is_object() && !v.is_array() && !v.is_null()))
+    })?;
+    let (outer, inner) = parts.split_at(until);
+    let old = path::lookup(object, outer).ok()??.as_str()?.to_owned();
+    let mut data = tenure_yaml::parse(old.as_bytes(), &tenure_yaml::Options::kustomize())
+        .ok()?
+        .into_iter()
+        .next()?
+        .value;
+    let text = object::scalar_or_null(value);
+    let found = path::each(&mut data, inner, made, &mut |node| {
+        overwrite(node, value, text.as_deref())
+    });
+    if found.ok()? == 0 {
+        return None;
+    }
+    let new = serialised(&data, &old);
+    let mut write = |node: &mut Value| {
+        *node = Value::from(new.clone());
+        Ok(())
+    };
+    path::each(object, outer, None, &mut write).ok()?;
+    Some(())
+}
+
+/// As JSON or YAML, whichever it was.
+fn serialised(data: &Value, old: &str) -> String {
+    if !old.trim_start().starts_with(['{', '[']) {
+        let options = tenure_yaml::EmitOptions {
+            sort: false,
+            width: None,
+            ..tenure_yaml::EmitOptions::default()
+        };
+        return tenure_yaml::to_string_with(data, &options).trim().to_owned();
+    }
+    if old.contains('\n') && old.contains("  ") {
+        return super::hash::go_json_indented(data);
+    }
+    super::hash::go_json(data)
+}
