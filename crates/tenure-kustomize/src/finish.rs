@@ -88,14 +88,19 @@ fn tidy(value: &mut Value, internal: &dyn Fn(&str) -> bool) {
         map.retain(|key, _| !internal(key));
         stringify(map);
     }
+    if !value
+        .pointer("/metadata/annotations")
+        .is_some_and(Value::is_object)
+    {
+        object::remove(value, "annotations");
+    }
     object::drop_empty(value, "annotations");
     object::drop_empty(value, "labels");
 }
 
+/// As texts, whatever they are; lists and mappings have none.
 fn stringify(map: &mut Map<String, Value>) {
-    for value in map.values_mut() {
-        if let Some(text) = object::scalar(value) {
-            *value = Value::String(text);
-        }
+    for value in map.values_mut().filter(|v| !v.is_string()) {
+        *value = Value::String(object::scalar_or_null(value).unwrap_or_default());
     }
 }

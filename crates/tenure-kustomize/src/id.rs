@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::scope;
-
 /// Group, version and kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Gvk {
@@ -28,8 +26,12 @@ impl Gvk {
         fits(group, &self.group) && fits(version, &self.version) && fits(kind, &self.kind)
     }
 
-    pub(crate) fn is_cluster(&self) -> bool {
-        scope::is_cluster(&self.group, &self.kind)
+    pub(crate) fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 }
 
@@ -39,6 +41,8 @@ pub(crate) struct ResId {
     pub(crate) gvk: Gvk,
     pub(crate) name: String,
     pub(crate) namespace: String,
+    /// Whether objects of the kind have no namespace.
+    pub(crate) is_cluster: bool,
 }
 
 /// Stands for the namespace of cluster-scoped objects.
@@ -48,14 +52,10 @@ impl ResId {
     /// The namespace that counts: none and `default` are the same.
     pub(crate) fn effective_namespace(&self) -> &str {
         match self.namespace.as_str() {
-            _ if self.gvk.is_cluster() => NOWHERE,
+            _ if self.is_cluster => NOWHERE,
             "" => "default",
             namespace => namespace,
         }
-    }
-
-    pub(crate) fn is_cluster(&self) -> bool {
-        self.gvk.is_cluster()
     }
 
     pub(crate) fn same_namespace(&self, other: &Self) -> bool {

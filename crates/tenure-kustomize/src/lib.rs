@@ -37,7 +37,6 @@ mod read_set;
 mod resmap;
 mod resource;
 mod schema;
-mod scope;
 mod select;
 mod target;
 mod transform;

@@ -171,17 +171,33 @@ impl<'a> Loader<'a> {
     }
 
     /// Takes the schema that a kustomization file brings. The first one counts, outermost first.
-    pub(crate) fn use_schema(&mut self, dir: &RelPath, file: &KustFile, root: bool) -> Result<(), Error> {
-        let _ = (dir, root);
-        if file.openapi.is_empty() {
-            return Ok(());
-        }
-        Err(file.error("openapi", Reason::Unsupported))
+    pub(crate) fn use_schema(&mut self, dir: &RelPath, file: &KustFile) -> Result<(), Error> {
+        let field = |name: &str| {
+            let found = file.openapi.iter().find(|(key, _)| key.as_str() == name);
+            found.map(|(_, value)| value.clone())
+        };
+        let document = match field("path") {
+            None => None,
+            Some(name) => {
+                let (path, bytes) = self
+                    .read_named(dir, &name)
+                    .map_err(|e| file.place("openapi/path", e))?;
+                let options = tenure_yaml::Options::helm().last_wins();
+                Some(tenure_yaml::parse_one(&bytes, &options).map_err(|e| Error::yaml(&path, e))?)
+            }
+        };
+        self.schemas
+            .choose(field("version").as_deref(), document.as_ref())
+            .map_err(|e| file.place("openapi", e))
     }
 
     /// The objects in a file of manifests.
     pub(crate) fn resources(&mut self, path: &RelPath, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
-        resources(path, bytes)
+        let mut found = resources(path, bytes)?;
+        for resource in &mut found {
+            resource.is_cluster_by_schema = self.schemas.is_cluster(resource.api_version(), resource.kind());
+        }
+        Ok(found)
     }
 }
 

@@ -40,6 +40,13 @@ pub(crate) fn underlay(value: &mut Value, base: &Value, path: &[&str]) {
     }
 }
 
+/// Takes a member out of the metadata.
+pub(crate) fn remove(value: &mut Value, field: &str) {
+    if let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        meta.shift_remove(field);
+    }
+}
+
 /// Takes an empty or null mapping out of the metadata.
 pub(crate) fn drop_empty(value: &mut Value, field: &str) {
     if let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) {

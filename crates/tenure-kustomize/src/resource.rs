@@ -1,7 +1,7 @@
 use serde_json::{Map, Value};
 
 use crate::id::{Gvk, ResId};
-use crate::object;
+use crate::{object, schema};
 
 /// What kustomize notes in objects of its own starts so.
 pub(crate) const PREFIX: &str = "internal.config.kubernetes.io/";
@@ -39,6 +39,8 @@ pub(crate) struct Resource {
     pub(crate) behavior: Behavior,
     /// Names of the variables that take their value from here.
     pub(crate) variables: Vec<String>,
+    /// Whether a schema that the build brought says that the kind has no namespace.
+    pub(crate) is_cluster_by_schema: bool,
 }
 
 impl Resource {
@@ -111,9 +113,18 @@ impl Resource {
         Gvk::new(self.api_version(), self.kind())
     }
 
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.is_cluster_kind(self.kind())
+    }
+
+    fn is_cluster_kind(&self, kind: &str) -> bool {
+        schema::is_cluster(self.api_version(), kind).unwrap_or(self.is_cluster_by_schema)
+    }
+
     /// What it is called now.
     pub(crate) fn id(&self) -> ResId {
         ResId {
+            is_cluster: self.is_cluster(),
             gvk: self.gvk(),
             name: self.name().to_owned(),
             namespace: self.namespace().to_owned(),
@@ -124,6 +135,7 @@ impl Resource {
     pub(crate) fn previous_ids(&self) -> impl Iterator<Item = ResId> {
         let gvk = (!self.previous.is_empty()).then(|| self.gvk());
         self.previous.iter().map(move |previous| ResId {
+            is_cluster: self.is_cluster_kind(&previous.kind),
             gvk: Gvk {
                 kind: previous.kind.clone(),
                 ..gvk.clone().unwrap_or_default()

@@ -64,7 +64,7 @@ fn join(dir: &str, path: &str) -> String {
 
 /// Builds the tree below one kustomization and finishes it.
 pub(crate) fn run(mut loader: Loader<'_>, dir: &RelPath, file: &KustFile) -> Result<Build, Error> {
-    loader.use_schema(dir, file, true)?;
+    loader.use_schema(dir, file)?;
     let target = Target {
         dir: dir.clone(),
         file,
@@ -154,7 +154,7 @@ fn resource(
                     "{path} is a component; list it under components"
                 )));
             }
-            loader.use_schema(&path, &file, false)?;
+            loader.use_schema(&path, &file)?;
             let inner = inner(target, path, &file, name);
             let mut built = Accumulator::default();
             accumulate(loader, &inner, &mut built)?;
@@ -188,7 +188,7 @@ fn component(
             "{path} is not a component: its kind must be Component"
         )));
     }
-    loader.use_schema(&path, &file, false)?;
+    loader.use_schema(&path, &file)?;
     let inner = inner(target, path, &file, name);
     accumulate(loader, &inner, into)
 }

@@ -136,12 +136,9 @@ impl Config {
 
     fn sort(&mut self) {
         for specs in self.lists.values_mut() {
-            specs.sort_by(|a, b| {
-                order(&a.group, &a.version, &a.kind).cmp(&order(&b.group, &b.version, &b.kind))
-            });
+            specs.sort_by_key(|s| order(&s.group, &s.version, &s.kind));
         }
-        self.names
-            .sort_by(|a, b| order(&a.group, &a.version, &a.kind).cmp(&order(&b.group, &b.version, &b.kind)));
+        self.names.sort_by_key(|n| order(&n.group, &n.version, &n.kind));
     }
 
     /// The table beside this file, whose format it explains.

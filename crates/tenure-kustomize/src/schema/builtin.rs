@@ -143,6 +143,6 @@ pub(super) fn named(name: &str, few: bool) -> Option<Id> {
 }
 
 /// Whether the objects have no namespace; nothing if the kind is not in kyaml's table.
-pub(super) fn is_cluster(api_version: &str, kind: &str) -> Option<bool> {
+pub(crate) fn is_cluster(api_version: &str, kind: &str) -> Option<bool> {
     INDEX.cluster.get(&(api_version, kind)).copied()
 }

@@ -22,6 +22,7 @@ use std::cell::Cell;
 use serde_json::Value;
 
 use crate::Error;
+pub(crate) use builtin::is_cluster;
 use custom::Custom;
 
 /// The one version that is built in.
@@ -77,7 +78,7 @@ impl Schemas {
 
     /// Whether objects of the kind certainly have no namespace.
     pub(crate) fn is_cluster(&self, api_version: &str, kind: &str) -> bool {
-        if let Some(known) = builtin::is_cluster(api_version, kind) {
+        if let Some(known) = is_cluster(api_version, kind) {
             return known;
         }
         if self.custom.is_some() {

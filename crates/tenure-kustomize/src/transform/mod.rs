@@ -9,7 +9,6 @@ mod image;
 mod json6902;
 pub(crate) mod label;
 mod merge;
-mod merge_keys;
 mod name;
 mod namespace;
 mod patch;

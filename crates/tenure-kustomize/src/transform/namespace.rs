@@ -53,7 +53,7 @@ impl Namespace {
         let gvk = resource.gvk();
         let is_binding = ["RoleBinding", "ClusterRoleBinding"].contains(&gvk.kind.as_str());
         let mut write = |node: &mut Value| self.write(node);
-        if !gvk.is_cluster() {
+        if !resource.is_cluster() {
             let spec = FieldSpec::at("metadata/namespace", true);
             visit(&mut resource.value, &spec, Create::Scalar, &mut write)?;
         }

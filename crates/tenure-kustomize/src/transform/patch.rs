@@ -142,7 +142,9 @@ impl Transform for AnyPatch {
                 let hits = all.iter().enumerate().filter(|(_, r)| target.matches(r));
                 let chosen = hits.map(|(at, _)| at).collect();
                 for patch in patches {
-                    merge_into(all, &chosen, patch, self.allow, schemas)?;
+                    let mut patch = patch.clone();
+                    patch.value = merge::for_selected(&patch.value);
+                    merge_into(all, &chosen, &patch, self.allow, schemas)?;
                 }
                 distinct(all)
             }

@@ -242,22 +242,22 @@ impl Search<'_> {
 
     /// Objects of another namespace are out of reach, but for those that a binding names.
     fn may_refer(&self, target: &Target) -> bool {
-        self.who.id.is_cluster()
-            || target.now.is_cluster()
+        self.who.id.is_cluster
+            || target.now.is_cluster
             || target.now.same_namespace(&self.who.id)
             || self.who.subjects.contains(&target.now.namespace)
     }
 
     fn is_beside(&self, target: &Target) -> bool {
-        self.who.id.is_cluster()
-            || target.now.is_cluster()
+        self.who.id.is_cluster
+            || target.now.is_cluster
             || target.now.gvk.kind == "ServiceAccount"
             || target.now.same_namespace(&self.who.id)
     }
 
     /// Keeps those that were in the namespace first, or if nothing at all was, those that are now.
     fn narrow(&self, found: &mut Vec<&Target>, namespace: &str) {
-        let namespaced = |t: &&Target| !t.now.is_cluster();
+        let namespaced = |t: &&Target| !t.now.is_cluster;
         let mut reachable = self
             .targets
             .list

@@ -136,6 +136,7 @@ fn shown(source: &Source) -> String {
         },
         name: source.name.clone(),
         namespace: source.namespace.clone(),
+        is_cluster: false,
     }
     .to_string()
 }

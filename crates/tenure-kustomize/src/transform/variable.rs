@@ -10,7 +10,7 @@ use crate::config::FieldSpec;
 use crate::file::Var;
 use crate::id::{Gvk, ResId};
 use crate::resmap::ResMap;
-use crate::{Error, object};
+use crate::{Error, object, schema};
 
 /// The variables of a build so far, by name.
 #[derive(Debug, Clone, Default)]
@@ -31,12 +31,13 @@ impl Variables {
                 Gvk::new(&reference.api_version, &reference.kind)
             };
             let target = ResId {
+                is_cluster: schema::is_cluster(&gvk.api_version(), &gvk.kind).unwrap_or(false),
                 gvk,
                 name: reference.name.clone(),
                 namespace: reference.namespace.clone(),
             };
             // Without a namespace, any will do.
-            let exact = !target.namespace.is_empty() || target.is_cluster();
+            let exact = !target.namespace.is_empty() || target.is_cluster;
             let found = all.any(|id| {
                 id.name == target.name && id.gvk == target.gvk && (!exact || id.same_namespace(&target))
             });

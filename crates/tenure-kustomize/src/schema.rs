@@ -1,3 +1,0 @@
-//! Placeholder.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Schemas;
