@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tenure_api::{Kustomization, reasons};
 use tenure_core::Digest;
 use tenure_kustomize::{DirFs, flux};
@@ -74,22 +74,9 @@ async fn ensure_here(plan: &Apply, effects: &Arc<Effects>) -> Result<(), Failure
 
 /// The part of the spec that changes the build; fields of v1beta2 in today's form.
 fn overlay(kustomization: &Kustomization) -> Result<flux::Overlay, Failure> {
-    let unusable =
-        |error: serde_json::Error| building(format!("the spec can't be used for a build: {error}"));
-    let mut spec = serde_json::to_value(&kustomization.spec).map_err(unusable)?;
-    let merges = kustomization.spec.patches_strategic_merge.iter().flatten();
-    let merges = merges.map(|patch| json!({ "patch": patch.to_string() }));
-    let operations = kustomization.spec.patches_json6902.iter().flatten();
-    let operations =
-        operations.map(|patch| json!({"patch": json!(patch.patch).to_string(), "target": patch.target}));
-    let older: Vec<_> = merges.chain(operations).collect();
-    if !older.is_empty() {
-        match spec.get_mut("patches").and_then(Value::as_array_mut) {
-            Some(patches) => patches.extend(older),
-            None => spec["patches"] = json!(older),
-        }
-    }
-    serde_json::from_value(spec).map_err(unusable)
+    serde_json::to_value(&kustomization.spec)
+        .and_then(|spec| flux::Overlay::from_spec(&spec))
+        .map_err(|error| building(format!("the spec can't be used for a build: {error}")))
 }
 
 fn unusable(error: &ArtifactError) -> Failure {

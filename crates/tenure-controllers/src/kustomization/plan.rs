@@ -310,10 +310,6 @@ fn unsupported(kustomization: &Kustomization) -> Option<&'static str> {
             "healthCheckExprs",
         ),
         (
-            spec.build_metadata.as_ref().is_some_and(|list| !list.is_empty()),
-            "buildMetadata",
-        ),
-        (
             spec.ignore.as_ref().is_some_and(|ignore| !ignore.is_empty()),
             "ignore",
         ),

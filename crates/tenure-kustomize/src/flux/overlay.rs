@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::file::KustFile;
 use crate::load::{Loader, refuse_remote};
@@ -27,8 +28,15 @@ pub struct Overlay {
     pub components: Vec<String>,
     /// Whether a component that does not exist is left out.
     pub ignore_missing_components: bool,
+    /// Replaces the file's, if it is not empty.
+    #[serde(deserialize_with = "list_or_null")]
+    pub build_metadata: Vec<String>,
     /// Labels and annotations for the metadata of every object.
     pub common_metadata: CommonMetadata,
+}
+
+fn list_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// Labels and annotations for the metadata of every object.
@@ -42,6 +50,29 @@ pub struct CommonMetadata {
 }
 
 impl Overlay {
+    /// Of a Kustomization's spec, `patchesStrategicMerge` and `patchesJson6902` of older versions
+    /// included; fields that no build needs are left out.
+    ///
+    /// # Errors
+    /// When a field is of another type.
+    pub fn from_spec(spec: &Value) -> Result<Self, serde_json::Error> {
+        let list = |field: &str| spec.get(field).and_then(Value::as_array).into_iter().flatten();
+        let mut overlay: Self = serde_json::from_value(spec.clone())?;
+        let whole = |patch: &Value| Patch {
+            patch: Some(patch.to_string()),
+            ..Patch::default()
+        };
+        overlay.patches.extend(list("patchesStrategicMerge").map(whole));
+        for entry in list("patchesJson6902") {
+            overlay.patches.push(Patch {
+                patch: entry.get("patch").map(Value::to_string),
+                target: serde_json::from_value(entry.get("target").cloned().unwrap_or_default())?,
+                ..Patch::default()
+            });
+        }
+        Ok(overlay)
+    }
+
     pub(super) fn lay_over(
         &self,
         file: &mut KustFile,
@@ -56,6 +87,12 @@ impl Overlay {
         replace(&mut file.namespace, &self.target_namespace);
         replace(&mut file.name_prefix, &self.name_prefix);
         replace(&mut file.name_suffix, &self.name_suffix);
+        if file.path.is_some() && file.resources.is_empty() && file.build_metadata.is_empty() {
+            file.build_metadata.push("originAnnotations".to_owned());
+        }
+        if !self.build_metadata.is_empty() {
+            file.build_metadata.clone_from(&self.build_metadata);
+        }
         file.patches.extend(self.patches.iter().cloned());
         self.images
             .iter()
