@@ -1,4 +1,4 @@
-//! The last touch: what kustomize keeps for itself goes, and labels and annotations are strings.
+//! The last touch: what kustomize keeps for itself goes, and annotations are strings.
 
 use serde_json::{Map, Value};
 
@@ -95,7 +95,6 @@ fn tidy(value: &mut Value, internal: &dyn Fn(&str) -> bool) {
         object::remove(value, "annotations");
     }
     object::drop_empty(value, "annotations");
-    object::drop_empty(value, "labels");
 }
 
 /// As texts, whatever they are; lists and mappings have none.

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 pub(crate) use types::fold;
 pub(crate) use types::{
-    FieldOptions, Generator, GeneratorOptions, Labels, Replacement, Replica, SortOptions, Source, Target, Var,
+    FieldOptions, Generator, GeneratorOptions, Labels, Replacement, Replica, SortOptions, Source, Target,
+    Texts, Var,
 };
 pub use types::{Image, Patch, Selector};
 
@@ -33,8 +34,8 @@ pub(crate) struct KustFile {
     pub(crate) name_prefix: String,
     pub(crate) name_suffix: String,
     pub(crate) labels: Vec<Labels>,
-    pub(crate) common_labels: BTreeMap<String, Value>,
-    pub(crate) common_annotations: BTreeMap<String, Value>,
+    pub(crate) common_labels: Texts,
+    pub(crate) common_annotations: Texts,
     pub(crate) images: Vec<Image>,
     pub(crate) replicas: Vec<Replica>,
     pub(crate) patches: Vec<Patch>,

@@ -79,10 +79,32 @@ pub(crate) struct Replica {
     pub(crate) count: i64,
 }
 
+/// Texts by name. Null is the empty text; anything else but a text is an error, a number too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "BTreeMap<String, Option<String>>")]
+pub(crate) struct Texts(pub(crate) BTreeMap<String, String>);
+
+impl From<BTreeMap<String, Option<String>>> for Texts {
+    fn from(map: BTreeMap<String, Option<String>>) -> Self {
+        Self(map.into_iter().map(|(k, v)| (k, v.unwrap_or_default())).collect())
+    }
+}
+
+impl Texts {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same as pairs, in order.
+    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
+        self.0.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Labels {
-    pub(crate) pairs: BTreeMap<String, Value>,
+    pub(crate) pairs: Texts,
     pub(crate) include_selectors: bool,
     pub(crate) include_templates: bool,
     pub(crate) fields: Vec<FieldSpec>,
@@ -91,8 +113,8 @@ pub(crate) struct Labels {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct GeneratorOptions {
-    pub(crate) labels: BTreeMap<String, Value>,
-    pub(crate) annotations: BTreeMap<String, Value>,
+    pub(crate) labels: Texts,
+    pub(crate) annotations: Texts,
     pub(crate) disable_name_suffix_hash: Option<bool>,
     pub(crate) immutable: Option<bool>,
 }

@@ -8,7 +8,7 @@ use super::namespace::{Namespace, Subjects};
 use super::patch::{AnyPatch, Json6902, StrategicMerge};
 use super::replacement::Replacements;
 use super::replica::Replicas;
-use super::{Context, Step, Transform, strings};
+use super::{Context, Step, Transform};
 use crate::Error;
 use crate::config::{Config, FieldSpec, merge_all, merge_one};
 use crate::file::{KustFile, Labels};
@@ -67,11 +67,11 @@ pub(crate) fn built_in(
     names(&mut steps, config)?;
     labels(&mut steps, config)?;
     if !file.common_annotations.is_empty() {
-        let made = strings(&file.common_annotations).map(|pairs| Annotation {
-            pairs,
+        let made = Annotation {
+            pairs: file.common_annotations.pairs(),
             specs: config.list("commonAnnotations").to_vec(),
-        });
-        steps.add("AnnotationsTransformer", "commonAnnotations".into(), made)?;
+        };
+        steps.add("AnnotationsTransformer", "commonAnnotations".into(), Ok(made))?;
     }
     for (i, patch) in file.patches_json6902.iter().enumerate() {
         let made = Json6902::read(context, patch);
@@ -132,17 +132,17 @@ fn labels(steps: &mut Steps<'_>, config: &Config) -> Result<(), Error> {
         return Ok(());
     }
     for (i, labels) in file.labels.iter().enumerate() {
-        let made = label_specs(labels, config).and_then(|specs| {
-            let pairs = strings(&labels.pairs)?;
-            Ok(Label { pairs, specs })
+        let made = label_specs(labels, config).map(|specs| Label {
+            pairs: labels.pairs.pairs(),
+            specs,
         });
         steps.add("LabelTransformer", format!("labels/{i}"), made)?;
     }
-    let made = strings(&file.common_labels).map(|pairs| Label {
-        pairs,
+    let made = Label {
+        pairs: file.common_labels.pairs(),
         specs: config.list("commonLabels").to_vec(),
-    });
-    steps.add("LabelTransformer", "commonLabels".into(), made)
+    };
+    steps.add("LabelTransformer", "commonLabels".into(), Ok(made))
 }
 
 fn label_specs(labels: &Labels, config: &Config) -> Result<Vec<FieldSpec>, Error> {

@@ -6,7 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::strings;
 use crate::file::{Generator, GeneratorOptions, KustFile};
 use crate::load::Loader;
 use crate::resource::{Behavior, Resource};
@@ -54,8 +53,8 @@ pub(crate) fn generate(
     let local = generator.options.as_ref();
     // The generator's own come second and win.
     for options in [global, local].into_iter().flatten() {
-        metadata(&mut value, "labels", strings(&options.labels)?);
-        metadata(&mut value, "annotations", strings(&options.annotations)?);
+        metadata(&mut value, "labels", options.labels.pairs());
+        metadata(&mut value, "annotations", options.annotations.pairs());
     }
     let any = |get: fn(&GeneratorOptions) -> Option<bool>| {
         [global, local]

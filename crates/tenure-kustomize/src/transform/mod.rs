@@ -21,10 +21,6 @@ pub(crate) mod sort;
 mod value_add;
 pub(crate) mod variable;
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
 pub(crate) use built_in::built_in;
 pub(crate) use plugin::{generator, transformer};
 
@@ -32,7 +28,7 @@ use crate::load::Loader;
 use crate::origin::Origin;
 use crate::resmap::ResMap;
 use crate::schema::Schemas;
-use crate::{Error, RelPath, object};
+use crate::{Error, RelPath};
 
 /// Something that changes objects.
 pub(crate) trait Transform {
@@ -51,13 +47,4 @@ pub(crate) struct Step {
 pub(crate) struct Context<'a, 'l> {
     pub(crate) loader: &'a mut Loader<'l>,
     pub(crate) dir: &'a RelPath,
-}
-
-/// The pairs as strings; anything but a scalar is refused.
-pub(crate) fn strings(pairs: &BTreeMap<String, Value>) -> Result<Vec<(String, String)>, Error> {
-    let one = |(key, value): (&String, &Value)| match object::scalar(value) {
-        Some(text) => Ok((key.clone(), text)),
-        None => Err(Error::invalid(format!("the value of {key:?} must be a string"))),
-    };
-    pairs.iter().map(one).collect()
 }

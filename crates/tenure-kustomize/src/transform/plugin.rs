@@ -1,8 +1,6 @@
 //! Objects under `generators`, `transformers` and `validators`: the built-in ones. Whatever would
 //! run a program is refused.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::annotation::Annotation;
@@ -16,7 +14,7 @@ use super::patch::{AnyPatch, Json6902, StrategicMerge};
 use super::replacement::Replacements;
 use super::replica::Replicas;
 use super::value_add::ValueAdd;
-use super::{Context, Transform, strings};
+use super::{Context, Transform};
 use crate::config::FieldSpec;
 use crate::decode::{list, member, one};
 use crate::file::{Generator, Patch};
@@ -31,8 +29,15 @@ pub(crate) fn transformer(context: &mut Context<'_, '_>, config: &Resource) -> R
     let value = &config.value;
     let specs = || list::<FieldSpec>(member(value, "fieldSpecs"));
     let pairs = |field: &str| {
-        let map = member(value, field).as_object().cloned().unwrap_or_default();
-        strings(&map.into_iter().collect::<BTreeMap<_, _>>())
+        let map = member(value, field).as_object().into_iter().flatten();
+        let mut pairs = map
+            .map(|(key, value)| match object::scalar(value) {
+                Some(text) => Ok((key.clone(), text)),
+                None => Err(Error::invalid(format!("the value of {key:?} must be a string"))),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        pairs.sort();
+        Ok::<_, Error>(pairs)
     };
     let made: Box<dyn Transform> = match config.kind() {
         "AnnotationsTransformer" => Box::new(Annotation {
