@@ -44,7 +44,7 @@ pub(super) fn all(long: bool) -> anyhow::Result<Vec<(String, Work)>> {
             "unit tests".to_owned(),
             Work::Run(tests(&["--lib", "--bins"], long)?),
         ),
-        ("control plane".to_owned(), Work::Rig),
+        ("programs to test against".to_owned(), Work::Rig),
         (
             "integration tests".to_owned(),
             Work::Run(tests(&flags(&crates), long)?),
