@@ -266,9 +266,14 @@ fn parse(shown: &str, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
     load::resources_of(shown, bytes)
 }
 
-/// Operations are read in the dialect of kustomization files, objects in that of manifests.
+/// Operations are read in the dialect of kustomization files, objects in that of manifests. A text that
+/// begins as a JSON list must be JSON.
 fn operations(shown: &str, bytes: &[u8]) -> Result<Vec<Operation>, Error> {
     let fail = |text: String| Error::invalid(format!("{shown}: {text}"));
+    if bytes.first() == Some(&b'[') {
+        return serde_json::from_slice(bytes)
+            .map_err(|e| fail(format!("it begins as JSON, so all of it must be: {e}")));
+    }
     let documents = tenure_yaml::parse(bytes, &tenure_yaml::Options::helm().last_wins())
         .map_err(|e| fail(e.to_string()))?;
     let first = documents.into_iter().next().map_or(Value::Null, |d| d.value);
