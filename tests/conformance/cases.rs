@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use tenure_testkit::Tools;
+use tenure_testkit::rig::Tools;
 
 const CASES: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),

@@ -7,7 +7,7 @@ mod random;
 use std::path::Path;
 
 use tenure_kustomize::{DirFs, Options, build};
-use tenure_testkit::Tools;
+use tenure_testkit::rig::Tools;
 
 /// What both make of a directory beneath `root`: the output, or that there is none.
 struct Both {

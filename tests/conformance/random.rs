@@ -2,7 +2,7 @@
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use tenure_testkit::Tools;
+use tenure_testkit::rig::Tools;
 
 use crate::Both;
 use crate::cases::write;
