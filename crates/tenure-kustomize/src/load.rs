@@ -1,12 +1,11 @@
 use std::io;
-use std::time::Instant;
+use std::rc::Rc;
 
 use serde_json::Value;
-use tenure_core::Digest;
 use tenure_yaml::{Document, Location};
 
 use crate::file::{FILE_NAMES, KustFile};
-use crate::read_set::listing;
+use crate::meter::{Meter, exceeded};
 use crate::resource::Resource;
 use crate::schema::Schemas;
 use crate::{Entry, Error, FileSystem, Kind, LoadRestriction, Options, ReadSet, Reason, RelPath, Seen};
@@ -20,7 +19,7 @@ pub(crate) struct Loader<'a> {
     stack: Vec<RelPath>,
     bytes: u64,
     files: usize,
-    started: Instant,
+    pub(crate) meter: Rc<Meter>,
     /// What is known of the kinds' fields.
     pub(crate) schemas: Schemas,
 }
@@ -34,21 +33,9 @@ impl<'a> Loader<'a> {
             stack: Vec::new(),
             bytes: 0,
             files: 0,
-            started: Instant::now(),
+            meter: Rc::new(Meter::new(options.budget)),
             schemas: Schemas::default(),
         }
-    }
-
-    /// Fails once the time is used up or there are too many objects.
-    pub(crate) fn check(&self, objects: usize) -> Result<(), Error> {
-        let budget = self.options.budget;
-        if self.started.elapsed() > budget.time {
-            return Err(exceeded("seconds", budget.time.as_secs()));
-        }
-        if objects > budget.objects {
-            return Err(exceeded("objects", budget.objects as u64));
-        }
-        Ok(())
     }
 
     /// Starts on the kustomization in `dir`; [`Self::leave`] ends it.
@@ -59,11 +46,11 @@ impl<'a> Loader<'a> {
         if self.stack.len() >= self.options.budget.depth {
             return Err(exceeded(
                 "nested kustomizations",
-                self.options.budget.depth as u64,
+                self.options.budget.depth as u128,
             ));
         }
         self.stack.push(dir.clone());
-        self.check(0)
+        self.meter.check()
     }
 
     pub(crate) fn leave(&mut self) {
@@ -73,8 +60,9 @@ impl<'a> Loader<'a> {
     pub(crate) fn kind(&mut self, path: &RelPath) -> Result<Option<Kind>, Error> {
         self.files += 1;
         if self.files > self.options.budget.files {
-            return Err(exceeded("files", self.options.budget.files as u64));
+            return Err(exceeded("files", self.options.budget.files as u128));
         }
+        self.meter.check()?;
         let kind = self
             .fs
             .kind(path)
@@ -102,9 +90,14 @@ impl<'a> Loader<'a> {
         self.kind(path)?;
         let entries = self
             .fs
-            .list(path)
-            .map_err(|e| Error::at_file(path, Reason::Io(e)))?;
-        self.reads.note(path, Seen::Listing(listing(&entries)));
+            .list(path, self.options.budget.files)
+            .map_err(|e| match e.kind() {
+                io::ErrorKind::FileTooLarge => {
+                    exceeded("files", self.options.budget.files as u128).or_file(path)
+                }
+                _ => Error::at_file(path, Reason::Io(e)),
+            })?;
+        self.reads.note_listing(path, &entries);
         Ok(entries)
     }
 
@@ -119,11 +112,11 @@ impl<'a> Loader<'a> {
             .fs
             .read(path, limit.saturating_sub(self.bytes))
             .map_err(|e| match e.kind() {
-                io::ErrorKind::FileTooLarge => exceeded("bytes", limit).or_file(path),
+                io::ErrorKind::FileTooLarge => exceeded("bytes", u128::from(limit)).or_file(path),
                 _ => Error::at_file(path, Reason::Io(e)),
             })?;
         self.bytes += bytes.len() as u64;
-        self.reads.note(path, Seen::File(Digest::of(&bytes)));
+        self.reads.note_file(path, &bytes);
         Ok(bytes)
     }
 
@@ -155,7 +148,7 @@ impl<'a> Loader<'a> {
             return Ok(None);
         };
         let bytes = self.read(&path)?;
-        KustFile::parse(&path, &bytes).map(Some)
+        KustFile::parse(&path, &bytes, &self.meter).map(Some)
     }
 
     /// Where the kustomization file in `dir` is, if there is one.
@@ -183,7 +176,9 @@ impl<'a> Loader<'a> {
                     .read_named(dir, &name)
                     .map_err(|e| file.place("openapi/path", e))?;
                 let options = tenure_yaml::Options::helm().last_wins();
-                Some(tenure_yaml::parse_one(&bytes, &options).map_err(|e| Error::yaml(&path, e))?)
+                let document = tenure_yaml::parse_one(&bytes, &options).map_err(|e| Error::yaml(&path, e))?;
+                self.meter.value(&document, 0).map_err(|e| e.or_file(&path))?;
+                Some(document)
             }
         };
         self.schemas
@@ -193,16 +188,12 @@ impl<'a> Loader<'a> {
 
     /// The objects in a file of manifests.
     pub(crate) fn resources(&mut self, path: &RelPath, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
-        let mut found = resources(path, bytes)?;
+        let mut found = resources(path, bytes, &self.meter)?;
         for resource in &mut found {
             resource.is_cluster_by_schema = self.schemas.is_cluster(resource.api_version(), resource.kind());
         }
         Ok(found)
     }
-}
-
-fn exceeded(what: &'static str, limit: u64) -> Error {
-    Error::new(Reason::Budget { what, limit })
 }
 
 /// The documents of a file.
@@ -211,18 +202,17 @@ pub(crate) fn documents(path: &RelPath, bytes: &[u8]) -> Result<Vec<Document>, E
 }
 
 /// The objects of a file, lists expanded.
-pub(crate) fn resources(path: &RelPath, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
+pub(crate) fn resources(path: &RelPath, bytes: &[u8], meter: &Meter) -> Result<Vec<Resource>, Error> {
     let found = documents(path, bytes)?;
-    expand_all(found, path.as_str(), &|reason, at| {
-        Error::at_file(path, Reason::NotAnObject(reason)).at(Some(at))
-    })
+    let fail = |reason, at| Error::at_file(path, Reason::NotAnObject(reason)).at(Some(at));
+    expand_all(found, path.as_str(), meter, &fail).map_err(|e| e.or_file(path))
 }
 
 /// The objects of a text that is no file; `shown` says what it is.
-pub(crate) fn resources_of(shown: &str, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
+pub(crate) fn resources_of(shown: &str, bytes: &[u8], meter: &Meter) -> Result<Vec<Resource>, Error> {
     let found = tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize())
         .map_err(|e| Error::invalid(format!("line {} of {shown}: {}", e.location.line, e.reason)))?;
-    expand_all(found, shown, &|reason, at| {
+    expand_all(found, shown, meter, &|reason, at| {
         Error::invalid(format!(
             "line {} of {shown} is no Kubernetes object: {reason}",
             at.line
@@ -232,10 +222,16 @@ pub(crate) fn resources_of(shown: &str, bytes: &[u8]) -> Result<Vec<Resource>, E
 
 type Fail<'a> = &'a dyn Fn(String, Location) -> Error;
 
-fn expand_all(documents: Vec<Document>, origin: &str, fail: Fail<'_>) -> Result<Vec<Resource>, Error> {
+fn expand_all(
+    documents: Vec<Document>,
+    origin: &str,
+    meter: &Meter,
+    fail: Fail<'_>,
+) -> Result<Vec<Resource>, Error> {
     let mut out = Vec::new();
     let mut lists = Vec::new();
     for document in documents {
+        meter.value(&document.value, 0)?;
         expand(
             document.value,
             document.location,
@@ -253,8 +249,10 @@ fn expand_all(documents: Vec<Document>, origin: &str, fail: Fail<'_>) -> Result<
     {
         next += 1;
         for item in items {
+            meter.take(origin.len())?;
             expand(item, at, origin, fail, &mut out, &mut lists)?;
         }
+        meter.objects(out.len())?;
     }
     Ok(out)
 }

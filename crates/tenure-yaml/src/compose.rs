@@ -92,6 +92,8 @@ struct Composer<'a> {
     options: Options,
     anchors: HashMap<usize, Anchor>,
     nodes: usize,
+    /// What texts weigh beside their nodes, see [`weight`].
+    texts: usize,
     alias_nodes: usize,
     depth: usize,
     search: Option<Search<'a>>,
@@ -125,6 +127,7 @@ impl<'a> Composer<'a> {
             },
             anchors: HashMap::new(),
             nodes: 0,
+            texts: 0,
             alias_nodes: 0,
             depth: 0,
             search: None,
@@ -191,7 +194,9 @@ impl<'a> Composer<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 let value = scalar(&text, style, tag.as_deref(), self.options.dialect)
                     .map_err(|r| Error::new(at, r))?;
-                self.define(anchor, value, 1)
+                let texts = weight(&text);
+                self.texts = self.texts.saturating_add(texts);
+                self.define(anchor, value, 1 + texts, at)
             }
             Event::Alias(id) => self.alias(id, at),
             Event::SequenceStart(_, anchor, _) => self.nested(anchor, at, Self::sequence),
@@ -219,16 +224,17 @@ impl<'a> Composer<'a> {
         if anchor > 0 {
             self.anchors.insert(anchor, Anchor::Open);
         }
-        let before = self.nodes;
+        let before = self.nodes + self.texts;
         self.depth += 1;
         let value = read(self, at)?;
         self.depth -= 1;
-        let size = self.nodes - before + 1;
-        self.define(anchor, value, size)
+        let size = self.nodes + self.texts - before + 1;
+        self.define(anchor, value, size, at)
     }
 
-    fn define(&mut self, anchor: usize, value: Value, size: usize) -> Result<Value, Error> {
+    fn define(&mut self, anchor: usize, value: Value, size: usize, at: Location) -> Result<Value, Error> {
         if anchor > 0 {
+            self.repeat(size, at)?;
             self.anchors.insert(anchor, Anchor::Done(value.clone(), size));
         }
         Ok(value)
@@ -240,22 +246,23 @@ impl<'a> Composer<'a> {
             Some(Anchor::Open) => return Err(Error::new(at, Reason::Cycle)),
             None => return Err(Error::new(at, Reason::Syntax("unknown anchor".into()))),
         };
-        self.alias_nodes = self.alias_nodes.saturating_add(size);
-        let limit = self.options.limits.alias_nodes;
-        if self.alias_nodes > limit {
-            return Err(Error::new(
-                at,
-                Reason::TooBig {
-                    what: "nodes from aliases",
-                    limit,
-                },
-            ));
-        }
+        self.repeat(size, at)?;
         self.count(at, size)?;
         match self.anchors.get(&id) {
             Some(Anchor::Done(value, _)) => Ok(value.clone()),
             _ => Err(Error::new(at, Reason::Cycle)),
         }
+    }
+
+    /// Counts what an anchor keeps or an alias brings.
+    fn repeat(&mut self, size: usize, at: Location) -> Result<(), Error> {
+        self.alias_nodes = self.alias_nodes.saturating_add(size);
+        let limit = self.options.limits.alias_nodes;
+        if self.alias_nodes > limit {
+            let what = "nodes from anchors and aliases";
+            return Err(Error::new(at, Reason::TooBig { what, limit }));
+        }
+        Ok(())
     }
 
     fn sequence(&mut self, at: Location) -> Result<Value, Error> {
@@ -311,8 +318,10 @@ impl<'a> Composer<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(at, 1)?;
                 let merge = style == ScalarStyle::Plain && tag.is_none() && text == "<<";
+                let texts = weight(&text);
+                self.texts = self.texts.saturating_add(texts);
                 if anchor > 0 {
-                    self.define(anchor, Value::String(text.to_string()), 1)?;
+                    self.define(anchor, Value::String(text.to_string()), 1 + texts, at)?;
                 }
                 let key = if style == ScalarStyle::Plain && tag.is_none() {
                     plain_key(&text, self.options.dialect, self.depth).map_err(|r| Error::new(at, r))?
@@ -354,6 +363,11 @@ impl<'a> Composer<'a> {
             search.found = Some(at);
         }
     }
+}
+
+/// What a text counts for where it is repeated: as many nodes as take its room.
+const fn weight(text: &str) -> usize {
+    text.len() / 64
 }
 
 fn start(span: &Span) -> Location {

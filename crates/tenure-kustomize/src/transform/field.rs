@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::Error;
 use crate::config::FieldSpec;
+use crate::meter::{Meter, levels_fit};
 use crate::resource::Resource;
 
 /// What to put where a path with `create` ends in nothing.
@@ -47,12 +48,13 @@ pub(crate) fn each(
     resource: &mut Resource,
     specs: &[FieldSpec],
     create: Create,
+    meter: &Meter,
     change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let gvk = resource.gvk();
     for spec in specs.iter().filter(|s| s.selects(&gvk)) {
-        visit(&mut resource.value, spec, create, change)
-            .map_err(|e| Error::invalid(format!("field {} of {}: {e}", spec.path, resource.id())))?;
+        visit(&mut resource.value, spec, create, meter, change)
+            .map_err(|e| e.about(format_args!("field {} of {}", spec.path, resource.id())))?;
     }
     Ok(())
 }
@@ -62,16 +64,21 @@ pub(crate) fn visit(
     value: &mut Value,
     spec: &FieldSpec,
     create: Create,
+    meter: &Meter,
     change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    meter.step()?;
     let create = if spec.create { create } else { Create::Nothing };
-    walk(value, &split(&spec.path, '/'), create, change)
+    let parts = split(&spec.path, '/');
+    levels_fit(parts.len())?;
+    walk(value, &parts, create, meter, change)
 }
 
 fn walk(
     value: &mut Value,
     path: &[String],
     create: Create,
+    meter: &Meter,
     change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let Some((part, rest)) = path.split_first() else {
@@ -81,7 +88,7 @@ fn walk(
         Value::Null => Ok(()),
         Value::Array(items) => items
             .iter_mut()
-            .try_for_each(|item| walk(item, path, create, change)),
+            .try_for_each(|item| walk(item, path, create, meter, change)),
         Value::Object(map) => {
             let name = part.strip_suffix("[]").unwrap_or(part);
             if name.is_empty() {
@@ -101,13 +108,16 @@ fn walk(
                 Create::Scalar => Value::from(""),
             };
             if make != Create::Nothing {
+                if !map.contains_key(name) {
+                    meter.member(name)?;
+                }
                 let slot = map.entry(name.to_owned()).or_insert_with(fresh);
                 if slot.is_null() {
                     *slot = fresh();
                 }
             }
             match map.get_mut(name) {
-                Some(next) => walk(next, rest, create, change),
+                Some(next) => walk(next, rest, create, meter, change),
                 None => Ok(()),
             }
         }
@@ -131,7 +141,9 @@ pub(crate) const fn kind(value: &Value) -> &'static str {
 }
 
 /// Replaces a scalar.
-pub(crate) fn set(node: &mut Value, new: Value) -> Result<(), Error> {
+pub(crate) fn set(node: &mut Value, new: Value, meter: &Meter) -> Result<(), Error> {
+    let length = |value: &Value| value.as_str().map_or(0, str::len);
+    meter.grow(length(node), length(&new))?;
     if node.is_object() || node.is_array() {
         return Err(Error::invalid(format!("expected a scalar, not {}", kind(node))));
     }
@@ -140,7 +152,7 @@ pub(crate) fn set(node: &mut Value, new: Value) -> Result<(), Error> {
 }
 
 /// Sets members of a mapping.
-pub(crate) fn set_members(node: &mut Value, pairs: &[(String, String)]) -> Result<(), Error> {
+pub(crate) fn set_members(node: &mut Value, pairs: &[(String, String)], meter: &Meter) -> Result<(), Error> {
     if node.is_null() {
         *node = Value::Object(Map::new());
     }
@@ -148,6 +160,13 @@ pub(crate) fn set_members(node: &mut Value, pairs: &[(String, String)]) -> Resul
         return Err(Error::invalid(format!("expected a mapping, not {}", kind(node))));
     };
     for (key, text) in pairs {
+        match map.get(key) {
+            Some(old) => meter.grow(old.as_str().map_or(0, str::len), text.len())?,
+            None => {
+                meter.member(key)?;
+                meter.take(text.len())?;
+            }
+        }
         map.insert(key.clone(), Value::String(text.clone()));
     }
     Ok(())

@@ -16,9 +16,10 @@ impl Transform for Label {
         if self.pairs.is_empty() {
             return Ok(());
         }
+        let meter = all.meter();
         all.iter_mut().try_for_each(|resource| {
-            each(resource, &self.specs, Create::Mapping, &mut |node| {
-                set_members(node, &self.pairs)
+            each(resource, &self.specs, Create::Mapping, &meter, &mut |node| {
+                set_members(node, &self.pairs, &meter)
             })
         })
     }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::field::{kind, split};
 use crate::Error;
+use crate::meter::Meter;
 use crate::object;
 use crate::select::pattern;
 
@@ -135,6 +136,7 @@ pub(crate) fn each(
     value: &mut Value,
     parts: &[String],
     made: Option<Made>,
+    meter: &Meter,
     change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<usize, Error> {
     let Some((text, rest)) = parts.split_first() else {
@@ -147,12 +149,13 @@ pub(crate) fn each(
             let Value::Object(map) = value else {
                 return Err(wrong(value));
             };
-            if let Some(made) = made {
+            if let Some(made) = made.filter(|_| !map.contains_key(name)) {
+                meter.member(name)?;
                 let fresh = || Made::before(rest.first(), made).value();
                 map.entry(name.to_owned()).or_insert_with(fresh);
             }
             match map.get_mut(name) {
-                Some(next) => each(next, rest, made, change),
+                Some(next) => each(next, rest, made, meter, change),
                 None => Ok(0),
             }
         }
@@ -161,34 +164,37 @@ pub(crate) fn each(
                 return Err(wrong(value));
             };
             if let Some(made) = made.filter(|_| items.len() == i) {
+                meter.member("")?;
                 items.push(Made::before(rest.first(), made).value());
             }
             let count = items.len();
             let item = items
                 .get_mut(i)
                 .ok_or_else(|| Error::invalid(format!("there is no element {i} of {count}")))?;
-            each(item, rest, made, change)
+            each(item, rest, made, meter, change)
         }
         Part::Every => match value {
             Value::Array(items) => items
                 .iter_mut()
-                .try_fold(0, |n, item| Ok(n + each(item, rest, made, change)?)),
+                .try_fold(0, |n, item| Ok(n + each(item, rest, made, meter, change)?)),
             other => Err(wrong(other)),
         },
         Part::Where(name, wanted) => {
             let Value::Array(items) = value else {
                 return Err(wrong(value));
             };
-            let found = matching(items, (name, wanted), rest, made, change)?;
+            let found = matching(items, (name, wanted), rest, made, meter, change)?;
             if found > 0 || made.is_none() {
                 return Ok(found);
             }
+            meter.member(name)?;
+            meter.take(wanted.len())?;
             items.push(if name.is_empty() {
                 Value::from(wanted)
             } else {
                 Value::Object(Map::from_iter([(name.to_owned(), plain(wanted))]))
             });
-            matching(items, (name, wanted), rest, made, change)
+            matching(items, (name, wanted), rest, made, meter, change)
         }
     }
 }
@@ -199,8 +205,10 @@ fn matching(
     (name, wanted): (&str, &str),
     rest: &[String],
     made: Option<Made>,
+    meter: &Meter,
     change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<usize, Error> {
+    meter.check()?;
     let regex = pattern(wanted)?;
     let mut found = 0;
     for item in items {
@@ -209,12 +217,13 @@ fn matching(
         } else {
             item.get(name).and_then(object::scalar_or_null)
         };
-        if text.is_some_and(|text| regex.is_match(text.trim())) {
+        meter.step()?;
+        if text.map_or(Ok(false), |text| regex.is_match(text.trim()))? {
             found += if name.is_empty() {
                 change(item)?;
                 1
             } else {
-                each(item, rest, made, change)?
+                each(item, rest, made, meter, change)?
             };
         }
     }

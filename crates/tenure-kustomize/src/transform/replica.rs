@@ -17,14 +17,16 @@ pub(crate) struct Replicas {
 impl Transform for Replicas {
     fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
         let Replica { name, count } = &self.replica;
+        let meter = all.meter();
         let mut found = false;
         for spec in &self.specs {
+            meter.check()?;
             for at in all.any(|id| id.name == *name && spec.selects(&id.gvk)) {
                 found = true;
                 let Some(resource) = all.get_mut(at) else { continue };
                 if spec.selects(&resource.gvk()) {
-                    visit(&mut resource.value, spec, Create::Scalar, &mut |node| {
-                        set(node, Value::from(*count))
+                    visit(&mut resource.value, spec, Create::Scalar, &meter, &mut |node| {
+                        set(node, Value::from(*count), &meter)
                     })?;
                 }
             }

@@ -27,16 +27,23 @@ use serde_json::{Map, Value};
 pub(crate) use selected::for_selected;
 
 use crate::Error;
+use crate::meter::Meter;
 use crate::object::scalar;
 use crate::schema::{Schema, Schemas};
 
 /// Merges `patch` into `target`; nothing is left if the patch deletes it.
 ///
 /// The schema is that of the target's apiVersion and kind, or else of the patch's.
-pub(crate) fn object(schemas: &Schemas, mut target: Value, patch: &Value) -> Result<Option<Value>, Error> {
+pub(crate) fn object(
+    schemas: &Schemas,
+    mut target: Value,
+    patch: &Value,
+    meter: &Meter,
+) -> Result<Option<Value>, Error> {
     let mut patch = patch.clone();
     let merge = Merge {
         schemas,
+        meter,
         steps: Cell::new(0),
     };
     let kept = merge.node(None, Some(&mut target), Some(&mut patch));
@@ -49,6 +56,7 @@ pub(crate) fn object(schemas: &Schemas, mut target: Value, patch: &Value) -> Res
 
 struct Merge<'a> {
     schemas: &'a Schemas,
+    meter: &'a Meter,
     /// How much was spent on lists that have to be searched element by element.
     steps: Cell<usize>,
 }
@@ -71,15 +79,19 @@ impl Kept {
 #[derive(Debug)]
 struct Fault {
     path: Vec<String>,
-    text: String,
+    error: Error,
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let path = Vec::new();
+        Self { path, error }
+    }
 }
 
 impl Fault {
     fn new(text: impl Into<String>) -> Self {
-        Self {
-            path: Vec::new(),
-            text: text.into(),
-        }
+        Error::invalid(text).into()
     }
 
     fn under(mut self, name: &str) -> Self {
@@ -90,8 +102,8 @@ impl Fault {
     fn into_error(mut self) -> Error {
         self.path.reverse();
         match self.path.as_slice() {
-            [] => Error::invalid(self.text),
-            path => Error::invalid(format!("{}: {}", path.join("."), self.text)),
+            [] => self.error,
+            path => self.error.about(path.join(".")),
         }
     }
 }
@@ -160,6 +172,7 @@ impl<'a> Merge<'a> {
         target: Option<&mut Value>,
         patch: Option<&mut Value>,
     ) -> Result<Kept, Fault> {
+        self.meter.step()?;
         let own = || {
             let nodes = [target.as_deref(), patch.as_deref()];
             nodes.into_iter().flatten().find_map(|n| self.own_schema(n))
@@ -273,6 +286,7 @@ impl<'a> Merge<'a> {
 
     /// The same for a node inside of such a part, which counts as target and patch at once.
     fn own(&self, schema: Option<Schema<'a>>, node: &mut Value) -> Result<bool, Fault> {
+        self.meter.step()?;
         let schema = schema.or_else(|| self.own_schema(node));
         match node {
             Value::Null => Ok(false),
