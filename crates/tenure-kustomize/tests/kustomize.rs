@@ -98,7 +98,7 @@ fn a_patch_must_find_its_object_unless_it_selects() {
     );
     let by = |target: &str| {
         let text = format!(
-            "resources: [c.yaml]\npatches:\n- patch: '[{{op: add, path: /data, value: {{hit: x}}}}]'\n  target: {target}\n"
+            "resources: [c.yaml]\npatches:\n- patch: '- {{op: add, path: /data, value: {{hit: x}}}}'\n  target: {target}\n"
         );
         objects(
             &[

@@ -118,7 +118,7 @@ fn transformers_of_a_few_bytes_each_count() {
 fn notes_of_every_transformation_are_stopped() {
     let objects = many(300);
     let patches = (0..300).fold("patches:\n".to_owned(), |all, _| {
-        all + "- {target: {kind: ConfigMap}, patch: '[{op: add, path: /data/x, value: y}]'}\n"
+        all + "- {target: {kind: ConfigMap}, patch: '- {op: add, path: /data/x, value: y}'}\n"
     });
     let file =
         format!("resources: [a.yaml]\nbuildMetadata: [originAnnotations, transformerAnnotations]\n{patches}");

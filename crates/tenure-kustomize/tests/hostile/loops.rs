@@ -113,7 +113,7 @@ fn field_specifications_are_counted() {
 #[test]
 fn time_ends_inside_of_the_long_steps() {
     let objects = many(2000);
-    let patch = "- {target: {kind: ConfigMap, name: 'x.*'}, patch: '[{op: add, path: /data/x, value: y}]'}\n";
+    let patch = "- {target: {kind: ConfigMap, name: 'x.*'}, patch: '- {op: add, path: /data/x, value: y}'}\n";
     let image = "- {name: x, newTag: z}\n";
     let replacement = "- {sourceValue: v, targets: [{select: {kind: ConfigMap}, fieldPaths: [data.k]}]}\n";
     let var = "- {name: V, objref: {apiVersion: v1, kind: ConfigMap, name: zz}}\n";

@@ -21,7 +21,7 @@ fn a_pattern_that_grows_is_refused() {
 
 #[test]
 fn large_patterns_in_large_numbers_are_stopped() {
-    let patch = "- {target: {name: '(a|b|c){2000}'}, patch: '[{op: add, path: /data/x, value: y}]'}\n";
+    let patch = "- {target: {name: '(a|b|c){2000}'}, patch: '- {op: add, path: /data/x, value: y}'}\n";
     assert!(crate::one(&format!("patches:\n{}", patch.repeat(300))).contains("limit of"));
 }
 
