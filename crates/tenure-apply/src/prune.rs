@@ -96,12 +96,7 @@ async fn owned(
 }
 
 /// Says of an object without the owner's labels whether it is still there.
-async fn not_ours(
-    client: &ActingClient,
-    info: &ResourceInfo,
-    object: &ObjectRef,
-    report: &mut PruneReport,
-) {
+async fn not_ours(client: &ActingClient, info: &ResourceInfo, object: &ObjectRef, report: &mut PruneReport) {
     let action = match client.list(info, object.ns(), By::Name(&object.name)).await {
         Ok(items) if items.is_empty() => Action::Deleted,
         Ok(_) => Action::Skipped,

@@ -285,6 +285,10 @@ async fn write(
             .and_then(Value::as_i64)
             .unwrap_or(0),
         requested_at: requested,
+        suspended: object
+            .pointer("/spec/suspend")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
         ignore: object.pointer("/spec/ignore").and_then(Value::as_str),
         sparse,
         now: Timestamp::now(),

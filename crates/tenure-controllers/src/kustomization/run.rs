@@ -309,8 +309,11 @@ async fn succeeded(
     effects: &Arc<Effects>,
 ) -> Pass {
     let moved = before.applied.as_deref() != Some(plan.revision.to_string().as_str());
-    let worth_saying =
-        success.changed || success.pruned || moved || !before.is(condition::READY) || old.len() != success.inventory.len();
+    let worth_saying = success.changed
+        || success.pruned
+        || moved
+        || !before.is(condition::READY)
+        || old.len() != success.inventory.len();
     let healed = !before.is(condition::HEALTHY) || (moved && success.changed);
     let healthy_news = success.healthy.clone().filter(|_| healed);
     let snapshot = Snapshot {
