@@ -470,6 +470,10 @@ pub(super) async fn write(
             .and_then(Value::as_i64)
             .unwrap_or(0),
         requested_at: requested.and_then(Value::as_str),
+        suspended: object
+            .pointer("/spec/suspend")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
         now: Timestamp::now(),
     };
     write_status(effects, KUSTOMIZATION, key, KUSTOMIZE_STATUS_MANAGER, |old| {
