@@ -87,6 +87,7 @@ fn tests(which: &[&str], long: bool) -> anyhow::Result<Command> {
     command
         .env("RUST_TEST_THREADS", threads.to_string())
         .env("RUST_BACKTRACE", "0")
+        .env("TENURE_FUZZ_SECONDS", if long { "600" } else { "60" })
         // Built by a step before: a test that asked Cargo would wait for Cargo's lock.
         .env("TENURE_BIN", target_directory()?.join("debug/tenure"));
     if long {
