@@ -92,6 +92,9 @@ fn tests(which: &[&str], long: bool) -> anyhow::Result<Command> {
         .env("TENURE_BIN", target_directory()?.join("debug/tenure"));
     if long {
         command.args(["--", "--include-ignored"]);
+    } else {
+        // The same trees in every run, so that a failure is that of a change; `--long` tries new ones.
+        command.env("TENURE_SEED", "1");
     }
     Ok(command)
 }
