@@ -95,6 +95,12 @@ impl Tools {
         run(program(self.dir.join("kustomize")).args(args))
     }
 
+    /// Path of kustomize.
+    #[must_use]
+    pub fn kustomize_program(&self) -> PathBuf {
+        self.dir.join("kustomize")
+    }
+
     /// Path of helm; a control plane runs it.
     pub(crate) fn helm(&self) -> PathBuf {
         self.dir.join("helm")
