@@ -116,7 +116,7 @@ pub(super) fn platform(dir: &Path, applications: usize) -> anyhow::Result<()> {
             dir,
             &at("over/kustomization.yaml"),
             &format!(
-                "resources: [../base]\nnameSuffix: -{i}\ncommonAnnotations: {{part: {name}}}\ncomponents: [../../../components/guarded]\nreplicas: [{{name: {name}, count: 3}}]\nconfigMapGenerator:\n- {{name: settings, behavior: merge, literals: [mode=prod]}}\n"
+                "resources: [../base]\nnameSuffix: '-{i}'\ncommonAnnotations: {{part: {name}}}\ncomponents: [../../../components/guarded]\nreplicas: [{{name: {name}, count: 3}}]\nconfigMapGenerator:\n- {{name: settings, behavior: merge, literals: [mode=prod]}}\n"
             ),
         )?;
         put(
@@ -156,7 +156,7 @@ pub(super) fn platform(dir: &Path, applications: usize) -> anyhow::Result<()> {
         "components/guarded/kustomization.yaml",
         &format!("{head}{guarded}"),
     )?;
-    let quiet = "labels: [{pairs: {quiet: 'yes'}}]\npatches: [{target: {kind: Service}, patch: '[{op: add, path: /spec/sessionAffinity, value: None}]'}]\n";
+    let quiet = "labels: [{pairs: {quiet: 'yes'}}]\npatches: [{target: {kind: Service}, patch: '- {op: add, path: /spec/sessionAffinity, value: None}'}]\n";
     put(
         dir,
         "components/quiet/kustomization.yaml",
