@@ -9,6 +9,7 @@ use crate::file::{FILE_NAMES, KustFile};
 use crate::read_set::listing;
 use crate::resource::Resource;
 use crate::schema::Schemas;
+use crate::written::Written;
 use crate::{Entry, Error, FileSystem, Kind, LoadRestriction, Options, ReadSet, Reason, RelPath, Seen};
 
 /// Reads files for one build, keeps the read set and the budgets.
@@ -207,7 +208,8 @@ fn exceeded(what: &'static str, limit: u64) -> Error {
 
 /// The documents of a file.
 pub(crate) fn documents(path: &RelPath, bytes: &[u8]) -> Result<Vec<Document>, Error> {
-    tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize()).map_err(|e| Error::yaml(path, e))
+    tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize().as_nodes())
+        .map_err(|e| Error::yaml(path, e))
 }
 
 /// The objects of a file, lists expanded.
@@ -220,7 +222,7 @@ pub(crate) fn resources(path: &RelPath, bytes: &[u8]) -> Result<Vec<Resource>, E
 
 /// The objects of a text that is no file; `shown` says what it is.
 pub(crate) fn resources_of(shown: &str, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
-    let found = tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize())
+    let found = tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize().as_nodes())
         .map_err(|e| Error::invalid(format!("line {} of {shown}: {}", e.location.line, e.reason)))?;
     expand_all(found, shown, &|reason, at| {
         Error::invalid(format!(
@@ -236,14 +238,7 @@ fn expand_all(documents: Vec<Document>, origin: &str, fail: Fail<'_>) -> Result<
     let mut out = Vec::new();
     let mut lists = Vec::new();
     for document in documents {
-        expand(
-            document.value,
-            document.location,
-            origin,
-            fail,
-            &mut out,
-            &mut lists,
-        )?;
+        expand(document, origin, fail, &mut out, &mut lists)?;
     }
     // What lists hold comes after everything else, as kustomize has it.
     let mut next = 0;
@@ -252,22 +247,28 @@ fn expand_all(documents: Vec<Document>, origin: &str, fail: Fail<'_>) -> Result<
         .map(|(items, at)| (std::mem::take(items), *at))
     {
         next += 1;
-        for item in items {
-            expand(item, at, origin, fail, &mut out, &mut lists)?;
+        for value in items {
+            // Kustomize turns them to JSON and back: how they were written is lost.
+            let item = Document {
+                value,
+                location: at,
+                texts: Vec::new(),
+            };
+            expand(item, origin, fail, &mut out, &mut lists)?;
         }
     }
     Ok(out)
 }
 
 fn expand(
-    value: Value,
-    at: Location,
+    document: Document,
     origin: &str,
     fail: Fail<'_>,
     out: &mut Vec<Resource>,
     lists: &mut Vec<(Vec<Value>, Location)>,
 ) -> Result<(), Error> {
-    let mut map = match value {
+    let at = document.location;
+    let mut map = match document.value {
         Value::Null => return Ok(()),
         Value::Object(map) if map.is_empty() => return Ok(()),
         Value::Object(map) => map,
@@ -292,15 +293,22 @@ fn expand(
             Some(_) => Err(fail("items is not a list".into(), at)),
         };
     }
-    let name = map.get_mut("metadata").and_then(|m| m.get_mut("name"));
-    if let Some(name) = name.filter(|n| n.is_number()) {
-        *name = Value::String(crate::object::scalar(name).unwrap_or_default());
-    }
-    let value = Value::Object(map);
-    if crate::object::text(&value, &["metadata", "name"]).is_none_or(str::is_empty) {
+    let mut value = Value::Object(map);
+    let written = Written::below("", &value, &document.texts);
+    let name = value.pointer("/metadata/name");
+    // Names are compared as texts, whatever they are in the end.
+    let is_plain_name = name.is_some_and(|n| n.is_number() || n.is_boolean());
+    let text = written.text(&value, &["metadata", "name"]).unwrap_or_default();
+    if text.is_empty() || name.is_none_or(Value::is_null) {
         return Err(fail("metadata.name is missing".into(), at));
     }
-    out.push(Resource::new(value, origin.to_owned()));
+    if let Some(name) = value.pointer_mut("/metadata/name") {
+        *name = Value::String(text);
+    }
+    let mut resource = Resource::new(value, origin.to_owned());
+    resource.written = written;
+    resource.is_plain_name = is_plain_name;
+    out.push(resource);
     Ok(())
 }
 

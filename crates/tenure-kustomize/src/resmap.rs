@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::Error;
 use crate::id::ResId;
+use crate::origin;
 use crate::resource::{Behavior, Resource};
-use crate::{object, origin};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ResMap {
@@ -85,7 +85,7 @@ impl ResMap {
                 if behavior == Behavior::Merge {
                     let kept = old.annotation(origin::ORIGIN).map(str::to_owned);
                     for field in ["data", "binaryData"] {
-                        object::underlay(&mut new.value, &old.value, &[field]);
+                        new.merge_data(old, field);
                     }
                     if kept.is_some() {
                         new.set_annotation(origin::ORIGIN, kept);

@@ -1,9 +1,9 @@
 use regex::{Regex, RegexBuilder};
 
+use crate::Error;
 use crate::file::Selector;
 use crate::id::{Gvk, ResId};
 use crate::resource::Resource;
-use crate::{Error, object};
 
 /// The compiled size that a pattern from a kustomization may have, in bytes.
 const PATTERN_SIZE: usize = 1 << 20;
@@ -112,12 +112,12 @@ enum Test {
 
 impl Requirement {
     fn holds(&self, resource: &Resource, field: &str) -> bool {
-        let value = object::text(&resource.value, &["metadata", field, &self.key]);
+        let value = resource.written_at(&["metadata", field, &self.key]);
         match &self.test {
             Test::Exists => value.is_some(),
             Test::Missing => value.is_none(),
-            Test::In(values) => value.is_some_and(|v| values.iter().any(|w| w == v)),
-            Test::NotIn(values) => value.is_none_or(|v| values.iter().all(|w| w != v)),
+            Test::In(values) => value.is_some_and(|v| values.contains(&v)),
+            Test::NotIn(values) => value.is_none_or(|v| !values.contains(&v)),
         }
     }
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
@@ -6,7 +7,7 @@ use serde_saphyr::granit_parser::{
 };
 
 use crate::resolve::{self, Plain};
-use crate::{Dialect, Error, Limits, Location, Options, Reason};
+use crate::{Dialect, Error, Limits, Location, Options, Reason, fold, go_float};
 
 /// One document of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,9 @@ pub struct Document {
     pub value: Value,
     /// Where its first node starts.
     pub location: Location,
+    /// With [`Options::nodes`], the scalars that are written in another way than their value is
+    /// printed, such as `1.10`, `~`, `0x10`, a date or folded lines: JSON pointer and text.
+    pub texts: Vec<(String, String)>,
 }
 
 /// Reads all documents of a text, empty ones included.
@@ -47,10 +51,10 @@ pub fn locate(text: &[u8], options: &Options, document: usize, pointer: &str) ->
     composer.search = Some(Search {
         document,
         pointer,
-        path: String::new(),
         found: None,
         current: 0,
     });
+    composer.path = Some(String::new());
     composer.documents().ok()?;
     composer.search.and_then(|s| s.found)
 }
@@ -76,7 +80,6 @@ fn decode<'a>(text: &'a [u8], limits: &Limits) -> Result<&'a str, Error> {
 struct Search<'a> {
     document: usize,
     pointer: &'a str,
-    path: String,
     found: Option<Location>,
     current: usize,
 }
@@ -84,7 +87,7 @@ struct Search<'a> {
 /// A finished anchor, or one whose node is still being read.
 enum Anchor {
     Open,
-    Done(Value, usize),
+    Done(Value, usize, Option<String>),
 }
 
 struct Composer<'a> {
@@ -95,6 +98,13 @@ struct Composer<'a> {
     alias_nodes: usize,
     depth: usize,
     search: Option<Search<'a>>,
+    /// Where the reader is, as a JSON pointer, if anybody wants to know.
+    path: Option<String>,
+    texts: Vec<(String, String)>,
+    /// How many characters the text has, if its last line has no break.
+    cut: Option<usize>,
+    /// Where the node at hand ends, in characters.
+    end: usize,
 }
 
 type Spanned<'a> = (Event<'a>, Location);
@@ -128,6 +138,10 @@ impl<'a> Composer<'a> {
             alias_nodes: 0,
             depth: 0,
             search: None,
+            path: options.nodes.then(String::new),
+            cut: cut(text),
+            end: 0,
+            texts: Vec::new(),
         }
     }
 
@@ -151,7 +165,11 @@ impl<'a> Composer<'a> {
                     let event = self.need(at)?;
                     let location = event.1;
                     let value = self.node(event)?;
-                    documents.push(Document { value, location });
+                    documents.push(Document {
+                        value,
+                        location,
+                        texts: std::mem::take(&mut self.texts),
+                    });
                     if let Some(search) = &mut self.search {
                         search.current += 1;
                     }
@@ -164,7 +182,10 @@ impl<'a> Composer<'a> {
     fn next(&mut self) -> Result<Option<Spanned<'a>>, Error> {
         match self.parser.next_event() {
             None => Ok(None),
-            Some(Ok((event, span))) => Ok(Some((event, start(&span)))),
+            Some(Ok((event, span))) => {
+                self.end = span.end.index();
+                Ok(Some((event, start(&span))))
+            }
             Some(Err(error)) => Err(syntax(&error)),
         }
     }
@@ -189,9 +210,18 @@ impl<'a> Composer<'a> {
         self.found(at);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let value = scalar(&text, style, tag.as_deref(), self.options.dialect)
+                let text = self.without_missing_break(text, style);
+                let mut value = scalar(&text, style, tag.as_deref(), self.options.dialect)
                     .map_err(|r| Error::new(at, r))?;
-                self.define(anchor, value, 1)
+                if self.options.nodes
+                    && style == ScalarStyle::Folded
+                    && let Some(new) = fold::rewritten(&text)
+                {
+                    value = Value::String(new);
+                }
+                let written = (self.options.nodes && !prints_as(&value, &text)).then(|| text.into_owned());
+                self.keep(written.as_deref());
+                self.define(anchor, value, 1, written)
             }
             Event::Alias(id) => self.alias(id, at),
             Event::SequenceStart(_, anchor, _) => self.nested(anchor, at, Self::sequence),
@@ -224,19 +254,45 @@ impl<'a> Composer<'a> {
         let value = read(self, at)?;
         self.depth -= 1;
         let size = self.nodes - before + 1;
-        self.define(anchor, value, size)
+        self.define(anchor, value, size, None)
     }
 
-    fn define(&mut self, anchor: usize, value: Value, size: usize) -> Result<Value, Error> {
+    fn define(
+        &mut self,
+        anchor: usize,
+        value: Value,
+        size: usize,
+        written: Option<String>,
+    ) -> Result<Value, Error> {
         if anchor > 0 {
-            self.anchors.insert(anchor, Anchor::Done(value.clone(), size));
+            self.anchors
+                .insert(anchor, Anchor::Done(value.clone(), size, written));
         }
         Ok(value)
     }
 
+    /// A block scalar whose last line ends the text has no line break there in Go's packages.
+    fn without_missing_break(&self, text: Cow<'a, str>, style: ScalarStyle) -> Cow<'a, str> {
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if !is_block || self.cut.is_none_or(|cut| self.end < cut) {
+            return text;
+        }
+        match text.strip_suffix('\n') {
+            Some(shorter) => Cow::Owned(shorter.to_owned()),
+            None => text,
+        }
+    }
+
+    /// Notes how the scalar at hand is written.
+    fn keep(&mut self, written: Option<&str>) {
+        if let (Some(path), Some(text)) = (&self.path, written) {
+            self.texts.push((path.clone(), text.to_owned()));
+        }
+    }
+
     fn alias(&mut self, id: usize, at: Location) -> Result<Value, Error> {
         let size = match self.anchors.get(&id) {
-            Some(Anchor::Done(_, size)) => *size,
+            Some(Anchor::Done(_, size, _)) => *size,
             Some(Anchor::Open) => return Err(Error::new(at, Reason::Cycle)),
             None => return Err(Error::new(at, Reason::Syntax("unknown anchor".into()))),
         };
@@ -253,7 +309,11 @@ impl<'a> Composer<'a> {
         }
         self.count(at, size)?;
         match self.anchors.get(&id) {
-            Some(Anchor::Done(value, _)) => Ok(value.clone()),
+            Some(Anchor::Done(value, _, written)) => {
+                let (value, written) = (value.clone(), written.clone());
+                self.keep(written.as_deref());
+                Ok(value)
+            }
             _ => Err(Error::new(at, Reason::Cycle)),
         }
     }
@@ -312,7 +372,7 @@ impl<'a> Composer<'a> {
                 self.count(at, 1)?;
                 let merge = style == ScalarStyle::Plain && tag.is_none() && text == "<<";
                 if anchor > 0 {
-                    self.define(anchor, Value::String(text.to_string()), 1)?;
+                    self.define(anchor, Value::String(text.to_string()), 1, None)?;
                 }
                 let key = if style == ScalarStyle::Plain && tag.is_none() {
                     plain_key(&text, self.options.dialect, self.depth).map_err(|r| Error::new(at, r))?
@@ -332,16 +392,16 @@ impl<'a> Composer<'a> {
     }
 
     fn enter(&mut self, segment: impl FnOnce() -> String) -> usize {
-        let Some(search) = &mut self.search else { return 0 };
-        let mark = search.path.len();
-        search.path.push('/');
-        search.path.push_str(&segment());
+        let Some(path) = &mut self.path else { return 0 };
+        let mark = path.len();
+        path.push('/');
+        path.push_str(&segment());
         mark
     }
 
     fn leave(&mut self, mark: usize) {
-        if let Some(search) = &mut self.search {
-            search.path.truncate(mark);
+        if let Some(path) = &mut self.path {
+            path.truncate(mark);
         }
     }
 
@@ -349,10 +409,29 @@ impl<'a> Composer<'a> {
         if let Some(search) = &mut self.search
             && search.found.is_none()
             && search.current == search.document
-            && search.path == search.pointer
+            && self.path.as_deref() == Some(search.pointer)
         {
             search.found = Some(at);
         }
+    }
+}
+
+fn cut(text: &str) -> Option<usize> {
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    (!last.trim_end_matches(' ').is_empty()).then(|| text.chars().count())
+}
+
+/// Whether a scalar is written as its value is printed.
+fn prints_as(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(s) => s == text,
+        Value::Null => text == "null",
+        Value::Bool(b) => text == if *b { "true" } else { "false" },
+        Value::Number(n) => match n.as_f64() {
+            Some(f) if n.is_f64() => text == go_float(f),
+            _ => text == n.to_string(),
+        },
+        Value::Array(_) | Value::Object(_) => true,
     }
 }
 

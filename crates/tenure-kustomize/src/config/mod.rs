@@ -12,7 +12,7 @@ pub(crate) use crds::from_crds;
 use spec::order;
 pub(crate) use spec::{FieldSpec, merge_all, merge_one, rank, sort_text, standard_rank};
 
-use crate::{Error, decode};
+use crate::{Error, Reason, decode};
 
 /// Names that stand in other objects: of which kind, and where.
 #[derive(Debug, Clone)]
@@ -94,13 +94,17 @@ impl Config {
         };
         for (key, value) in map {
             if let Some(name) = LISTS.iter().find(|l| l.eq_ignore_ascii_case(key)) {
+                known(value, &["group", "version", "kind", "path", "create"]).map_err(|e| e.in_field(key))?;
                 let specs: Vec<FieldSpec> = decode::list(value).map_err(|e| e.in_field(key))?;
                 merge_all(config.lists.entry(name).or_default(), &specs)?;
             } else if key.eq_ignore_ascii_case("nameReference") {
+                known(value, &["group", "version", "kind", "fieldSpecs"]).map_err(|e| e.in_field(key))?;
                 for entry in value.as_array().into_iter().flatten() {
                     let own: FieldSpec = decode::one(entry).map_err(|e| e.in_field(key))?;
-                    let referrers = decode::list(entry.get("fieldSpecs").unwrap_or(&Value::Null))
+                    let referrers = decode::member(entry, "fieldSpecs");
+                    known(referrers, &["group", "version", "kind", "path", "create"])
                         .map_err(|e| e.in_field(key))?;
+                    let referrers = decode::list(referrers).map_err(|e| e.in_field(key))?;
                     config.add_names(&NameReference {
                         group: own.group,
                         version: own.version,
@@ -108,6 +112,12 @@ impl Config {
                         referrers,
                     })?;
                 }
+            } else {
+                let fields = [&LISTS[..], &["nameReference"]].concat().join(", ");
+                return Err(Error::new(Reason::Invalid(format!(
+                    "unknown field; a configuration has {fields}"
+                )))
+                .in_field(key));
             }
         }
         config.sort();
@@ -183,6 +193,19 @@ impl Config {
                 _ => {}
             }
         }
+    }
+}
+
+/// Refuses members that no entry of the list has.
+fn known(list: &Value, names: &[&str]) -> Result<(), Error> {
+    let entries = list.as_array().into_iter().flatten().filter_map(Value::as_object);
+    let mut keys = entries.flat_map(serde_json::Map::keys);
+    match keys.find(|key| !names.iter().any(|name| name.eq_ignore_ascii_case(key))) {
+        None => Ok(()),
+        Some(key) => Err(Error::invalid(format!(
+            "unknown field {key:?}; an entry has {}",
+            names.join(", ")
+        ))),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::Transform;
-use super::field::{Create, each, set_members};
+use super::field::set_members;
 use crate::Error;
 use crate::config::FieldSpec;
 use crate::resmap::ResMap;
@@ -16,10 +16,7 @@ impl Transform for Annotation {
         if self.pairs.is_empty() {
             return Ok(());
         }
-        all.iter_mut().try_for_each(|resource| {
-            each(resource, &self.specs, Create::Mapping, &mut |node| {
-                set_members(node, &self.pairs)
-            })
-        })
+        all.iter_mut()
+            .try_for_each(|resource| set_members(resource, &self.specs, &self.pairs))
     }
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::Error;
 use crate::config::FieldSpec;
 use crate::resource::Resource;
+use crate::shared::Shared;
+use crate::{Error, object};
 
 /// What to put where a path with `create` ends in nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,31 +65,51 @@ pub(crate) fn visit(
     create: Create,
     change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let create = if spec.create { create } else { Create::Nothing };
-    walk(value, &split(&spec.path, '/'), create, change)
+    visit_at(value, spec, create, &mut |node, _| change(node))
 }
+
+/// The same, with the way to the node: member names and places in lists.
+pub(crate) fn visit_at(
+    value: &mut Value,
+    spec: &FieldSpec,
+    create: Create,
+    change: &mut Change<'_>,
+) -> Result<(), Error> {
+    let create = if spec.create { create } else { Create::Nothing };
+    walk(value, &split(&spec.path, '/'), create, &mut Vec::new(), change)
+}
+
+type Change<'a> = dyn FnMut(&mut Value, &[String]) -> Result<(), Error> + 'a;
 
 fn walk(
     value: &mut Value,
     path: &[String],
     create: Create,
-    change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+    way: &mut Vec<String>,
+    change: &mut Change<'_>,
 ) -> Result<(), Error> {
     let Some((part, rest)) = path.split_first() else {
-        return change(value);
+        return change(value, way);
     };
     match value {
         Value::Null => Ok(()),
-        Value::Array(items) => items
-            .iter_mut()
-            .try_for_each(|item| walk(item, path, create, change)),
+        Value::Array(items) => items.iter_mut().enumerate().try_for_each(|(at, item)| {
+            way.push(at.to_string());
+            let done = walk(item, path, create, way, change);
+            way.pop();
+            done
+        }),
         Value::Object(map) => {
             let name = part.strip_suffix("[]").unwrap_or(part);
             if name.is_empty() {
                 return Err(Error::invalid("a part of the path is empty"));
             }
+            let is_list = name.len() != part.len();
+            if is_list && let Some(null) = map.get_mut(name).filter(|v| v.is_null()) {
+                *null = Value::Array(Vec::new());
+            }
             // What is missing cannot become a list.
-            let make = if name.len() != part.len() {
+            let make = if is_list {
                 Create::Nothing
             } else if rest.is_empty() || create == Create::Nothing {
                 create
@@ -106,10 +127,13 @@ fn walk(
                     *slot = fresh();
                 }
             }
-            match map.get_mut(name) {
-                Some(next) => walk(next, rest, create, change),
-                None => Ok(()),
-            }
+            let Some(next) = map.get_mut(name) else {
+                return Ok(());
+            };
+            way.push(name.to_owned());
+            let done = walk(next, rest, create, way, change);
+            way.pop();
+            done
         }
         other => Err(Error::invalid(format!(
             "expected a mapping or a list before {part:?}, not {}",
@@ -139,16 +163,37 @@ pub(crate) fn set(node: &mut Value, new: Value) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sets members of a mapping.
-pub(crate) fn set_members(node: &mut Value, pairs: &[(String, String)]) -> Result<(), Error> {
-    if node.is_null() {
-        *node = Value::Object(Map::new());
-    }
-    let Some(map) = node.as_object_mut() else {
-        return Err(Error::invalid(format!("expected a mapping, not {}", kind(node))));
-    };
+/// Sets members of the mappings that the specifications select, as labels and annotations are set.
+/// A member that is new in several places stays one, see [`Shared`].
+pub(crate) fn set_members(
+    resource: &mut Resource,
+    specs: &[FieldSpec],
+    pairs: &[(String, String)],
+) -> Result<(), Error> {
+    let gvk = resource.gvk();
+    let specs: Vec<&FieldSpec> = specs.iter().filter(|s| s.selects(&gvk)).collect();
     for (key, text) in pairs {
-        map.insert(key.clone(), Value::String(text.clone()));
+        let new = Value::String(text.clone());
+        let mut places = Vec::new();
+        for spec in &specs {
+            visit_at(&mut resource.value, spec, Create::Mapping, &mut |node, way| {
+                if node.is_null() {
+                    *node = Value::Object(Map::new());
+                }
+                let Some(map) = node.as_object_mut() else {
+                    return Err(Error::invalid(format!("expected a mapping, not {}", kind(node))));
+                };
+                if !map.contains_key(key) {
+                    object::plain_key(key)?;
+                    places.push(way.to_vec());
+                }
+                map.insert(key.clone(), new.clone());
+                Ok(())
+            })
+            .map_err(|e| Error::invalid(format!("field {} of {}: {e}", spec.path, resource.id())))?;
+        }
+        resource.sync();
+        resource.shared.extend(Shared::new(key, new, places));
     }
     Ok(())
 }

@@ -3,12 +3,12 @@ use serde_json::Value;
 
 use super::Transform;
 use super::field::{Create, each, kind};
-use crate::Error;
 use crate::config::FieldSpec;
 use crate::file::Image;
 use crate::resmap::ResMap;
 use crate::schema::Schemas;
 use crate::select::pattern;
+use crate::{Error, object};
 
 /// Replaces names, tags and digests in containers wherever they stand, and where the specifications
 /// say.
@@ -61,14 +61,15 @@ fn containers(value: &mut Value, regex: &Regex, image: &Image) -> Result<(), Err
 
 fn update(node: &mut Value, regex: &Regex, image: &Image) -> Result<(), Error> {
     match node {
-        Value::String(text) if regex.is_match(text) => {
-            *text = replaced(text, image);
-            Ok(())
-        }
         Value::Object(_) | Value::Array(_) => {
             Err(Error::invalid(format!("expected an image, not {}", kind(node))))
         }
-        _ => Ok(()),
+        scalar => {
+            if let Some(text) = object::scalar(scalar).filter(|text| regex.is_match(text)) {
+                object::reset(scalar, &replaced(&text, image));
+            }
+            Ok(())
+        }
     }
 }
 

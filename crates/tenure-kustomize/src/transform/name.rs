@@ -52,13 +52,20 @@ impl Affix {
             if !spec.selects(&resource.gvk()) {
                 continue;
             }
+            // Names are compared as texts; `finish` reads them anew where they had no quotes.
+            let is_name = spec.path == "metadata/name";
+            resource.is_plain_name |= is_name && !object::is_quoted(resource.name());
             visit(&mut resource.value, spec, Create::Scalar, &mut |node| {
                 let old = object::scalar_or_null(node).unwrap_or_default();
                 let new = match self.end {
                     End::Prefix => format!("{}{old}", self.text),
                     End::Suffix => format!("{old}{}", self.text),
                 };
-                set(node, Value::from(new))
+                if is_name || node.is_object() || node.is_array() {
+                    return set(node, Value::from(new));
+                }
+                object::reset(node, &new);
+                Ok(())
             })?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::schema::Schemas;
 use crate::select::Matcher;
-use crate::{Error, load};
+use crate::{Error, load, object};
 
 /// What a patch's text turned out to be.
 enum Content {
@@ -134,6 +134,7 @@ impl Transform for AnyPatch {
                 for resource in all.iter_mut().filter(|r| target.matches(r)) {
                     resource.remember();
                     operate(resource, operations)?;
+                    resource.settle("annotations");
                 }
                 Ok(())
             }
@@ -143,6 +144,8 @@ impl Transform for AnyPatch {
                 let chosen = hits.map(|(at, _)| at).collect();
                 for patch in patches {
                     let mut patch = patch.clone();
+                    patch.settle("labels");
+                    patch.settle("annotations");
                     patch.value = merge::for_selected(&patch.value);
                     merge_into(all, &chosen, &patch, self.allow, schemas)?;
                 }
@@ -161,7 +164,13 @@ impl Transform for AnyPatch {
 
 fn operate(resource: &mut Resource, operations: &[Operation]) -> Result<(), Error> {
     let id = resource.id();
+    resource.reread();
+    // The notes of the tool are annotations, which operations find even where the file has none.
+    if resource.has_notes() {
+        object::mapping(&mut resource.value, &["metadata", "annotations"]);
+    }
     json6902::apply(&mut resource.value, operations).map_err(|e| Error::invalid(format!("{id}: {e}")))?;
+    object::drop_empty(&mut resource.value, "annotations");
     if resource.kind().is_empty() || resource.name().is_empty() {
         return Err(Error::invalid(format!(
             "{id}: the patch leaves no kind or no name"
@@ -190,10 +199,13 @@ fn merge_into(
         if let (Some(map), Some(version)) = (fitted.as_object_mut(), resource.value.get("apiVersion")) {
             map.insert("apiVersion".to_owned(), version.clone());
         }
-        let merged = merge::object(schemas, resource.value.take(), &fitted)
+        let bare = resource.written.bare_nulls(&resource.value);
+        let merged = merge::object(schemas, resource.value.take(), &fitted, &bare)
             .map_err(|e| Error::invalid(format!("{id}: {e}")))?;
         let Some(merged) = merged else { continue };
         resource.value = merged;
+        resource.written.absorb(&patch.written, &resource.value);
+        resource.sync();
         if !allow.kind {
             resource.set_kind(&id.gvk.kind);
         }

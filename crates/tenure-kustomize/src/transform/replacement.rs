@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::path::{self, Made, plain};
+use super::path::{self, Made};
 use super::{Context, Transform};
 use crate::file::{FieldOptions, Replacement, Source, Target};
 use crate::id::ResId;
@@ -111,7 +111,7 @@ impl Transform for Replacements {
     fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
         for Ready { source, targets } in &self.0 {
             let value = match source {
-                From::Text(text) => Value::from(text.clone()),
+                From::Text(text) => Taken::new(Value::from(text.clone())),
                 From::Field(source) => taken(all, source)?,
             };
             for target in targets {
@@ -119,6 +119,7 @@ impl Transform for Replacements {
                     for path in &target.paths {
                         put(&mut resource.value, &value, path, &target.options)
                             .map_err(|e| Error::invalid(format!("target {}: {path}: {e}", resource.id())))?;
+                        resource.sync();
                     }
                 }
             }
@@ -141,8 +142,21 @@ fn shown(source: &Source) -> String {
     .to_string()
 }
 
+/// What a source gives: a value, and the text that stands for it if it is a scalar.
+struct Taken {
+    value: Value,
+    text: Option<String>,
+}
+
+impl Taken {
+    fn new(value: Value) -> Self {
+        let text = object::scalar_or_null(&value);
+        Self { value, text }
+    }
+}
+
 /// The value at a source.
-fn taken(all: &ResMap, source: &Source) -> Result<Value, Error> {
+fn taken(all: &ResMap, source: &Source) -> Result<Taken, Error> {
     let effective = |namespace: &str| {
         if namespace.is_empty() {
             "default".to_owned()
@@ -177,15 +191,20 @@ fn taken(all: &ResMap, source: &Source) -> Result<Value, Error> {
         &source.field_path
     };
     let missing = || Error::invalid(format!("the source {} has no field {path}", resource.id()));
-    let value = path::lookup(&resource.value, &path::parts(path))
+    let (way, value) = path::lookup_at(&resource.value, &path::parts(path))
         .map_err(|e| Error::invalid(format!("source {}: {path}: {e}", resource.id())))?
-        .filter(|v| !is_empty(v))
+        .filter(|(_, v)| !is_empty(v))
         .ok_or_else(missing)?;
+    let mut taken = Taken::new(value.clone());
+    if taken.text.is_some() {
+        taken.text = resource.written.text(&resource.value, &way);
+    }
     let options = source.options.clone().unwrap_or_default();
     if options.delimiter.is_empty() {
-        return Ok(value.clone());
+        return Ok(taken);
     }
-    let text = object::scalar(value)
+    let text = taken
+        .text
         .ok_or_else(|| Error::invalid(format!("source {path}: a delimiter needs a scalar")))?;
     let pieces: Vec<&str> = text.split(options.delimiter.as_str()).collect();
     let piece = usize::try_from(options.index).ok().and_then(|i| pieces.get(i));
@@ -200,7 +219,10 @@ fn taken(all: &ResMap, source: &Source) -> Result<Value, Error> {
     if !object::set_text(&mut out, piece) {
         out = Value::from(*piece);
     }
-    Ok(out)
+    Ok(Taken {
+        value: out,
+        text: Some((*piece).to_owned()),
+    })
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -209,29 +231,30 @@ fn is_empty(value: &Value) -> bool {
         || value.as_array().is_some_and(Vec::is_empty)
 }
 
-fn put(object: &mut Value, value: &Value, path: &str, options: &FieldOptions) -> Result<(), Error> {
+fn put(object: &mut Value, taken: &Taken, path: &str, options: &FieldOptions) -> Result<(), Error> {
     let parts = path::parts(path);
-    let made = options.create.then(|| Made::like(value));
-    if inside_text(object, value, &parts, made).is_some() {
+    let made = options.create.then(|| Made::like(&taken.value));
+    if inside_text(object, taken, &parts, made).is_some() {
         return Ok(());
     }
-    match path::each(object, &parts, made, &mut |node| set(node, value, options))? {
+    match path::each(object, &parts, made, &mut |node, is_new| {
+        set(node, is_new, taken, options)
+    })? {
         0 => Err(Error::invalid("there is no such field")),
         _ => Ok(()),
     }
 }
 
 /// Puts the value at a node: a scalar keeps its type, anything else is replaced.
-fn set(node: &mut Value, value: &Value, options: &FieldOptions) -> Result<(), Error> {
-    let text = object::scalar_or_null(value);
+fn set(node: &mut Value, is_new: bool, taken: &Taken, options: &FieldOptions) -> Result<(), Error> {
     if options.delimiter.is_empty() {
-        return overwrite(node, value, text.as_deref());
+        return overwrite(node, is_new, taken);
     }
     let Some(old) = object::scalar_or_null(node) else {
         return Err(Error::invalid("a delimiter needs a scalar"));
     };
     let old = if node.is_null() { String::new() } else { old };
-    let new = text.unwrap_or_default();
+    let new = taken.text.clone().unwrap_or_default();
     let mut pieces: Vec<&str> = old.split(options.delimiter.as_str()).collect();
     match usize::try_from(options.index) {
         Err(_) => pieces.insert(0, &new),
@@ -241,14 +264,16 @@ fn set(node: &mut Value, value: &Value, options: &FieldOptions) -> Result<(), Er
         },
     }
     let joined = pieces.join(&options.delimiter);
-    overwrite(node, &Value::from(joined.clone()), Some(&joined))
+    overwrite(node, is_new, &Taken::new(Value::from(joined)))
 }
 
-fn overwrite(node: &mut Value, value: &Value, text: Option<&str>) -> Result<(), Error> {
+fn overwrite(node: &mut Value, is_new: bool, taken: &Taken) -> Result<(), Error> {
+    let text = taken.text.as_deref();
     match node {
-        Value::Object(_) | Value::Array(_) => *node = value.clone(),
+        Value::Object(_) | Value::Array(_) => *node = taken.value.clone(),
         // What was just created has no type of its own yet.
-        Value::Null => *node = text.map_or_else(|| value.clone(), plain),
+        Value::Null if is_new => *node = text.map_or_else(|| taken.value.clone(), object::plain),
+        Value::Null if text.is_none() => *node = Value::from(""),
         _ => {
             let text = text.unwrap_or_default();
             if !object::set_text(node, text) {
@@ -264,7 +289,7 @@ fn overwrite(node: &mut Value, value: &Value, text: Option<&str>) -> Result<(), 
 
 /// Puts the value into YAML or JSON that is the text of a scalar on the way. Nothing if there is no
 /// such text.
-fn inside_text(object: &mut Value, value: &Value, parts: &[String], made: Option<Made>) -> Option<()> {
+fn inside_text(object: &mut Value, taken: &Taken, parts: &[String], made: Option<Made>) -> Option<()> {
     let until = (1..parts.len()).find(|n| {
         let found = path::lookup(object, parts.get(..*n).unwrap_or_default());
         found.is_ok_and(|v| v.is_some_and(|v| !v.is_object() && !v.is_array() && !v.is_null()))
@@ -276,15 +301,14 @@ fn inside_text(object: &mut Value, value: &Value, parts: &[String], made: Option
         .into_iter()
         .next()?
         .value;
-    let text = object::scalar_or_null(value);
-    let found = path::each(&mut data, inner, made, &mut |node| {
-        overwrite(node, value, text.as_deref())
+    let found = path::each(&mut data, inner, made, &mut |node, is_new| {
+        overwrite(node, is_new, taken)
     });
     if found.ok()? == 0 {
         return None;
     }
     let new = serialised(&data, &old);
-    let mut write = |node: &mut Value| {
+    let mut write = |node: &mut Value, _| {
         *node = Value::from(new.clone());
         Ok(())
     };
