@@ -30,6 +30,7 @@ fn filled(text: &str) -> String {
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("{{-")).collect();
     lines
         .join("\n")
+        .replace(" | quote }}", " }}")
         .replace("{{ .Values.namespaces.system }}", SYSTEM_NAMESPACE)
         .replace("{{ .Values.namespaces.workers }}", WORKERS_NAMESPACE)
         .replace("{{ .Values.image }}", "tenure")

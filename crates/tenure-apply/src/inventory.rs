@@ -83,12 +83,24 @@ pub fn union(first: &[Entry], second: &[Entry]) -> Vec<Entry> {
     all
 }
 
-/// The order in which entries are applied; deletion goes the other way. Ids that cannot be read
-/// come last.
+/// The order in which entries are applied, stage by stage, and in which Flux lists them. Ids that
+/// cannot be read come last.
 #[must_use]
 pub fn apply_order(a: &Entry, b: &Entry) -> Ordering {
+    readable_first(a, b, |a, b| {
+        let stages = order::stage_of(a).cmp(&order::stage_of(b));
+        stages.then_with(|| order::compare(a, b))
+    })
+}
+
+/// By kind, without stages: deletion goes this way from the end, as with Flux.
+pub(crate) fn by_kind(a: &Entry, b: &Entry) -> Ordering {
+    readable_first(a, b, order::compare)
+}
+
+fn readable_first(a: &Entry, b: &Entry, compare: impl Fn(&ObjectRef, &ObjectRef) -> Ordering) -> Ordering {
     match (a.parse(), b.parse()) {
-        (Ok(a), Ok(b)) => order::compare(&a, &b),
+        (Ok(a), Ok(b)) => compare(&a, &b),
         (a, b) => a.is_err().cmp(&b.is_err()),
     }
 }
@@ -135,6 +147,22 @@ mod tests {
             entry("a_x__y__Thing").parse().map(|o| o.name),
             Ok("x:y".to_owned())
         );
+    }
+
+    #[test]
+    fn entries_are_listed_by_stage_and_deleted_by_kind() {
+        let (class, kind, role) = (
+            "_c_tenure.dev_ShardClass",
+            "a_x__ConfigMap",
+            "_r_rbac.authorization.k8s.io_ClusterRole",
+        );
+        let sorted = |by: fn(&Entry, &Entry) -> Ordering| {
+            let mut entries = [entry("unreadable"), entry(kind), entry(class), entry(role)];
+            entries.sort_by(by);
+            entries.map(|entry| entry.id)
+        };
+        assert_eq!(sorted(apply_order), [role, class, kind, "unreadable"]);
+        assert_eq!(sorted(by_kind), [role, kind, class, "unreadable"]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::report::{Action, ApplyError, Change};
 /// What a prune came to.
 #[derive(Debug, Default)]
 pub struct PruneReport {
-    /// `deleted` and `skipped`, in the order of deletion. What was gone already is not named.
+    /// `deleted` and `skipped`, in the order of deletion. As with Flux, what was gone already counts as
+    /// deleted, and what is somebody else's by now as skipped.
     pub changes: Vec<Change>,
     /// What could not be deleted and belongs back into the inventory.
     pub survivors: Vec<Entry>,
@@ -32,7 +33,8 @@ impl PruneReport {
 }
 
 /// Objects of one kind in one namespace are found with one LIST by the owner's labels: what is not
-/// in it is gone, or somebody else's by now, and either way not ours to delete.
+/// in it is gone, or somebody else's by now, and either way not ours to delete. A LIST by its name says
+/// which.
 type Owned = HashMap<String, Value>;
 
 /// Deletes what `stale` names and `owner` still owns, in reverse apply order, in the background.
@@ -44,7 +46,7 @@ pub async fn prune(
     owner: &Owner,
 ) -> PruneReport {
     let mut ordered = stale.to_vec();
-    ordered.sort_by(|a, b| inventory::apply_order(b, a));
+    ordered.sort_by(|a, b| inventory::by_kind(b, a));
     let mut report = PruneReport::default();
     let mut known: BTreeMap<(String, String), Result<Owned, ()>> = BTreeMap::new();
     for entry in ordered {
@@ -65,11 +67,10 @@ pub async fn prune(
             known.insert(key.clone(), found);
         }
         match known.get_mut(&key) {
-            Some(Ok(found)) => {
-                if let Some(live) = found.remove(&object.name) {
-                    delete(client, &info, &object, &live, owner, &mut report).await;
-                }
-            }
+            Some(Ok(found)) => match found.remove(&object.name) {
+                Some(live) => delete(client, &info, &object, &live, owner, &mut report).await,
+                None => not_ours(client, &info, &object, &mut report).await,
+            },
             _ => report.survivors.push(entry),
         }
     }
@@ -94,6 +95,24 @@ async fn owned(
     Ok(items.into_iter().filter_map(named).collect())
 }
 
+/// Says of an object without the owner's labels whether it is still there.
+async fn not_ours(client: &ActingClient, info: &ResourceInfo, object: &ObjectRef, report: &mut PruneReport) {
+    let action = match client.list(info, object.ns(), By::Name(&object.name)).await {
+        Ok(items) if items.is_empty() => Action::Deleted,
+        Ok(_) => Action::Skipped,
+        Err(error) if error.is_not_found() => Action::Deleted,
+        Err(error) => {
+            report.survivors.push(Entry::of(object));
+            report.errors.push(ApplyError::request(object, "read", error));
+            return;
+        }
+    };
+    report.changes.push(Change {
+        object: object.clone(),
+        action,
+    });
+}
+
 async fn delete(
     client: &ActingClient,
     info: &ResourceInfo,
@@ -102,21 +121,19 @@ async fn delete(
     owner: &Owner,
     report: &mut PruneReport,
 ) {
-    // The server selected by labels; this guards against one that did not.
-    if !owner.owns(live) {
-        return;
-    }
     let mut change = |action| {
         report.changes.push(Change {
             object: object.clone(),
             action,
         })
     };
-    if Marker::Skip.on(live) || Marker::KeepOnPrune.on(live) {
+    // The server selected by labels; asking again guards against one that did not.
+    if !owner.owns(live) || Marker::Skip.on(live) || Marker::KeepOnPrune.on(live) {
         return change(Action::Skipped);
     }
+    // It goes already, maybe slowly.
     if live.pointer("/metadata/deletionTimestamp").is_some() {
-        return;
+        return change(Action::Deleted);
     }
     let params = DeleteParams {
         uid: live

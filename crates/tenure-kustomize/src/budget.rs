@@ -20,6 +20,8 @@ pub struct Budget {
     pub depth: usize,
     /// Files and directories looked at.
     pub files: usize,
+    /// Bytes that the objects take in memory, with what is being put into them; an estimate.
+    pub memory: u64,
     /// Time from start to end.
     pub time: Duration,
 }
@@ -31,6 +33,7 @@ impl Default for Budget {
             objects: 20_000,
             depth: 64,
             files: 20_000,
+            memory: 512 << 20,
             time: Duration::from_secs(60),
         }
     }

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 
 use tenure_yaml::Location;
@@ -82,7 +82,9 @@ impl Error {
     }
 
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
-        Self::new(Reason::Invalid(text.into()))
+        let mut text = text.into();
+        shorten(&mut text);
+        Self::new(Reason::Invalid(text))
     }
 
     pub(crate) fn at_file(file: impl fmt::Display, reason: Reason) -> Self {
@@ -94,6 +96,19 @@ impl Error {
             location: Some(error.location),
             ..Self::at_file(file, Reason::Yaml(error.reason))
         }
+    }
+
+    /// The same, with what it is about said first. A limit of the build stays one, wherever it is met.
+    pub(crate) fn about(self, what: impl fmt::Display) -> Self {
+        if self.is_limit() {
+            return self;
+        }
+        Self::invalid(format!("{what}: {self}"))
+    }
+
+    /// Whether a limit of the build was reached.
+    pub(crate) const fn is_limit(&self) -> bool {
+        matches!(*self.reason, Reason::Budget { .. })
     }
 
     /// The same, in `file` unless it already says where.
@@ -143,12 +158,31 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.write(&mut text)?;
+        shorten(&mut text);
+        f.write_str(&text)
+    }
+}
+
+/// Bytes of a message; names from a repository may be of any length.
+const LONGEST: usize = 2000;
+
+fn shorten(text: &mut String) {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+}
+
+impl Error {
+    fn write(&self, f: &mut String) -> fmt::Result {
         if let Some(file) = &self.file {
-            f.write_str(file)?;
+            f.push_str(file);
             if let Some(location) = self.location {
                 write!(f, ":{location}")?;
             }
-            f.write_str(": ")?;
+            f.push_str(": ");
         }
         if let Some(field) = &self.field {
             write!(f, "{field}: ")?;

@@ -30,6 +30,7 @@ pub mod flux;
 mod fs;
 mod id;
 mod load;
+mod meter;
 mod object;
 mod origin;
 mod path;

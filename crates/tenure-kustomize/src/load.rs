@@ -1,12 +1,11 @@
 use std::io;
-use std::time::Instant;
+use std::rc::Rc;
 
 use serde_json::Value;
-use tenure_core::Digest;
 use tenure_yaml::{Document, Location};
 
 use crate::file::{FILE_NAMES, KustFile};
-use crate::read_set::listing;
+use crate::meter::{Meter, exceeded};
 use crate::resource::Resource;
 use crate::schema::Schemas;
 use crate::written::Written;
@@ -21,7 +20,7 @@ pub(crate) struct Loader<'a> {
     stack: Vec<RelPath>,
     bytes: u64,
     files: usize,
-    started: Instant,
+    pub(crate) meter: Rc<Meter>,
     /// What is known of the kinds' fields.
     pub(crate) schemas: Schemas,
 }
@@ -35,21 +34,9 @@ impl<'a> Loader<'a> {
             stack: Vec::new(),
             bytes: 0,
             files: 0,
-            started: Instant::now(),
+            meter: Rc::new(Meter::new(options.budget)),
             schemas: Schemas::default(),
         }
-    }
-
-    /// Fails once the time is used up or there are too many objects.
-    pub(crate) fn check(&self, objects: usize) -> Result<(), Error> {
-        let budget = self.options.budget;
-        if self.started.elapsed() > budget.time {
-            return Err(exceeded("seconds", budget.time.as_secs()));
-        }
-        if objects > budget.objects {
-            return Err(exceeded("objects", budget.objects as u64));
-        }
-        Ok(())
     }
 
     /// Starts on the kustomization in `dir`; [`Self::leave`] ends it.
@@ -60,11 +47,11 @@ impl<'a> Loader<'a> {
         if self.stack.len() >= self.options.budget.depth {
             return Err(exceeded(
                 "nested kustomizations",
-                self.options.budget.depth as u64,
+                self.options.budget.depth as u128,
             ));
         }
         self.stack.push(dir.clone());
-        self.check(0)
+        self.meter.check()
     }
 
     pub(crate) fn leave(&mut self) {
@@ -74,8 +61,9 @@ impl<'a> Loader<'a> {
     pub(crate) fn kind(&mut self, path: &RelPath) -> Result<Option<Kind>, Error> {
         self.files += 1;
         if self.files > self.options.budget.files {
-            return Err(exceeded("files", self.options.budget.files as u64));
+            return Err(exceeded("files", self.options.budget.files as u128));
         }
+        self.meter.check()?;
         let kind = self
             .fs
             .kind(path)
@@ -103,9 +91,14 @@ impl<'a> Loader<'a> {
         self.kind(path)?;
         let entries = self
             .fs
-            .list(path)
-            .map_err(|e| Error::at_file(path, Reason::Io(e)))?;
-        self.reads.note(path, Seen::Listing(listing(&entries)));
+            .list(path, self.options.budget.files)
+            .map_err(|e| match e.kind() {
+                io::ErrorKind::FileTooLarge => {
+                    exceeded("files", self.options.budget.files as u128).or_file(path)
+                }
+                _ => Error::at_file(path, Reason::Io(e)),
+            })?;
+        self.reads.note_listing(path, &entries);
         Ok(entries)
     }
 
@@ -120,11 +113,11 @@ impl<'a> Loader<'a> {
             .fs
             .read(path, limit.saturating_sub(self.bytes))
             .map_err(|e| match e.kind() {
-                io::ErrorKind::FileTooLarge => exceeded("bytes", limit).or_file(path),
+                io::ErrorKind::FileTooLarge => exceeded("bytes", u128::from(limit)).or_file(path),
                 _ => Error::at_file(path, Reason::Io(e)),
             })?;
         self.bytes += bytes.len() as u64;
-        self.reads.note(path, Seen::File(Digest::of(&bytes)));
+        self.reads.note_file(path, &bytes);
         Ok(bytes)
     }
 
@@ -156,7 +149,7 @@ impl<'a> Loader<'a> {
             return Ok(None);
         };
         let bytes = self.read(&path)?;
-        KustFile::parse(&path, &bytes).map(Some)
+        KustFile::parse(&path, &bytes, &self.meter).map(Some)
     }
 
     /// Where the kustomization file in `dir` is, if there is one.
@@ -184,7 +177,9 @@ impl<'a> Loader<'a> {
                     .read_named(dir, &name)
                     .map_err(|e| file.place("openapi/path", e))?;
                 let options = tenure_yaml::Options::helm().last_wins();
-                Some(tenure_yaml::parse_one(&bytes, &options).map_err(|e| Error::yaml(&path, e))?)
+                let document = tenure_yaml::parse_one(&bytes, &options).map_err(|e| Error::yaml(&path, e))?;
+                self.meter.value(&document, 0).map_err(|e| e.or_file(&path))?;
+                Some(document)
             }
         };
         self.schemas
@@ -194,7 +189,7 @@ impl<'a> Loader<'a> {
 
     /// The objects in a file of manifests.
     pub(crate) fn resources(&mut self, path: &RelPath, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
-        let mut found = resources(path, bytes)?;
+        let mut found = resources(path, bytes, &self.meter)?;
         for resource in &mut found {
             resource.is_cluster_by_schema = self.schemas.is_cluster(resource.api_version(), resource.kind());
         }
@@ -202,29 +197,23 @@ impl<'a> Loader<'a> {
     }
 }
 
-fn exceeded(what: &'static str, limit: u64) -> Error {
-    Error::new(Reason::Budget { what, limit })
-}
-
 /// The documents of a file.
 pub(crate) fn documents(path: &RelPath, bytes: &[u8]) -> Result<Vec<Document>, Error> {
-    tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize().as_nodes())
-        .map_err(|e| Error::yaml(path, e))
+    tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize().as_nodes()).map_err(|e| Error::yaml(path, e))
 }
 
 /// The objects of a file, lists expanded.
-pub(crate) fn resources(path: &RelPath, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
+pub(crate) fn resources(path: &RelPath, bytes: &[u8], meter: &Meter) -> Result<Vec<Resource>, Error> {
     let found = documents(path, bytes)?;
-    expand_all(found, path.as_str(), &|reason, at| {
-        Error::at_file(path, Reason::NotAnObject(reason)).at(Some(at))
-    })
+    let fail = |reason, at| Error::at_file(path, Reason::NotAnObject(reason)).at(Some(at));
+    expand_all(found, path.as_str(), meter, &fail).map_err(|e| e.or_file(path))
 }
 
 /// The objects of a text that is no file; `shown` says what it is.
-pub(crate) fn resources_of(shown: &str, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
+pub(crate) fn resources_of(shown: &str, bytes: &[u8], meter: &Meter) -> Result<Vec<Resource>, Error> {
     let found = tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize().as_nodes())
         .map_err(|e| Error::invalid(format!("line {} of {shown}: {}", e.location.line, e.reason)))?;
-    expand_all(found, shown, &|reason, at| {
+    expand_all(found, shown, meter, &|reason, at| {
         Error::invalid(format!(
             "line {} of {shown} is no Kubernetes object: {reason}",
             at.line
@@ -234,10 +223,18 @@ pub(crate) fn resources_of(shown: &str, bytes: &[u8]) -> Result<Vec<Resource>, E
 
 type Fail<'a> = &'a dyn Fn(String, Location) -> Error;
 
-fn expand_all(documents: Vec<Document>, origin: &str, fail: Fail<'_>) -> Result<Vec<Resource>, Error> {
+fn expand_all(
+    documents: Vec<Document>,
+    origin: &str,
+    meter: &Meter,
+    fail: Fail<'_>,
+) -> Result<Vec<Resource>, Error> {
     let mut out = Vec::new();
     let mut lists = Vec::new();
     for document in documents {
+        meter.value(&document.value, 0)?;
+        let texts = document.texts.iter().map(|(at, text)| at.len() + text.len());
+        meter.take(texts.sum())?;
         expand(document, origin, fail, &mut out, &mut lists)?;
     }
     // What lists hold comes after everything else, as kustomize has it.
@@ -248,6 +245,7 @@ fn expand_all(documents: Vec<Document>, origin: &str, fail: Fail<'_>) -> Result<
     {
         next += 1;
         for value in items {
+            meter.take(origin.len())?;
             // Kustomize turns them to JSON and back: how they were written is lost.
             let item = Document {
                 value,
@@ -256,6 +254,7 @@ fn expand_all(documents: Vec<Document>, origin: &str, fail: Fail<'_>) -> Result<
             };
             expand(item, origin, fail, &mut out, &mut lists)?;
         }
+        meter.objects(out.len())?;
     }
     Ok(out)
 }
@@ -297,8 +296,8 @@ fn expand(
     let written = Written::below("", &value, &document.texts);
     let name = value.pointer("/metadata/name");
     // Names are compared as texts, whatever they are in the end.
-    let is_plain_name = name.is_some_and(|n| n.is_number() || n.is_boolean());
     let text = written.text(&value, &["metadata", "name"]).unwrap_or_default();
+    let is_plain_name = name.is_some_and(|n| *n != *text);
     if text.is_empty() || name.is_none_or(Value::is_null) {
         return Err(fail("metadata.name is missing".into(), at));
     }

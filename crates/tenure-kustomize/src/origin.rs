@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::Error;
+use crate::meter::Meter;
 use crate::resource::Resource;
 
 pub(crate) const ORIGIN: &str = "config.kubernetes.io/origin";
@@ -96,10 +98,15 @@ impl Origin {
     }
 
     /// Says that this has changed the object, or made it if nobody said so yet.
-    pub(crate) fn transformed(&self, resource: &mut Resource) {
+    pub(crate) fn transformed(&self, resource: &mut Resource, meter: &Meter) -> Result<(), Error> {
+        meter.check()?;
         if resource.annotation(ORIGIN).is_none() {
-            return self.annotate(resource);
+            let text = Self::text(&self.value());
+            meter.take(text.len())?;
+            resource.set_annotation(ORIGIN, Some(text));
+            return Ok(());
         }
+        let before = resource.annotation(TRANSFORMATIONS).map_or(0, str::len);
         let mut all = resource
             .annotation(TRANSFORMATIONS)
             .and_then(|text| tenure_yaml::parse_one(text.as_bytes(), &tenure_yaml::Options::helm()).ok())
@@ -112,6 +119,9 @@ impl Origin {
             })
             .unwrap_or_default();
         all.push(self.value());
-        resource.set_annotation(TRANSFORMATIONS, Some(Self::text(&Value::Array(all))));
+        let text = Self::text(&Value::Array(all));
+        meter.grow(before, text.len())?;
+        resource.set_annotation(TRANSFORMATIONS, Some(text));
+        Ok(())
     }
 }

@@ -1,26 +1,48 @@
 //! The objects of a build so far, in order, no two with the same id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use serde_json::Value;
 
 use crate::Error;
 use crate::id::ResId;
+use crate::meter::Meter;
 use crate::origin;
 use crate::resource::{Behavior, Resource};
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct ResMap {
+    meter: Rc<Meter>,
     list: Vec<Resource>,
     /// Ids and places, while nobody has had the chance to change an object since.
     index: Option<HashMap<ResId, usize>>,
 }
 
 impl ResMap {
+    pub(crate) fn new(meter: &Rc<Meter>) -> Self {
+        Self {
+            meter: Rc::clone(meter),
+            list: Vec::new(),
+            index: None,
+        }
+    }
+
+    /// What the build may cost.
+    pub(crate) fn meter(&self) -> Rc<Meter> {
+        Rc::clone(&self.meter)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }
 
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Resource> {
         self.list.iter()
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.list.iter().map(|resource| &resource.value)
     }
 
     pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Resource> {
@@ -114,6 +136,19 @@ impl ResMap {
                 "several objects match the patch for {id}"
             ))),
         }
+    }
+
+    /// Fails if two objects have come to the same id.
+    pub(crate) fn distinct(&self) -> Result<(), Error> {
+        let mut seen = HashSet::with_capacity(self.list.len());
+        for resource in &self.list {
+            self.meter.step()?;
+            let id = resource.id();
+            if !seen.insert(key(id.clone())) {
+                return Err(Error::invalid(format!("{id} is there twice")));
+            }
+        }
+        Ok(())
     }
 
     /// Takes out what patches have deleted.

@@ -1,9 +1,10 @@
 use serde_json::{Map, Value};
 
 use crate::id::{Gvk, ResId};
+use crate::meter::Meter;
 use crate::shared::Shared;
 use crate::written::Written;
-use crate::{object, schema};
+use crate::{Error, object, schema};
 
 /// What kustomize notes in objects of its own starts so.
 pub(crate) const PREFIX: &str = "internal.config.kubernetes.io/";
@@ -165,15 +166,19 @@ impl Resource {
         self.previous_ids().chain(std::iter::once_with(|| self.id()))
     }
 
-    /// Keeps the id before a change.
-    pub(crate) fn remember(&mut self) {
+    /// Keeps the id before a change. Only the first and which ones there are count, so none is kept twice.
+    pub(crate) fn remember(&mut self, meter: &Meter) -> Result<(), Error> {
         let id = self.id();
-        let namespace = id.effective_namespace().to_owned();
-        self.previous.push(Previous {
+        let previous = Previous {
+            namespace: id.effective_namespace().to_owned(),
             kind: id.gvk.kind,
             name: id.name,
-            namespace,
-        });
+        };
+        if !self.previous.contains(&previous) {
+            meter.take(size_of::<Previous>() + previous.name.len() + previous.namespace.len())?;
+            self.previous.push(previous);
+        }
+        Ok(())
     }
 
     pub(crate) fn is_gone(&self) -> bool {

@@ -3,40 +3,109 @@ use regex::{Regex, RegexBuilder};
 use crate::Error;
 use crate::file::Selector;
 use crate::id::{Gvk, ResId};
+use crate::meter::{Meter, exceeded};
 use crate::resource::Resource;
 
-/// The compiled size that a pattern from a kustomization may have, in bytes.
-const PATTERN_SIZE: usize = 1 << 20;
+/// The compiled sizes that a pattern may have, in bytes, and how long a text each may be held against:
+/// the time of a match is their product.
+const SIZES: [(usize, usize); 3] = [(16 << 10, 1 << 20), (128 << 10, 64 << 10), (1 << 20, 8 << 10)];
 
-/// A pattern with a bound on its compiled size.
-pub(crate) fn pattern(text: &str) -> Result<Regex, Error> {
-    RegexBuilder::new(text)
-        .size_limit(PATTERN_SIZE)
-        .dfa_size_limit(PATTERN_SIZE)
-        .build()
-        .map_err(|e| Error::invalid(format!("bad pattern {text:?}: {e}")))
+/// A pattern with a bound on what it costs to match.
+pub(crate) enum Pattern {
+    /// Nothing but this text.
+    Exactly(String),
+    Regex {
+        regex: Regex,
+        longest: usize,
+    },
+}
+
+impl Pattern {
+    /// One that must match all of a text.
+    fn whole(text: &str) -> Result<Self, Error> {
+        let inner = text.strip_prefix('^').unwrap_or(text);
+        let inner = inner.strip_suffix('$').unwrap_or(inner);
+        if inner
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_/:@".contains(&b))
+        {
+            return Ok(Self::Exactly(inner.to_owned()));
+        }
+        pattern(&format!("^(?:{inner})$"))
+    }
+
+    pub(crate) fn is_match(&self, text: &str) -> Result<bool, Error> {
+        match self {
+            Self::Exactly(wanted) => Ok(text == wanted),
+            Self::Regex { longest, .. } if text.len() > *longest => Err(exceeded(
+                "bytes of text for a pattern of this size",
+                *longest as u128,
+            )),
+            Self::Regex { regex, .. } => Ok(regex.is_match(text)),
+        }
+    }
+
+    /// Bytes that it may take.
+    fn size(&self) -> usize {
+        match self {
+            Self::Exactly(text) => text.len(),
+            Self::Regex { longest, .. } => SIZES.iter().find(|s| s.1 == *longest).map_or(0, |s| s.0),
+        }
+    }
+}
+
+/// A pattern that may match anywhere.
+pub(crate) fn pattern(text: &str) -> Result<Pattern, Error> {
+    let mut last = None;
+    for (size, longest) in SIZES {
+        let made = RegexBuilder::new(text)
+            .size_limit(size)
+            .dfa_size_limit(size)
+            .build();
+        match made {
+            Ok(regex) => return Ok(Pattern::Regex { regex, longest }),
+            Err(error @ regex::Error::CompiledTooBig(_)) => last = Some(error),
+            Err(error) => return Err(bad(text, &error)),
+        }
+    }
+    Err(last.map_or_else(|| Error::invalid("bad pattern"), |error| bad(text, &error)))
+}
+
+fn bad(text: &str, error: &regex::Error) -> Error {
+    Error::invalid(format!("bad pattern {text:?}: {error}"))
 }
 
 /// A selector ready for use.
 pub(crate) struct Matcher {
-    group: Option<Regex>,
-    version: Option<Regex>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
+    group: Option<Pattern>,
+    version: Option<Pattern>,
+    kind: Option<Pattern>,
+    name: Option<Pattern>,
+    namespace: Option<Pattern>,
     labels: Vec<Requirement>,
     annotations: Vec<Requirement>,
 }
 
 impl Matcher {
-    pub(crate) fn new(selector: &Selector) -> Result<Self, Error> {
+    pub(crate) fn new(selector: &Selector, meter: &Meter) -> Result<Self, Error> {
+        meter.check()?;
+        let made = Self::read(selector)?;
+        let patterns = [
+            &made.group,
+            &made.version,
+            &made.kind,
+            &made.name,
+            &made.namespace,
+        ];
+        let size = patterns.into_iter().flatten().map(Pattern::size).sum();
+        meter.take(size)?;
+        Ok(made)
+    }
+
+    fn read(selector: &Selector) -> Result<Self, Error> {
         let anchored = |text: &Option<String>| match text.as_deref() {
             None | Some("") => Ok(None),
-            Some(text) => {
-                let inner = text.strip_prefix('^').unwrap_or(text);
-                let inner = inner.strip_suffix('$').unwrap_or(inner);
-                pattern(&format!("^(?:{inner})$")).map(Some)
-            }
+            Some(text) => Pattern::whole(text).map(Some),
         };
         Ok(Self {
             group: anchored(&selector.group)?,
@@ -51,25 +120,30 @@ impl Matcher {
 
     /// Whether the object, by its first or its present name and namespace, and its labels and
     /// annotations match.
-    pub(crate) fn matches(&self, resource: &Resource) -> bool {
-        let (first, now) = (resource.original_id(), resource.id());
-        let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
-        let namespace = |id: &ResId| fits(&self.namespace, id.effective_namespace());
-        self.fits_gvk(&now.gvk)
-            && (namespace(&first) || namespace(&now))
-            && (fits(&self.name, &first.name) || fits(&self.name, &now.name))
-            && self.fits_metadata(resource)
+    pub(crate) fn matches(&self, resource: &Resource) -> Result<bool, Error> {
+        let now = resource.id();
+        if !self.fits_gvk(&now.gvk)? {
+            return Ok(false);
+        }
+        let first = resource.original_id();
+        let namespace = |id: &ResId| fits(self.namespace.as_ref(), id.effective_namespace());
+        let name = |id: &ResId| fits(self.name.as_ref(), &id.name);
+        Ok((name(&first)? || name(&now)?)
+            && (namespace(&first)? || namespace(&now)?)
+            && self.fits_metadata(resource))
     }
 
     /// Whether one id matches, its namespace as it is written.
-    pub(crate) fn matches_id(&self, id: &ResId) -> bool {
-        let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
-        self.fits_gvk(&id.gvk) && fits(&self.name, &id.name) && fits(&self.namespace, &id.namespace)
+    pub(crate) fn matches_id(&self, id: &ResId) -> Result<bool, Error> {
+        Ok(self.fits_gvk(&id.gvk)?
+            && fits(self.name.as_ref(), &id.name)?
+            && fits(self.namespace.as_ref(), &id.namespace)?)
     }
 
-    fn fits_gvk(&self, gvk: &Gvk) -> bool {
-        let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
-        fits(&self.group, &gvk.group) && fits(&self.version, &gvk.version) && fits(&self.kind, &gvk.kind)
+    fn fits_gvk(&self, gvk: &Gvk) -> Result<bool, Error> {
+        Ok(fits(self.kind.as_ref(), &gvk.kind)?
+            && fits(self.group.as_ref(), &gvk.group)?
+            && fits(self.version.as_ref(), &gvk.version)?)
     }
 
     /// Whether labels and annotations match.
@@ -95,6 +169,10 @@ impl Matcher {
         .into_iter()
         .any(Option::is_some)
     }
+}
+
+fn fits(pattern: Option<&Pattern>, text: &str) -> Result<bool, Error> {
+    pattern.map_or(Ok(true), |p| p.is_match(text))
 }
 
 /// One part of a label selector.

@@ -1,6 +1,7 @@
 //! One kustomization after the other: resources, generators, components, then transformers.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use crate::config::{Config, from_crds};
 use crate::file::{KustFile, Var};
 use crate::load::{Loader, refuse_remote};
+use crate::meter::Meter;
 use crate::origin::Origin;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
@@ -17,7 +19,6 @@ use crate::transform::{self, Context, Step, Transform as _};
 use crate::{Build, Error, Kind, Reason, RelPath, Reorder, finish, origin};
 
 /// What has come together so far, and the rules to go on by.
-#[derive(Default)]
 struct Accumulator {
     all: ResMap,
     config: Arc<Config>,
@@ -25,6 +26,14 @@ struct Accumulator {
 }
 
 impl Accumulator {
+    fn new(meter: &Rc<Meter>) -> Self {
+        Self {
+            all: ResMap::new(meter),
+            config: Arc::default(),
+            variables: Variables::default(),
+        }
+    }
+
     fn merge(&mut self, other: Self) -> Result<(), Error> {
         self.all.append_all(other.all.into_list())?;
         self.config = Config::merge(&self.config, &other.config)?;
@@ -72,7 +81,7 @@ pub(crate) fn run(mut loader: Loader<'_>, dir: &RelPath, file: &KustFile) -> Res
         file,
         shown: (!file.build_metadata.is_empty()).then(String::new),
     };
-    let mut built = Accumulator::default();
+    let mut built = Accumulator::new(&loader.meter);
     accumulate(&mut loader, &target, &mut built)?;
     let Accumulator {
         mut all,
@@ -91,7 +100,8 @@ pub(crate) fn run(mut loader: Loader<'_>, dir: &RelPath, file: &KustFile) -> Res
         (None, Reorder::None) => {}
     }
     finish::label(&mut all, file, &loader.options)?;
-    loader.check(all.len())?;
+    loader.meter.objects(all.len())?;
+    all.iter().try_for_each(|r| loader.meter.output(&r.value))?;
     Ok(Build {
         objects: finish::objects(all, file)?,
         read_set: loader.reads,
@@ -103,19 +113,21 @@ fn accumulate(loader: &mut Loader<'_>, target: &Target<'_>, into: &mut Accumulat
     let file = target.file;
     let from = |place: String| move |e| file.place(&place, e);
     for (i, name) in file.resources.iter().enumerate() {
-        resource(loader, target, name, into).map_err(from(format!("resources/{i}")))?;
-        loader.check(into.all.len())?;
+        let done = resource(loader, target, name, into);
+        done.and_then(|()| loader.meter.objects(into.all.len()))
+            .map_err(from(format!("resources/{i}")))?;
     }
     configure(loader, target, into)?;
     generate(loader, target, into)?;
     for (i, name) in file.components.iter().enumerate() {
-        component(loader, target, name, into).map_err(from(format!("components/{i}")))?;
-        loader.check(into.all.len())?;
+        let done = component(loader, target, name, into);
+        done.and_then(|()| loader.meter.objects(into.all.len()))
+            .map_err(from(format!("components/{i}")))?;
     }
     change(loader, target, into)?;
     validate(loader, target, into)?;
     variables(&file.vars, into).map_err(from("vars".to_owned()))?;
-    loader.check(into.all.len())?;
+    loader.meter.objects(into.all.len())?;
     loader.leave();
     Ok(())
 }
@@ -158,7 +170,7 @@ fn resource(
             }
             loader.use_schema(&path, &file)?;
             let inner = inner(target, path, &file, name);
-            let mut built = Accumulator::default();
+            let mut built = Accumulator::new(&loader.meter);
             accumulate(loader, &inner, &mut built)?;
             into.merge(built)
         }
@@ -214,12 +226,13 @@ fn configure(loader: &mut Loader<'_>, target: &Target<'_>, into: &mut Accumulato
                 let found = tenure_yaml::parse(&bytes, &options).map_err(|e| Error::yaml(&path, e))?;
                 let value = found.into_iter().next().map_or(Value::Null, |d| d.value);
                 let made = if field == "crds" {
-                    from_crds(&value)
+                    from_crds(&value, &loader.meter)
                 } else {
                     Config::parse(&value)
                 };
+                loader.meter.check()?;
                 let made = made.map_err(|e| e.or_file(&path))?;
-                Config::merge(&config, &Arc::new(made))
+                Config::merge(&config, &Arc::new(made)).map_err(|e| e.or_file(&path))
             };
             config = read().map_err(|e| file.place(&format!("{field}/{i}"), e))?;
         }
@@ -250,7 +263,9 @@ fn generate(loader: &mut Loader<'_>, target: &Target<'_>, into: &mut Accumulator
         if let Some(origin) = origin.filter(|_| resource.annotation(origin::ORIGIN).is_none()) {
             origin.annotate(&mut resource);
         }
-        into.all.absorb(resource).map_err(|e| file.place(&place, e))?;
+        let done = loader.meter.check().and_then(|()| into.all.absorb(resource));
+        done.and_then(|()| loader.meter.objects(into.all.len()))
+            .map_err(|e| file.place(&place, e))?;
     }
     Ok(())
 }
@@ -264,9 +279,13 @@ fn change(loader: &mut Loader<'_>, target: &Target<'_>, into: &mut Accumulator) 
     };
     let mut steps = transform::built_in(&mut context, file, &into.config, shown.as_deref())?;
     steps.extend(configured(loader, target, "transformers", &file.transformers)?);
+    let meter = Rc::clone(&loader.meter);
+    let mut scale = meter.scale(into.all.values());
     for step in &steps {
         apply(step, file, &mut into.all, &loader.schemas)?;
-        loader.check(into.all.len())?;
+        let done = loader.meter.objects(into.all.len());
+        done.map_err(|e| file.place(&step.field, e))?;
+        scale.settle(&meter, into.all.values());
     }
     Ok(())
 }
@@ -276,7 +295,11 @@ fn apply(step: &Step, file: &KustFile, all: &mut ResMap, schemas: &Schemas) -> R
     done.map_err(|e| file.place(&step.field, e))?;
     all.iter_mut().for_each(Resource::sync);
     if let Some(origin) = &step.origin {
-        all.iter_mut().for_each(|resource| origin.transformed(resource));
+        let meter = all.meter();
+        let done = all
+            .iter_mut()
+            .try_for_each(|resource| origin.transformed(resource, &meter));
+        done.map_err(|e| file.place(&step.field, e))?;
     }
     all.drop_gone();
     Ok(())
@@ -286,6 +309,10 @@ fn apply(step: &Step, file: &KustFile, all: &mut ResMap, schemas: &Schemas) -> R
 fn validate(loader: &mut Loader<'_>, target: &Target<'_>, into: &Accumulator) -> Result<(), Error> {
     let file = target.file;
     for step in configured(loader, target, "validators", &file.validators)? {
+        let meter = Rc::clone(&loader.meter);
+        let mut scale = meter.scale(std::iter::empty());
+        let room = into.all.values().try_for_each(|value| meter.value(value, 0));
+        room.map_err(|e| file.place(&step.field, e))?;
         let mut copy = into.all.clone();
         apply(&step, file, &mut copy, &loader.schemas)?;
         let before = into.all.iter().map(|r| &r.value);
@@ -293,6 +320,7 @@ fn validate(loader: &mut Loader<'_>, target: &Target<'_>, into: &Accumulator) ->
             let text = "a validator must not change the objects".to_owned();
             return Err(file.error(&step.field, Reason::Invalid(text)));
         }
+        scale.settle(&meter, std::iter::empty());
     }
     Ok(())
 }
@@ -335,10 +363,10 @@ fn plugins(
     let mut seen = HashSet::new();
     for (i, entry) in entries.iter().enumerate() {
         let place = format!("{field}/{i}");
-        let mut found = Accumulator::default();
+        let mut found = Accumulator::new(&loader.meter);
         let is_inline = entry.contains('\n') || entry.trim_start().starts_with('{');
         if is_inline {
-            let parsed = crate::load::resources_of("the entry", entry.as_bytes());
+            let parsed = crate::load::resources_of("the entry", entry.as_bytes(), &loader.meter);
             let mut parsed = parsed.map_err(|e| file.place(&place, e))?;
             if let Some(path) = target.shown_file() {
                 parsed.iter_mut().for_each(|r| Origin::of_file(&path).annotate(r));

@@ -53,7 +53,9 @@ impl Written {
     /// The text of the scalar at a path of member names and places in lists; a mapping or list has an
     /// empty one.
     pub(crate) fn text(&self, root: &Value, path: &[impl AsRef<str>]) -> Option<String> {
-        let value = path.iter().try_fold(root, |v, key| object::step(v, key.as_ref()))?;
+        let value = path
+            .iter()
+            .try_fold(root, |v, key| object::step(v, key.as_ref()))?;
         if !self.0.is_empty() {
             let at: String = path.iter().map(|p| format!("/{}", escaped(p.as_ref()))).collect();
             if let Some((_, text)) = self.0.get(&at).filter(|(was, _)| was == value) {

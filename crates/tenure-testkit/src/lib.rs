@@ -2,6 +2,7 @@
 //!
 //! - [`ControlPlane`]: etcd, kube-apiserver and kube-controller-manager, built from source by the
 //!   Go module in `tests/rig` and kept outside the checkout.
+//! - [`rig`]: builds those programs, and the helm and kustomize that people read Tenure's files with.
 //! - [`Node`]: says what a kubelet would have said, because none runs.
 //! - [`git`]: OpenSSH and HTTPS servers, and repositories to put behind them.
 //! - [`Proc`] and [`tenure_binary`]: the product as a process that a test may kill.

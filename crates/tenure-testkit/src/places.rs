@@ -53,9 +53,9 @@ pub(crate) fn private_runtime_dir() -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-/// The Go module that pins the programs.
-pub(crate) fn rig_module() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/rig")
+/// The root of the repository.
+pub(crate) fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 fn non_empty(name: &str) -> Option<PathBuf> {

@@ -9,6 +9,9 @@ use serde_saphyr::granit_parser::{
 use crate::resolve::{self, Plain};
 use crate::{Dialect, Error, Limits, Location, Options, Reason, fold, go_float};
 
+/// How much is kept of how scalars are written, in bytes.
+const KEPT: usize = 16 << 20;
+
 /// One document of a text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
@@ -95,16 +98,20 @@ struct Composer<'a> {
     options: Options,
     anchors: HashMap<usize, Anchor>,
     nodes: usize,
+    /// What texts weigh beside their nodes, see [`weight`].
+    texts: usize,
     alias_nodes: usize,
     depth: usize,
     search: Option<Search<'a>>,
     /// Where the reader is, as a JSON pointer, if anybody wants to know.
     path: Option<String>,
-    texts: Vec<(String, String)>,
+    written: Vec<(String, String)>,
+    /// Bytes in `written`, of all documents.
+    kept: usize,
     /// How many characters the text has, if its last line has no break.
     cut: Option<usize>,
-    /// Where the node at hand ends, in characters.
-    end: usize,
+    /// Where the node at hand starts and ends, in characters.
+    span: (usize, usize),
 }
 
 type Spanned<'a> = (Event<'a>, Location);
@@ -135,13 +142,15 @@ impl<'a> Composer<'a> {
             },
             anchors: HashMap::new(),
             nodes: 0,
+            texts: 0,
             alias_nodes: 0,
             depth: 0,
             search: None,
             path: options.nodes.then(String::new),
             cut: cut(text),
-            end: 0,
-            texts: Vec::new(),
+            span: (0, 0),
+            written: Vec::new(),
+            kept: 0,
         }
     }
 
@@ -168,7 +177,7 @@ impl<'a> Composer<'a> {
                     documents.push(Document {
                         value,
                         location,
-                        texts: std::mem::take(&mut self.texts),
+                        texts: std::mem::take(&mut self.written),
                     });
                     if let Some(search) = &mut self.search {
                         search.current += 1;
@@ -183,7 +192,7 @@ impl<'a> Composer<'a> {
         match self.parser.next_event() {
             None => Ok(None),
             Some(Ok((event, span))) => {
-                self.end = span.end.index();
+                self.span = (span.start.index(), span.end.index());
                 Ok(Some((event, start(&span))))
             }
             Some(Err(error)) => Err(syntax(&error)),
@@ -219,9 +228,14 @@ impl<'a> Composer<'a> {
                 {
                     value = Value::String(new);
                 }
-                let written = (self.options.nodes && !prints_as(&value, &text)).then(|| text.into_owned());
-                self.keep(written.as_deref());
-                self.define(anchor, value, 1, written)
+                let texts = weight(&text);
+                self.texts = self.texts.saturating_add(texts);
+                // The parser has a tilde for what is not there.
+                let is_bare = value.is_null() && self.span.0 == self.span.1;
+                let written = (self.options.nodes && !prints_as(&value, &text))
+                    .then(|| if is_bare { String::new() } else { text.into_owned() });
+                self.keep(written.as_deref(), at)?;
+                self.define(anchor, (value, written), 1 + texts, at)
             }
             Event::Alias(id) => self.alias(id, at),
             Event::SequenceStart(_, anchor, _) => self.nested(anchor, at, Self::sequence),
@@ -249,22 +263,23 @@ impl<'a> Composer<'a> {
         if anchor > 0 {
             self.anchors.insert(anchor, Anchor::Open);
         }
-        let before = self.nodes;
+        let before = self.nodes + self.texts;
         self.depth += 1;
         let value = read(self, at)?;
         self.depth -= 1;
-        let size = self.nodes - before + 1;
-        self.define(anchor, value, size, None)
+        let size = self.nodes + self.texts - before + 1;
+        self.define(anchor, (value, None), size, at)
     }
 
     fn define(
         &mut self,
         anchor: usize,
-        value: Value,
+        (value, written): (Value, Option<String>),
         size: usize,
-        written: Option<String>,
+        at: Location,
     ) -> Result<Value, Error> {
         if anchor > 0 {
+            self.repeat(size, at)?;
             self.anchors
                 .insert(anchor, Anchor::Done(value.clone(), size, written));
         }
@@ -274,7 +289,7 @@ impl<'a> Composer<'a> {
     /// A block scalar whose last line ends the text has no line break there in Go's packages.
     fn without_missing_break(&self, text: Cow<'a, str>, style: ScalarStyle) -> Cow<'a, str> {
         let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-        if !is_block || self.cut.is_none_or(|cut| self.end < cut) {
+        if !is_block || self.cut.is_none_or(|cut| self.span.1 < cut) {
             return text;
         }
         match text.strip_suffix('\n') {
@@ -284,10 +299,17 @@ impl<'a> Composer<'a> {
     }
 
     /// Notes how the scalar at hand is written.
-    fn keep(&mut self, written: Option<&str>) {
-        if let (Some(path), Some(text)) = (&self.path, written) {
-            self.texts.push((path.clone(), text.to_owned()));
+    fn keep(&mut self, written: Option<&str>, at: Location) -> Result<(), Error> {
+        let (Some(path), Some(text)) = (&self.path, written) else {
+            return Ok(());
+        };
+        self.kept = self.kept.saturating_add(path.len() + text.len());
+        if self.kept > KEPT {
+            let (what, limit) = ("bytes of scalars in unusual forms, and the way to them", KEPT);
+            return Err(Error::new(at, Reason::TooBig { what, limit }));
         }
+        self.written.push((path.clone(), text.to_owned()));
+        Ok(())
     }
 
     fn alias(&mut self, id: usize, at: Location) -> Result<Value, Error> {
@@ -296,26 +318,27 @@ impl<'a> Composer<'a> {
             Some(Anchor::Open) => return Err(Error::new(at, Reason::Cycle)),
             None => return Err(Error::new(at, Reason::Syntax("unknown anchor".into()))),
         };
-        self.alias_nodes = self.alias_nodes.saturating_add(size);
-        let limit = self.options.limits.alias_nodes;
-        if self.alias_nodes > limit {
-            return Err(Error::new(
-                at,
-                Reason::TooBig {
-                    what: "nodes from aliases",
-                    limit,
-                },
-            ));
-        }
+        self.repeat(size, at)?;
         self.count(at, size)?;
         match self.anchors.get(&id) {
             Some(Anchor::Done(value, _, written)) => {
                 let (value, written) = (value.clone(), written.clone());
-                self.keep(written.as_deref());
+                self.keep(written.as_deref(), at)?;
                 Ok(value)
             }
             _ => Err(Error::new(at, Reason::Cycle)),
         }
+    }
+
+    /// Counts what an anchor keeps or an alias brings.
+    fn repeat(&mut self, size: usize, at: Location) -> Result<(), Error> {
+        self.alias_nodes = self.alias_nodes.saturating_add(size);
+        let limit = self.options.limits.alias_nodes;
+        if self.alias_nodes > limit {
+            let what = "nodes from anchors and aliases";
+            return Err(Error::new(at, Reason::TooBig { what, limit }));
+        }
+        Ok(())
     }
 
     fn sequence(&mut self, at: Location) -> Result<Value, Error> {
@@ -371,8 +394,10 @@ impl<'a> Composer<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(at, 1)?;
                 let merge = style == ScalarStyle::Plain && tag.is_none() && text == "<<";
+                let texts = weight(&text);
+                self.texts = self.texts.saturating_add(texts);
                 if anchor > 0 {
-                    self.define(anchor, Value::String(text.to_string()), 1, None)?;
+                    self.define(anchor, (Value::String(text.to_string()), None), 1 + texts, at)?;
                 }
                 let key = if style == ScalarStyle::Plain && tag.is_none() {
                     plain_key(&text, self.options.dialect, self.depth).map_err(|r| Error::new(at, r))?
@@ -433,6 +458,11 @@ fn prints_as(value: &Value, text: &str) -> bool {
         },
         Value::Array(_) | Value::Object(_) => true,
     }
+}
+
+/// What a text counts for where it is repeated: as many nodes as take its room.
+const fn weight(text: &str) -> usize {
+    text.len() / 64
 }
 
 fn start(span: &Span) -> Location {

@@ -9,7 +9,7 @@ use crate::{Options, parse_one};
 /// starts with no blank. It should not where the next line is indented further, but it looks at the
 /// first character of the text instead of the next one.
 pub(crate) fn rewritten(text: &str) -> Option<String> {
-    let inner = text.trim_end_matches('\n');
+    let inner = text.strip_suffix('\n').unwrap_or(text);
     if !inner.contains('\n') || !can_be_block(text) {
         return None;
     }
@@ -59,8 +59,9 @@ mod tests {
         let cases = [
             ("one\n  two\nthree\n", Some("one\n\n  two\nthree\n")),
             ("\nabc\n def\n", Some("\nabc\n\n def\n")),
-            (" abc\ndef\n\nghi\n", Some(" abc\ndef ghi\n")),
+            (" abc\ndef\nghi\n", Some(" abc\ndef ghi\n")),
             ("a b\n\n\n", Some("a b\n\n\n\n")),
+            ("one\n\n", Some("one\n\n\n")),
             ("x\n\ny\n  z\n\nw", Some("x\n\ny\n\n  z\n\nw")),
             ("a\nb\n", None),
             ("a \nb\n", None),

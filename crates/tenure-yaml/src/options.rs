@@ -14,7 +14,8 @@ pub struct Limits {
     pub bytes: usize,
     /// Scalars, lists and mappings in the whole text, aliases expanded.
     pub nodes: usize,
-    /// Nodes that come from expanding aliases and merge keys.
+    /// Nodes that anchors keep and that come from expanding aliases and merge keys. Here a text counts for
+    /// as many nodes as take its room.
     pub alias_nodes: usize,
     /// Lists and mappings inside each other; at most 200 is honoured.
     pub depth: usize,

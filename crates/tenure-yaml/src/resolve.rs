@@ -98,7 +98,7 @@ pub(crate) fn tagged(text: &str, tag: &str, is_plain: bool, dialect: Dialect) ->
 
 /// Whether Go would have to quote `text` for it to stay a string, in either dialect.
 pub(crate) fn needs_quotes(text: &str) -> bool {
-    !matches!(plain(text, Dialect::V2), Plain::Text) || text == "<<" || base60(text)
+    !matches!(plain(text, Dialect::V2), Plain::Text) || base60(text)
 }
 
 /// `12:30:45`-like numbers, which YAML 1.1 reads in base 60.

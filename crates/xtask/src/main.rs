@@ -34,7 +34,7 @@ enum Chore {
     Image(image::Args),
     /// Check that dependencies between crates go down only
     Layers,
-    /// Build the programs that the tests run against: a Kubernetes control plane, kubectl
+    /// Build the programs that the tests run against: a Kubernetes control plane, kubectl, helm, kustomize
     Rig,
     /// Check that no Rust file is too long
     Sizes,
@@ -51,8 +51,13 @@ async fn main() -> anyhow::Result<()> {
         Chore::Gen(args) => generate::run(&args),
         Chore::Image(args) => image::run(&args),
         Chore::Layers => layers::run(),
-        Chore::Rig => tenure_testkit::rig::Rig::ready().map(drop),
+        Chore::Rig => rig(),
         Chore::Sizes => sizes::run(),
         Chore::Test(args) => test::run(&args),
     }
+}
+
+fn rig() -> anyhow::Result<()> {
+    tenure_testkit::rig::Rig::ready()?;
+    tenure_testkit::rig::Tools::ready().map(drop)
 }

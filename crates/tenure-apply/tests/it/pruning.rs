@@ -26,11 +26,17 @@ async fn only_what_the_owner_still_owns_is_pruned() -> anyhow::Result<()> {
     };
     let before = world.client.requests();
     let report = prune(&world.client, &world.discovery, &stale, &owner).await;
-    assert_eq!(world.client.requests() - before, 2, "one LIST, one DELETE");
+    assert_eq!(
+        world.client.requests() - before,
+        4,
+        "one LIST, one DELETE, and one LIST for each that the owner has no more"
+    );
     let ns = &world.home;
     assert_eq!(
         report.change_lines(),
-        format!("ConfigMap/{ns}/mine deleted\nConfigMap/{ns}/kept skipped")
+        format!(
+            "ConfigMap/{ns}/moved skipped\nConfigMap/{ns}/mine deleted\nConfigMap/{ns}/kept skipped\nConfigMap/{ns}/gone deleted"
+        )
     );
     assert!(report.survivors.is_empty() && report.errors.is_empty());
     assert!(world.get("ConfigMap", "mine").await?.is_none());

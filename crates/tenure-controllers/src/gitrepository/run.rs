@@ -188,9 +188,10 @@ fn expected_keys(scheme: &str) -> &'static str {
 async fn stored(key: &ObjectKey, resolve: &Resolve, resolved: &Resolved, effects: &Arc<Effects>) -> Pass {
     let before = effects.snapshot.get(key).and_then(|object| digest_of(&object));
     let sparse = &resolve.sparse;
-    if let Err(error) = write(key, effects, sparse, &Ending::Stored(resolved)).await {
-        return lost(key, &error, effects);
-    }
+    let written = match write(key, effects, sparse, &Ending::Stored(resolved)).await {
+        Ok(written) => written,
+        Err(error) => return lost(key, &error, effects),
+    };
     effects.failures.lock().succeeded(key);
     let mut wake = Vec::new();
     let moved = before.as_deref() != Some(resolved.digest.to_string().as_str());
@@ -200,6 +201,8 @@ async fn stored(key: &ObjectKey, resolve: &Resolve, resolved: &Resolved, effects
     }
     if moved {
         announce(key, effects, resolved).await;
+    } else if written {
+        unmoved(key, effects, resolved).await;
     }
     Pass {
         state: State::Ready,
@@ -282,6 +285,10 @@ async fn write(
             .and_then(Value::as_i64)
             .unwrap_or(0),
         requested_at: requested,
+        suspended: object
+            .pointer("/spec/suspend")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
         ignore: object.pointer("/spec/ignore").and_then(Value::as_str),
         sparse,
         now: Timestamp::now(),
@@ -313,6 +320,25 @@ async fn announce(key: &ObjectKey, effects: &Effects, resolved: &Resolved) {
         "NewArtifact",
         message,
         annotations,
+    )
+    .await;
+}
+
+/// Somebody asked, or changed the object, and learns that there is nothing new. As Flux words it; a look
+/// that the interval brings about says nothing.
+async fn unmoved(key: &ObjectKey, effects: &Effects, resolved: &Resolved) {
+    let message = format!(
+        "no changes since last reconciliation: observed revision '{}'",
+        resolved.revision
+    );
+    event(
+        effects,
+        key,
+        SOURCE_CONTROLLER,
+        EventKind::Normal,
+        "GitOperationSucceeded",
+        message,
+        [],
     )
     .await;
 }

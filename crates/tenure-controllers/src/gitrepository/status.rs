@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tenure_api::reasons;
-use tenure_api::{self as condition, Conditions};
+use tenure_api::{self as condition, ConditionStatus, Conditions};
 use tenure_core::{Name, Revision};
 
 use crate::Resolved;
@@ -32,6 +32,8 @@ pub(crate) struct About<'a> {
     pub(crate) name: &'a Name,
     pub(crate) generation: i64,
     pub(crate) requested_at: Option<&'a str>,
+    /// `spec.suspend`
+    pub(crate) suspended: bool,
     pub(crate) ignore: Option<&'a str>,
     pub(crate) sparse: &'a [String],
     pub(crate) now: jiff::Timestamp,
@@ -46,7 +48,16 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
     let mut list = conditions_of(old);
     let mut conditions = Conditions::new(&mut list, about.generation, about.now);
     match ending {
-        Ending::Rested => return status,
+        Ending::Rested => {
+            // as with Flux, a good state holds for the generation that suspends it
+            let ready = condition::get(conditions.list(), condition::READY).cloned();
+            let Some(ready) = ready.filter(|ready| about.suspended && ready.status == ConditionStatus::True)
+            else {
+                return status;
+            };
+            conditions.mark_true(condition::READY, &ready.reason, &ready.message);
+            status["observedGeneration"] = json!(about.generation);
+        }
         Ending::Stored(resolved) => {
             let message = format!("stored artifact for revision '{}'", resolved.revision);
             conditions.mark_true(condition::READY, reasons::SUCCEEDED, &message);
@@ -149,6 +160,7 @@ mod tests {
                 name: &self.name,
                 generation: 2,
                 requested_at,
+                suspended: false,
                 ignore: None,
                 sparse: &[],
                 now: jiff::Timestamp::from_second(second).expect("in range"),
@@ -243,6 +255,41 @@ mod tests {
         assert_eq!(
             rested,
             json!({"observedGeneration": -1, "lastHandledReconcileAt": "t"})
+        );
+    }
+
+    #[test]
+    fn a_good_source_is_good_for_the_generation_that_suspends_it() {
+        let case = Case::new();
+        let old = status(&json!({}), &case.about(1, None), &Ending::Stored(&resolved('a')));
+        let next = About {
+            generation: 3,
+            ..case.about(2, None)
+        };
+        assert_eq!(
+            status(&old, &next, &Ending::Rested),
+            old,
+            "a suspended Tenant claims nothing"
+        );
+        let rested = status(
+            &old,
+            &About {
+                suspended: true,
+                ..next
+            },
+            &Ending::Rested,
+        );
+        assert_eq!(rested["observedGeneration"], 3);
+        let seen: Vec<_> = rested["conditions"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|one| one["observedGeneration"].clone())
+            .collect();
+        assert_eq!(seen, [3, 2], "Ready, and not ArtifactInStorage");
+        assert_eq!(
+            rested["conditions"][0]["lastTransitionTime"],
+            old["conditions"][0]["lastTransitionTime"]
         );
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tenure_api::reasons;
 use tenure_apply::inventory::{self, Entry};
 use tenure_apply::{Action, ApplyOptions, Change, HealthError, ObjectRef, Owner, Report};
-use tenure_core::{Classify as _, GoDuration, ObjectKey};
+use tenure_core::{Classify as _, GoDuration, Name, ObjectKey};
 use tenure_kube::{ActingClient, By, Discovery, KubeError};
 
 use super::build::Built;
@@ -45,7 +45,7 @@ pub(super) async fn apply(
     key: &ObjectKey,
     old: &[Entry],
     effects: &Arc<Effects>,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Report, Failure> {
     let new = entries(built);
     let ahead = !inventory::stale(&new, old).is_empty();
     if ahead {
@@ -64,7 +64,7 @@ pub(super) async fn apply(
     options.force = plan.kustomization.spec.force;
     options.cancel = effects.cancel.clone();
     match attempt(client, built, &options, effects).await {
-        Ok(report) => Ok(lines(&report.changes)),
+        Ok(report) => Ok(report),
         Err((message, so_far)) => {
             // what was made before the failure stays in the inventory
             let held = ahead.then(|| inventory::union(old, &so_far.entries));
@@ -111,17 +111,14 @@ async fn attempt(
     ))
 }
 
-/// As Flux words it: the error, then what was changed before it.
+/// As Flux words it: the error, and below it a line for each change before it.
 fn with_changes(message: String, so_far: &Report) -> String {
-    let lines = lines(&so_far.changes);
-    if lines.is_empty() {
-        message
-    } else {
-        format!("{message}\n{}", lines.join("\n"))
-    }
+    let lines = changed(&so_far.changes).into_iter().map(|line| line + "\n");
+    format!("{}\n{}", message.trim_end(), lines.collect::<String>())
 }
 
-pub(super) fn lines(changes: &[Change]) -> Vec<String> {
+/// What was changed, for events.
+pub(super) fn changed(changes: &[Change]) -> Vec<String> {
     let told = |change: &&Change| {
         matches!(
             change.action,
@@ -178,11 +175,12 @@ pub(super) async fn delete_all(
 /// the Healthy condition, or nothing when nothing was to be checked.
 pub(super) async fn wait_healthy(
     client: &ActingClient,
-    new: &[Entry],
+    applied: &Report,
     plan: &Apply,
+    key: &ObjectKey,
     effects: &Effects,
 ) -> Result<Option<String>, Failure> {
-    let targets = targets(new, plan, effects);
+    let targets = targets(applied, plan, key, &effects.home.namespace);
     if targets.is_empty() {
         return Ok(None);
     }
@@ -199,32 +197,38 @@ pub(super) async fn wait_healthy(
     }
 }
 
-fn targets(new: &[Entry], plan: &Apply, effects: &Effects) -> Vec<ObjectRef> {
+/// What is to be waited for: with `wait` what was applied, without what was skipped, else the
+/// `healthChecks`. Never the Kustomization itself, which would wait for ever.
+fn targets(applied: &Report, plan: &Apply, key: &ObjectKey, home: &Name) -> Vec<ObjectRef> {
     let spec = &plan.kustomization.spec;
-    if spec.wait {
-        return new.iter().filter_map(|entry| entry.parse().ok()).collect();
-    }
     let checks = spec.health_checks.iter().flatten();
-    let target = |check: &tenure_api::ObjectReference| {
-        let api_version = check
-            .api_version
-            .as_deref()
-            .filter(|version| !version.is_empty())
-            .unwrap_or("apps/v1");
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let namespace = check
-            .namespace
-            .as_deref()
-            .filter(|namespace| !namespace.is_empty());
-        ObjectRef {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            kind: check.kind.clone(),
-            namespace: namespace.unwrap_or(effects.home.namespace.as_str()).to_owned(),
-            name: check.name.clone(),
-        }
+    let named = checks.map(|check| checked(check, home));
+    let dealt_with = applied.changes.iter();
+    let there = dealt_with
+        .filter(|change| change.action != Action::Skipped)
+        .map(|change| change.object.clone());
+    let all: Vec<_> = if spec.wait {
+        there.collect()
+    } else {
+        named.collect()
     };
-    checks.map(target).collect()
+    let itself = |object: &ObjectRef| {
+        object.kind == key.kind && object.name == key.name.as_str() && object.namespace == home.as_str()
+    };
+    all.into_iter().filter(|object| !itself(object)).collect()
+}
+
+fn checked(check: &tenure_api::ObjectReference, home: &Name) -> ObjectRef {
+    let given = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+    let api_version = given(&check.api_version).unwrap_or_else(|| "apps/v1".to_owned());
+    let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+    ObjectRef {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        kind: check.kind.clone(),
+        namespace: given(&check.namespace).unwrap_or_else(|| home.to_string()),
+        name: check.name.clone(),
+    }
 }
 
 /// Waits until none of `doomed` is there any more, or the time is over, as

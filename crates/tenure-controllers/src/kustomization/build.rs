@@ -84,11 +84,15 @@ fn unusable(error: &ArtifactError) -> Failure {
 }
 
 fn refused(error: &tenure_kustomize::Error) -> Failure {
+    use tenure_kustomize::Reason;
     let message = error.to_string();
-    if matches!(error.reason(), tenure_kustomize::Reason::NoSuchPath(..)) {
-        fetching(message)
-    } else {
-        building(message)
+    match error.reason() {
+        Reason::NoSuchPath(..) => fetching(message),
+        // spec.path itself, which no file asks for
+        Reason::Path(_) if error.file().is_none() && error.field().is_none() => {
+            fetching(format!("kustomization path not found: {message}"))
+        }
+        _ => building(message),
     }
 }
 
@@ -98,4 +102,33 @@ fn fetching(message: String) -> Failure {
 
 fn building(message: String) -> Failure {
     Failure::new(Step::Building, reasons::BUILD_FAILED, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenure_kustomize::MemFs;
+
+    fn failure(files: &[(&str, &str)], path: &str) -> Failure {
+        let files = MemFs::new(files.iter().copied());
+        let error = flux::build(&files, path, &flux::Overlay::default()).expect_err("it must fail");
+        refused(&error)
+    }
+
+    #[test]
+    fn a_path_that_is_not_in_the_artifact_is_no_fault_of_the_build() {
+        for path in ["./nope", "../../etc"] {
+            let failure = failure(&[("a.yaml", "")], path);
+            assert_eq!(failure.reason, reasons::ARTIFACT_FAILED, "{path}");
+            assert_eq!(failure.step, Step::Fetching, "{path}");
+            assert!(
+                failure.message.starts_with("kustomization path not found: "),
+                "{}",
+                failure.message
+            );
+        }
+        let file = "resources: [../../etc]";
+        let failure = failure(&[("app/kustomization.yaml", file)], "app");
+        assert_eq!(failure.reason, reasons::BUILD_FAILED, "{}", failure.message);
+    }
 }

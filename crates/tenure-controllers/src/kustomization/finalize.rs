@@ -97,7 +97,8 @@ async fn delete(
     if !errors.is_empty() {
         return Err(errors.join("; "));
     }
-    announce(key, &applying::lines(&pruned.changes), effects).await;
+    let lines: Vec<_> = pruned.changes.iter().map(ToString::to_string).collect();
+    announce(key, &lines, effects).await;
     if plan.wait {
         applying::wait_gone(&client, doomed, plan.timeout, effects).await;
     }

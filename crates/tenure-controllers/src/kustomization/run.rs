@@ -185,8 +185,9 @@ impl Step {
 struct Success {
     inventory: Vec<Entry>,
     built: Built,
-    changes: Vec<String>,
-    pruned: Vec<String>,
+    /// Whether anything was written, and whether anything left the source.
+    changed: bool,
+    pruned: bool,
     healthy: Option<String>,
 }
 
@@ -228,28 +229,30 @@ async fn work(
     effects: &Arc<Effects>,
 ) -> Result<Success, Failure> {
     check_account(&plan.account, effects).await?;
-    let new = applying::entries(&built);
+    let mut new = applying::entries(&built);
+    new.sort_by(inventory::apply_order);
     check_count(key, &new, effects)?;
     let client = effects.acting(&plan.account);
     let applied = applying::apply(&client, &built, plan, key, old, effects).await?;
+    // said at once: the checks that follow may fail
+    let changes = applying::changed(&applied.changes);
+    say(key, plan, reasons::PROGRESSING, changes.join("\n"), effects).await;
     let stale = inventory::stale(old, &new);
     let pruned = if plan.kustomization.spec.prune && !stale.is_empty() {
         applying::prune(&client, &stale, &new, key, effects).await?
     } else {
         applying::Pruned::default()
     };
-    let healthy = match applying::wait_healthy(&client, &new, plan, effects).await {
-        Ok(healthy) => healthy,
-        Err(failure) => return Err(failure.holding([new, pruned.survivors].concat())),
-    };
-    let inventory = [new, pruned.survivors].concat();
-    let pruned = pruned.changes.iter().map(ToString::to_string).collect();
+    let lines: Vec<_> = pruned.changes.iter().map(ToString::to_string).collect();
+    say(key, plan, reasons::PROGRESSING, lines.join("\n"), effects).await;
+    let healthy = applying::wait_healthy(&client, &applied, plan, key, effects).await;
+    let inventory = inventory::union(&new, &pruned.survivors);
     Ok(Success {
+        healthy: healthy.map_err(|failure| failure.holding(inventory.clone()))?,
         inventory,
         built,
-        changes: applied,
-        pruned,
-        healthy,
+        changed: !changes.is_empty(),
+        pruned: !lines.is_empty(),
     })
 }
 
@@ -305,11 +308,13 @@ async fn succeeded(
     began: Instant,
     effects: &Arc<Effects>,
 ) -> Pass {
-    let changed = !success.changes.is_empty() || !success.pruned.is_empty();
     let moved = before.applied.as_deref() != Some(plan.revision.to_string().as_str());
-    let worth_saying =
-        changed || moved || !before.is(condition::READY) || old.len() != success.inventory.len();
-    let healed = !before.is(condition::HEALTHY) || (moved && changed);
+    let worth_saying = success.changed
+        || success.pruned
+        || moved
+        || !before.is(condition::READY)
+        || old.len() != success.inventory.len();
+    let healed = !before.is(condition::HEALTHY) || (moved && success.changed);
     let healthy_news = success.healthy.clone().filter(|_| healed);
     let snapshot = Snapshot {
         digest: success.built.digest,
@@ -317,11 +322,9 @@ async fn succeeded(
         reason: reasons::RECONCILIATION_SUCCEEDED,
         revision: &plan.revision,
     };
-    let mut inventory = success.inventory;
-    inventory.sort_by(inventory::apply_order);
     let ending = Ending::Applied {
         revision: &plan.revision,
-        inventory: &inventory,
+        inventory: &success.inventory,
         history: worth_saying.then_some(snapshot),
         healthy: success.healthy.map(|message| {
             if healed {
@@ -336,13 +339,13 @@ async fn succeeded(
         Err(error) => return lost(key, &error, effects),
     };
     effects.failures.lock().succeeded(key);
-    let news = News {
-        changes: &success.changes,
-        pruned: &success.pruned,
-        healthy: healthy_news,
-        finished: written && worth_saying,
-    };
-    announce(key, plan, news, began, effects).await;
+    if let Some(message) = healthy_news {
+        say(key, plan, reasons::PROGRESSING, message, effects).await;
+    }
+    if written && worth_saying {
+        let message = finished(plan, began);
+        say(key, plan, reasons::RECONCILIATION_SUCCEEDED, message, effects).await;
+    }
     Pass {
         state: State::Ready,
         reason: reasons::RECONCILIATION_SUCCEEDED.to_owned(),
@@ -355,51 +358,32 @@ async fn succeeded(
     }
 }
 
-/// What a successful pass did, for events.
-struct News<'a> {
-    changes: &'a [String],
-    pruned: &'a [String],
-    healthy: Option<String>,
-    finished: bool,
+/// An event about what went well, unless there is nothing to say.
+async fn say(key: &ObjectKey, plan: &Apply, reason: &'static str, message: String, effects: &Effects) {
+    if message.is_empty() {
+        return;
+    }
+    let revision = [(
+        "kustomize.toolkit.fluxcd.io/revision".to_owned(),
+        plan.revision.to_string(),
+    )];
+    event(
+        effects,
+        key,
+        KUSTOMIZE_CONTROLLER,
+        EventKind::Normal,
+        reason,
+        message,
+        revision,
+    )
+    .await;
 }
 
-async fn announce(key: &ObjectKey, plan: &Apply, news: News<'_>, began: Instant, effects: &Effects) {
-    let revision = || {
-        [(
-            "kustomize.toolkit.fluxcd.io/revision".to_owned(),
-            plan.revision.to_string(),
-        )]
-    };
-    let say = |reason: &'static str, message: String| {
-        event(
-            effects,
-            key,
-            KUSTOMIZE_CONTROLLER,
-            EventKind::Normal,
-            reason,
-            message,
-            revision(),
-        )
-    };
-    for lines in [news.changes, news.pruned] {
-        if !lines.is_empty() {
-            say(reasons::PROGRESSING, lines.join("\n")).await;
-        }
-    }
-    if let Some(message) = news.healthy {
-        say(reasons::PROGRESSING, message).await;
-    }
-    if news.finished {
-        let took = GoDuration::new(Duration::from_millis(
-            u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        ));
-        let next = GoDuration::new(plan.interval);
-        say(
-            reasons::RECONCILIATION_SUCCEEDED,
-            format!("Reconciliation finished in {took}, next run in {next}"),
-        )
-        .await;
-    }
+fn finished(plan: &Apply, began: Instant) -> String {
+    let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = GoDuration::new(Duration::from_millis(took));
+    let next = GoDuration::new(plan.interval);
+    format!("Reconciliation finished in {took}, next run in {next}")
 }
 
 async fn failed(
@@ -486,6 +470,10 @@ pub(super) async fn write(
             .and_then(Value::as_i64)
             .unwrap_or(0),
         requested_at: requested.and_then(Value::as_str),
+        suspended: object
+            .pointer("/spec/suspend")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
         now: Timestamp::now(),
     };
     write_status(effects, KUSTOMIZATION, key, KUSTOMIZE_STATUS_MANAGER, |old| {

@@ -16,6 +16,8 @@ const HISTORY: usize = 5;
 pub(crate) struct About<'a> {
     pub(crate) generation: i64,
     pub(crate) requested_at: Option<&'a str>,
+    /// `spec.suspend`
+    pub(crate) suspended: bool,
     pub(crate) now: jiff::Timestamp,
 }
 
@@ -78,7 +80,13 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
     let mut list = conditions_of(old);
     let mut conditions = Conditions::new(&mut list, about.generation, about.now);
     match ending {
-        Ending::Rested => return status,
+        Ending::Rested => {
+            // as with Flux, the generation that suspends a good state is observed
+            if about.suspended && condition::is_true(conditions.list(), condition::READY) {
+                status["observedGeneration"] = json!(about.generation);
+            }
+            return status;
+        }
         Ending::Applying {
             revision,
             message,
@@ -203,6 +211,7 @@ mod tests {
         About {
             generation: 3,
             requested_at: None,
+            suspended: false,
             now: jiff::Timestamp::from_second(second).expect("in range"),
         }
     }
@@ -273,6 +282,23 @@ mod tests {
         assert_eq!(after["inventory"], before["inventory"]);
         assert_eq!(after["conditions"][0]["reason"], reasons::PROGRESSING_WITH_RETRY);
         assert_eq!(after["conditions"][1]["observedGeneration"], 3);
+    }
+
+    #[test]
+    fn the_generation_that_suspends_a_good_state_is_observed() {
+        let revision = revision('a');
+        let old = status(&json!({}), &about(1), &applied(&revision, None));
+        let next = |suspended| About {
+            generation: 4,
+            suspended,
+            ..about(2)
+        };
+        let rested = status(&old, &next(true), &Ending::Rested);
+        assert_eq!(rested["observedGeneration"], 4);
+        assert_eq!(rested["conditions"], old["conditions"], "no condition is renewed");
+        let of_the_tenant = status(&old, &next(false), &Ending::Rested);
+        assert_eq!(of_the_tenant, old, "a suspended Tenant claims nothing");
+        assert_eq!(status(&json!({}), &next(true), &Ending::Rested), json!({}));
     }
 
     #[test]

@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 
 use super::{Config, FieldSpec, NameReference};
 use crate::Error;
+use crate::meter::{Meter, levels_fit};
 
 /// The field specifications that the definitions of one file amount to.
-pub(crate) fn from_crds(value: &Value) -> Result<Config, Error> {
+pub(crate) fn from_crds(value: &Value, meter: &Meter) -> Result<Config, Error> {
     let mut config = Config::default();
     let Some(definitions) = value.as_object() else {
         return Err(Error::invalid("OpenAPI definitions must be a mapping"));
@@ -20,14 +21,15 @@ pub(crate) fn from_crds(value: &Value) -> Result<Config, Error> {
             .all(|p| properties.contains_key(*p))
         {
             let kind = name.rsplit('.').next().unwrap_or_default();
-            walk(
-                &mut config,
+            let mut walk = Walk {
+                config: &mut config,
                 definitions,
                 kind,
-                name,
-                &mut Vec::new(),
-                &mut Vec::new(),
-            )?;
+                meter,
+                path: Vec::new(),
+                seen: Vec::new(),
+            };
+            walk.definition(name)?;
         }
     }
     config.sort();
@@ -43,42 +45,50 @@ fn properties<'a>(definitions: &'a Map<String, Value>, name: &str) -> Option<&'a
     schema.get("properties")?.as_object()
 }
 
-fn walk(
-    config: &mut Config,
-    definitions: &Map<String, Value>,
-    kind: &str,
-    name: &str,
-    path: &mut Vec<String>,
-    seen: &mut Vec<String>,
-) -> Result<(), Error> {
-    let Some(properties) = properties(definitions, name) else {
-        return Ok(());
-    };
-    // A definition that refers to itself says nothing new the second time.
-    if seen.iter().any(|s| s == name) {
-        return Ok(());
-    }
-    seen.push(name.to_owned());
-    for (property, schema) in properties {
-        path.push(property.clone());
-        let text = |key: &str| schema.get(key).and_then(Value::as_str);
-        let here = |extra: Option<&str>| FieldSpec {
-            kind: kind.to_owned(),
-            path: path
-                .iter()
-                .map(String::as_str)
-                .chain(extra)
-                .collect::<Vec<_>>()
-                .join("/"),
-            ..FieldSpec::default()
+/// The way through the definitions of one kind.
+struct Walk<'a> {
+    config: &'a mut Config,
+    definitions: &'a Map<String, Value>,
+    kind: &'a str,
+    meter: &'a Meter,
+    path: Vec<&'a str>,
+    seen: Vec<&'a str>,
+}
+
+impl<'a> Walk<'a> {
+    fn definition(&mut self, name: &'a str) -> Result<(), Error> {
+        let Some(properties) = properties(self.definitions, name) else {
+            return Ok(());
         };
+        // A definition that refers to itself says nothing new the second time.
+        if self.seen.contains(&name) {
+            return Ok(());
+        }
+        levels_fit(self.path.len())?;
+        self.seen.push(name);
+        for (property, schema) in properties {
+            self.meter.step()?;
+            self.path.push(property);
+            self.property(schema)?;
+            if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+                self.definition(reference)?;
+            }
+            self.path.pop();
+        }
+        self.seen.pop();
+        Ok(())
+    }
+
+    fn property(&mut self, schema: &Value) -> Result<(), Error> {
+        let text = |key: &str| schema.get(key).and_then(Value::as_str);
         for (extension, list) in [
             ("x-kubernetes-annotation", "commonAnnotations"),
             ("x-kubernetes-label-selector", "commonLabels"),
             ("x-kubernetes-identity", "namePrefix"),
         ] {
             if text(extension).is_some() {
-                config.add(list, here(None))?;
+                let spec = self.spec(None);
+                self.config.add(list, spec)?;
             }
         }
         if let (Some(version), Some(target)) = (
@@ -86,18 +96,23 @@ fn walk(
             text("x-kubernetes-object-ref-kind"),
         ) {
             let key = text("x-kubernetes-object-ref-name-key").unwrap_or("name");
-            config.add_names(&NameReference {
+            let referrers = vec![self.spec(Some(key))];
+            self.config.add_names(&NameReference {
                 group: String::new(),
                 version: version.to_owned(),
                 kind: target.to_owned(),
-                referrers: vec![here(Some(key))],
+                referrers,
             })?;
         }
-        if let Some(reference) = text("$ref") {
-            walk(config, definitions, kind, reference, path, seen)?;
-        }
-        path.pop();
+        Ok(())
     }
-    seen.pop();
-    Ok(())
+
+    fn spec(&self, extra: Option<&str>) -> FieldSpec {
+        let parts: Vec<&str> = self.path.iter().copied().chain(extra).collect();
+        FieldSpec {
+            kind: self.kind.to_owned(),
+            path: parts.join("/"),
+            ..FieldSpec::default()
+        }
+    }
 }

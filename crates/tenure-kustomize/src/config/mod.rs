@@ -12,7 +12,11 @@ pub(crate) use crds::from_crds;
 use spec::order;
 pub(crate) use spec::{FieldSpec, merge_all, merge_one, rank, sort_text, standard_rank};
 
+use crate::meter::exceeded;
 use crate::{Error, Reason, decode};
+
+/// Kinds that names may refer to.
+const KINDS: usize = 2000;
 
 /// Names that stand in other objects: of which kind, and where.
 #[derive(Debug, Clone)]
@@ -135,8 +139,10 @@ impl Config {
     fn add_names(&mut self, new: &NameReference) -> Result<(), Error> {
         let same =
             |n: &&mut NameReference| n.group == new.group && n.version == new.version && n.kind == new.kind;
+        let count = self.names.len();
         match self.names.iter_mut().find(same) {
             Some(old) => merge_all(&mut old.referrers, &new.referrers),
+            None if count >= KINDS => Err(exceeded("kinds in nameReference", KINDS as u128)),
             None => {
                 self.names.push(new.clone());
                 Ok(())

@@ -2,6 +2,10 @@ use serde::Deserialize;
 
 use crate::Error;
 use crate::id::Gvk;
+use crate::meter::exceeded;
+
+/// Field specifications in one list: each is compared with all others, and sought in every object.
+const MOST: usize = 5000;
 
 /// A place in objects of a kind; an empty group, version or kind matches any.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -44,6 +48,7 @@ pub(crate) fn merge_all(into: &mut Vec<FieldSpec>, new: &[FieldSpec]) -> Result<
 
 pub(crate) fn merge_one(into: &mut Vec<FieldSpec>, new: FieldSpec) -> Result<(), Error> {
     match into.iter().find(|old| old.is_like(&new)) {
+        None if into.len() >= MOST => Err(exceeded("field specifications", MOST as u128)),
         None => {
             into.push(new);
             Ok(())

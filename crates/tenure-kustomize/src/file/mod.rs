@@ -14,6 +14,7 @@ pub(crate) use types::{
 };
 pub use types::{Image, Patch, Selector};
 
+use crate::meter::Meter;
 use crate::{Error, Reason, RelPath};
 
 /// The names that a kustomization file may have.
@@ -57,11 +58,15 @@ pub(crate) struct KustFile {
 }
 
 impl KustFile {
-    pub(crate) fn parse(path: &RelPath, bytes: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn parse(path: &RelPath, bytes: &[u8], meter: &Meter) -> Result<Self, Error> {
         let options = tenure_yaml::Options::helm().last_wins();
         let documents = tenure_yaml::parse(bytes, &options).map_err(|e| Error::yaml(path, e))?;
         let invalid = |text: &str| Error::at_file(path, Reason::Invalid(text.into()));
-        let mut map = match documents.into_iter().next().map(|d| d.value) {
+        let first = documents.into_iter().next().map(|d| d.value);
+        meter
+            .value(first.as_ref().unwrap_or(&Value::Null), 0)
+            .map_err(|e| e.or_file(path))?;
+        let mut map = match first {
             Some(Value::Object(map)) => map,
             None | Some(Value::Null) => return Err(invalid("the kustomization file is empty")),
             Some(_) => return Err(invalid("a kustomization file must be a mapping")),

@@ -1,9 +1,13 @@
 //! The expressions inside `${…}`.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// Expressions inside each other.
 const DEEPEST: usize = 16;
+
+/// Bytes that all expressions of one text may copy and compare.
+const MOST: usize = 1 << 28;
 
 pub(super) struct Limits {
     pub(super) bytes: usize,
@@ -23,6 +27,8 @@ pub(super) enum ExpressionError {
     TooLarge(usize),
     #[error("expressions are nested more than {DEEPEST} deep")]
     TooDeep,
+    #[error("the expressions copy and compare more than {MOST} bytes")]
+    TooMuch,
 }
 
 type Variables<'a> = BTreeMap<&'a str, String>;
@@ -38,6 +44,7 @@ pub(super) fn expand(
         variables,
         limits,
         depth: 0,
+        spent: Cell::new(0),
     };
     let mut out = String::new();
     while let Some(at) = reader.rest.find('$') {
@@ -49,15 +56,15 @@ pub(super) fn expand(
         } else if let Some(rest) = from.strip_prefix("${") {
             reader.rest = rest;
             let value = reader.expression()?;
+            reader.fits(out.len() + value.len())?;
             out.push_str(&value);
         } else {
             out.push('$');
             reader.rest = from.get(1..).unwrap_or_default();
         }
-        if out.len() > limits.bytes {
-            return Err(ExpressionError::TooLarge(limits.bytes));
-        }
+        reader.fits(out.len())?;
     }
+    reader.fits(out.len() + reader.rest.len())?;
     out.push_str(reader.rest);
     Ok(out)
 }
@@ -67,9 +74,26 @@ struct Reader<'a> {
     variables: &'a Variables<'a>,
     limits: &'a Limits,
     depth: usize,
+    /// What was copied and compared so far, in bytes.
+    spent: Cell<usize>,
 }
 
 impl Reader<'_> {
+    fn spend(&self, bytes: usize) -> Result<(), ExpressionError> {
+        self.spent.set(self.spent.get().saturating_add(bytes));
+        if self.spent.get() > MOST {
+            return Err(ExpressionError::TooMuch);
+        }
+        Ok(())
+    }
+
+    const fn fits(&self, bytes: usize) -> Result<(), ExpressionError> {
+        if bytes > self.limits.bytes {
+            return Err(ExpressionError::TooLarge(self.limits.bytes));
+        }
+        Ok(())
+    }
+
     /// What follows `${`, up to and with its brace.
     fn expression(&mut self) -> Result<String, ExpressionError> {
         self.depth += 1;
@@ -107,6 +131,7 @@ impl Reader<'_> {
             if self.eat(op) {
                 let default = self.argument(&[])?;
                 let value = self.variables.get(name).filter(|v| !v.is_empty());
+                self.spend(value.map_or(0, String::len))?;
                 return Ok(value.cloned().unwrap_or(default));
             }
         }
@@ -128,7 +153,9 @@ impl Reader<'_> {
         ] {
             if self.eat(op) {
                 let pattern = self.argument(&[])?;
-                return self.plain(name).map(|v| trim(&v, &pattern, prefix, longest));
+                let value = self.plain(name)?;
+                self.spend(value.len().saturating_mul(pattern.len() + 1))?;
+                return Ok(trim(&value, &pattern, prefix, longest));
             }
         }
         for op in ["//", "/#", "/%", "/"] {
@@ -153,7 +180,12 @@ impl Reader<'_> {
         let value = self.plain(name)?;
         Ok(match op {
             _ if from.is_empty() => value,
-            "//" => value.replace(&from, &to),
+            "//" => {
+                let growth = value.matches(&from).count().saturating_mul(to.len());
+                self.fits(value.len().saturating_add(growth))?;
+                self.spend(growth)?;
+                value.replace(&from, &to)
+            }
             "/#" => value
                 .strip_prefix(&from)
                 .map_or_else(|| value.clone(), |rest| format!("{to}{rest}")),
@@ -191,7 +223,7 @@ impl Reader<'_> {
 
     fn plain(&self, name: &str) -> Result<String, ExpressionError> {
         match self.variables.get(name) {
-            Some(value) => Ok(value.clone()),
+            Some(value) => self.spend(value.len()).map(|()| value.clone()),
             None if self.limits.strict => Err(ExpressionError::NotSet(name.to_owned())),
             None => Ok(String::new()),
         }
@@ -221,8 +253,11 @@ impl Reader<'_> {
     fn argument(&mut self, stops: &[char]) -> Result<String, ExpressionError> {
         let mut out = String::new();
         loop {
+            self.fits(out.len())?;
             if self.eat("${") {
-                out.push_str(&self.expression()?);
+                let value = self.expression()?;
+                self.spend(value.len())?;
+                out.push_str(&value);
                 continue;
             }
             match self.rest.chars().next() {
@@ -232,9 +267,6 @@ impl Reader<'_> {
                     out.push(c);
                     self.rest = self.rest.get(c.len_utf8()..).unwrap_or_default();
                 }
-            }
-            if out.len() > self.limits.bytes {
-                return Err(ExpressionError::TooLarge(self.limits.bytes));
             }
         }
     }
@@ -262,46 +294,61 @@ fn first_lower(text: &str) -> String {
         .map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
 }
 
-/// Takes the shortest or longest match of a glob off one end.
+/// Takes the shortest or longest match of a glob off one end, in time linear in the product of both lengths.
 fn trim(text: &str, pattern: &str, prefix: bool, longest: bool) -> String {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let mut cuts: Vec<usize> = text.char_indices().map(|(i, _)| i).chain([text.len()]).collect();
-    if prefix == longest {
-        cuts.reverse();
+    let mut chars: Vec<char> = text.chars().collect();
+    let mut pattern: Vec<char> = pattern.chars().collect();
+    if !prefix {
+        chars.reverse();
+        pattern.reverse();
     }
-    for cut in cuts {
-        let (head, tail) = text.split_at(cut);
-        let (part, rest) = if prefix { (head, tail) } else { (tail, head) };
-        if glob(&pattern, &part.chars().collect::<Vec<_>>()) {
-            return rest.to_owned();
-        }
+    let Some(cut) = matched(&pattern, &chars, longest) else {
+        return text.to_owned();
+    };
+    let mut kept = chars.split_off(cut);
+    if !prefix {
+        kept.reverse();
     }
-    text.to_owned()
+    kept.into_iter().collect()
 }
 
-/// `*` and `?`, in time linear in the product of both lengths.
-fn glob(pattern: &[char], text: &[char]) -> bool {
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || Some(c) == text.get(t) => {
-                p += 1;
-                t += 1;
-            }
-            _ => match &mut star {
-                Some((at, from)) => {
-                    *from += 1;
-                    (p, t) = (*at + 1, *from);
-                }
-                None => return false,
-            },
-        }
+/// How many characters from the start a glob of `*` and `?` matches, at least or at most.
+fn matched(pattern: &[char], text: &[char], longest: bool) -> Option<usize> {
+    // Whether each head of the pattern matches what was read so far.
+    let mut heads = vec![false; pattern.len() + 1];
+    if let Some(empty) = heads.first_mut() {
+        *empty = true;
     }
-    pattern.iter().skip(p).all(|c| *c == '*')
+    let through_stars = |heads: &mut [bool]| {
+        for (i, c) in pattern.iter().enumerate() {
+            if *c == '*'
+                && heads.get(i) == Some(&true)
+                && let Some(next) = heads.get_mut(i + 1)
+            {
+                *next = true;
+            }
+        }
+    };
+    through_stars(&mut heads);
+    let mut found = None;
+    for (read, c) in text.iter().map(Some).chain([None]).enumerate() {
+        if heads.last() == Some(&true) {
+            found = Some(read);
+            if !longest {
+                break;
+            }
+        }
+        let Some(c) = c else { break };
+        let step = |i: usize, p: &char| {
+            let here = heads.get(i) == Some(&true) && (*p == '?' || p == c) && *p != '*';
+            here || *p == '*' && heads.get(i + 1) == Some(&true)
+        };
+        let mut next = vec![false];
+        next.extend(pattern.iter().enumerate().map(|(i, p)| step(i, p)));
+        heads = next;
+        through_stars(&mut heads);
+    }
+    found
 }
 
 #[cfg(test)]
@@ -346,6 +393,24 @@ mod tests {
         ];
         for (text, want) in cases {
             assert_eq!(run(text).as_deref(), Ok(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn globs_find_the_shortest_and_the_longest_match() {
+        let cases = [
+            ("aXbXc", "*X", true, false, "bXc"),
+            ("aXbXc", "*X", true, true, "c"),
+            ("aXbXc", "X*", false, false, "aXb"),
+            ("aXbXc", "X*", false, true, "a"),
+            ("abc", "??", true, true, "c"),
+            ("abc", "*", true, false, "abc"),
+            ("abc", "*", false, true, ""),
+            ("abc", "b", true, true, "abc"),
+            ("häß", "?ä", true, false, "ß"),
+        ];
+        for (text, pattern, prefix, longest, kept) in cases {
+            assert_eq!(trim(text, pattern, prefix, longest), kept, "{text} {pattern}");
         }
     }
 

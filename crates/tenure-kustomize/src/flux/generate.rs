@@ -17,7 +17,7 @@ fn walk(
     found: &mut Vec<String>,
     depth: usize,
 ) -> Result<(), Error> {
-    loader.check(found.len())?;
+    loader.meter.objects(found.len())?;
     if depth > loader.options.budget.depth {
         return Err(Error::new(Reason::Budget {
             what: "nested directories",

@@ -6,13 +6,15 @@ mod overlay;
 mod substitute;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::Value;
 
 pub use overlay::{CommonMetadata, Overlay};
-pub use substitute::substitute;
+pub use substitute::{substitute, substitute_within};
 
 use crate::load::Loader;
+use crate::meter::Meter;
 use crate::{Budget, Build, Error, FileSystem, LoadRestriction, Options, Reason, RelPath, object, target};
 
 /// Builds `path` of a source with what the Kustomization's spec lays over it, within the default
@@ -50,8 +52,10 @@ pub fn build_within(
         },
     };
     overlay.lay_over(&mut file, &mut loader, &dir)?;
+    let meter = Rc::clone(&loader.meter);
     let mut build = target::run(loader, &dir, &file)?;
     build.objects.retain(|o| !group(o).eq("kustomize.config.k8s.io"));
+    overlay.common_metadata.room(&meter, build.objects.len())?;
     overlay.common_metadata.apply(&mut build.objects);
     Ok(build)
 }
@@ -63,6 +67,13 @@ fn group(value: &Value) -> &str {
 }
 
 impl CommonMetadata {
+    /// Whether there is room for it on so many objects.
+    fn room(&self, meter: &Meter, objects: usize) -> Result<(), Error> {
+        let pairs = self.labels.iter().chain(&self.annotations);
+        let size: usize = pairs.map(|(k, v)| 128 + k.len() + v.len()).sum();
+        meter.take(size.saturating_mul(objects))
+    }
+
     /// Puts the labels and annotations on every object, over those that it has.
     pub fn apply(&self, objects: &mut [Value]) {
         for value in objects {

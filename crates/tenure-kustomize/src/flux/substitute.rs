@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::expression::{self, Limits};
-use crate::{Error, object};
+use crate::meter::Meter;
+use crate::{Budget, Error, object};
 
 /// The label or annotation that keeps an object as it is, with the value `disabled`.
 const SWITCH: &str = "kustomize.toolkit.fluxcd.io/substitute";
@@ -26,6 +27,20 @@ pub fn substitute(
     variables: &BTreeMap<String, String>,
     strict: bool,
 ) -> Result<(), Error> {
+    substitute_within(objects, variables, strict, Budget::default())
+}
+
+/// The same within the time and memory of another budget.
+///
+/// # Errors
+/// As [`substitute`].
+pub fn substitute_within(
+    objects: &mut [Value],
+    variables: &BTreeMap<String, String>,
+    strict: bool,
+    budget: Budget,
+) -> Result<(), Error> {
+    let meter = Meter::new(budget);
     for name in variables.keys() {
         if !is_name(name) {
             return Err(Error::invalid(format!(
@@ -38,10 +53,11 @@ pub fn substitute(
         .map(|(k, v)| (k.as_str(), v.replace('\n', "")))
         .collect();
     for value in objects.iter_mut().filter(|v| !is_disabled(v)) {
-        let text = tenure_yaml::to_string(value);
-        if !text.contains("${") {
+        meter.output(value)?;
+        if !mentions(value) {
             continue;
         }
+        let text = tenure_yaml::to_string(value);
         let shown = shown(value);
         let limits = Limits {
             bytes: LARGEST,
@@ -49,6 +65,7 @@ pub fn substitute(
         };
         let done = expression::expand(&text, &variables, &limits)
             .map_err(|e| Error::invalid(format!("substitution in {shown}: {e}")))?;
+        meter.check()?;
         // The parser's message may show the value, so only the place is kept.
         *value = tenure_yaml::parse_one(done.as_bytes(), &tenure_yaml::Options::helm()).map_err(|e| {
             Error::invalid(format!(
@@ -56,8 +73,21 @@ pub fn substitute(
                 e.location.line
             ))
         })?;
+        meter.value(value, 0)?;
     }
     Ok(())
+}
+
+/// Whether there is anything to replace.
+fn mentions(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains("${"),
+        Value::Array(items) => items.iter().any(mentions),
+        Value::Object(map) => map
+            .iter()
+            .any(|(key, value)| key.contains("${") || mentions(value)),
+        _ => false,
+    }
 }
 
 fn is_name(name: &str) -> bool {

@@ -2,7 +2,8 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata};
+use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt as _};
+use rustix::fs::OFlags;
 
 use super::{Entry, FileSystem, Kind};
 use crate::RelPath;
@@ -76,6 +77,21 @@ fn kind_of(meta: &Metadata) -> Option<Kind> {
     }
 }
 
+/// A regular file that is not too large.
+fn regular(meta: &Metadata, limit: u64) -> io::Result<()> {
+    if kind_of(meta) != Some(Kind::File) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    if meta.len() > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(())
+}
+
+const fn no_wait() -> i32 {
+    OFlags::NONBLOCK.bits().cast_signed()
+}
+
 impl FileSystem for DirFs {
     fn kind(&self, path: &RelPath) -> io::Result<Option<Kind>> {
         match self.dir.metadata(shown(path)) {
@@ -93,17 +109,20 @@ impl FileSystem for DirFs {
     }
 
     fn read(&self, path: &RelPath, limit: u64) -> io::Result<Vec<u8>> {
-        // A named pipe would block the open: look first.
-        if kind_of(
-            &self
-                .dir
-                .metadata(shown(path))
-                .map_err(|e| self.explain(path, e))?,
-        ) != Some(Kind::File)
-        {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        let file = self.dir.open(shown(path)).map_err(|e| self.explain(path, e))?;
+        // To open a device may do something: look first. What is opened may be another thing by then, and
+        // if that is a named pipe, the open must not wait.
+        let meta = self
+            .dir
+            .metadata(shown(path))
+            .map_err(|e| self.explain(path, e))?;
+        regular(&meta, limit)?;
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(no_wait());
+        let file = self
+            .dir
+            .open_with(shown(path), &options)
+            .map_err(|e| self.explain(path, e))?;
+        regular(&file.metadata()?, limit)?;
         let mut bytes = Vec::new();
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
@@ -113,7 +132,7 @@ impl FileSystem for DirFs {
         }
     }
 
-    fn list(&self, path: &RelPath) -> io::Result<Vec<Entry>> {
+    fn list(&self, path: &RelPath, limit: usize) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for entry in self
             .dir
@@ -123,6 +142,9 @@ impl FileSystem for DirFs {
             let Ok(name) = entry?.file_name().into_string() else {
                 continue;
             };
+            if entries.len() >= limit {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
             let inner = path
                 .join(&name)
                 .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e.to_string()))?;

@@ -53,7 +53,7 @@ impl FileSystem for MemFs {
         }
     }
 
-    fn list(&self, path: &RelPath) -> io::Result<Vec<Entry>> {
+    fn list(&self, path: &RelPath, limit: usize) -> io::Result<Vec<Entry>> {
         let inside = |p: &&RelPath| !p.as_str().is_empty() && p.parent() == *path;
         let entry = |p: &RelPath, kind| Entry {
             name: p.name().to_owned(),
@@ -62,6 +62,9 @@ impl FileSystem for MemFs {
         let files = self.files.keys().filter(inside).map(|p| entry(p, Kind::File));
         let dirs = self.dirs.iter().filter(inside).map(|p| entry(p, Kind::Dir));
         let mut all: Vec<Entry> = files.chain(dirs).collect();
+        if all.len() > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         all.sort();
         Ok(all)
     }

@@ -41,11 +41,11 @@ pub trait FileSystem {
     /// ([`io::ErrorKind::FileTooLarge`]).
     fn read(&self, path: &RelPath, limit: u64) -> io::Result<Vec<u8>>;
 
-    /// The entries of a directory, sorted by name.
+    /// The entries of a directory, at most `limit`, sorted by name.
     ///
     /// # Errors
-    /// When it is not a readable directory.
-    fn list(&self, path: &RelPath) -> io::Result<Vec<Entry>>;
+    /// When it is not a readable directory, or there are more ([`io::ErrorKind::FileTooLarge`]).
+    fn list(&self, path: &RelPath, limit: usize) -> io::Result<Vec<Entry>>;
 
     /// Why nothing is at `path`, if more is known than that.
     fn missing_hint(&self, _path: &RelPath) -> Option<String> {

@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::Error;
 
+/// Bytes of a reference.
+const REFERENCE: usize = 1000;
+
 /// How many references to references are followed.
 const HOPS: usize = 64;
 
@@ -112,6 +115,9 @@ fn check(schema: &Value) -> Result<(), String> {
             ("properties" | "type", Value::Null) => true,
             ("type" | LIST_MAP_KEYS, Value::Array(texts)) => texts.iter().all(Value::is_string),
             ("type" | STRATEGY | MERGE_KEY, value) => value.is_string(),
+            ("$ref", Value::String(text)) if text.len() > REFERENCE => {
+                return Err(format!("a reference is longer than {REFERENCE} bytes"));
+            }
             ("properties" | LIST_MAP_KEYS, _) => false,
             _ => true,
         };

@@ -1,5 +1,7 @@
 //! The fields of a kustomization file as transformers, in kustomize's order.
 
+use std::rc::Rc;
+
 use super::annotation::Annotation;
 use super::image::Images;
 use super::label::Label;
@@ -12,13 +14,18 @@ use super::{Context, Step, Transform};
 use crate::Error;
 use crate::config::{Config, FieldSpec, merge_all, merge_one};
 use crate::file::{KustFile, Labels};
+use crate::meter::Meter;
 use crate::origin::Origin;
+
+/// About the bytes that a step takes beside what it reads, most of them for field specifications.
+const STEP: usize = 8 << 10;
 
 /// Collects steps, each with the field that asks for it.
 struct Steps<'a> {
     file: &'a KustFile,
     /// The path of the file as annotations show it, if anybody wants it.
     shown: Option<&'a str>,
+    meter: Rc<Meter>,
     list: Vec<Step>,
 }
 
@@ -29,6 +36,7 @@ impl Steps<'_> {
         field: String,
         made: Result<T, Error>,
     ) -> Result<(), Error> {
+        self.meter.take(STEP).map_err(|e| self.file.place(&field, e))?;
         let transform = Box::new(made.map_err(|e| self.file.place(&field, e))?);
         let origin = self.shown.map(|path| Origin::built_in(path, kind));
         self.list.push(Step {
@@ -50,6 +58,7 @@ pub(crate) fn built_in(
     let mut steps = Steps {
         file,
         shown,
+        meter: Rc::clone(&context.loader.meter),
         list: Vec::new(),
     };
     if !file.patches_strategic_merge.is_empty() {

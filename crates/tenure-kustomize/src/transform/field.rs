@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::config::FieldSpec;
+use crate::meter::{Meter, levels_fit};
 use crate::resource::Resource;
 use crate::shared::Shared;
 use crate::{Error, object};
@@ -48,12 +49,13 @@ pub(crate) fn each(
     resource: &mut Resource,
     specs: &[FieldSpec],
     create: Create,
+    meter: &Meter,
     change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let gvk = resource.gvk();
     for spec in specs.iter().filter(|s| s.selects(&gvk)) {
-        visit(&mut resource.value, spec, create, change)
-            .map_err(|e| Error::invalid(format!("field {} of {}: {e}", spec.path, resource.id())))?;
+        visit(&mut resource.value, spec, create, meter, change)
+            .map_err(|e| e.about(format_args!("field {} of {}", spec.path, resource.id())))?;
     }
     Ok(())
 }
@@ -63,20 +65,25 @@ pub(crate) fn visit(
     value: &mut Value,
     spec: &FieldSpec,
     create: Create,
+    meter: &Meter,
     change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    visit_at(value, spec, create, &mut |node, _| change(node))
+    visit_at(value, spec, create, meter, &mut |node, _| change(node))
 }
 
 /// The same, with the way to the node: member names and places in lists.
-pub(crate) fn visit_at(
+fn visit_at(
     value: &mut Value,
     spec: &FieldSpec,
     create: Create,
+    meter: &Meter,
     change: &mut Change<'_>,
 ) -> Result<(), Error> {
+    meter.step()?;
     let create = if spec.create { create } else { Create::Nothing };
-    walk(value, &split(&spec.path, '/'), create, &mut Vec::new(), change)
+    let parts = split(&spec.path, '/');
+    levels_fit(parts.len())?;
+    walk(value, &parts, create, &mut Vec::new(), meter, change)
 }
 
 type Change<'a> = dyn FnMut(&mut Value, &[String]) -> Result<(), Error> + 'a;
@@ -86,6 +93,7 @@ fn walk(
     path: &[String],
     create: Create,
     way: &mut Vec<String>,
+    meter: &Meter,
     change: &mut Change<'_>,
 ) -> Result<(), Error> {
     let Some((part, rest)) = path.split_first() else {
@@ -95,7 +103,7 @@ fn walk(
         Value::Null => Ok(()),
         Value::Array(items) => items.iter_mut().enumerate().try_for_each(|(at, item)| {
             way.push(at.to_string());
-            let done = walk(item, path, create, way, change);
+            let done = walk(item, path, create, way, meter, change);
             way.pop();
             done
         }),
@@ -122,6 +130,9 @@ fn walk(
                 Create::Scalar => Value::from(""),
             };
             if make != Create::Nothing {
+                if !map.contains_key(name) {
+                    meter.member(name)?;
+                }
                 let slot = map.entry(name.to_owned()).or_insert_with(fresh);
                 if slot.is_null() {
                     *slot = fresh();
@@ -131,7 +142,7 @@ fn walk(
                 return Ok(());
             };
             way.push(name.to_owned());
-            let done = walk(next, rest, create, way, change);
+            let done = walk(next, rest, create, way, meter, change);
             way.pop();
             done
         }
@@ -155,7 +166,9 @@ pub(crate) const fn kind(value: &Value) -> &'static str {
 }
 
 /// Replaces a scalar.
-pub(crate) fn set(node: &mut Value, new: Value) -> Result<(), Error> {
+pub(crate) fn set(node: &mut Value, new: Value, meter: &Meter) -> Result<(), Error> {
+    let length = |value: &Value| value.as_str().map_or(0, str::len);
+    meter.grow(length(node), length(&new))?;
     if node.is_object() || node.is_array() {
         return Err(Error::invalid(format!("expected a scalar, not {}", kind(node))));
     }
@@ -169,6 +182,7 @@ pub(crate) fn set_members(
     resource: &mut Resource,
     specs: &[FieldSpec],
     pairs: &[(String, String)],
+    meter: &Meter,
 ) -> Result<(), Error> {
     let gvk = resource.gvk();
     let specs: Vec<&FieldSpec> = specs.iter().filter(|s| s.selects(&gvk)).collect();
@@ -176,21 +190,31 @@ pub(crate) fn set_members(
         let new = Value::String(text.clone());
         let mut places = Vec::new();
         for spec in &specs {
-            visit_at(&mut resource.value, spec, Create::Mapping, &mut |node, way| {
-                if node.is_null() {
-                    *node = Value::Object(Map::new());
-                }
-                let Some(map) = node.as_object_mut() else {
-                    return Err(Error::invalid(format!("expected a mapping, not {}", kind(node))));
-                };
-                if !map.contains_key(key) {
-                    object::plain_key(key)?;
-                    places.push(way.to_vec());
-                }
-                map.insert(key.clone(), new.clone());
-                Ok(())
-            })
-            .map_err(|e| Error::invalid(format!("field {} of {}: {e}", spec.path, resource.id())))?;
+            visit_at(
+                &mut resource.value,
+                spec,
+                Create::Mapping,
+                meter,
+                &mut |node, way| {
+                    if node.is_null() {
+                        *node = Value::Object(Map::new());
+                    }
+                    let Some(map) = node.as_object_mut() else {
+                        return Err(Error::invalid(format!("expected a mapping, not {}", kind(node))));
+                    };
+                    if let Some(old) = map.get(key) {
+                        meter.grow(old.as_str().map_or(0, str::len), text.len())?;
+                    } else {
+                        object::plain_key(key)?;
+                        meter.member(key)?;
+                        meter.take(text.len() + way.iter().map(String::len).sum::<usize>())?;
+                        places.push(way.to_vec());
+                    }
+                    map.insert(key.clone(), new.clone());
+                    Ok(())
+                },
+            )
+            .map_err(|e| e.about(format_args!("field {} of {}", spec.path, resource.id())))?;
         }
         resource.sync();
         resource.shared.extend(Shared::new(key, new, places));

@@ -13,10 +13,13 @@ pub(crate) struct Hash;
 
 impl Transform for Hash {
     fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
+        let meter = all.meter();
         for resource in all.iter_mut().filter(|r| r.needs_hash) {
+            meter.check()?;
             let hash = suffix(&resource.value, resource.kind());
-            resource.remember();
+            resource.remember(&meter)?;
             let name = format!("{}-{hash}", resource.name());
+            meter.take(name.len())?;
             resource.set_name(&name);
         }
         Ok(())

@@ -1,13 +1,13 @@
-use regex::Regex;
 use serde_json::Value;
 
 use super::Transform;
 use super::field::{Create, each, kind};
 use crate::config::FieldSpec;
 use crate::file::Image;
+use crate::meter::Meter;
 use crate::resmap::ResMap;
 use crate::schema::Schemas;
-use crate::select::pattern;
+use crate::select::{Pattern, pattern};
 use crate::{Error, object};
 
 /// Replaces names, tags and digests in containers wherever they stand, and where the specifications
@@ -20,28 +20,31 @@ pub(crate) struct Images {
 impl Transform for Images {
     fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
         let image = &self.image;
+        let meter = all.meter();
         let regex = pattern(&format!(
             "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
             image.name
         ))?;
         for resource in all.iter_mut().filter(|r| r.kind() != "CustomResourceDefinition") {
-            walk(&mut resource.value, &regex, image)?;
-            each(resource, &self.specs, Create::Nothing, &mut |node| {
-                update(node, &regex, image)
-            })?;
+            meter.check()?;
+            let update = &mut |node: &mut Value| update(node, &regex, image, &meter);
+            walk(&mut resource.value, update)?;
+            each(resource, &self.specs, Create::Nothing, &meter, update)?;
         }
         Ok(())
     }
 }
 
-fn walk(value: &mut Value, regex: &Regex, image: &Image) -> Result<(), Error> {
+type Update<'a> = &'a mut dyn FnMut(&mut Value) -> Result<(), Error>;
+
+fn walk(value: &mut Value, update: Update<'_>) -> Result<(), Error> {
     match value {
-        Value::Array(items) => items.iter_mut().try_for_each(|item| walk(item, regex, image)),
+        Value::Array(items) => items.iter_mut().try_for_each(|item| walk(item, update)),
         Value::Object(map) => {
             for (key, inner) in map.iter_mut() {
-                walk(inner, regex, image)?;
+                walk(inner, update)?;
                 if key == "containers" || key == "initContainers" {
-                    containers(inner, regex, image)?;
+                    containers(inner, update)?;
                 }
             }
             Ok(())
@@ -50,23 +53,28 @@ fn walk(value: &mut Value, regex: &Regex, image: &Image) -> Result<(), Error> {
     }
 }
 
-fn containers(value: &mut Value, regex: &Regex, image: &Image) -> Result<(), Error> {
+fn containers(value: &mut Value, update: Update<'_>) -> Result<(), Error> {
     for container in value.as_array_mut().into_iter().flatten() {
         if let Some(node) = container.get_mut("image") {
-            update(node, regex, image)?;
+            update(node)?;
         }
     }
     Ok(())
 }
 
-fn update(node: &mut Value, regex: &Regex, image: &Image) -> Result<(), Error> {
+fn update(node: &mut Value, regex: &Pattern, image: &Image, meter: &Meter) -> Result<(), Error> {
     match node {
         Value::Object(_) | Value::Array(_) => {
             Err(Error::invalid(format!("expected an image, not {}", kind(node))))
         }
         scalar => {
-            if let Some(text) = object::scalar(scalar).filter(|text| regex.is_match(text)) {
-                object::reset(scalar, &replaced(&text, image));
+            let Some(text) = object::scalar(scalar) else {
+                return Ok(());
+            };
+            if regex.is_match(&text)? {
+                let new = replaced(&text, image);
+                meter.grow(text.len(), new.len())?;
+                object::reset(scalar, &new);
             }
             Ok(())
         }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Error;
+use crate::meter::Meter;
 
 /// One operation.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,13 +18,20 @@ pub(crate) struct Operation {
 }
 
 /// Applies all operations, or fails at the first that does not fit.
-pub(crate) fn apply(target: &mut Value, operations: &[Operation]) -> Result<(), Error> {
-    operations.iter().try_for_each(|operation| one(target, operation))
+pub(crate) fn apply(target: &mut Value, operations: &[Operation], meter: &Meter) -> Result<(), Error> {
+    operations.iter().try_for_each(|operation| {
+        meter.step()?;
+        one(target, operation, meter)
+    })
 }
 
-fn one(target: &mut Value, operation: &Operation) -> Result<(), Error> {
+fn one(target: &mut Value, operation: &Operation, meter: &Meter) -> Result<(), Error> {
     let path = operation.path.as_str();
-    let value = || operation.value.clone().unwrap_or_default();
+    let depth = path.bytes().filter(|b| *b == b'/').count();
+    let value = || {
+        let value = operation.value.as_ref().unwrap_or(&Value::Null);
+        meter.value(value, depth).map(|()| value.clone())
+    };
     let from = || {
         operation
             .from
@@ -31,18 +39,19 @@ fn one(target: &mut Value, operation: &Operation) -> Result<(), Error> {
             .ok_or_else(|| Error::invalid(format!("{} {path}: from is missing", operation.op)))
     };
     match operation.op.as_str() {
-        "add" => add(target, path, value()),
-        "replace" => replace(target, path, value()),
+        "add" => add(target, path, value()?),
+        "replace" => replace(target, path, value()?),
         "remove" => remove(target, path).map(|_| ()),
-        "test" => test(target, path, &value()),
+        "test" => test(target, path, operation.value.as_ref().unwrap_or(&Value::Null)),
         "copy" => {
-            let found = get(target, from()?)?
-                .cloned()
-                .ok_or_else(|| missing("copy", path))?;
+            let found = get(target, from()?)?.ok_or_else(|| missing("copy", path))?;
+            meter.value(found, depth)?;
+            let found = found.clone();
             add(target, path, found)
         }
         "move" => {
             let found = remove(target, from()?)?;
+            meter.fits(&found, depth)?;
             add(target, path, found)
         }
         other => Err(Error::invalid(format!("unknown operation {other:?}"))),
@@ -167,10 +176,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{Operation, apply};
+    use crate::Budget;
+    use crate::meter::Meter;
 
     fn patched(mut target: Value, patch: Value) -> Option<Value> {
         let operations: Vec<Operation> = serde_json::from_value(patch).expect("a patch");
-        apply(&mut target, &operations).ok().map(|()| target)
+        apply(&mut target, &operations, &Meter::new(Budget::default()))
+            .ok()
+            .map(|()| target)
     }
 
     #[test]

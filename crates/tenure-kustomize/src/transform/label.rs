@@ -16,7 +16,8 @@ impl Transform for Label {
         if self.pairs.is_empty() {
             return Ok(());
         }
+        let meter = all.meter();
         all.iter_mut()
-            .try_for_each(|resource| set_members(resource, &self.specs, &self.pairs))
+            .try_for_each(|resource| set_members(resource, &self.specs, &self.pairs, &meter))
     }
 }

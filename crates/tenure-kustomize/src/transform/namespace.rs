@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Transform;
 use super::field::{Create, each, set, visit};
 use crate::config::FieldSpec;
+use crate::meter::Meter;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::schema::Schemas;
@@ -37,11 +38,12 @@ impl Transform for Namespace {
         if self.name.is_empty() {
             return Ok(());
         }
+        let meter = all.meter();
         // What Helm rendered has the namespace that Helm gave it.
         let ours = |r: &&mut Resource| !r.is_gone() && r.annotation(HELM) != Some("true");
         for resource in all.iter_mut().filter(ours) {
-            resource.remember();
-            self.one(resource)?;
+            resource.remember(&meter)?;
+            self.one(resource, &meter)?;
         }
         conflicts(all)
     }
@@ -49,16 +51,16 @@ impl Transform for Namespace {
 
 impl Namespace {
     /// Sets it in one object.
-    pub(crate) fn one(&self, resource: &mut Resource) -> Result<(), Error> {
+    pub(crate) fn one(&self, resource: &mut Resource, meter: &Meter) -> Result<(), Error> {
         let gvk = resource.gvk();
         let is_binding = ["RoleBinding", "ClusterRoleBinding"].contains(&gvk.kind.as_str());
-        let mut write = |node: &mut Value| self.write(node);
+        let mut write = |node: &mut Value| self.write(node, meter);
         if !resource.is_cluster() {
             let spec = FieldSpec::at("metadata/namespace", true);
-            visit(&mut resource.value, &spec, Create::Scalar, &mut write)?;
+            visit(&mut resource.value, &spec, Create::Scalar, meter, &mut write)?;
         }
         if is_binding {
-            self.bindings(&mut resource.value)?;
+            self.bindings(&mut resource.value, meter)?;
         }
         let core = resource.api_version() == "v1";
         let specs: Vec<FieldSpec> = self
@@ -68,18 +70,18 @@ impl Namespace {
             .filter(|s| !(is_binding && s.path == "subjects/namespace" && s.kind.ends_with("RoleBinding")))
             .cloned()
             .collect();
-        each(resource, &specs, Create::Scalar, &mut write)
+        each(resource, &specs, Create::Scalar, meter, &mut write)
     }
 
-    fn write(&self, node: &mut Value) -> Result<(), Error> {
+    fn write(&self, node: &mut Value, meter: &Meter) -> Result<(), Error> {
         let filled = !node.is_null() && node.as_str() != Some("");
         if self.unset_only && filled && !node.is_object() && !node.is_array() {
             return Ok(());
         }
-        set(node, Value::from(self.name.clone()))
+        set(node, Value::from(self.name.clone()), meter)
     }
 
-    fn bindings(&self, value: &mut Value) -> Result<(), Error> {
+    fn bindings(&self, value: &mut Value, meter: &Meter) -> Result<(), Error> {
         let subjects = value.get_mut("subjects").and_then(Value::as_array_mut);
         for subject in subjects.into_iter().flatten() {
             let chosen = match self.subjects {
@@ -89,7 +91,9 @@ impl Namespace {
             };
             if chosen {
                 let spec = FieldSpec::at("namespace", true);
-                visit(subject, &spec, Create::Scalar, &mut |node| self.write(node))?;
+                visit(subject, &spec, Create::Scalar, meter, &mut |node| {
+                    self.write(node, meter)
+                })?;
             }
         }
         Ok(())

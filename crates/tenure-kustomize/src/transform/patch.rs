@@ -1,12 +1,14 @@
 //! Strategic merge and JSON 6902 patches.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::json6902::{self, Operation};
 use super::{Context, Transform, merge};
 use crate::file::Patch;
+use crate::meter::Meter;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::schema::Schemas;
@@ -43,13 +45,13 @@ impl StrategicMerge {
         for entry in entries {
             let is_text = entry.contains('\n') || entry.trim_start().starts_with('{');
             patches.extend(if is_text {
-                parse("the patch", entry.as_bytes())?
+                parse("the patch", entry.as_bytes(), &context.loader.meter)?
             } else {
                 let (path, bytes) = context.loader.read_named(context.dir, entry)?;
-                load::resources(&path, &bytes)?
+                load::resources(&path, &bytes, &context.loader.meter)?
             });
         }
-        patches.extend(parse("the patch", inline.as_bytes())?);
+        patches.extend(parse("the patch", inline.as_bytes(), &context.loader.meter)?);
         if patches.is_empty() {
             return Err(Error::invalid("the patch is empty"));
         }
@@ -62,8 +64,8 @@ impl Transform for StrategicMerge {
         for patch in &self.0 {
             let at = all.one(&patch.id())?;
             let chosen = HashSet::from([at]);
-            merge_into(all, &chosen, patch, Allow::default(), schemas)?;
-            distinct(all)?;
+            merge_into(all, &chosen, &as_selected(patch), Allow::default(), schemas)?;
+            all.distinct()?;
         }
         Ok(())
     }
@@ -83,12 +85,12 @@ impl Json6902 {
             .filter(|t| t.name.as_deref().is_some_and(|n| !n.is_empty()))
             .ok_or_else(|| Error::invalid("a JSON patch needs a target with a name"))?;
         let (shown, bytes) = text(context, patch)?;
-        let operations = operations(&shown, &bytes)?;
+        let operations = operations(&shown, &bytes, &context.loader.meter)?;
         if operations.is_empty() {
             return Err(Error::invalid(format!("{shown} is empty")));
         }
         Ok(Self {
-            target: Matcher::new(target)?,
+            target: Matcher::new(target, &context.loader.meter)?,
             operations,
         })
     }
@@ -96,9 +98,14 @@ impl Json6902 {
 
 impl Transform for Json6902 {
     fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
-        all.iter_mut()
-            .filter(|r| self.target.matches(r))
-            .try_for_each(|r| operate(r, &self.operations))
+        let meter = all.meter();
+        for resource in all.iter_mut() {
+            meter.step()?;
+            if self.target.matches(resource)? {
+                operate(resource, &self.operations, &meter)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -111,7 +118,9 @@ pub(crate) struct AnyPatch {
 
 impl AnyPatch {
     pub(crate) fn read(context: &mut Context<'_, '_>, patch: &Patch) -> Result<Self, Error> {
-        let target = patch.target.as_ref().map(Matcher::new).transpose()?;
+        let meter = Rc::clone(&context.loader.meter);
+        let target = patch.target.as_ref().map(|t| Matcher::new(t, &meter));
+        let target = target.transpose()?;
         let content = content(context, patch)?;
         match (&content, &target) {
             (Content::Json(_), None) => Err(Error::invalid("a JSON patch needs a target")),
@@ -131,25 +140,30 @@ impl Transform for AnyPatch {
     fn apply(&self, all: &mut ResMap, schemas: &Schemas) -> Result<(), Error> {
         match (&self.content, &self.target) {
             (Content::Json(operations), Some(target)) => {
-                for resource in all.iter_mut().filter(|r| target.matches(r)) {
-                    resource.remember();
-                    operate(resource, operations)?;
-                    resource.settle("annotations");
+                let meter = all.meter();
+                for resource in all.iter_mut() {
+                    meter.step()?;
+                    if target.matches(resource)? {
+                        resource.remember(&meter)?;
+                        operate(resource, operations, &meter)?;
+                        resource.settle("annotations");
+                    }
                 }
                 Ok(())
             }
             (Content::Json(_), None) => Err(Error::invalid("a JSON patch needs a target")),
             (Content::Merge(patches), Some(target)) => {
-                let hits = all.iter().enumerate().filter(|(_, r)| target.matches(r));
-                let chosen = hits.map(|(at, _)| at).collect();
-                for patch in patches {
-                    let mut patch = patch.clone();
-                    patch.settle("labels");
-                    patch.settle("annotations");
-                    patch.value = merge::for_selected(&patch.value);
-                    merge_into(all, &chosen, &patch, self.allow, schemas)?;
+                let mut chosen = HashSet::new();
+                for (at, resource) in all.iter().enumerate() {
+                    all.meter().step()?;
+                    if target.matches(resource)? {
+                        chosen.insert(at);
+                    }
                 }
-                distinct(all)
+                for patch in patches {
+                    merge_into(all, &chosen, &as_selected(patch), self.allow, schemas)?;
+                }
+                all.distinct()
             }
             (Content::Merge(patches), None) => {
                 for patch in patches {
@@ -162,14 +176,23 @@ impl Transform for AnyPatch {
     }
 }
 
-fn operate(resource: &mut Resource, operations: &[Operation]) -> Result<(), Error> {
+/// The patch as the tool merges it unless the entry is one of `patches` without a target.
+fn as_selected(patch: &Resource) -> Resource {
+    let mut patch = patch.clone();
+    patch.settle("labels");
+    patch.settle("annotations");
+    patch.value = merge::for_selected(&patch.value);
+    patch
+}
+
+fn operate(resource: &mut Resource, operations: &[Operation], meter: &Meter) -> Result<(), Error> {
     let id = resource.id();
     resource.reread();
     // The notes of the tool are annotations, which operations find even where the file has none.
     if resource.has_notes() {
         object::mapping(&mut resource.value, &["metadata", "annotations"]);
     }
-    json6902::apply(&mut resource.value, operations).map_err(|e| Error::invalid(format!("{id}: {e}")))?;
+    json6902::apply(&mut resource.value, operations, meter).map_err(|e| e.about(&id))?;
     object::drop_empty(&mut resource.value, "annotations");
     if resource.kind().is_empty() || resource.name().is_empty() {
         return Err(Error::invalid(format!(
@@ -186,13 +209,15 @@ fn merge_into(
     allow: Allow,
     schemas: &Schemas,
 ) -> Result<(), Error> {
+    let meter = all.meter();
     for at in chosen {
+        meter.value(&patch.value, 0)?;
         let Some(resource) = all.get_mut(*at) else {
             continue;
         };
         let id = resource.id();
         if allow.name || allow.kind {
-            resource.remember();
+            resource.remember(&meter)?;
         }
         // The patch takes the group and version of its target; its kind says which schema holds.
         let mut fitted = patch.value.clone();
@@ -200,8 +225,8 @@ fn merge_into(
             map.insert("apiVersion".to_owned(), version.clone());
         }
         let bare = resource.written.bare_nulls(&resource.value);
-        let merged = merge::object(schemas, resource.value.take(), &fitted, &bare)
-            .map_err(|e| Error::invalid(format!("{id}: {e}")))?;
+        let merged = merge::object(schemas, resource.value.take(), &fitted, &bare, &meter)
+            .map_err(|e| e.about(&id))?;
         let Some(merged) = merged else { continue };
         resource.value = merged;
         resource.written.absorb(&patch.written, &resource.value);
@@ -216,19 +241,6 @@ fn merge_into(
     }
     all.drop_gone();
     Ok(())
-}
-
-/// No two objects may have come to the same id.
-fn distinct(all: &ResMap) -> Result<(), Error> {
-    let mut seen = ResMap::default();
-    all.iter().try_for_each(|r| {
-        let same = Resource::new(
-            serde_json::json!({"apiVersion": r.api_version(), "kind": r.kind(),
-                "metadata": {"name": r.name(), "namespace": r.namespace()}}),
-            r.origin.clone(),
-        );
-        seen.append(same)
-    })
 }
 
 fn allow(patch: &Patch) -> Result<Allow, Error> {
@@ -259,11 +271,12 @@ fn text(context: &mut Context<'_, '_>, patch: &Patch) -> Result<(String, Vec<u8>
 
 fn content(context: &mut Context<'_, '_>, patch: &Patch) -> Result<Content, Error> {
     let (shown, bytes) = text(context, patch)?;
-    let merged = parse(&shown, &bytes);
+    let meter = &context.loader.meter;
+    let merged = parse(&shown, &bytes, meter);
     match (merged, is_list(&bytes)) {
         // One without any object changes nothing, as the tool has it.
         (Ok(patches), false) => Ok(Content::Merge(patches)),
-        (_, true) => operations(&shown, &bytes).map(Content::Json),
+        (_, true) => operations(&shown, &bytes, meter).map(Content::Json),
         (Err(error), false) => Err(error),
     }
 }
@@ -274,15 +287,24 @@ fn is_list(bytes: &[u8]) -> bool {
 }
 
 /// The objects of a patch's text.
-fn parse(shown: &str, bytes: &[u8]) -> Result<Vec<Resource>, Error> {
-    load::resources_of(shown, bytes)
+fn parse(shown: &str, bytes: &[u8], meter: &Meter) -> Result<Vec<Resource>, Error> {
+    load::resources_of(shown, bytes, meter)
 }
 
-/// Operations are read in the dialect of kustomization files, objects in that of manifests.
-fn operations(shown: &str, bytes: &[u8]) -> Result<Vec<Operation>, Error> {
+/// Operations are read in the dialect of kustomization files, objects in that of manifests. A text that
+/// begins as a JSON list must be JSON.
+fn operations(shown: &str, bytes: &[u8], meter: &Meter) -> Result<Vec<Operation>, Error> {
     let fail = |text: String| Error::invalid(format!("{shown}: {text}"));
+    if bytes.first() == Some(&b'[') {
+        // Every value but the first of a list or mapping has a comma before it.
+        let values = bytes.iter().filter(|b| b",[{".contains(b)).count();
+        meter.values(values)?;
+        return serde_json::from_slice(bytes)
+            .map_err(|e| fail(format!("it begins as JSON, so all of it must be: {e}")));
+    }
     let documents = tenure_yaml::parse(bytes, &tenure_yaml::Options::helm().last_wins())
         .map_err(|e| fail(e.to_string()))?;
     let first = documents.into_iter().next().map_or(Value::Null, |d| d.value);
+    meter.value(&first, 0)?;
     serde_json::from_value(first).map_err(|e| fail(e.to_string()))
 }

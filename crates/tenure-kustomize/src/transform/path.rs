@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::field::{kind, split};
 use crate::Error;
+use crate::meter::Meter;
 use crate::object::{self, plain};
 use crate::select::pattern;
 
@@ -150,16 +151,17 @@ pub(crate) fn each(
     value: &mut Value,
     parts: &[String],
     made: Option<Made>,
+    meter: &Meter,
     change: &mut Change<'_>,
 ) -> Result<usize, Error> {
-    walk(value, parts, made, false, change)
+    walk((value, false), parts, made, meter, change)
 }
 
 fn walk(
-    value: &mut Value,
+    (value, is_new): (&mut Value, bool),
     parts: &[String],
     made: Option<Made>,
-    is_new: bool,
+    meter: &Meter,
     change: &mut Change<'_>,
 ) -> Result<usize, Error> {
     let Some((text, rest)) = parts.split_first() else {
@@ -174,10 +176,11 @@ fn walk(
             };
             let is_new = !map.contains_key(name);
             if let Some(made) = made.filter(|_| is_new) {
+                meter.member(name)?;
                 map.insert(name.to_owned(), Made::before(rest.first(), made).value());
             }
             match map.get_mut(name) {
-                Some(next) => walk(next, rest, made, is_new, change),
+                Some(next) => walk((next, is_new), rest, made, meter, change),
                 None => Ok(0),
             }
         }
@@ -187,34 +190,37 @@ fn walk(
             };
             let is_new = items.len() == i;
             if let Some(made) = made.filter(|_| is_new) {
+                meter.member("")?;
                 items.push(Made::before(rest.first(), made).value());
             }
             let count = items.len();
             let item = items
                 .get_mut(i)
                 .ok_or_else(|| Error::invalid(format!("there is no element {i} of {count}")))?;
-            walk(item, rest, made, is_new, change)
+            walk((item, is_new), rest, made, meter, change)
         }
         Part::Every => match value {
-            Value::Array(items) => items
-                .iter_mut()
-                .try_fold(0, |n, item| Ok(n + walk(item, rest, made, false, change)?)),
+            Value::Array(items) => items.iter_mut().try_fold(0, |n, item| {
+                Ok(n + walk((item, false), rest, made, meter, change)?)
+            }),
             other => Err(wrong(other)),
         },
         Part::Where(name, wanted) => {
             let Value::Array(items) = value else {
                 return Err(wrong(value));
             };
-            let found = matching(items, (name, wanted), rest, made, change)?;
+            let found = matching(items, (name, wanted), rest, made, meter, change)?;
             if found > 0 || made.is_none() {
                 return Ok(found);
             }
+            meter.member(name)?;
+            meter.take(wanted.len())?;
             items.push(if name.is_empty() {
                 Value::from(wanted)
             } else {
                 Value::Object(Map::from_iter([(name.to_owned(), plain(wanted))]))
             });
-            matching(items, (name, wanted), rest, made, change)
+            matching(items, (name, wanted), rest, made, meter, change)
         }
     }
 }
@@ -225,8 +231,10 @@ fn matching(
     (name, wanted): (&str, &str),
     rest: &[String],
     made: Option<Made>,
+    meter: &Meter,
     change: &mut Change<'_>,
 ) -> Result<usize, Error> {
+    meter.check()?;
     let regex = pattern(wanted)?;
     let mut found = 0;
     for item in items {
@@ -235,12 +243,13 @@ fn matching(
         } else {
             item.get(name).and_then(object::scalar_or_null)
         };
-        if text.is_some_and(|text| regex.is_match(text.trim())) {
+        meter.step()?;
+        if text.map_or(Ok(false), |text| regex.is_match(text.trim()))? {
             found += if name.is_empty() {
                 change(item, false)?;
                 1
             } else {
-                walk(item, rest, made, false, change)?
+                walk((item, false), rest, made, meter, change)?
             };
         }
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::field::{Create, kind, visit};
 use crate::config::NameReference;
 use crate::id::{Gvk, ResId};
+use crate::meter::Meter;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::{Error, object};
@@ -64,13 +65,20 @@ struct Referrer<'a> {
 /// Updates every reference that the configuration knows of.
 pub(crate) fn run(all: &mut ResMap, references: &[NameReference]) -> Result<(), Error> {
     let targets = Targets::new(all);
+    let meter = all.meter();
     for resource in all.iter_mut() {
-        update(resource, references, &targets)?;
+        meter.check()?;
+        update(resource, references, &targets, &meter)?;
     }
     Ok(())
 }
 
-fn update(resource: &mut Resource, references: &[NameReference], targets: &Targets) -> Result<(), Error> {
+fn update(
+    resource: &mut Resource,
+    references: &[NameReference],
+    targets: &Targets,
+    meter: &Meter,
+) -> Result<(), Error> {
     let first = resource.original_id().gvk;
     let mut referrer = None;
     for reference in references {
@@ -100,11 +108,12 @@ fn update(resource: &mut Resource, references: &[NameReference], targets: &Targe
                 who,
                 reference,
                 targets,
+                meter,
             };
-            visit(&mut resource.value, spec, Create::Nothing, &mut |node| {
+            visit(&mut resource.value, spec, Create::Nothing, meter, &mut |node| {
                 search.set(node)
             })
-            .map_err(|e| Error::invalid(format!("the name in {} of {id}: {e}", spec.path)))?;
+            .map_err(|e| e.about(format_args!("the name in {} of {id}", spec.path)))?;
         }
     }
     Ok(())
@@ -145,6 +154,7 @@ struct Search<'a> {
     who: Referrer<'a>,
     reference: &'a NameReference,
     targets: &'a Targets,
+    meter: &'a Meter,
 }
 
 impl Search<'_> {
@@ -168,6 +178,8 @@ impl Search<'_> {
                 let Some(found) = self.find(&name, namespace.as_deref(), true)? else {
                     return Ok(());
                 };
+                self.meter
+                    .grow(name.len(), found.now.name.len() + found.now.namespace.len())?;
                 map.insert("name".into(), Value::from(found.now.name.clone()));
                 if !found.now.namespace.is_empty() {
                     map.insert("namespace".into(), Value::from(found.now.namespace.clone()));
@@ -180,7 +192,8 @@ impl Search<'_> {
                     return Err(Error::invalid(format!("expected a name, not {}", kind(scalar))));
                 };
                 if let Some(found) = self.find(&name, None, false)? {
-                    *scalar = Value::from(found.now.name.clone());
+                    self.meter.grow(name.len(), found.now.name.len())?;
+                    object::reset(scalar, &found.now.name);
                 }
                 Ok(())
             }
@@ -192,11 +205,15 @@ impl Search<'_> {
         let Some(places) = self.targets.by_name.get(name) else {
             return Ok(None);
         };
-        let all = places.iter().filter_map(|at| self.targets.list.get(*at));
-        let mut found: Vec<&Target> = all
-            .filter(|t| self.is_of_kind(t) && self.may_refer(t) && self.is_beside(t))
-            .collect();
+        let mut found: Vec<&Target> = Vec::new();
+        for target in places.iter().filter_map(|at| self.targets.list.get(*at)) {
+            self.meter.step()?;
+            if self.is_of_kind(target) && self.may_refer(target) && self.is_beside(target) {
+                found.push(target);
+            }
+        }
         if let Some(namespace) = namespace {
+            self.meter.check()?;
             self.narrow(&mut found, namespace);
         }
         if found.len() > 1 {

@@ -17,18 +17,20 @@ pub(crate) struct Replicas {
 impl Transform for Replicas {
     fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
         let Replica { name, count } = &self.replica;
+        let meter = all.meter();
         let mut found = false;
         for spec in &self.specs {
+            meter.check()?;
             for at in all.any(|id| id.name == *name && spec.selects(&id.gvk)) {
                 found = true;
                 let Some(resource) = all.get_mut(at) else { continue };
                 if spec.selects(&resource.gvk()) {
-                    visit(&mut resource.value, spec, Create::Scalar, &mut |node| {
-                        if node.is_string() {
+                    visit(&mut resource.value, spec, Create::Scalar, &meter, &mut |node| {
+                        if node.as_str().is_some_and(|text| !text.is_empty()) {
                             object::reset(node, &count.to_string());
                             return Ok(());
                         }
-                        set(node, Value::from(*count))
+                        set(node, Value::from(*count), &meter)
                     })?;
                 }
             }

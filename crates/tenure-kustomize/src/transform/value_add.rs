@@ -1,3 +1,5 @@
+use std::rc::Rc;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -5,6 +7,7 @@ use super::field::split;
 use super::namespace::{Namespace, Subjects};
 use super::{Context, Transform};
 use crate::file::Selector;
+use crate::meter::{Meter, levels_fit};
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::schema::Schemas;
@@ -56,13 +59,18 @@ impl ValueAdd {
         if targets.is_empty() {
             return Err(Error::invalid("a ValueAddTransformer needs at least one target"));
         }
+        let meter = Rc::clone(&context.loader.meter);
         let targets = targets.into_iter().map(|target| {
             if target.field_path.is_empty() {
                 return Err(Error::invalid("fieldPath cannot be empty"));
             }
             let position = usize::try_from(target.file_path_position)
                 .map_err(|_| Error::invalid("filePathPosition cannot be negative"))?;
-            let matcher = target.selector.as_ref().map(Matcher::new).transpose()?;
+            let matcher = target
+                .selector
+                .as_ref()
+                .map(|s| Matcher::new(s, &meter))
+                .transpose()?;
             let path = target.field_path;
             Ok((matcher, Field { path, position }))
         });
@@ -72,7 +80,7 @@ impl ValueAdd {
         })
     }
 
-    fn one(&self, resource: &mut Resource, field: &Field) -> Result<(), Error> {
+    fn one(&self, resource: &mut Resource, field: &Field, meter: &Meter) -> Result<(), Error> {
         if field.path == "metadata/namespace" {
             let namespace = Namespace {
                 name: self.value.clone(),
@@ -80,7 +88,7 @@ impl ValueAdd {
                 unset_only: false,
                 subjects: Subjects::default(),
             };
-            return namespace.one(resource);
+            return namespace.one(resource, meter);
         }
         let mut parts = split(&field.path, '/');
         let last = parts.pop().unwrap_or_default();
@@ -89,6 +97,10 @@ impl ValueAdd {
             .map(String::as_str)
             .filter(|p| !p.is_empty())
             .collect();
+        levels_fit(parts.len())?;
+        for part in &parts {
+            meter.member(part)?;
+        }
         let Some(map) = object::mapping(&mut resource.value, &parts) else {
             return Err(Error::invalid(format!(
                 "{} leads through something that is no mapping",
@@ -99,23 +111,26 @@ impl ValueAdd {
         let Some(old) = object::scalar_or_null(slot) else {
             return Err(Error::invalid(format!("{} is not a scalar", field.path)));
         };
-        *slot = Value::from(if field.position == 0 {
+        let new = if field.position == 0 {
             self.value.clone()
         } else {
             insert_part(&old, field.position - 1, &self.value)
-        });
+        };
+        meter.grow(old.len(), new.len())?;
+        *slot = Value::from(new);
         Ok(())
     }
 }
 
 impl Transform for ValueAdd {
     fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
+        let meter = all.meter();
         for (matcher, field) in &self.targets {
-            for resource in all
-                .iter_mut()
-                .filter(|r| matcher.as_ref().is_none_or(|m| m.matches(r)))
-            {
-                self.one(resource, field)?;
+            for resource in all.iter_mut() {
+                meter.step()?;
+                if matcher.as_ref().map_or(Ok(true), |m| m.matches(resource))? {
+                    self.one(resource, field, &meter)?;
+                }
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use super::path;
 use crate::config::FieldSpec;
 use crate::file::Var;
 use crate::id::{Gvk, ResId};
+use crate::meter::Meter;
 use crate::resmap::ResMap;
 use crate::{Error, object, schema};
 
@@ -19,7 +20,9 @@ pub(crate) struct Variables(BTreeMap<String, Var>);
 impl Variables {
     /// Adds variables and marks the objects that they take their values from.
     pub(crate) fn add(&mut self, new: &[Var], all: &mut ResMap) -> Result<(), Error> {
+        let meter = all.meter();
         for var in new {
+            meter.check()?;
             let reference = &var.objref;
             let gvk = if reference.api_version.is_empty() {
                 Gvk {
@@ -45,6 +48,7 @@ impl Variables {
                 [] => {}
                 [at] => {
                     if let Some(resource) = all.get_mut(*at) {
+                        meter.take(size_of::<String>() + var.name.len())?;
                         resource.variables.push(var.name.clone());
                     }
                 }
@@ -82,12 +86,14 @@ impl Variables {
             return Ok(());
         }
         let mut values = BTreeMap::new();
+        let meter = all.meter();
         for (name, var) in &self.0 {
+            meter.check()?;
             values.insert(name.as_str(), value(all, var)?);
         }
         all.iter_mut().try_for_each(|resource| {
-            each(resource, specs, Create::Nothing, &mut |node| {
-                replace(node, &values)
+            each(resource, specs, Create::Nothing, &meter, &mut |node| {
+                replace(node, &values, &meter)
             })
         })
     }
@@ -102,13 +108,15 @@ fn value(all: &ResMap, var: &Var) -> Result<Value, Error> {
     };
     let path = &var.fieldref.field_path;
     let found = path::lookup(&resource.value, &places(path::parts(path)))?;
-    found.cloned().ok_or_else(|| {
+    let found = found.ok_or_else(|| {
         Error::invalid(format!(
             "{} has no field {path}, which gives the variable {:?} its value",
             resource.id(),
             var.name
         ))
-    })
+    })?;
+    all.meter().value(found, 0)?;
+    Ok(found.clone())
 }
 
 /// `ports[0]` is a member and a place.
@@ -131,13 +139,13 @@ fn places(parts: Vec<String>) -> Vec<String> {
 
 type Values<'a> = BTreeMap<&'a str, Value>;
 
-fn replace(node: &mut Value, values: &Values<'_>) -> Result<(), Error> {
+fn replace(node: &mut Value, values: &Values<'_>, meter: &Meter) -> Result<(), Error> {
     match node {
-        Value::String(text) => *node = expand(text, values),
+        Value::String(text) => *node = expand(text, values, meter)?,
         Value::Object(map) => {
             for inner in map.values_mut() {
                 if let Value::String(text) = inner {
-                    *inner = expand(text, values);
+                    *inner = expand(text, values, meter)?;
                 }
             }
         }
@@ -149,7 +157,7 @@ fn replace(node: &mut Value, values: &Values<'_>) -> Result<(), Error> {
                         kind(item)
                     )));
                 };
-                *item = expand(text, values);
+                *item = expand(text, values, meter)?;
             }
         }
         _ => {}
@@ -159,7 +167,7 @@ fn replace(node: &mut Value, values: &Values<'_>) -> Result<(), Error> {
 
 /// `$(NAME)` alone becomes the value with its type, inside a text its text; `$$` is a dollar sign,
 /// and what is not known stays as it is.
-fn expand(text: &str, values: &Values<'_>) -> Value {
+fn expand(text: &str, values: &Values<'_>, meter: &Meter) -> Result<Value, Error> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -173,8 +181,15 @@ fn expand(text: &str, values: &Values<'_>) -> Value {
                 Some((name, after)) => {
                     let known = values.get(name).filter(|v| !v.is_object() && !v.is_array());
                     match known {
-                        Some(value) if text.len() == name.len() + 3 => return value.clone(),
-                        Some(value) => out.push_str(&object::scalar_or_null(value).unwrap_or_default()),
+                        Some(value) if text.len() == name.len() + 3 => {
+                            meter.value(value, 0)?;
+                            return Ok(value.clone());
+                        }
+                        Some(value) => {
+                            let value = object::scalar_or_null(value).unwrap_or_default();
+                            meter.take(value.len())?;
+                            out.push_str(&value);
+                        }
                         None => {
                             out.push_str("$(");
                             out.push_str(name);
@@ -194,7 +209,7 @@ fn expand(text: &str, values: &Values<'_>) -> Value {
         };
     }
     out.push_str(rest);
-    Value::from(out)
+    Ok(Value::from(out))
 }
 
 #[cfg(test)]
@@ -202,6 +217,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{Values, expand, places};
+    use crate::Budget;
+    use crate::meter::Meter;
 
     #[test]
     fn references_are_replaced_and_keep_their_type_alone() {
@@ -218,7 +235,8 @@ mod tests {
             ("", json!("")),
         ];
         for (text, wanted) in cases {
-            assert_eq!(expand(text, &values), wanted, "{text}");
+            let expanded = expand(text, &values, &Meter::new(Budget::default()));
+            assert_eq!(expanded.expect("it is small"), wanted, "{text}");
         }
     }
 

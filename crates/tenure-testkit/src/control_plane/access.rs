@@ -14,6 +14,7 @@ use tenure_core::Secret;
 
 use super::{ControlPlane, ready_rig};
 use crate::command::{program, run};
+use crate::rig::Tools;
 use crate::wait::until;
 
 /// Where the API server is and how to trust it.
@@ -65,6 +66,26 @@ impl ControlPlane {
     /// As [`ControlPlane::kubectl`].
     pub async fn kubectl_with_input(&self, args: &[&str], input: &str) -> anyhow::Result<String> {
         fed(self.kubectl_command(args).await?, input).await
+    }
+
+    /// Runs the pinned helm as the administrator and returns what it printed. Its settings are its own,
+    /// not the machine's.
+    ///
+    /// # Errors
+    /// When it fails; the message carries what it wrote on standard error.
+    pub async fn helm(&self, args: &[&str]) -> anyhow::Result<String> {
+        let tools = tokio::task::spawn_blocking(Tools::ready).await??;
+        let mut command = program(tools.helm());
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"HELM_") {
+                command.env_remove(name);
+            }
+        }
+        for home in ["CACHE", "CONFIG", "DATA"] {
+            command.env(format!("HELM_{home}_HOME"), self.layout.file("helm").join(home));
+        }
+        command.env("KUBECONFIG", self.kubeconfig_path()).args(args);
+        tokio::task::spawn_blocking(move || run(&mut command)).await?
     }
 
     /// Runs the product's own command line as the administrator, with a text on its standard input, and

@@ -5,3 +5,4 @@ mod control_plane;
 mod git;
 mod proc;
 mod shared;
+mod tools;

@@ -8,6 +8,7 @@ mod cold;
 mod figure;
 mod floor;
 mod homes;
+mod kustomize;
 mod noop;
 mod page;
 mod policy;
@@ -19,7 +20,7 @@ mod wakes;
 mod world;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -54,12 +55,25 @@ pub(crate) struct Args {
     /// The program, built before; built with the profile `fast` when it is not given
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// Only this part; it has a place of its own on the page
+    #[arg(long)]
+    only: Option<Part>,
+    /// The kustomize to compare with; built from its pinned version when it is not given
+    #[arg(long)]
+    kustomize: Option<PathBuf>,
     /// The page with the markers between which the figures are written
     #[arg(long, default_value = "docs/src/benchmarks.md")]
     page: PathBuf,
     /// Print only
     #[arg(long)]
     no_page: bool,
+}
+
+/// The parts that can be measured alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// `tenure build` beside kustomize; needs no servers
+    Kustomize,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -71,6 +85,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Some(binary) => std::path::absolute(binary)?,
         None => program::build()?,
     };
+    builds(&args, &binary)?;
+    if args.only == Some(Part::Kustomize) {
+        return Ok(());
+    }
     let began = Instant::now();
     say("starting the control plane");
     let mut stage = Stage::start(binary).await?;
@@ -93,10 +111,25 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     sections.push(awake::measure(&mut stage, &world).await?);
     say("dormant homes");
     sections.push(homes::measure(&mut stage, &world, &args.homes).await?);
-    let text = page::text(&args, &sections, began.elapsed());
-    print(&text);
+    show(
+        &args,
+        page::FIGURES,
+        &page::text(&args, &sections, began.elapsed()),
+    )
+}
+
+fn builds(args: &Args, binary: &Path) -> anyhow::Result<()> {
+    let began = Instant::now();
+    say("building overlays");
+    let section = kustomize::measure(binary, args.kustomize.as_deref())?;
+    let text = page::part("cargo xtask bench --only kustomize", &[section], began.elapsed());
+    show(args, page::KUSTOMIZE, &text)
+}
+
+fn show(args: &Args, place: page::Place, text: &str) -> anyhow::Result<()> {
+    print(text);
     if !args.no_page {
-        page::write(&args.page, &text)?;
+        page::write(&args.page, place, text)?;
     }
     Ok(())
 }

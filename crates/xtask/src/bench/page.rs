@@ -10,22 +10,44 @@ use anyhow::Context as _;
 use super::Args;
 use super::figure::Section;
 
-const BEGIN: &str = "<!-- figures: written by `cargo xtask bench` -->";
-const END: &str = "<!-- end of figures -->";
+/// The lines between which figures are written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    begin: &'static str,
+    end: &'static str,
+}
+
+/// Those of everything that needs a control plane.
+pub(super) const FIGURES: Place = Place {
+    begin: "<!-- figures: written by `cargo xtask bench` -->",
+    end: "<!-- end of figures -->",
+};
+
+/// Those of builds.
+pub(super) const KUSTOMIZE: Place = Place {
+    begin: "<!-- builds: written by `cargo xtask bench --only kustomize` -->",
+    end: "<!-- end of builds -->",
+};
 
 pub(super) fn text(args: &Args, sections: &[Section], took: Duration) -> String {
-    let mut text = String::new();
     let source = if args.source_per_app {
         " --source-per-app"
     } else {
         ""
     };
+    let command = format!(
+        "cargo xtask bench --apps {} --tenants {} --objects {}{source}",
+        args.apps, args.tenants, args.objects
+    );
+    part(&command, sections, took)
+}
+
+/// Sections, under the command that takes them again.
+pub(super) fn part(command: &str, sections: &[Section], took: Duration) -> String {
+    let mut text = String::new();
     let _ = writeln!(
         text,
-        "`cargo xtask bench --apps {} --tenants {} --objects {}{source}`, {:.0} s, on {}.\n",
-        args.apps,
-        args.tenants,
-        args.objects,
+        "`{command}`, {:.0} s, on {}.\n",
         took.as_secs_f64(),
         machine()
     );
@@ -57,20 +79,20 @@ fn machine() -> String {
 }
 
 /// Replaces what is between the markers; a page without them gets them at its end.
-pub(super) fn write(page: &Path, text: &str) -> anyhow::Result<()> {
+pub(super) fn write(page: &Path, place: Place, text: &str) -> anyhow::Result<()> {
     let old = if page.exists() {
         fs::read_to_string(page).with_context(|| format!("read {}", page.display()))?
     } else {
         "# Benchmarks\n".to_owned()
     };
-    fs::write(page, replaced(&old, text)).with_context(|| format!("write {}", page.display()))
+    fs::write(page, replaced(&old, place, text)).with_context(|| format!("write {}", page.display()))
 }
 
-fn replaced(old: &str, text: &str) -> String {
-    let part = format!("{BEGIN}\n\n{}\n\n{END}", text.trim_end());
+fn replaced(old: &str, Place { begin, end }: Place, text: &str) -> String {
+    let part = format!("{begin}\n\n{}\n\n{end}", text.trim_end());
     match old
-        .split_once(BEGIN)
-        .and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)))
+        .split_once(begin)
+        .and_then(|(head, rest)| Some((head, rest.split_once(end)?.1)))
     {
         Some((head, tail)) => format!("{head}{part}{tail}"),
         None => format!("{}\n\n{part}\n", old.trim_end()),
@@ -83,12 +105,14 @@ mod tests {
 
     #[test]
     fn only_what_is_between_the_markers_is_replaced() {
-        let once = replaced("# Benchmarks\n\nHow to read.\n", "one");
-        let twice = replaced(&format!("{once}\nAfter.\n"), "two");
+        let once = replaced("# Benchmarks\n\nHow to read.\n", FIGURES, "one");
+        let twice = replaced(&format!("{once}\nAfter.\n"), FIGURES, "two");
         assert!(
             twice.starts_with("# Benchmarks\n\nHow to read.\n") && twice.ends_with("\nAfter.\n"),
             "{twice}"
         );
         assert!(twice.contains("two") && !twice.contains("one"), "{twice}");
+        let both = replaced(&twice, KUSTOMIZE, "three");
+        assert!(both.contains("two") && both.contains("three"), "{both}");
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn root() -> PathBuf {
 
 fn files(root: &Path) -> anyhow::Result<Files> {
     let deploy = deploy();
-    let mut files = helm::files(&deploy);
+    let mut files = helm::files(&deploy)?;
     files.extend(deploy);
     files.extend(docs::files());
     files.extend(tenants::files(root)?);

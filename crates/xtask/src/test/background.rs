@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, bail};
 
-/// Builds the control plane's programs beside the other steps. From nothing that takes minutes, which is
+/// Builds the control plane's programs, helm and kustomize beside the other steps. From nothing that takes minutes, which is
 /// why it begins first; it gives way to everything else.
 pub(super) struct Rig {
     child: Child,
@@ -22,7 +22,7 @@ impl Rig {
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
-            .context("start the build of the control plane")?;
+            .context("start the build of the rig")?;
         Ok(Self {
             child,
             log: log.to_owned(),
@@ -33,7 +33,7 @@ impl Rig {
         let status = self.child.wait()?;
         if !status.success() {
             bail!(
-                "{}\nthe build of the control plane ended with {status}",
+                "{}\nthe build of the rig ended with {status}",
                 fs::read_to_string(&self.log).unwrap_or_default()
             );
         }

@@ -44,7 +44,7 @@ pub(super) fn all(long: bool) -> anyhow::Result<Vec<(String, Work)>> {
             "unit tests".to_owned(),
             Work::Run(tests(&["--lib", "--bins"], long)?),
         ),
-        ("control plane".to_owned(), Work::Rig),
+        ("programs to test against".to_owned(), Work::Rig),
         (
             "integration tests".to_owned(),
             Work::Run(tests(&flags(&crates), long)?),
@@ -87,10 +87,14 @@ fn tests(which: &[&str], long: bool) -> anyhow::Result<Command> {
     command
         .env("RUST_TEST_THREADS", threads.to_string())
         .env("RUST_BACKTRACE", "0")
+        .env("TENURE_FUZZ_SECONDS", if long { "600" } else { "60" })
         // Built by a step before: a test that asked Cargo would wait for Cargo's lock.
         .env("TENURE_BIN", target_directory()?.join("debug/tenure"));
     if long {
         command.args(["--", "--include-ignored"]);
+    } else {
+        // The same trees in every run, so that a failure is that of a change; `--long` tries new ones.
+        command.env("TENURE_SEED", "1");
     }
     Ok(command)
 }

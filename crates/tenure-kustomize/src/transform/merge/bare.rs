@@ -37,7 +37,10 @@ impl Merge<'_> {
             schema = schema.or_else(|| self.own_schema(next));
             at = next;
         }
-        if let Some(map) = at.as_object_mut().filter(|m| m.get(last).is_some_and(Value::is_null)) {
+        if let Some(map) = at
+            .as_object_mut()
+            .filter(|m| m.get(last).is_some_and(Value::is_null))
+        {
             map.shift_remove(last);
         }
     }

@@ -28,6 +28,7 @@ use serde_json::{Map, Value};
 pub(crate) use selected::for_selected;
 
 use crate::Error;
+use crate::meter::Meter;
 use crate::object::scalar;
 use crate::schema::{Schema, Schemas};
 
@@ -40,10 +41,12 @@ pub(crate) fn object(
     mut target: Value,
     patch: &Value,
     bare: &[String],
+    meter: &Meter,
 ) -> Result<Option<Value>, Error> {
     let mut patch = patch.clone();
     let merge = Merge {
         schemas,
+        meter,
         steps: Cell::new(0),
     };
     for pointer in bare {
@@ -59,6 +62,7 @@ pub(crate) fn object(
 
 struct Merge<'a> {
     schemas: &'a Schemas,
+    meter: &'a Meter,
     /// How much was spent on lists that have to be searched element by element.
     steps: Cell<usize>,
 }
@@ -81,15 +85,19 @@ impl Kept {
 #[derive(Debug)]
 struct Fault {
     path: Vec<String>,
-    text: String,
+    error: Error,
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let path = Vec::new();
+        Self { path, error }
+    }
 }
 
 impl Fault {
     fn new(text: impl Into<String>) -> Self {
-        Self {
-            path: Vec::new(),
-            text: text.into(),
-        }
+        Error::invalid(text).into()
     }
 
     fn under(mut self, name: &str) -> Self {
@@ -100,8 +108,8 @@ impl Fault {
     fn into_error(mut self) -> Error {
         self.path.reverse();
         match self.path.as_slice() {
-            [] => Error::invalid(self.text),
-            path => Error::invalid(format!("{}: {}", path.join("."), self.text)),
+            [] => self.error,
+            path => self.error.about(path.join(".")),
         }
     }
 }
@@ -170,6 +178,7 @@ impl<'a> Merge<'a> {
         target: Option<&mut Value>,
         patch: Option<&mut Value>,
     ) -> Result<Kept, Fault> {
+        self.meter.step()?;
         let own = || {
             let nodes = [target.as_deref(), patch.as_deref()];
             nodes.into_iter().flatten().find_map(|n| self.own_schema(n))
@@ -283,6 +292,7 @@ impl<'a> Merge<'a> {
 
     /// The same for a node inside of such a part, which counts as target and patch at once.
     fn own(&self, schema: Option<Schema<'a>>, node: &mut Value) -> Result<bool, Fault> {
+        self.meter.step()?;
         let schema = schema.or_else(|| self.own_schema(node));
         match node {
             Value::Null => Ok(false),

@@ -1,6 +1,8 @@
 use serde_json::Value;
 
 use super::{CUSTOM, POD, SERVICE, check, merge, object, refused, yaml};
+use crate::Budget;
+use crate::meter::Meter;
 use crate::schema::Schemas;
 
 #[test]
@@ -265,7 +267,14 @@ fn lists_of_plain_values_that_merge() {
                 "{{apiVersion: v1, kind: Pod, metadata: {{name: a, finalizers: {list}}}}}"
             ))
         };
-        let merged = object(&Schemas::default(), whole(target), &whole(patch), &[]).map_err(|e| e.to_string())?;
+        let merged = object(
+            &Schemas::default(),
+            whole(target),
+            &whole(patch),
+            &[],
+            &Meter::new(Budget::default()),
+        )
+        .map_err(|e| e.to_string())?;
         Ok(merged
             .and_then(|m| m.pointer("/metadata/finalizers").cloned())
             .unwrap_or_default())
@@ -311,7 +320,13 @@ fn doubling_is_bounded() {
         "{containers: [{ports: [{a: 1}]}, {name: x, ports: [{containerPort: 1, protocol: TCP}, {b: 1}]}]}";
     let mut value = yaml(&format!("{POD}{keyless}}}"));
     for _ in 0..40 {
-        match object(&Schemas::default(), value.clone(), &yaml("{}"), &[]) {
+        match object(
+            &Schemas::default(),
+            value.clone(),
+            &yaml("{}"),
+            &[],
+            &Meter::new(Budget::default()),
+        ) {
             Ok(Some(next)) => value = next,
             _ => return,
         }

@@ -3,6 +3,8 @@ mod lists;
 use serde_json::Value;
 
 use super::{for_selected, object};
+use crate::Budget;
+use crate::meter::Meter;
 use crate::schema::Schemas;
 
 fn yaml(text: &str) -> Value {
@@ -16,7 +18,13 @@ const CUSTOM: &str = "{apiVersion: x.io/v1, kind: Foo, metadata: {name: a}, spec
 /// What is left of `spec`, or the error.
 fn merge(head: &str, target: &str, patch: &str) -> Result<Value, String> {
     let whole = |spec: &str| yaml(&format!("{head}{spec}}}"));
-    let merged = object(&Schemas::default(), whole(target), &whole(patch), &[]);
+    let merged = object(
+        &Schemas::default(),
+        whole(target),
+        &whole(patch),
+        &[],
+        &Meter::new(Budget::default()),
+    );
     let left = merged.map_err(|e| e.to_string())?.expect("the object stays");
     Ok(left.get("spec").cloned().unwrap_or_default())
 }
@@ -203,7 +211,15 @@ fn scalars() {
 
 #[test]
 fn whole_objects() {
-    let merge = |target: &str, patch: &str| object(&Schemas::default(), yaml(target), &yaml(patch), &[]);
+    let merge = |target: &str, patch: &str| {
+        object(
+            &Schemas::default(),
+            yaml(target),
+            &yaml(patch),
+            &[],
+            &Meter::new(Budget::default()),
+        )
+    };
     let pod = |spec: &str| format!("{{apiVersion: v1, kind: Pod, spec: {spec}}}");
     let gone = merge(&pod("{}"), "{$patch: delete}").expect("it merges");
     assert_eq!(gone, None);

@@ -1,0 +1,159 @@
+//! The programs that tests run against, built from the Go modules that pin them, once per machine.
+//!
+//! Two modules, so that a change of one does not rebuild the other.
+
+mod build;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use build::Module;
+
+use crate::command::{program, run};
+
+/// `tests/rig`.
+const CONTROL_PLANE: Module = Module {
+    what: "the control plane",
+    source: "tests/rig",
+    cache: "rig",
+    recipe: "1",
+    programs: &[
+        ("etcd", "go.etcd.io/etcd/server/v3"),
+        ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+        (
+            "kube-controller-manager",
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+        ),
+        ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+    ],
+    versions: kubernetes_versions,
+};
+
+/// `tests/rig/tools`.
+const TOOLS: Module = Module {
+    what: "helm and kustomize",
+    source: "tests/rig/tools",
+    cache: "tools",
+    recipe: "1",
+    programs: &[
+        ("helm", "helm.sh/helm/v4/cmd/helm"),
+        ("kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
+    ],
+    versions: tool_versions,
+};
+
+/// The control plane's programs and kubectl.
+#[derive(Debug, Clone)]
+pub struct Rig {
+    dir: PathBuf,
+}
+
+impl Rig {
+    /// The programs that `tests/rig` pins; builds them when this machine has none yet, which takes
+    /// minutes and a Go toolchain.
+    ///
+    /// # Errors
+    /// When Go is missing, a module cannot be fetched, or a build fails.
+    pub fn ready() -> anyhow::Result<Self> {
+        CONTROL_PLANE.ready().map(|dir| Self { dir })
+    }
+
+    /// Path of one of the programs.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// The directory that holds them; its last part is the hash of what they were built from.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+/// What people read the chart and the trees with.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    dir: PathBuf,
+}
+
+impl Tools {
+    /// The programs that `tests/rig/tools` pins, built as [`Rig::ready`] builds its own.
+    ///
+    /// # Errors
+    /// As [`Rig::ready`].
+    pub fn ready() -> anyhow::Result<Self> {
+        TOOLS.ready().map(|dir| Self { dir })
+    }
+
+    /// Runs kustomize to its end and returns what it printed. It needs no cluster.
+    ///
+    /// # Errors
+    /// When it fails; the message carries what it wrote on standard error.
+    pub fn kustomize(&self, args: &[&str]) -> anyhow::Result<String> {
+        run(program(self.dir.join("kustomize")).args(args))
+    }
+
+    /// Path of kustomize.
+    #[must_use]
+    pub fn kustomize_program(&self) -> PathBuf {
+        self.dir.join("kustomize")
+    }
+
+    /// Path of helm; a control plane runs it.
+    pub(crate) fn helm(&self) -> PathBuf {
+        self.dir.join("helm")
+    }
+}
+
+/// A plain `go build` would call itself v0.0.0, and clients look at the server's version.
+fn kubernetes_versions(go_mod: &str) -> anyhow::Result<String> {
+    let version = required(go_mod, "k8s.io/kubernetes")?;
+    let [major, minor, _] = version.split('.').collect::<Vec<_>>()[..] else {
+        bail!("k8s.io/kubernetes v{version} is no release");
+    };
+    let flags = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"].map(|package| {
+        format!("-X {package}.gitVersion=v{version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor} -X {package}.gitTreeState=clean")
+    });
+    Ok(flags.join(" "))
+}
+
+/// As their releases are built: kustomize writes its version into a label, and a chart may ask for helm's.
+fn tool_versions(go_mod: &str) -> anyhow::Result<String> {
+    let helm = required(go_mod, "helm.sh/helm/v4")?;
+    let kustomize = required(go_mod, "sigs.k8s.io/kustomize/kustomize/v5")?;
+    Ok(format!(
+        "-X helm.sh/helm/v4/internal/version.version=v{helm} \
+         -X sigs.k8s.io/kustomize/api/provenance.version=kustomize/v{kustomize}"
+    ))
+}
+
+/// The version of a module that a `go.mod` requires, without its `v`.
+fn required<'a>(go_mod: &'a str, module: &str) -> anyhow::Result<&'a str> {
+    go_mod
+        .lines()
+        .find_map(|line| {
+            line.trim()
+                .strip_prefix(module)?
+                .strip_prefix(" v")?
+                .split(' ')
+                .next()
+        })
+        .with_context(|| format!("go.mod does not require {module}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_begins_with_the_name_of_another_is_not_taken_for_it() {
+        let text = "require (\n\tk8s.io/kubernetes/more v9.9.9\n\tk8s.io/kubernetes v1.36.3 // indirect\n)\n";
+        assert_eq!(
+            required(text, "k8s.io/kubernetes").expect("is required"),
+            "1.36.3"
+        );
+        assert!(required(text, "k8s.io/kube").is_err());
+    }
+}
