@@ -1,6 +1,6 @@
 //! The last touch: what kustomize keeps for itself goes, and annotations are strings.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::config::FieldSpec;
 use crate::file::KustFile;
@@ -61,7 +61,7 @@ pub(crate) fn label(all: &mut ResMap, file: &KustFile, options: &Options) -> Res
 }
 
 /// The objects, ready.
-pub(crate) fn objects(all: ResMap, file: &KustFile) -> Vec<Value> {
+pub(crate) fn objects(all: ResMap, file: &KustFile) -> Result<Vec<Value>, Error> {
     let keep_origin = file.wants("originAnnotations");
     let keep_transformations = file.wants("transformerAnnotations");
     let internal = |key: &str| {
@@ -72,21 +72,29 @@ pub(crate) fn objects(all: ResMap, file: &KustFile) -> Vec<Value> {
     };
     all.into_list()
         .into_iter()
-        .map(|resource| {
-            let mut value = resource.value;
-            tidy(&mut value, &internal);
-            value
+        .map(|mut resource| {
+            resource.settle("annotations");
+            tidy(&mut resource.value, &internal).map_err(|e| {
+                let shown = format!("annotations of {}", resource.id());
+                Error::invalid(format!("{shown}: {e}")).or_file(&resource.origin)
+            })?;
+            if resource.is_plain_name
+                && let Some(name) = resource.value.pointer_mut("/metadata/name")
+            {
+                *name = object::plain(name.as_str().unwrap_or_default());
+            }
+            Ok(resource.value)
         })
         .collect()
 }
 
-fn tidy(value: &mut Value, internal: &dyn Fn(&str) -> bool) {
+fn tidy(value: &mut Value, internal: &dyn Fn(&str) -> bool) -> Result<(), Error> {
     let annotations = value
         .pointer_mut("/metadata/annotations")
         .and_then(Value::as_object_mut);
     if let Some(map) = annotations {
         map.retain(|key, _| !internal(key));
-        stringify(map);
+        map.keys().try_for_each(|key| object::plain_key(key))?;
     }
     if !value
         .pointer("/metadata/annotations")
@@ -95,11 +103,5 @@ fn tidy(value: &mut Value, internal: &dyn Fn(&str) -> bool) {
         object::remove(value, "annotations");
     }
     object::drop_empty(value, "annotations");
-}
-
-/// As texts, whatever they are; lists and mappings have none.
-fn stringify(map: &mut Map<String, Value>) {
-    for value in map.values_mut().filter(|v| !v.is_string()) {
-        *value = Value::String(object::scalar_or_null(value).unwrap_or_default());
-    }
+    Ok(())
 }

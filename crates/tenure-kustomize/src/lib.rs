@@ -39,8 +39,10 @@ mod resmap;
 mod resource;
 mod schema;
 mod select;
+mod shared;
 mod target;
 mod transform;
+mod written;
 
 use serde_json::Value;
 

@@ -8,6 +8,7 @@ use crate::file::{FILE_NAMES, KustFile};
 use crate::meter::{Meter, exceeded};
 use crate::resource::Resource;
 use crate::schema::Schemas;
+use crate::written::Written;
 use crate::{Entry, Error, FileSystem, Kind, LoadRestriction, Options, ReadSet, Reason, RelPath, Seen};
 
 /// Reads files for one build, keeps the read set and the budgets.
@@ -198,7 +199,7 @@ impl<'a> Loader<'a> {
 
 /// The documents of a file.
 pub(crate) fn documents(path: &RelPath, bytes: &[u8]) -> Result<Vec<Document>, Error> {
-    tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize()).map_err(|e| Error::yaml(path, e))
+    tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize().as_nodes()).map_err(|e| Error::yaml(path, e))
 }
 
 /// The objects of a file, lists expanded.
@@ -210,7 +211,7 @@ pub(crate) fn resources(path: &RelPath, bytes: &[u8], meter: &Meter) -> Result<V
 
 /// The objects of a text that is no file; `shown` says what it is.
 pub(crate) fn resources_of(shown: &str, bytes: &[u8], meter: &Meter) -> Result<Vec<Resource>, Error> {
-    let found = tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize())
+    let found = tenure_yaml::parse(bytes, &tenure_yaml::Options::kustomize().as_nodes())
         .map_err(|e| Error::invalid(format!("line {} of {shown}: {}", e.location.line, e.reason)))?;
     expand_all(found, shown, meter, &|reason, at| {
         Error::invalid(format!(
@@ -232,14 +233,9 @@ fn expand_all(
     let mut lists = Vec::new();
     for document in documents {
         meter.value(&document.value, 0)?;
-        expand(
-            document.value,
-            document.location,
-            origin,
-            fail,
-            &mut out,
-            &mut lists,
-        )?;
+        let texts = document.texts.iter().map(|(at, text)| at.len() + text.len());
+        meter.take(texts.sum())?;
+        expand(document, origin, fail, &mut out, &mut lists)?;
     }
     // What lists hold comes after everything else, as kustomize has it.
     let mut next = 0;
@@ -248,9 +244,15 @@ fn expand_all(
         .map(|(items, at)| (std::mem::take(items), *at))
     {
         next += 1;
-        for item in items {
+        for value in items {
             meter.take(origin.len())?;
-            expand(item, at, origin, fail, &mut out, &mut lists)?;
+            // Kustomize turns them to JSON and back: how they were written is lost.
+            let item = Document {
+                value,
+                location: at,
+                texts: Vec::new(),
+            };
+            expand(item, origin, fail, &mut out, &mut lists)?;
         }
         meter.objects(out.len())?;
     }
@@ -258,14 +260,14 @@ fn expand_all(
 }
 
 fn expand(
-    value: Value,
-    at: Location,
+    document: Document,
     origin: &str,
     fail: Fail<'_>,
     out: &mut Vec<Resource>,
     lists: &mut Vec<(Vec<Value>, Location)>,
 ) -> Result<(), Error> {
-    let mut map = match value {
+    let at = document.location;
+    let mut map = match document.value {
         Value::Null => return Ok(()),
         Value::Object(map) if map.is_empty() => return Ok(()),
         Value::Object(map) => map,
@@ -290,15 +292,22 @@ fn expand(
             Some(_) => Err(fail("items is not a list".into(), at)),
         };
     }
-    let name = map.get_mut("metadata").and_then(|m| m.get_mut("name"));
-    if let Some(name) = name.filter(|n| n.is_number()) {
-        *name = Value::String(crate::object::scalar(name).unwrap_or_default());
-    }
-    let value = Value::Object(map);
-    if crate::object::text(&value, &["metadata", "name"]).is_none_or(str::is_empty) {
+    let mut value = Value::Object(map);
+    let written = Written::below("", &value, &document.texts);
+    let name = value.pointer("/metadata/name");
+    // Names are compared as texts, whatever they are in the end.
+    let text = written.text(&value, &["metadata", "name"]).unwrap_or_default();
+    let is_plain_name = name.is_some_and(|n| *n != *text);
+    if text.is_empty() || name.is_none_or(Value::is_null) {
         return Err(fail("metadata.name is missing".into(), at));
     }
-    out.push(Resource::new(value, origin.to_owned()));
+    if let Some(name) = value.pointer_mut("/metadata/name") {
+        *name = Value::String(text);
+    }
+    let mut resource = Resource::new(value, origin.to_owned());
+    resource.written = written;
+    resource.is_plain_name = is_plain_name;
+    out.push(resource);
     Ok(())
 }
 

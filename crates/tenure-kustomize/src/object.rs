@@ -2,6 +2,16 @@
 
 use serde_json::{Map, Value};
 
+use crate::Error;
+
+/// The node that one step of a path leads to: a member's name, or a place in a list.
+pub(crate) fn step<'a>(value: &'a Value, part: &str) -> Option<&'a Value> {
+    match value {
+        Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+        value => value.get(part),
+    }
+}
+
 /// The string at a path of member names.
 pub(crate) fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
     path.iter()
@@ -88,8 +98,47 @@ pub(crate) fn set_text(scalar: &mut Value, text: &str) -> bool {
         || tenure_yaml::parse_one(text.as_bytes(), &tenure_yaml::Options::kustomize()).unwrap_or(Value::Null);
     let new = match scalar {
         Value::Bool(_) => Some(read()).filter(Value::is_boolean),
-        Value::Number(_) => Some(read()).filter(Value::is_number),
+        // A float is no integer, but an integer is a float.
+        Value::Number(old) => {
+            let whole = !old.is_f64();
+            let is_float = |text: &str| text.contains(['.', 'e', 'E']) && !text.starts_with("0x");
+            Some(read()).filter(|new| new.is_number() && !(whole && is_float(text)))
+        }
+        Value::Null => Some(read()).filter(Value::is_null),
         _ => Some(Value::from(text)),
     };
     new.map(|new| *scalar = new).is_some()
+}
+
+/// Refuses a key that is something else than a string where it stands without quotes. Kustomize
+/// writes the keys that it adds so, and cannot read them again.
+pub(crate) fn plain_key(key: &str) -> Result<(), Error> {
+    if key.is_empty() || tenure_yaml::is_text(key, tenure_yaml::Dialect::V3) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the key {key:?} is not read as a string by kustomize, which drops its quotes; use another"
+    )))
+}
+
+/// A text as YAML reads it where it stands without quotes, if that is a scalar.
+pub(crate) fn plain(text: &str) -> Value {
+    match tenure_yaml::parse_one(text.as_bytes(), &tenure_yaml::Options::kustomize()) {
+        Ok(value) if !value.is_object() && !value.is_array() => value,
+        _ => Value::from(text),
+    }
+}
+
+/// Whether a string must have stood in quotes, as it would be something else without.
+pub(crate) fn is_quoted(text: &str) -> bool {
+    text.is_empty() || plain(text) != *text
+}
+
+/// Puts `text` in the place of a scalar, as kustomize does: it is read anew, but what stood in quotes
+/// still does.
+pub(crate) fn reset(node: &mut Value, text: &str) {
+    *node = match node {
+        Value::String(old) if is_quoted(old) => Value::from(text),
+        _ => plain(text),
+    };
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::Error;
 use crate::id::ResId;
 use crate::meter::Meter;
+use crate::origin;
 use crate::resource::{Behavior, Resource};
-use crate::{object, origin};
 
 #[derive(Debug, Clone)]
 pub(crate) struct ResMap {
@@ -107,7 +107,7 @@ impl ResMap {
                 if behavior == Behavior::Merge {
                     let kept = old.annotation(origin::ORIGIN).map(str::to_owned);
                     for field in ["data", "binaryData"] {
-                        object::underlay(&mut new.value, &old.value, &[field]);
+                        new.merge_data(old, field);
                     }
                     if kept.is_some() {
                         new.set_annotation(origin::ORIGIN, kept);

@@ -2,6 +2,8 @@ use serde_json::{Map, Value};
 
 use crate::id::{Gvk, ResId};
 use crate::meter::Meter;
+use crate::shared::Shared;
+use crate::written::Written;
 use crate::{Error, object, schema};
 
 /// What kustomize notes in objects of its own starts so.
@@ -40,6 +42,10 @@ pub(crate) struct Resource {
     pub(crate) behavior: Behavior,
     /// Names of the variables that take their value from here.
     pub(crate) variables: Vec<String>,
+    pub(crate) written: Written,
+    /// The name stood without quotes, so that it may be no string in the end.
+    pub(crate) is_plain_name: bool,
+    pub(crate) shared: Vec<Shared>,
     /// Whether a schema that the build brought says that the kind has no namespace.
     pub(crate) is_cluster_by_schema: bool,
 }
@@ -208,8 +214,62 @@ impl Resource {
         object::text(&self.value, &["metadata", "annotations", key])
     }
 
+    /// The text of the scalar at a path of member names, as it was written.
+    pub(crate) fn written_at(&self, path: &[&str]) -> Option<String> {
+        self.written.text(&self.value, path)
+    }
+
+    /// Makes strings of the members of a mapping in the metadata. Kustomize writes the whole mapping
+    /// anew when it adds its notes, so nothing is shared with it any more.
+    pub(crate) fn settle(&mut self, field: &str) {
+        let path = ["metadata", field];
+        if !self.shared.is_empty() {
+            Shared::part(&mut self.shared, &path);
+        }
+        let Some(map) = self
+            .value
+            .pointer(&format!("/metadata/{field}"))
+            .and_then(Value::as_object)
+        else {
+            return;
+        };
+        if map.values().all(Value::is_string) && self.written.is_empty() {
+            return;
+        }
+        let texts: Vec<(String, String)> = map
+            .keys()
+            .filter_map(|key| Some((key.clone(), self.written_at(&[path[0], path[1], key])?)))
+            .collect();
+        if let Some(map) = object::mapping(&mut self.value, &path) {
+            map.extend(texts.into_iter().map(|(key, text)| (key, Value::String(text))));
+        }
+    }
+
+    /// Brings a change of a member that stands in several places to all of them.
+    pub(crate) fn sync(&mut self) {
+        if !self.shared.is_empty() {
+            Shared::sync(&mut self.shared, &mut self.value);
+        }
+    }
+
+    /// Whether kustomize keeps notes of its own in the annotations, so that there are any.
+    pub(crate) fn has_notes(&self) -> bool {
+        !self.previous.is_empty()
+            || !self.prefixes.is_empty()
+            || !self.suffixes.is_empty()
+            || self.needs_hash
+            || self.behavior != Behavior::Create
+    }
+
+    /// The object is read anew from its JSON: nothing is shared, and texts are as JSON has them.
+    pub(crate) fn reread(&mut self) {
+        self.shared.clear();
+        self.written.clear();
+    }
+
     /// Sets an annotation; nothing takes it away, and an empty mapping with it.
     pub(crate) fn set_annotation(&mut self, key: &str, value: Option<String>) {
+        self.settle("annotations");
         match value {
             Some(text) => {
                 if let Some(map) = object::mapping(&mut self.value, &["metadata", "annotations"]) {
@@ -231,16 +291,41 @@ impl Resource {
 
     /// Takes over name, namespace and history of the object that this one is merged into or
     /// replaces, and what it has of labels and annotations beyond these.
-    pub(crate) fn inherit(&mut self, old: &Self) {
+    pub(crate) fn inherit(&mut self, old: &mut Self) {
         for field in ["labels", "annotations"] {
+            self.settle(field);
+            old.settle(field);
             object::underlay(&mut self.value, &old.value, &["metadata", field]);
+            object::drop_empty(&mut self.value, field);
         }
         self.set_name(old.name());
         self.set_namespace(old.namespace());
+        // An object that came from a file has no hash, and gets none from what is merged into it.
+        self.needs_hash &= old.needs_hash;
         self.previous.clone_from(&old.previous);
         self.prefixes.clone_from(&old.prefixes);
         self.suffixes.clone_from(&old.suffixes);
         self.variables.clone_from(&old.variables);
         self.origin.clone_from(&old.origin);
+    }
+
+    /// Adds the members of a field of `old` that this one lacks there, all as strings.
+    pub(crate) fn merge_data(&mut self, old: &Self, field: &str) {
+        let texts = |from: &Self| -> Map<String, Value> {
+            let map = from.value.get(field).and_then(Value::as_object);
+            let keys = map.into_iter().flat_map(Map::keys);
+            keys.filter_map(|key| Some((key.clone(), Value::String(from.written_at(&[field, key])?))))
+                .collect()
+        };
+        let mut merged = texts(old);
+        merged.extend(texts(self));
+        let Some(map) = self.value.as_object_mut() else {
+            return;
+        };
+        if merged.is_empty() {
+            map.shift_remove(field);
+        } else {
+            map.insert(field.to_owned(), Value::Object(merged));
+        }
     }
 }

@@ -1,10 +1,10 @@
 use regex::{Regex, RegexBuilder};
 
+use crate::Error;
 use crate::file::Selector;
 use crate::id::{Gvk, ResId};
 use crate::meter::{Meter, exceeded};
 use crate::resource::Resource;
-use crate::{Error, object};
 
 /// The compiled sizes that a pattern may have, in bytes, and how long a text each may be held against:
 /// the time of a match is their product.
@@ -190,12 +190,12 @@ enum Test {
 
 impl Requirement {
     fn holds(&self, resource: &Resource, field: &str) -> bool {
-        let value = object::text(&resource.value, &["metadata", field, &self.key]);
+        let value = resource.written_at(&["metadata", field, &self.key]);
         match &self.test {
             Test::Exists => value.is_some(),
             Test::Missing => value.is_none(),
-            Test::In(values) => value.is_some_and(|v| values.iter().any(|w| w == v)),
-            Test::NotIn(values) => value.is_none_or(|v| values.iter().all(|w| w != v)),
+            Test::In(values) => value.is_some_and(|v| values.contains(&v)),
+            Test::NotIn(values) => value.is_none_or(|v| !values.contains(&v)),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::config::{Config, from_crds};
 use crate::file::{KustFile, Var};
 use crate::load::{Loader, refuse_remote};
@@ -101,7 +103,7 @@ pub(crate) fn run(mut loader: Loader<'_>, dir: &RelPath, file: &KustFile) -> Res
     loader.meter.objects(all.len())?;
     all.iter().try_for_each(|r| loader.meter.output(&r.value))?;
     Ok(Build {
-        objects: finish::objects(all, file),
+        objects: finish::objects(all, file)?,
         read_set: loader.reads,
     })
 }
@@ -214,8 +216,15 @@ fn configure(loader: &mut Loader<'_>, target: &Target<'_>, into: &mut Accumulato
         for (i, name) in paths.iter().enumerate() {
             let mut read = || {
                 let (path, bytes) = loader.read_named(&target.dir, name)?;
-                let options = tenure_yaml::Options::helm().last_wins();
-                let value = tenure_yaml::parse_one(&bytes, &options).map_err(|e| Error::yaml(&path, e))?;
+                let options = tenure_yaml::Options::helm();
+                // Configurations are read strictly, definitions are not.
+                let options = if field == "crds" {
+                    options.last_wins()
+                } else {
+                    options
+                };
+                let found = tenure_yaml::parse(&bytes, &options).map_err(|e| Error::yaml(&path, e))?;
+                let value = found.into_iter().next().map_or(Value::Null, |d| d.value);
                 let made = if field == "crds" {
                     from_crds(&value, &loader.meter)
                 } else {
@@ -284,6 +293,7 @@ fn change(loader: &mut Loader<'_>, target: &Target<'_>, into: &mut Accumulator) 
 fn apply(step: &Step, file: &KustFile, all: &mut ResMap, schemas: &Schemas) -> Result<(), Error> {
     let done = step.transform.apply(all, schemas);
     done.map_err(|e| file.place(&step.field, e))?;
+    all.iter_mut().for_each(Resource::sync);
     if let Some(origin) = &step.origin {
         let meter = all.meter();
         let done = all

@@ -326,3 +326,69 @@ fn a_generator_needs_keys() {
         );
     }
 }
+
+#[test]
+fn keys_that_the_tool_cannot_read_again_are_refused() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+    let noted = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {'1': x}}\n";
+    let quoted =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {'1': x}}\ndata: {'true': x}\n";
+    let cases = [
+        (
+            "configMapGenerator: [{name: g, literals: ['1=a']}]\n",
+            map,
+            "configMapGenerator/0",
+        ),
+        (
+            "secretGenerator: [{name: g, literals: [true=a]}]\n",
+            map,
+            "secretGenerator/0",
+        ),
+        ("commonLabels: {'1.5': x}\n", map, "commonLabels"),
+        ("commonLabels: {y: x}\n", map, "\"true\""),
+        ("labels: [{pairs: {'2001-01-01': x}}]\n", map, "labels/0"),
+        ("", noted, "annotations of ConfigMap a"),
+    ];
+    for (fields, manifest, said) in cases {
+        let file = format!("resources: [a.yaml]\n{fields}");
+        let error = objects(&[("kustomization.yaml", &file), ("a.yaml", manifest)], ".");
+        let error = error.expect_err(fields);
+        assert!(
+            error.contains(said) && error.contains("is not read as a string"),
+            "{error}"
+        );
+    }
+    // In quotes from the start they stay in quotes.
+    objects(
+        &[
+            ("kustomization.yaml", "resources: [a.yaml]\n"),
+            ("a.yaml", quoted),
+        ],
+        ".",
+    )
+    .expect("builds");
+}
+
+#[test]
+fn configurations_and_kustomizations_have_no_unknown_fields() {
+    let cases = [
+        ("foo: bar\n", "foo: unknown field"),
+        ("images: [{path: x, foo: bar}]\n", "images: unknown field \"foo\""),
+        (
+            "nameReference: [{kind: A, foo: b}]\n",
+            "nameReference: unknown field",
+        ),
+        ("images: []\nimages: []\n", "images"),
+    ];
+    for (config, said) in cases {
+        let files = [
+            ("kustomization.yaml", "configurations: [c.yaml]\n"),
+            ("c.yaml", config),
+        ];
+        let error = objects(&files, ".").expect_err(config);
+        assert!(error.starts_with("c.yaml") && error.contains(said), "{error}");
+    }
+    let error = objects(&[("kustomization.yaml", "resources: []\ninventory: {}\n")], ".");
+    assert!(error.expect_err("unknown").contains("inventory: unknown field"));
+    objects(&[("kustomization.yaml", "namePrefix: a\nhelmCharts: []\n")], ".").expect("empty and known");
+}

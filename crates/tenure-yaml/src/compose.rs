@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
@@ -6,7 +7,10 @@ use serde_saphyr::granit_parser::{
 };
 
 use crate::resolve::{self, Plain};
-use crate::{Dialect, Error, Limits, Location, Options, Reason};
+use crate::{Dialect, Error, Limits, Location, Options, Reason, fold, go_float};
+
+/// How much is kept of how scalars are written, in bytes.
+const KEPT: usize = 16 << 20;
 
 /// One document of a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +19,9 @@ pub struct Document {
     pub value: Value,
     /// Where its first node starts.
     pub location: Location,
+    /// With [`Options::nodes`], the scalars that are written in another way than their value is
+    /// printed, such as `1.10`, `~`, `0x10`, a date or folded lines: JSON pointer and text.
+    pub texts: Vec<(String, String)>,
 }
 
 /// Reads all documents of a text, empty ones included.
@@ -47,10 +54,10 @@ pub fn locate(text: &[u8], options: &Options, document: usize, pointer: &str) ->
     composer.search = Some(Search {
         document,
         pointer,
-        path: String::new(),
         found: None,
         current: 0,
     });
+    composer.path = Some(String::new());
     composer.documents().ok()?;
     composer.search.and_then(|s| s.found)
 }
@@ -76,7 +83,6 @@ fn decode<'a>(text: &'a [u8], limits: &Limits) -> Result<&'a str, Error> {
 struct Search<'a> {
     document: usize,
     pointer: &'a str,
-    path: String,
     found: Option<Location>,
     current: usize,
 }
@@ -84,7 +90,7 @@ struct Search<'a> {
 /// A finished anchor, or one whose node is still being read.
 enum Anchor {
     Open,
-    Done(Value, usize),
+    Done(Value, usize, Option<String>),
 }
 
 struct Composer<'a> {
@@ -97,6 +103,15 @@ struct Composer<'a> {
     alias_nodes: usize,
     depth: usize,
     search: Option<Search<'a>>,
+    /// Where the reader is, as a JSON pointer, if anybody wants to know.
+    path: Option<String>,
+    written: Vec<(String, String)>,
+    /// Bytes in `written`, of all documents.
+    kept: usize,
+    /// How many characters the text has, if its last line has no break.
+    cut: Option<usize>,
+    /// Where the node at hand starts and ends, in characters.
+    span: (usize, usize),
 }
 
 type Spanned<'a> = (Event<'a>, Location);
@@ -131,6 +146,11 @@ impl<'a> Composer<'a> {
             alias_nodes: 0,
             depth: 0,
             search: None,
+            path: options.nodes.then(String::new),
+            cut: cut(text),
+            span: (0, 0),
+            written: Vec::new(),
+            kept: 0,
         }
     }
 
@@ -154,7 +174,11 @@ impl<'a> Composer<'a> {
                     let event = self.need(at)?;
                     let location = event.1;
                     let value = self.node(event)?;
-                    documents.push(Document { value, location });
+                    documents.push(Document {
+                        value,
+                        location,
+                        texts: std::mem::take(&mut self.written),
+                    });
                     if let Some(search) = &mut self.search {
                         search.current += 1;
                     }
@@ -167,7 +191,10 @@ impl<'a> Composer<'a> {
     fn next(&mut self) -> Result<Option<Spanned<'a>>, Error> {
         match self.parser.next_event() {
             None => Ok(None),
-            Some(Ok((event, span))) => Ok(Some((event, start(&span)))),
+            Some(Ok((event, span))) => {
+                self.span = (span.start.index(), span.end.index());
+                Ok(Some((event, start(&span))))
+            }
             Some(Err(error)) => Err(syntax(&error)),
         }
     }
@@ -192,11 +219,23 @@ impl<'a> Composer<'a> {
         self.found(at);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let value = scalar(&text, style, tag.as_deref(), self.options.dialect)
+                let text = self.without_missing_break(text, style);
+                let mut value = scalar(&text, style, tag.as_deref(), self.options.dialect)
                     .map_err(|r| Error::new(at, r))?;
+                if self.options.nodes
+                    && style == ScalarStyle::Folded
+                    && let Some(new) = fold::rewritten(&text)
+                {
+                    value = Value::String(new);
+                }
                 let texts = weight(&text);
                 self.texts = self.texts.saturating_add(texts);
-                self.define(anchor, value, 1 + texts, at)
+                // The parser has a tilde for what is not there.
+                let is_bare = value.is_null() && self.span.0 == self.span.1;
+                let written = (self.options.nodes && !prints_as(&value, &text))
+                    .then(|| if is_bare { String::new() } else { text.into_owned() });
+                self.keep(written.as_deref(), at)?;
+                self.define(anchor, (value, written), 1 + texts, at)
             }
             Event::Alias(id) => self.alias(id, at),
             Event::SequenceStart(_, anchor, _) => self.nested(anchor, at, Self::sequence),
@@ -229,27 +268,64 @@ impl<'a> Composer<'a> {
         let value = read(self, at)?;
         self.depth -= 1;
         let size = self.nodes + self.texts - before + 1;
-        self.define(anchor, value, size, at)
+        self.define(anchor, (value, None), size, at)
     }
 
-    fn define(&mut self, anchor: usize, value: Value, size: usize, at: Location) -> Result<Value, Error> {
+    fn define(
+        &mut self,
+        anchor: usize,
+        (value, written): (Value, Option<String>),
+        size: usize,
+        at: Location,
+    ) -> Result<Value, Error> {
         if anchor > 0 {
             self.repeat(size, at)?;
-            self.anchors.insert(anchor, Anchor::Done(value.clone(), size));
+            self.anchors
+                .insert(anchor, Anchor::Done(value.clone(), size, written));
         }
         Ok(value)
     }
 
+    /// A block scalar whose last line ends the text has no line break there in Go's packages.
+    fn without_missing_break(&self, text: Cow<'a, str>, style: ScalarStyle) -> Cow<'a, str> {
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if !is_block || self.cut.is_none_or(|cut| self.span.1 < cut) {
+            return text;
+        }
+        match text.strip_suffix('\n') {
+            Some(shorter) => Cow::Owned(shorter.to_owned()),
+            None => text,
+        }
+    }
+
+    /// Notes how the scalar at hand is written.
+    fn keep(&mut self, written: Option<&str>, at: Location) -> Result<(), Error> {
+        let (Some(path), Some(text)) = (&self.path, written) else {
+            return Ok(());
+        };
+        self.kept = self.kept.saturating_add(path.len() + text.len());
+        if self.kept > KEPT {
+            let (what, limit) = ("bytes of scalars in unusual forms, and the way to them", KEPT);
+            return Err(Error::new(at, Reason::TooBig { what, limit }));
+        }
+        self.written.push((path.clone(), text.to_owned()));
+        Ok(())
+    }
+
     fn alias(&mut self, id: usize, at: Location) -> Result<Value, Error> {
         let size = match self.anchors.get(&id) {
-            Some(Anchor::Done(_, size)) => *size,
+            Some(Anchor::Done(_, size, _)) => *size,
             Some(Anchor::Open) => return Err(Error::new(at, Reason::Cycle)),
             None => return Err(Error::new(at, Reason::Syntax("unknown anchor".into()))),
         };
         self.repeat(size, at)?;
         self.count(at, size)?;
         match self.anchors.get(&id) {
-            Some(Anchor::Done(value, _)) => Ok(value.clone()),
+            Some(Anchor::Done(value, _, written)) => {
+                let (value, written) = (value.clone(), written.clone());
+                self.keep(written.as_deref(), at)?;
+                Ok(value)
+            }
             _ => Err(Error::new(at, Reason::Cycle)),
         }
     }
@@ -321,7 +397,7 @@ impl<'a> Composer<'a> {
                 let texts = weight(&text);
                 self.texts = self.texts.saturating_add(texts);
                 if anchor > 0 {
-                    self.define(anchor, Value::String(text.to_string()), 1 + texts, at)?;
+                    self.define(anchor, (Value::String(text.to_string()), None), 1 + texts, at)?;
                 }
                 let key = if style == ScalarStyle::Plain && tag.is_none() {
                     plain_key(&text, self.options.dialect, self.depth).map_err(|r| Error::new(at, r))?
@@ -341,16 +417,16 @@ impl<'a> Composer<'a> {
     }
 
     fn enter(&mut self, segment: impl FnOnce() -> String) -> usize {
-        let Some(search) = &mut self.search else { return 0 };
-        let mark = search.path.len();
-        search.path.push('/');
-        search.path.push_str(&segment());
+        let Some(path) = &mut self.path else { return 0 };
+        let mark = path.len();
+        path.push('/');
+        path.push_str(&segment());
         mark
     }
 
     fn leave(&mut self, mark: usize) {
-        if let Some(search) = &mut self.search {
-            search.path.truncate(mark);
+        if let Some(path) = &mut self.path {
+            path.truncate(mark);
         }
     }
 
@@ -358,10 +434,29 @@ impl<'a> Composer<'a> {
         if let Some(search) = &mut self.search
             && search.found.is_none()
             && search.current == search.document
-            && search.path == search.pointer
+            && self.path.as_deref() == Some(search.pointer)
         {
             search.found = Some(at);
         }
+    }
+}
+
+fn cut(text: &str) -> Option<usize> {
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    (!last.trim_end_matches(' ').is_empty()).then(|| text.chars().count())
+}
+
+/// Whether a scalar is written as its value is printed.
+fn prints_as(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(s) => s == text,
+        Value::Null => text == "null",
+        Value::Bool(b) => text == if *b { "true" } else { "false" },
+        Value::Number(n) => match n.as_f64() {
+            Some(f) if n.is_f64() => text == go_float(f),
+            _ => text == n.to_string(),
+        },
+        Value::Array(_) | Value::Object(_) => true,
     }
 }
 

@@ -21,6 +21,7 @@
 mod compose;
 pub mod emit;
 mod error;
+mod fold;
 mod number;
 mod options;
 mod resolve;
@@ -31,3 +32,4 @@ pub use emit::{EmitOptions, to_string, to_string_with};
 pub use error::{Error, Location, Reason};
 pub use number::go_float;
 pub use options::{Dialect, Limits, Options};
+pub use resolve::is_text;

@@ -45,6 +45,10 @@ pub struct Options {
     /// Whether a key that is given twice counts with its last value, as Go's packages have it where
     /// they are not strict; otherwise it is an error.
     pub last_wins: bool,
+    /// Whether to read as kustomize does, which keeps nodes and not values, and writes and reads them
+    /// once more in the end: see [`crate::Document::texts`], and folded scalars get the breaks that
+    /// its writer adds.
+    pub nodes: bool,
 }
 
 impl Options {
@@ -55,6 +59,7 @@ impl Options {
             dialect: Dialect::V3,
             limits: Limits::default(),
             last_wins: false,
+            nodes: false,
         }
     }
 
@@ -65,6 +70,7 @@ impl Options {
             dialect: Dialect::V2,
             limits: Limits::default(),
             last_wins: false,
+            nodes: false,
         }
     }
 
@@ -72,6 +78,13 @@ impl Options {
     #[must_use]
     pub const fn last_wins(mut self) -> Self {
         self.last_wins = true;
+        self
+    }
+
+    /// The same, as nodes.
+    #[must_use]
+    pub const fn as_nodes(mut self) -> Self {
+        self.nodes = true;
         self
     }
 

@@ -31,6 +31,12 @@ pub(crate) fn plain(text: &str, dialect: Dialect) -> Plain {
     }
 }
 
+/// Whether a text stays a string where it is written without quotes.
+#[must_use]
+pub fn is_text(text: &str, dialect: Dialect) -> bool {
+    text != "<<" && matches!(plain(text, dialect), Plain::Text)
+}
+
 fn word(text: &str, dialect: Dialect) -> Option<Plain> {
     Some(match text {
         "" | "~" | "null" | "Null" | "NULL" => Plain::Value(Value::Null),
@@ -92,7 +98,7 @@ pub(crate) fn tagged(text: &str, tag: &str, is_plain: bool, dialect: Dialect) ->
 
 /// Whether Go would have to quote `text` for it to stay a string, in either dialect.
 pub(crate) fn needs_quotes(text: &str) -> bool {
-    !matches!(plain(text, Dialect::V2), Plain::Text) || text == "<<" || text == "=" || base60(text)
+    !matches!(plain(text, Dialect::V2), Plain::Text) || base60(text)
 }
 
 /// `12:30:45`-like numbers, which YAML 1.1 reads in base 60.

@@ -102,7 +102,7 @@ fn text_is_written_as_kustomize_writes_it() {
         ),
         (
             json!({"a": "x\ny\n", "b": "x\ny", "c": "x\n\n"}),
-            "a: |\n  x\n  y\nb: |-\n  x\n  y\nc: |+\n  x\n\n...\n",
+            "a: |\n  x\n  y\nb: |-\n  x\n  y\nc: |+\n  x\n\n",
         ),
         (
             json!({"a": "x \ny", "b": "a\tb"}),
@@ -151,4 +151,41 @@ proptest! {
         prop_assert_eq!(v3(&text), Ok(value.clone()), "{}", text);
         prop_assert_eq!(v2(&text), Ok(value.clone()), "{}", text);
     }
+}
+
+#[test]
+fn what_a_value_does_not_tell_is_kept_as_it_was_written() {
+    let text =
+        b"a: {n: 1.10, s: '1.10', t: x, i: 7}\nb: [~, 0x10, 2001-01-01, true, True]\nc: &c 1e3\nd: *c\n";
+    let documents = parse(text, &Options::kustomize().as_nodes()).expect("reads");
+    let kept: Vec<(&str, &str)> = documents[0]
+        .texts
+        .iter()
+        .map(|(at, text)| (at.as_str(), text.as_str()))
+        .collect();
+    assert_eq!(
+        kept,
+        [
+            ("/a/n", "1.10"),
+            ("/b/0", "~"),
+            ("/b/1", "0x10"),
+            ("/b/2", "2001-01-01"),
+            ("/b/4", "True"),
+            ("/c", "1e3"),
+            ("/d", "1e3"),
+        ]
+    );
+    let without = parse(text, &Options::kustomize()).expect("reads");
+    assert_eq!(without[0].texts, []);
+}
+
+#[test]
+fn a_block_that_ends_the_text_has_only_the_breaks_that_are_there() {
+    let read = |text: &str| parse_one(text.as_bytes(), &Options::kustomize()).expect("reads");
+    assert_eq!(read("a: |\n  x\n  y"), json!({"a": "x\ny"}));
+    assert_eq!(read("a: |\n  x\n"), json!({"a": "x\n"}));
+    assert_eq!(read("a: |+\n  x"), json!({"a": "x"}));
+    assert_eq!(read("a: |\n  x\nb: y"), json!({"a": "x\n", "b": "y"}));
+    assert_eq!(read("a: |\n  x\n# c"), json!({"a": "x\n"}));
+    assert_eq!(read("a: |\n  x\n  "), json!({"a": "x\n"}));
 }

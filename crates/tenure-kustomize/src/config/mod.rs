@@ -13,7 +13,7 @@ use spec::order;
 pub(crate) use spec::{FieldSpec, merge_all, merge_one, rank, sort_text, standard_rank};
 
 use crate::meter::exceeded;
-use crate::{Error, decode};
+use crate::{Error, Reason, decode};
 
 /// Kinds that names may refer to.
 const KINDS: usize = 2000;
@@ -98,13 +98,17 @@ impl Config {
         };
         for (key, value) in map {
             if let Some(name) = LISTS.iter().find(|l| l.eq_ignore_ascii_case(key)) {
+                known(value, &["group", "version", "kind", "path", "create"]).map_err(|e| e.in_field(key))?;
                 let specs: Vec<FieldSpec> = decode::list(value).map_err(|e| e.in_field(key))?;
                 merge_all(config.lists.entry(name).or_default(), &specs)?;
             } else if key.eq_ignore_ascii_case("nameReference") {
+                known(value, &["group", "version", "kind", "fieldSpecs"]).map_err(|e| e.in_field(key))?;
                 for entry in value.as_array().into_iter().flatten() {
                     let own: FieldSpec = decode::one(entry).map_err(|e| e.in_field(key))?;
-                    let referrers = decode::list(entry.get("fieldSpecs").unwrap_or(&Value::Null))
+                    let referrers = decode::member(entry, "fieldSpecs");
+                    known(referrers, &["group", "version", "kind", "path", "create"])
                         .map_err(|e| e.in_field(key))?;
+                    let referrers = decode::list(referrers).map_err(|e| e.in_field(key))?;
                     config.add_names(&NameReference {
                         group: own.group,
                         version: own.version,
@@ -112,6 +116,12 @@ impl Config {
                         referrers,
                     })?;
                 }
+            } else {
+                let fields = [&LISTS[..], &["nameReference"]].concat().join(", ");
+                return Err(Error::new(Reason::Invalid(format!(
+                    "unknown field; a configuration has {fields}"
+                )))
+                .in_field(key));
             }
         }
         config.sort();
@@ -189,6 +199,19 @@ impl Config {
                 _ => {}
             }
         }
+    }
+}
+
+/// Refuses members that no entry of the list has.
+fn known(list: &Value, names: &[&str]) -> Result<(), Error> {
+    let entries = list.as_array().into_iter().flatten().filter_map(Value::as_object);
+    let mut keys = entries.flat_map(serde_json::Map::keys);
+    match keys.find(|key| !names.iter().any(|name| name.eq_ignore_ascii_case(key))) {
+        None => Ok(()),
+        Some(key) => Err(Error::invalid(format!(
+            "unknown field {key:?}; an entry has {}",
+            names.join(", ")
+        ))),
     }
 }
 

@@ -79,13 +79,15 @@ impl KustFile {
         file.header(&mut map)?;
         file.fields(&mut map)?;
         file.more_fields(&mut map)?;
-        match map.iter().find(|(_, v)| !v.is_null() && !is_empty(v)) {
-            None => Ok(file),
-            Some((key, _)) if UNSUPPORTED.iter().any(|u| u.eq_ignore_ascii_case(key)) => {
-                Err(file.error(key, Reason::Unsupported))
+        for (key, value) in &map {
+            if !UNSUPPORTED.iter().any(|u| u.eq_ignore_ascii_case(key)) {
+                return Err(file.error(key, Reason::UnknownField));
             }
-            Some((key, _)) => Err(file.error(key, Reason::UnknownField)),
+            if !value.is_null() && !is_empty(value) {
+                return Err(file.error(key, Reason::Unsupported));
+            }
         }
+        Ok(file)
     }
 
     fn header(&mut self, map: &mut Map<String, Value>) -> Result<(), Error> {

@@ -1,5 +1,5 @@
 use super::Transform;
-use super::field::{Create, each, set_members};
+use super::field::set_members;
 use crate::Error;
 use crate::config::FieldSpec;
 use crate::resmap::ResMap;
@@ -17,10 +17,7 @@ impl Transform for Annotation {
             return Ok(());
         }
         let meter = all.meter();
-        all.iter_mut().try_for_each(|resource| {
-            each(resource, &self.specs, Create::Mapping, &meter, &mut |node| {
-                set_members(node, &self.pairs, &meter)
-            })
-        })
+        all.iter_mut()
+            .try_for_each(|resource| set_members(resource, &self.specs, &self.pairs, &meter))
     }
 }

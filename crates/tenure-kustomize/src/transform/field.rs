@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::Error;
 use crate::config::FieldSpec;
 use crate::meter::{Meter, levels_fit};
 use crate::resource::Resource;
+use crate::shared::Shared;
+use crate::{Error, object};
 
 /// What to put where a path with `create` ends in nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,35 +68,56 @@ pub(crate) fn visit(
     meter: &Meter,
     change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    visit_at(value, spec, create, meter, &mut |node, _| change(node))
+}
+
+/// The same, with the way to the node: member names and places in lists.
+fn visit_at(
+    value: &mut Value,
+    spec: &FieldSpec,
+    create: Create,
+    meter: &Meter,
+    change: &mut Change<'_>,
+) -> Result<(), Error> {
     meter.step()?;
     let create = if spec.create { create } else { Create::Nothing };
     let parts = split(&spec.path, '/');
     levels_fit(parts.len())?;
-    walk(value, &parts, create, meter, change)
+    walk(value, &parts, create, &mut Vec::new(), meter, change)
 }
+
+type Change<'a> = dyn FnMut(&mut Value, &[String]) -> Result<(), Error> + 'a;
 
 fn walk(
     value: &mut Value,
     path: &[String],
     create: Create,
+    way: &mut Vec<String>,
     meter: &Meter,
-    change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+    change: &mut Change<'_>,
 ) -> Result<(), Error> {
     let Some((part, rest)) = path.split_first() else {
-        return change(value);
+        return change(value, way);
     };
     match value {
         Value::Null => Ok(()),
-        Value::Array(items) => items
-            .iter_mut()
-            .try_for_each(|item| walk(item, path, create, meter, change)),
+        Value::Array(items) => items.iter_mut().enumerate().try_for_each(|(at, item)| {
+            way.push(at.to_string());
+            let done = walk(item, path, create, way, meter, change);
+            way.pop();
+            done
+        }),
         Value::Object(map) => {
             let name = part.strip_suffix("[]").unwrap_or(part);
             if name.is_empty() {
                 return Err(Error::invalid("a part of the path is empty"));
             }
+            let is_list = name.len() != part.len();
+            if is_list && let Some(null) = map.get_mut(name).filter(|v| v.is_null()) {
+                *null = Value::Array(Vec::new());
+            }
             // What is missing cannot become a list.
-            let make = if name.len() != part.len() {
+            let make = if is_list {
                 Create::Nothing
             } else if rest.is_empty() || create == Create::Nothing {
                 create
@@ -116,10 +138,13 @@ fn walk(
                     *slot = fresh();
                 }
             }
-            match map.get_mut(name) {
-                Some(next) => walk(next, rest, create, meter, change),
-                None => Ok(()),
-            }
+            let Some(next) = map.get_mut(name) else {
+                return Ok(());
+            };
+            way.push(name.to_owned());
+            let done = walk(next, rest, create, way, meter, change);
+            way.pop();
+            done
         }
         other => Err(Error::invalid(format!(
             "expected a mapping or a list before {part:?}, not {}",
@@ -151,23 +176,48 @@ pub(crate) fn set(node: &mut Value, new: Value, meter: &Meter) -> Result<(), Err
     Ok(())
 }
 
-/// Sets members of a mapping.
-pub(crate) fn set_members(node: &mut Value, pairs: &[(String, String)], meter: &Meter) -> Result<(), Error> {
-    if node.is_null() {
-        *node = Value::Object(Map::new());
-    }
-    let Some(map) = node.as_object_mut() else {
-        return Err(Error::invalid(format!("expected a mapping, not {}", kind(node))));
-    };
+/// Sets members of the mappings that the specifications select, as labels and annotations are set.
+/// A member that is new in several places stays one, see [`Shared`].
+pub(crate) fn set_members(
+    resource: &mut Resource,
+    specs: &[FieldSpec],
+    pairs: &[(String, String)],
+    meter: &Meter,
+) -> Result<(), Error> {
+    let gvk = resource.gvk();
+    let specs: Vec<&FieldSpec> = specs.iter().filter(|s| s.selects(&gvk)).collect();
     for (key, text) in pairs {
-        match map.get(key) {
-            Some(old) => meter.grow(old.as_str().map_or(0, str::len), text.len())?,
-            None => {
-                meter.member(key)?;
-                meter.take(text.len())?;
-            }
+        let new = Value::String(text.clone());
+        let mut places = Vec::new();
+        for spec in &specs {
+            visit_at(
+                &mut resource.value,
+                spec,
+                Create::Mapping,
+                meter,
+                &mut |node, way| {
+                    if node.is_null() {
+                        *node = Value::Object(Map::new());
+                    }
+                    let Some(map) = node.as_object_mut() else {
+                        return Err(Error::invalid(format!("expected a mapping, not {}", kind(node))));
+                    };
+                    if let Some(old) = map.get(key) {
+                        meter.grow(old.as_str().map_or(0, str::len), text.len())?;
+                    } else {
+                        object::plain_key(key)?;
+                        meter.member(key)?;
+                        meter.take(text.len() + way.iter().map(String::len).sum::<usize>())?;
+                        places.push(way.to_vec());
+                    }
+                    map.insert(key.clone(), new.clone());
+                    Ok(())
+                },
+            )
+            .map_err(|e| e.about(format_args!("field {} of {}", spec.path, resource.id())))?;
         }
-        map.insert(key.clone(), Value::String(text.clone()));
+        resource.sync();
+        resource.shared.extend(Shared::new(key, new, places));
     }
     Ok(())
 }

@@ -53,8 +53,8 @@ pub(crate) fn generate(
     let local = generator.options.as_ref();
     // The generator's own come second and win.
     for options in [global, local].into_iter().flatten() {
-        metadata(&mut value, "labels", options.labels.pairs());
-        metadata(&mut value, "annotations", options.annotations.pairs());
+        metadata(&mut value, "labels", options.labels.pairs())?;
+        metadata(&mut value, "annotations", options.annotations.pairs())?;
     }
     let any = |get: fn(&GeneratorOptions) -> Option<bool>| {
         [global, local]
@@ -68,7 +68,7 @@ pub(crate) fn generate(
     if kind == "Secret" {
         value["type"] = Value::from(generator.secret_type.clone().unwrap_or_else(|| "Opaque".into()));
     }
-    fill(&mut value, kind, pairs);
+    fill(&mut value, kind, pairs)?;
     let mut resource = Resource::new(
         value,
         format!("the generator of {kind} {:?} in {dir}", generator.name),
@@ -76,25 +76,28 @@ pub(crate) fn generate(
     loader.meter.value(&resource.value, 0)?;
     resource.needs_hash = !any(|o| o.disable_name_suffix_hash);
     resource.behavior = match generator.behavior.as_deref().unwrap_or_default() {
-        "" | "create" | "unspecified" => Behavior::Create,
         "merge" => Behavior::Merge,
         "replace" => Behavior::Replace,
-        other => return Err(Error::invalid(format!("unknown behavior {other:?}"))),
+        // Any other word means the same to the tool.
+        _ => Behavior::Create,
     };
     Ok(resource)
 }
 
-fn metadata(value: &mut Value, field: &str, pairs: Vec<(String, String)>) {
+fn metadata(value: &mut Value, field: &str, pairs: Vec<(String, String)>) -> Result<(), Error> {
+    pairs.iter().try_for_each(|(key, _)| object::plain_key(key))?;
     if !pairs.is_empty()
         && let Some(map) = object::mapping(value, &["metadata", field])
     {
         map.extend(pairs.into_iter().map(|(k, v)| (k, Value::String(v))));
     }
+    Ok(())
 }
 
-fn fill(value: &mut Value, kind: &str, pairs: Pairs) {
+fn fill(value: &mut Value, kind: &str, pairs: Pairs) -> Result<(), Error> {
     let (mut data, mut binary) = (Map::new(), Map::new());
     for (key, bytes) in pairs {
+        object::plain_key(&key)?;
         match String::from_utf8(bytes) {
             Ok(text) if kind == "ConfigMap" => data.insert(key, Value::String(text)),
             Ok(text) => data.insert(key, Value::String(base64(text.as_bytes()))),
@@ -103,10 +106,11 @@ fn fill(value: &mut Value, kind: &str, pairs: Pairs) {
         };
     }
     for (field, map) in [("data", data), ("binaryData", binary)] {
-        if !map.is_empty() {
+        if !map.is_empty() || kind == "Secret" && field == "data" {
             value[field] = Value::Object(map);
         }
     }
+    Ok(())
 }
 
 /// In lines of 70 characters once there is more than one line, as kustomize writes it.

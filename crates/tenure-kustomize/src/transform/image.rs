@@ -2,13 +2,13 @@ use serde_json::Value;
 
 use super::Transform;
 use super::field::{Create, each, kind};
-use crate::Error;
 use crate::config::FieldSpec;
 use crate::file::Image;
 use crate::meter::Meter;
 use crate::resmap::ResMap;
 use crate::schema::Schemas;
 use crate::select::{Pattern, pattern};
+use crate::{Error, object};
 
 /// Replaces names, tags and digests in containers wherever they stand, and where the specifications
 /// say.
@@ -64,18 +64,20 @@ fn containers(value: &mut Value, update: Update<'_>) -> Result<(), Error> {
 
 fn update(node: &mut Value, regex: &Pattern, image: &Image, meter: &Meter) -> Result<(), Error> {
     match node {
-        Value::String(text) => {
-            if regex.is_match(text)? {
-                let new = replaced(text, image);
-                meter.grow(text.len(), new.len())?;
-                *text = new;
-            }
-            Ok(())
-        }
         Value::Object(_) | Value::Array(_) => {
             Err(Error::invalid(format!("expected an image, not {}", kind(node))))
         }
-        _ => Ok(()),
+        scalar => {
+            let Some(text) = object::scalar(scalar) else {
+                return Ok(());
+            };
+            if regex.is_match(&text)? {
+                let new = replaced(&text, image);
+                meter.grow(text.len(), new.len())?;
+                object::reset(scalar, &new);
+            }
+            Ok(())
+        }
     }
 }
 

@@ -55,13 +55,21 @@ impl Affix {
             if !spec.selects(&resource.gvk()) {
                 continue;
             }
+            // Names are compared as texts; in the end they are read anew where they had no quotes.
+            let is_name = spec.path == "metadata/name";
+            resource.is_plain_name |= is_name && !object::is_quoted(resource.name());
             visit(&mut resource.value, spec, Create::Scalar, meter, &mut |node| {
                 let old = object::scalar_or_null(node).unwrap_or_default();
                 let new = match self.end {
                     End::Prefix => format!("{}{old}", self.text),
                     End::Suffix => format!("{old}{}", self.text),
                 };
-                set(node, Value::from(new), meter)
+                if is_name || node.is_object() || node.is_array() {
+                    return set(node, Value::from(new), meter);
+                }
+                meter.grow(old.len(), new.len())?;
+                object::reset(node, &new);
+                Ok(())
             })?;
         }
         Ok(())

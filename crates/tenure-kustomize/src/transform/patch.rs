@@ -13,7 +13,7 @@ use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::schema::Schemas;
 use crate::select::Matcher;
-use crate::{Error, load};
+use crate::{Error, load, object};
 
 /// What a patch's text turned out to be.
 enum Content {
@@ -64,7 +64,7 @@ impl Transform for StrategicMerge {
         for patch in &self.0 {
             let at = all.one(&patch.id())?;
             let chosen = HashSet::from([at]);
-            merge_into(all, &chosen, patch, Allow::default(), schemas)?;
+            merge_into(all, &chosen, &as_selected(patch), Allow::default(), schemas)?;
             all.distinct()?;
         }
         Ok(())
@@ -146,6 +146,7 @@ impl Transform for AnyPatch {
                     if target.matches(resource)? {
                         resource.remember(&meter)?;
                         operate(resource, operations, &meter)?;
+                        resource.settle("annotations");
                     }
                 }
                 Ok(())
@@ -160,9 +161,7 @@ impl Transform for AnyPatch {
                     }
                 }
                 for patch in patches {
-                    let mut patch = patch.clone();
-                    patch.value = merge::for_selected(&patch.value);
-                    merge_into(all, &chosen, &patch, self.allow, schemas)?;
+                    merge_into(all, &chosen, &as_selected(patch), self.allow, schemas)?;
                 }
                 all.distinct()
             }
@@ -177,9 +176,24 @@ impl Transform for AnyPatch {
     }
 }
 
+/// The patch as the tool merges it unless the entry is one of `patches` without a target.
+fn as_selected(patch: &Resource) -> Resource {
+    let mut patch = patch.clone();
+    patch.settle("labels");
+    patch.settle("annotations");
+    patch.value = merge::for_selected(&patch.value);
+    patch
+}
+
 fn operate(resource: &mut Resource, operations: &[Operation], meter: &Meter) -> Result<(), Error> {
     let id = resource.id();
+    resource.reread();
+    // The notes of the tool are annotations, which operations find even where the file has none.
+    if resource.has_notes() {
+        object::mapping(&mut resource.value, &["metadata", "annotations"]);
+    }
     json6902::apply(&mut resource.value, operations, meter).map_err(|e| e.about(&id))?;
+    object::drop_empty(&mut resource.value, "annotations");
     if resource.kind().is_empty() || resource.name().is_empty() {
         return Err(Error::invalid(format!(
             "{id}: the patch leaves no kind or no name"
@@ -210,10 +224,13 @@ fn merge_into(
         if let (Some(map), Some(version)) = (fitted.as_object_mut(), resource.value.get("apiVersion")) {
             map.insert("apiVersion".to_owned(), version.clone());
         }
-        let merged =
-            merge::object(schemas, resource.value.take(), &fitted, &meter).map_err(|e| e.about(&id))?;
+        let bare = resource.written.bare_nulls(&resource.value);
+        let merged = merge::object(schemas, resource.value.take(), &fitted, &bare, &meter)
+            .map_err(|e| e.about(&id))?;
         let Some(merged) = merged else { continue };
         resource.value = merged;
+        resource.written.absorb(&patch.written, &resource.value);
+        resource.sync();
         if !allow.kind {
             resource.set_kind(&id.gvk.kind);
         }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::field::{kind, split};
 use crate::Error;
 use crate::meter::Meter;
-use crate::object;
+use crate::object::{self, plain};
 use crate::select::pattern;
 
 /// The parts of a path between dots. Brackets keep what is inside together, and stay where they
@@ -65,34 +65,46 @@ fn part(text: &str) -> Result<Part<'_>, Error> {
 
 /// The node at a path. Nothing if a member is missing.
 pub(crate) fn lookup<'a>(value: &'a Value, parts: &[String]) -> Result<Option<&'a Value>, Error> {
+    Ok(lookup_at(value, parts)?.map(|(_, node)| node))
+}
+
+/// The same, with the way to the node: member names and places in lists.
+pub(crate) fn lookup_at<'a>(
+    value: &'a Value,
+    parts: &[String],
+) -> Result<Option<(Vec<String>, &'a Value)>, Error> {
     let mut at = value;
+    let mut way = Vec::new();
     for text in parts.iter().map(|p| p.trim()).filter(|p| !p.is_empty()) {
         if at.is_null() {
             return Ok(None);
         }
+        let place = |i: Option<usize>| i.map(|i| i.to_string());
         let next = match (part(text)?, at) {
-            (Part::Member("-"), Value::Array(items)) => items.last(),
-            (Part::Member(name), Value::Object(map)) => map.get(name),
-            (Part::Place(i), Value::Array(items)) => items.get(i),
-            (Part::Where(name, wanted), Value::Array(items)) => items.iter().find(|item| {
+            (Part::Member("-"), Value::Array(items)) => place(items.len().checked_sub(1)),
+            (Part::Member(name), Value::Object(_)) => Some(name.to_owned()),
+            (Part::Place(i), Value::Array(_)) => place(Some(i)),
+            (Part::Where(name, wanted), Value::Array(items)) => place(items.iter().position(|item| {
                 let text = if name.is_empty() {
                     object::scalar(item)
                 } else {
                     item.get(name).and_then(object::scalar)
                 };
                 text.as_deref() == Some(wanted)
-            }),
+            })),
             (Part::Every, _) => return Err(Error::invalid("* cannot be used here")),
             (_, other) => {
                 return Err(Error::invalid(format!("{text:?} leads into {}", kind(other))));
             }
         };
-        match next {
-            Some(next) => at = next,
-            None => return Ok(None),
-        }
+        let found = next.and_then(|step| Some((object::step(at, &step)?, step)));
+        let Some((node, step)) = found else {
+            return Ok(None);
+        };
+        at = node;
+        way.push(step);
     }
-    Ok(Some(at))
+    Ok(Some((way, at)))
 }
 
 /// What a path creates at its end.
@@ -131,16 +143,29 @@ impl Made {
     }
 }
 
-/// Calls `change` with every node that a path finds or, with `made`, creates. Returns how many.
+type Change<'a> = dyn FnMut(&mut Value, bool) -> Result<(), Error> + 'a;
+
+/// Calls `change` with every node that a path finds or, with `made`, creates, and whether it was
+/// created. Returns how many.
 pub(crate) fn each(
     value: &mut Value,
     parts: &[String],
     made: Option<Made>,
     meter: &Meter,
-    change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+    change: &mut Change<'_>,
+) -> Result<usize, Error> {
+    walk((value, false), parts, made, meter, change)
+}
+
+fn walk(
+    (value, is_new): (&mut Value, bool),
+    parts: &[String],
+    made: Option<Made>,
+    meter: &Meter,
+    change: &mut Change<'_>,
 ) -> Result<usize, Error> {
     let Some((text, rest)) = parts.split_first() else {
-        change(value)?;
+        change(value, is_new)?;
         return Ok(1);
     };
     let wrong = |value: &Value| Error::invalid(format!("{text:?} leads into {}", kind(value)));
@@ -149,13 +174,13 @@ pub(crate) fn each(
             let Value::Object(map) = value else {
                 return Err(wrong(value));
             };
-            if let Some(made) = made.filter(|_| !map.contains_key(name)) {
+            let is_new = !map.contains_key(name);
+            if let Some(made) = made.filter(|_| is_new) {
                 meter.member(name)?;
-                let fresh = || Made::before(rest.first(), made).value();
-                map.entry(name.to_owned()).or_insert_with(fresh);
+                map.insert(name.to_owned(), Made::before(rest.first(), made).value());
             }
             match map.get_mut(name) {
-                Some(next) => each(next, rest, made, meter, change),
+                Some(next) => walk((next, is_new), rest, made, meter, change),
                 None => Ok(0),
             }
         }
@@ -163,7 +188,8 @@ pub(crate) fn each(
             let Value::Array(items) = value else {
                 return Err(wrong(value));
             };
-            if let Some(made) = made.filter(|_| items.len() == i) {
+            let is_new = items.len() == i;
+            if let Some(made) = made.filter(|_| is_new) {
                 meter.member("")?;
                 items.push(Made::before(rest.first(), made).value());
             }
@@ -171,12 +197,12 @@ pub(crate) fn each(
             let item = items
                 .get_mut(i)
                 .ok_or_else(|| Error::invalid(format!("there is no element {i} of {count}")))?;
-            each(item, rest, made, meter, change)
+            walk((item, is_new), rest, made, meter, change)
         }
         Part::Every => match value {
-            Value::Array(items) => items
-                .iter_mut()
-                .try_fold(0, |n, item| Ok(n + each(item, rest, made, meter, change)?)),
+            Value::Array(items) => items.iter_mut().try_fold(0, |n, item| {
+                Ok(n + walk((item, false), rest, made, meter, change)?)
+            }),
             other => Err(wrong(other)),
         },
         Part::Where(name, wanted) => {
@@ -206,7 +232,7 @@ fn matching(
     rest: &[String],
     made: Option<Made>,
     meter: &Meter,
-    change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+    change: &mut Change<'_>,
 ) -> Result<usize, Error> {
     meter.check()?;
     let regex = pattern(wanted)?;
@@ -220,22 +246,14 @@ fn matching(
         meter.step()?;
         if text.map_or(Ok(false), |text| regex.is_match(text.trim()))? {
             found += if name.is_empty() {
-                change(item)?;
+                change(item, false)?;
                 1
             } else {
-                each(item, rest, made, meter, change)?
+                walk((item, false), rest, made, meter, change)?
             };
         }
     }
     Ok(found)
-}
-
-/// A text as YAML reads it where it stands without quotes, if that is a scalar.
-pub(crate) fn plain(text: &str) -> Value {
-    match tenure_yaml::parse_one(text.as_bytes(), &tenure_yaml::Options::kustomize()) {
-        Ok(value) if !value.is_object() && !value.is_array() => value,
-        _ => Value::from(text),
-    }
 }
 
 #[cfg(test)]

@@ -193,7 +193,7 @@ impl Search<'_> {
                 };
                 if let Some(found) = self.find(&name, None, false)? {
                     self.meter.grow(name.len(), found.now.name.len())?;
-                    *scalar = Value::from(found.now.name.clone());
+                    object::reset(scalar, &found.now.name);
                 }
                 Ok(())
             }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::path::{self, Made, plain};
+use super::path::{self, Made};
 use super::{Context, Transform};
 use crate::file::{FieldOptions, Replacement, Source, Target};
 use crate::id::ResId;
@@ -131,7 +131,7 @@ impl Transform for Replacements {
         for Ready { source, targets } in &self.0 {
             meter.check()?;
             let value = match source {
-                From::Text(text) => Value::from(text.clone()),
+                From::Text(text) => Taken::new(Value::from(text.clone())),
                 From::Field(source) => taken(all, source)?,
             };
             for target in targets {
@@ -142,12 +142,13 @@ impl Transform for Replacements {
                     }
                     for path in &target.paths {
                         let put = Put {
-                            value: &value,
+                            taken: &value,
                             options: &target.options,
                             meter: &meter,
                         };
                         put.at(&mut resource.value, path)
                             .map_err(|e| e.about(format_args!("target {}: {path}", resource.id())))?;
+                        resource.sync();
                     }
                 }
             }
@@ -170,8 +171,21 @@ fn shown(source: &Source) -> String {
     .to_string()
 }
 
+/// What a source gives: a value, and the text that stands for it if it is a scalar.
+struct Taken {
+    value: Value,
+    text: Option<String>,
+}
+
+impl Taken {
+    fn new(value: Value) -> Self {
+        let text = object::scalar_or_null(&value);
+        Self { value, text }
+    }
+}
+
 /// The value at a source.
-fn taken(all: &ResMap, source: &Source) -> Result<Value, Error> {
+fn taken(all: &ResMap, source: &Source) -> Result<Taken, Error> {
     let effective = |namespace: &str| {
         if namespace.is_empty() {
             "default".to_owned()
@@ -206,15 +220,20 @@ fn taken(all: &ResMap, source: &Source) -> Result<Value, Error> {
         &source.field_path
     };
     let missing = || Error::invalid(format!("the source {} has no field {path}", resource.id()));
-    let value = path::lookup(&resource.value, &path::parts(path))
+    let (way, value) = path::lookup_at(&resource.value, &path::parts(path))
         .map_err(|e| e.about(format_args!("source {}: {path}", resource.id())))?
-        .filter(|v| !is_empty(v))
+        .filter(|(_, v)| !is_empty(v))
         .ok_or_else(missing)?;
+    let mut taken = Taken::new(value.clone());
+    if taken.text.is_some() {
+        taken.text = resource.written.text(&resource.value, &way);
+    }
     let options = source.options.clone().unwrap_or_default();
     if options.delimiter.is_empty() {
-        return Ok(value.clone());
+        return Ok(taken);
     }
-    let text = object::scalar(value)
+    let text = taken
+        .text
         .ok_or_else(|| Error::invalid(format!("source {path}: a delimiter needs a scalar")))?;
     let pieces: Vec<&str> = text.split(options.delimiter.as_str()).collect();
     let piece = usize::try_from(options.index).ok().and_then(|i| pieces.get(i));
@@ -229,7 +248,10 @@ fn taken(all: &ResMap, source: &Source) -> Result<Value, Error> {
     if !object::set_text(&mut out, piece) {
         out = Value::from(*piece);
     }
-    Ok(out)
+    Ok(Taken {
+        value: out,
+        text: Some((*piece).to_owned()),
+    })
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -240,7 +262,7 @@ fn is_empty(value: &Value) -> bool {
 
 /// A value on its way into objects.
 struct Put<'a> {
-    value: &'a Value,
+    taken: &'a Taken,
     options: &'a FieldOptions,
     meter: &'a Meter,
 }
@@ -249,13 +271,22 @@ impl Put<'_> {
     fn at(&self, object: &mut Value, path: &str) -> Result<(), Error> {
         let parts = path::parts(path);
         levels_fit(parts.len())?;
-        let made = self.options.create.then(|| Made::like(self.value));
+        let made = self.options.create.then(|| Made::like(&self.taken.value));
         if self.inside_text(object, &parts, made)?.is_some() {
             return Ok(());
         }
         let depth = parts.len();
-        match path::each(object, &parts, made, self.meter, &mut |node| {
-            self.set(node, depth)
+        match path::each(object, &parts, made, self.meter, &mut |node, is_new| {
+            self.set(node, is_new, depth)?;
+            // Annotations become texts in the end, so the text is kept and not what it means.
+            if let ([a, b, _], Some(text)) = (parts.as_slice(), &self.taken.text)
+                && is_new
+                && (a.as_str(), b.as_str()) == ("metadata", "annotations")
+                && self.options.delimiter.is_empty()
+            {
+                *node = Value::from(text.as_str());
+            }
+            Ok(())
         })? {
             0 => Err(Error::invalid("there is no such field")),
             _ => Ok(()),
@@ -263,18 +294,17 @@ impl Put<'_> {
     }
 
     /// Puts the value at a node: a scalar keeps its type, anything else is replaced.
-    fn set(&self, node: &mut Value, depth: usize) -> Result<(), Error> {
-        let text = object::scalar_or_null(self.value);
+    fn set(&self, node: &mut Value, is_new: bool, depth: usize) -> Result<(), Error> {
         let delimiter = self.options.delimiter.as_str();
         if delimiter.is_empty() {
-            self.meter.value(self.value, depth)?;
-            return overwrite(node, self.value, text.as_deref());
+            self.meter.value(&self.taken.value, depth)?;
+            return overwrite(node, is_new, self.taken);
         }
         let Some(old) = object::scalar_or_null(node) else {
             return Err(Error::invalid("a delimiter needs a scalar"));
         };
         let old = if node.is_null() { String::new() } else { old };
-        let new = text.unwrap_or_default();
+        let new = self.taken.text.clone().unwrap_or_default();
         let mut pieces: Vec<&str> = old.split(delimiter).collect();
         match usize::try_from(self.options.index) {
             Err(_) => pieces.insert(0, &new),
@@ -285,7 +315,7 @@ impl Put<'_> {
         }
         let joined = pieces.join(delimiter);
         self.meter.grow(old.len(), joined.len())?;
-        overwrite(node, &Value::from(joined.clone()), Some(&joined))
+        overwrite(node, is_new, &Taken::new(Value::from(joined)))
     }
 
     /// Puts the value into YAML or JSON that is the text of a scalar on the way. Nothing if there is no
@@ -305,11 +335,10 @@ impl Put<'_> {
             return Ok(None);
         };
         let mut data = first.value;
-        let text = object::scalar_or_null(self.value);
         let depth = inner.len();
-        let found = path::each(&mut data, inner, made, self.meter, &mut |node| {
-            self.meter.value(self.value, depth)?;
-            overwrite(node, self.value, text.as_deref())
+        let found = path::each(&mut data, inner, made, self.meter, &mut |node, is_new| {
+            self.meter.value(&self.taken.value, depth)?;
+            overwrite(node, is_new, self.taken)
         });
         match found {
             Ok(0) => return Ok(None),
@@ -318,7 +347,7 @@ impl Put<'_> {
             Ok(_) => {}
         }
         let new = serialised(&data, &old);
-        let mut write = |node: &mut Value| {
+        let mut write = |node: &mut Value, _| {
             self.meter.grow(old.len(), new.len())?;
             *node = Value::from(new.clone());
             Ok(())
@@ -338,11 +367,13 @@ fn text_on_the_way<'p>(object: &Value, parts: &'p [String]) -> Option<(&'p [Stri
     Some((outer, inner, text))
 }
 
-fn overwrite(node: &mut Value, value: &Value, text: Option<&str>) -> Result<(), Error> {
+fn overwrite(node: &mut Value, is_new: bool, taken: &Taken) -> Result<(), Error> {
+    let text = taken.text.as_deref();
     match node {
-        Value::Object(_) | Value::Array(_) => *node = value.clone(),
+        Value::Object(_) | Value::Array(_) => *node = taken.value.clone(),
         // What was just created has no type of its own yet.
-        Value::Null => *node = text.map_or_else(|| value.clone(), plain),
+        Value::Null if is_new => *node = text.map_or_else(|| taken.value.clone(), object::plain),
+        Value::Null if text.is_none() => *node = Value::from(""),
         _ => {
             let text = text.unwrap_or_default();
             if !object::set_text(node, text) {

@@ -2,11 +2,11 @@ use serde_json::Value;
 
 use super::Transform;
 use super::field::{Create, set, visit};
-use crate::Error;
 use crate::config::FieldSpec;
 use crate::file::Replica;
 use crate::resmap::ResMap;
 use crate::schema::Schemas;
+use crate::{Error, object};
 
 /// Sets the count of the workloads that have or had a name.
 pub(crate) struct Replicas {
@@ -26,6 +26,10 @@ impl Transform for Replicas {
                 let Some(resource) = all.get_mut(at) else { continue };
                 if spec.selects(&resource.gvk()) {
                     visit(&mut resource.value, spec, Create::Scalar, &meter, &mut |node| {
+                        if node.as_str().is_some_and(|text| !text.is_empty()) {
+                            object::reset(node, &count.to_string());
+                            return Ok(());
+                        }
                         set(node, Value::from(*count), &meter)
                     })?;
                 }

@@ -6,6 +6,8 @@ mod write;
 
 use serde_json::Value;
 
+pub(crate) use scalar::can_be_block;
+
 /// How to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmitOptions {

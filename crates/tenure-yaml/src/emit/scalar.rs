@@ -47,6 +47,14 @@ pub(super) fn style(text: &str, key: bool) -> Style {
     }
 }
 
+/// Whether go-yaml writes a text as a block where it was one. It refuses blanks before breaks and
+/// what it has to escape; version 3, which this is for, has nothing against tabs.
+pub(crate) fn can_be_block(text: &str) -> bool {
+    let facts = analyse(text);
+    let special = text.chars().any(|c| c != '\t' && !printable(c));
+    !special && !facts.space_break && !facts.trailing_space
+}
+
 fn analyse(text: &str) -> Facts {
     let mut facts = Facts {
         indicators: text.starts_with("---") || text.starts_with("..."),

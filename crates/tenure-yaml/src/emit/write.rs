@@ -12,8 +12,6 @@ pub(super) struct Writer<'a> {
     options: &'a EmitOptions,
     out: String,
     column: usize,
-    /// A kept trailing line break is the last thing written.
-    open_ended: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -22,7 +20,6 @@ impl<'a> Writer<'a> {
             options,
             out: String::new(),
             column: 0,
-            open_ended: false,
         }
     }
 
@@ -33,9 +30,6 @@ impl<'a> Writer<'a> {
             other => self.leaf(other, 0, false),
         }
         self.end_line();
-        if self.open_ended {
-            self.out.push_str("...\n");
-        }
         self.out
     }
 
@@ -76,7 +70,6 @@ impl<'a> Writer<'a> {
                 self.indent(indent);
             }
             self.put(":");
-            self.open_ended = false;
             self.member(value, indent);
         }
     }
@@ -105,7 +98,6 @@ impl<'a> Writer<'a> {
                 self.indent(indent);
             }
             self.put("- ");
-            self.open_ended = false;
             match item {
                 Value::Object(map) if !map.is_empty() => self.mapping(map, indent + 2, true),
                 Value::Array(inner) if !inner.is_empty() => self.sequence(inner, indent + 2, true),
@@ -192,12 +184,10 @@ impl<'a> Writer<'a> {
         if text.starts_with([' ', '\n']) {
             self.put("2");
         }
-        self.open_ended = false;
         if !text.ends_with('\n') {
             self.put("-");
         } else if text == "\n" || text.ends_with("\n\n") {
             self.put("+");
-            self.open_ended = true;
         }
         let body = text.strip_suffix('\n').unwrap_or(text);
         self.end_line();

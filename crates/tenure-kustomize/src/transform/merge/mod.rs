@@ -12,8 +12,9 @@
 //!
 //! What depends on how a text was written cannot be seen in values. A quoted string in the target stays a
 //! string whatever the patch puts there; it counts as quoted if it would not be a string without. A null of
-//! the target outside of the patch stays; the tool drops it if it was written as nothing at all.
+//! the target outside of the patch stays, unless it was written as nothing at all.
 
+mod bare;
 mod list;
 mod selected;
 mod setter;
@@ -33,11 +34,13 @@ use crate::schema::{Schema, Schemas};
 
 /// Merges `patch` into `target`; nothing is left if the patch deletes it.
 ///
-/// The schema is that of the target's apiVersion and kind, or else of the patch's.
+/// The schema is that of the target's apiVersion and kind, or else of the patch's. `bare` are pointers
+/// to the target's nulls that were written as nothing.
 pub(crate) fn object(
     schemas: &Schemas,
     mut target: Value,
     patch: &Value,
+    bare: &[String],
     meter: &Meter,
 ) -> Result<Option<Value>, Error> {
     let mut patch = patch.clone();
@@ -46,6 +49,9 @@ pub(crate) fn object(
         meter,
         steps: Cell::new(0),
     };
+    for pointer in bare {
+        merge.drop_bare(&mut target, pointer);
+    }
     let kept = merge.node(None, Some(&mut target), Some(&mut patch));
     Ok(match kept.map_err(Fault::into_error)? {
         Kept::Nothing => None,

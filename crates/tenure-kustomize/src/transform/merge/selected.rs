@@ -8,8 +8,8 @@ use super::list::text;
 ///
 /// The tool copies labels and annotations as texts (`resource.CopyMergeMetaDataFieldsFrom`@api v0.21.1). So a
 /// null does not take one away but sets it to `null`, a list or mapping is an empty text, and an empty or null
-/// field as a whole changes nothing. Directives are texts, and work. A patch without a `target` is merged as
-/// it is.
+/// field as a whole changes nothing. Directives are texts, and work. So is `patchesStrategicMerge`; an entry of
+/// `patches` without a `target` is merged as it is.
 pub(crate) fn for_selected(patch: &Value) -> Value {
     let mut patch = patch.clone();
     let Some(metadata) = patch.get_mut("metadata").and_then(Value::as_object_mut) else {

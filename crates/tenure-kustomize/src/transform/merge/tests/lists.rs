@@ -271,6 +271,7 @@ fn lists_of_plain_values_that_merge() {
             &Schemas::default(),
             whole(target),
             &whole(patch),
+            &[],
             &Meter::new(Budget::default()),
         )
         .map_err(|e| e.to_string())?;
@@ -323,6 +324,7 @@ fn doubling_is_bounded() {
             &Schemas::default(),
             value.clone(),
             &yaml("{}"),
+            &[],
             &Meter::new(Budget::default()),
         ) {
             Ok(Some(next)) => value = next,

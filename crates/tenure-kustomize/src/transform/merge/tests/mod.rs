@@ -22,6 +22,7 @@ fn merge(head: &str, target: &str, patch: &str) -> Result<Value, String> {
         &Schemas::default(),
         whole(target),
         &whole(patch),
+        &[],
         &Meter::new(Budget::default()),
     );
     let left = merged.map_err(|e| e.to_string())?.expect("the object stays");
@@ -215,6 +216,7 @@ fn whole_objects() {
             &Schemas::default(),
             yaml(target),
             &yaml(patch),
+            &[],
             &Meter::new(Budget::default()),
         )
     };
