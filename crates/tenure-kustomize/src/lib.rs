@@ -66,8 +66,14 @@ impl Build {
     /// The objects as one YAML stream, as kustomize writes it.
     #[must_use]
     pub fn to_yaml(&self) -> String {
-        let documents: Vec<String> = self.objects.iter().map(tenure_yaml::to_string).collect();
-        documents.join("---\n")
+        let mut text = String::new();
+        for object in &self.objects {
+            if !text.is_empty() {
+                text.push_str("---\n");
+            }
+            text.push_str(&tenure_yaml::to_string(object));
+        }
+        text
     }
 }
 

@@ -89,7 +89,7 @@ impl ResMap {
     /// Adds a generated object, or merges it into the one that has or had its id.
     pub(crate) fn absorb(&mut self, mut new: Resource) -> Result<(), Error> {
         let id = new.id();
-        let mut found = self.any(|other| other.same(&id));
+        let mut found = self.named(&id.name, |other| other.same(&id));
         match (new.behavior, found.pop(), found.is_empty()) {
             (Behavior::Create, None, _) => self.append(new),
             (Behavior::Create, Some(_), true) => Err(Error::invalid(format!(
@@ -119,17 +119,19 @@ impl ResMap {
         }
     }
 
-    /// Places of the objects of which any id, now or before, passes the test.
-    pub(crate) fn any(&self, test: impl Fn(&ResId) -> bool) -> Vec<usize> {
+    /// Places of the objects of which any id of this name, now or before, passes the test.
+    pub(crate) fn named(&self, name: &str, test: impl Fn(&ResId) -> bool) -> Vec<usize> {
+        // Ids are made for those only that have or had the name.
+        let had = |r: &Resource| r.name() == name || r.previous_names().any(|n| n == name);
         let hits = self.list.iter().enumerate();
-        hits.filter(|(_, r)| !r.is_gone() && r.ids().any(|id| test(&id)))
+        hits.filter(|(_, r)| had(r) && !r.is_gone() && r.ids().any(|id| id.name == name && test(&id)))
             .map(|(at, _)| at)
             .collect()
     }
 
     /// The place of the one object that has or had an id.
     pub(crate) fn one(&self, id: &ResId) -> Result<usize, Error> {
-        match self.any(|other| other.same(id)).as_slice() {
+        match self.named(&id.name, |other| other.same(id)).as_slice() {
             [at] => Ok(*at),
             [] => Err(Error::invalid(format!("no object matches the patch for {id}"))),
             _ => Err(Error::invalid(format!(
@@ -143,9 +145,19 @@ impl ResMap {
         let mut seen = HashSet::with_capacity(self.list.len());
         for resource in &self.list {
             self.meter.step()?;
-            let id = resource.id();
-            if !seen.insert(key(id.clone())) {
-                return Err(Error::invalid(format!("{id} is there twice")));
+            let namespace = match resource.namespace() {
+                _ if resource.is_cluster() => None,
+                "" => Some("default"),
+                namespace => Some(namespace),
+            };
+            let id = (
+                resource.api_version(),
+                resource.kind(),
+                resource.name(),
+                namespace,
+            );
+            if !seen.insert(id) {
+                return Err(Error::invalid(format!("{} is there twice", resource.id())));
             }
         }
         Ok(())

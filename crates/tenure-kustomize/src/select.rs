@@ -121,16 +121,21 @@ impl Matcher {
     /// Whether the object, by its first or its present name and namespace, and its labels and
     /// annotations match.
     pub(crate) fn matches(&self, resource: &Resource) -> Result<bool, Error> {
-        let now = resource.id();
-        if !self.fits_gvk(&now.gvk)? {
+        let api_version = resource.api_version();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let first = resource
+            .previous_names()
+            .next()
+            .unwrap_or_else(|| resource.name());
+        let name = self.name.as_ref();
+        if !self.fits_parts(group, version, resource.kind())?
+            || !(fits(name, first)? || fits(name, resource.name())?)
+            || !self.fits_metadata(resource)
+        {
             return Ok(false);
         }
-        let first = resource.original_id();
         let namespace = |id: &ResId| fits(self.namespace.as_ref(), id.effective_namespace());
-        let name = |id: &ResId| fits(self.name.as_ref(), &id.name);
-        Ok((name(&first)? || name(&now)?)
-            && (namespace(&first)? || namespace(&now)?)
-            && self.fits_metadata(resource))
+        Ok(self.namespace.is_none() || namespace(&resource.original_id())? || namespace(&resource.id())?)
     }
 
     /// Whether one id matches, its namespace as it is written.
@@ -141,9 +146,13 @@ impl Matcher {
     }
 
     fn fits_gvk(&self, gvk: &Gvk) -> Result<bool, Error> {
-        Ok(fits(self.kind.as_ref(), &gvk.kind)?
-            && fits(self.group.as_ref(), &gvk.group)?
-            && fits(self.version.as_ref(), &gvk.version)?)
+        self.fits_parts(&gvk.group, &gvk.version, &gvk.kind)
+    }
+
+    fn fits_parts(&self, group: &str, version: &str, kind: &str) -> Result<bool, Error> {
+        Ok(fits(self.kind.as_ref(), kind)?
+            && fits(self.group.as_ref(), group)?
+            && fits(self.version.as_ref(), version)?)
     }
 
     /// Whether labels and annotations match.

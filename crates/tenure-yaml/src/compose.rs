@@ -356,7 +356,8 @@ impl<'a> Composer<'a> {
 
     fn mapping(&mut self, at: Location) -> Result<Value, Error> {
         let mut members = Map::new();
-        let mut lines: HashMap<String, usize> = HashMap::new();
+        // Of the members, in their order; keys that come again in it are an error or add none.
+        let mut lines = Vec::new();
         let mut merges = Vec::new();
         loop {
             let (event, key_at) = self.need(at)?;
@@ -370,9 +371,10 @@ impl<'a> Composer<'a> {
                 merges.push((value, key_at));
                 continue;
             }
-            if let Some(&first) = lines.get(&key)
-                && !self.options.last_wins
-            {
+            let is_new = !members.contains_key(&key);
+            if !is_new && !self.options.last_wins {
+                let at = members.keys().position(|k| *k == key);
+                let first = at.and_then(|at| lines.get(at)).copied().unwrap_or_default();
                 return Err(Error::new(key_at, Reason::DuplicateKey { key, first }));
             }
             let mark = self.enter(|| key.replace('~', "~0").replace('/', "~1"));
@@ -380,7 +382,9 @@ impl<'a> Composer<'a> {
             let event = self.need(key_at)?;
             let value = self.node(event)?;
             self.leave(mark);
-            lines.insert(key.clone(), key_at.line);
+            if is_new {
+                lines.push(key_at.line);
+            }
             members.insert(key, value);
         }
         for (value, at) in merges {

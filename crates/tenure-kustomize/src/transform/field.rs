@@ -20,11 +20,7 @@ pub(crate) enum Create {
 pub(crate) fn split(path: &str, delimiter: char) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut glue = false;
-    let path = match path.strip_prefix(delimiter) {
-        Some(rest) if !rest.is_empty() => rest,
-        _ => path,
-    };
-    for part in path.split(delimiter) {
+    for part in plain(path, delimiter) {
         let (part, ends) = match part.strip_suffix('\\') {
             Some(part) => (part, true),
             None => (part, false),
@@ -45,15 +41,15 @@ pub(crate) fn split(path: &str, delimiter: char) -> Vec<String> {
 }
 
 /// Calls `change` with every node of the object at each of the specifications that select it.
-pub(crate) fn each(
+pub(crate) fn each<'s>(
     resource: &mut Resource,
-    specs: &[FieldSpec],
+    specs: impl IntoIterator<Item = &'s FieldSpec>,
     create: Create,
     meter: &Meter,
     change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let gvk = resource.gvk();
-    for spec in specs.iter().filter(|s| s.selects(&gvk)) {
+    for spec in specs.into_iter().filter(|s| s.selects(&gvk)) {
         visit(&mut resource.value, spec, create, meter, change)
             .map_err(|e| e.about(format_args!("field {} of {}", spec.path, resource.id())))?;
     }
@@ -81,16 +77,31 @@ fn visit_at(
 ) -> Result<(), Error> {
     meter.step()?;
     let create = if spec.create { create } else { Create::Nothing };
-    let parts = split(&spec.path, '/');
+    let unescaped;
+    let parts: Vec<&str> = if spec.path.contains('\\') {
+        unescaped = split(&spec.path, '/');
+        unescaped.iter().map(String::as_str).collect()
+    } else {
+        plain(&spec.path, '/').collect()
+    };
     levels_fit(parts.len())?;
     walk(value, &parts, create, &mut Vec::new(), meter, change)
 }
 
 type Change<'a> = dyn FnMut(&mut Value, &[String]) -> Result<(), Error> + 'a;
 
+/// The parts of a path that has no escapes.
+fn plain(path: &str, delimiter: char) -> impl Iterator<Item = &str> {
+    match path.strip_prefix(delimiter) {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => path,
+    }
+    .split(delimiter)
+}
+
 fn walk(
     value: &mut Value,
-    path: &[String],
+    path: &[&str],
     create: Create,
     way: &mut Vec<String>,
     meter: &Meter,

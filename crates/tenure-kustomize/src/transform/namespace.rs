@@ -63,14 +63,12 @@ impl Namespace {
             self.bindings(&mut resource.value, meter)?;
         }
         let core = resource.api_version() == "v1";
-        let specs: Vec<FieldSpec> = self
+        let specs = self
             .specs
             .iter()
             .filter(|s| s.path != "metadata/namespace" && (core || s.path != "metadata/name"))
-            .filter(|s| !(is_binding && s.path == "subjects/namespace" && s.kind.ends_with("RoleBinding")))
-            .cloned()
-            .collect();
-        each(resource, &specs, Create::Scalar, meter, &mut write)
+            .filter(|s| !(is_binding && s.path == "subjects/namespace" && s.kind.ends_with("RoleBinding")));
+        each(resource, specs, Create::Scalar, meter, &mut write)
     }
 
     fn write(&self, node: &mut Value, meter: &Meter) -> Result<(), Error> {

@@ -26,11 +26,14 @@ struct Targets {
     list: Vec<Target>,
     /// Places of the objects that had a name, by that name.
     by_name: HashMap<String, Vec<usize>>,
+    /// Places of the objects, by the first effective namespace that they had.
+    by_namespace: HashMap<String, Vec<usize>>,
 }
 
 impl Targets {
     fn new(all: &ResMap) -> Self {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_namespace: HashMap<String, Vec<usize>> = HashMap::new();
         let mut list = Vec::with_capacity(all.len());
         for (at, resource) in all.iter().enumerate() {
             for name in resource.previous_names() {
@@ -39,27 +42,45 @@ impl Targets {
                     places.push(at);
                 }
             }
+            let first_namespace = resource.original_id().effective_namespace().to_owned();
+            by_namespace.entry(first_namespace.clone()).or_default().push(at);
             list.push(Target {
                 now: resource.id(),
                 previous: resource.previous_ids().collect(),
-                first_namespace: resource.original_id().effective_namespace().to_owned(),
+                first_namespace,
                 prefixes: resource.prefixes.clone(),
                 suffixes: resource.suffixes.clone(),
             });
         }
-        Self { list, by_name }
+        Self {
+            list,
+            by_name,
+            by_namespace,
+        }
     }
 }
 
 /// The object that refers to others, and the kind that the field at hand refers to.
-struct Referrer<'a> {
+struct Referrer {
     id: ResId,
-    prefixes: &'a [String],
-    suffixes: &'a [String],
+    prefixes: Vec<String>,
+    suffixes: Vec<String>,
     /// Namespaces of a binding's ServiceAccounts.
     subjects: Vec<String>,
     /// What a binding binds, by group and kind.
     role: Option<Gvk>,
+}
+
+impl Referrer {
+    fn of(resource: &Resource) -> Result<Self, Error> {
+        Ok(Self {
+            id: resource.id(),
+            prefixes: resource.prefixes.clone(),
+            suffixes: resource.suffixes.clone(),
+            subjects: subjects(resource)?,
+            role: role(&resource.value),
+        })
+    }
 }
 
 /// Updates every reference that the configuration knows of.
@@ -83,29 +104,16 @@ fn update(
     let mut referrer = None;
     for reference in references {
         for spec in reference.referrers.iter().filter(|s| s.selects(&first)) {
-            if referrer.is_none() {
-                referrer = Some((
-                    resource.id(),
-                    subjects(resource)?,
-                    role(&resource.value),
-                    (resource.prefixes.clone(), resource.suffixes.clone()),
-                ));
-            }
-            let Some((id, subjects, role, (prefixes, suffixes))) = &referrer else {
-                continue;
+            let who = match &referrer {
+                Some(who) => who,
+                None => referrer.insert(Referrer::of(resource)?),
             };
             if targets.by_name.is_empty() {
                 return Ok(());
             }
-            let who = Referrer {
-                id: id.clone(),
-                prefixes,
-                suffixes,
-                subjects: subjects.clone(),
-                role: role.clone().filter(|_| spec.path.ends_with("roleRef/name")),
-            };
             let search = Search {
                 who,
+                role: who.role.as_ref().filter(|_| spec.path.ends_with("roleRef/name")),
                 reference,
                 targets,
                 meter,
@@ -113,7 +121,7 @@ fn update(
             visit(&mut resource.value, spec, Create::Nothing, meter, &mut |node| {
                 search.set(node)
             })
-            .map_err(|e| e.about(format_args!("the name in {} of {id}", spec.path)))?;
+            .map_err(|e| e.about(format_args!("the name in {} of {}", spec.path, who.id)))?;
         }
     }
     Ok(())
@@ -151,7 +159,9 @@ fn role(value: &Value) -> Option<Gvk> {
 }
 
 struct Search<'a> {
-    who: Referrer<'a>,
+    who: &'a Referrer,
+    /// What it binds, if the field at hand names that.
+    role: Option<&'a Gvk>,
     reference: &'a NameReference,
     targets: &'a Targets,
     meter: &'a Meter,
@@ -251,9 +261,7 @@ impl Search<'_> {
         };
         had(group, version, kind)
             && self
-                .who
                 .role
-                .as_ref()
                 .is_none_or(|role| had(&role.group, &role.version, &role.kind))
     }
 
@@ -275,13 +283,9 @@ impl Search<'_> {
     /// Keeps those that were in the namespace first, or if nothing at all was, those that are now.
     fn narrow(&self, found: &mut Vec<&Target>, namespace: &str) {
         let namespaced = |t: &&Target| !t.now.is_cluster;
-        let mut reachable = self
-            .targets
-            .list
-            .iter()
-            .filter(|t| self.may_refer(t))
-            .filter(namespaced);
-        if reachable.any(|t| t.first_namespace == namespace) {
+        let there = self.targets.by_namespace.get(namespace).into_iter().flatten();
+        let mut there = there.filter_map(|at| self.targets.list.get(*at));
+        if there.any(|t| namespaced(&t) && self.may_refer(t)) {
             found.retain(|t| namespaced(t) && t.first_namespace == namespace);
         } else {
             found.retain(|t| namespaced(t) && t.now.effective_namespace() == namespace);
@@ -296,6 +300,6 @@ impl Search<'_> {
             }
             a.iter().rev().zip(b.iter().rev()).all(|(x, y)| x == y)
         };
-        fits(self.who.prefixes, &target.prefixes) && fits(self.who.suffixes, &target.suffixes)
+        fits(&self.who.prefixes, &target.prefixes) && fits(&self.who.suffixes, &target.suffixes)
     }
 }

@@ -21,7 +21,7 @@ impl Transform for Replicas {
         let mut found = false;
         for spec in &self.specs {
             meter.check()?;
-            for at in all.any(|id| id.name == *name && spec.selects(&id.gvk)) {
+            for at in all.named(name, |id| spec.selects(&id.gvk)) {
                 found = true;
                 let Some(resource) = all.get_mut(at) else { continue };
                 if spec.selects(&resource.gvk()) {

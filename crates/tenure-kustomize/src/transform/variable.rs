@@ -41,8 +41,8 @@ impl Variables {
             };
             // Without a namespace, any will do.
             let exact = !target.namespace.is_empty() || target.is_cluster;
-            let found = all.any(|id| {
-                id.name == target.name && id.gvk == target.gvk && (!exact || id.same_namespace(&target))
+            let found = all.named(&target.name, |id| {
+                id.gvk == target.gvk && (!exact || id.same_namespace(&target))
             });
             match found.as_slice() {
                 [] => {}

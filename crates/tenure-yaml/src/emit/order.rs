@@ -2,8 +2,7 @@ use std::cmp::Ordering;
 
 /// The order of keys in go-yaml: letters after everything else, numbers by value.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    for (i, (&x, &y)) in a.iter().zip(&b).enumerate() {
+    for ((at, x), y) in a.char_indices().zip(b.chars()) {
         if x == y {
             continue;
         }
@@ -11,23 +10,24 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
             (true, true) => x.cmp(&y),
             (true, false) => Ordering::Greater,
             (false, true) => Ordering::Less,
-            (false, false) => numbers(&a, &b, i).then(x.cmp(&y)),
+            (false, false) => numbers(a, b, at).then(x.cmp(&y)),
         };
     }
     a.len().cmp(&b.len())
 }
 
-fn numbers(a: &[char], b: &[char], at: usize) -> Ordering {
-    let zero = a.get(at) == Some(&'0') || b.get(at) == Some(&'0');
+/// Compares the numbers at the first place where the texts differ.
+fn numbers(a: &str, b: &str, at: usize) -> Ordering {
+    let ((head, a), (_, b)) = (a.split_at(at), b.split_at(at));
+    let zero = a.starts_with('0') || b.starts_with('0');
     let lead = zero
-        && a.iter()
-            .take(at)
+        && head
+            .chars()
             .rev()
-            .take_while(|c| c.is_ascii_digit())
-            .any(|c| *c != '0');
-    let read = |s: &[char]| {
-        s.iter()
-            .skip(at)
+            .take_while(char::is_ascii_digit)
+            .any(|c| c != '0');
+    let read = |s: &str| {
+        s.chars()
             .map_while(|c| c.to_digit(10))
             .fold((u64::from(lead), 0_usize), |(n, len), d| {
                 (n.wrapping_mul(10).wrapping_add(u64::from(d)), len + 1)
