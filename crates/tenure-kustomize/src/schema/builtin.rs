@@ -1,7 +1,8 @@
-//! The built-in definitions: a compact text, indexed once, of which a field is parsed when it is asked for.
+//! The built-in definitions: a compact text, indexed once, of which a definition is parsed when a field of
+//! it is asked for.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| Index::read(include_str!("builtin.txt")));
 
@@ -20,6 +21,21 @@ struct Line {
     package: &'static str,
     name: &'static str,
     fields: &'static str,
+    /// The same by name, once one was asked for.
+    by_name: OnceLock<HashMap<&'static str, &'static str>>,
+}
+
+impl Line {
+    fn field(&self, name: &str) -> Option<Type> {
+        let by_name = self.by_name.get_or_init(|| {
+            self.fields
+                .split(' ')
+                .filter_map(|f| f.split_once('='))
+                .rev()
+                .collect()
+        });
+        by_name.get(name).map(|text| Type::read(text))
+    }
 }
 
 impl Index {
@@ -59,6 +75,7 @@ impl Index {
             package,
             name,
             fields,
+            by_name: OnceLock::new(),
         });
     }
 }
@@ -91,11 +108,7 @@ impl Type {
 
     pub(super) fn field(self, name: &str) -> Option<Self> {
         match self {
-            Self::Object(id) => {
-                let fields = INDEX.definitions.get(id.0)?.fields.split(' ');
-                let mut pairs = fields.filter_map(|f| f.split_once('='));
-                pairs.find(|(n, _)| *n == name).map(|(_, text)| Self::read(text))
-            }
+            Self::Object(id) => INDEX.definitions.get(id.0)?.field(name),
             Self::Map(values) => Some(Self::read(values)),
             Self::Leaf | Self::List(_) => None,
         }
