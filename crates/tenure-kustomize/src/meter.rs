@@ -117,18 +117,23 @@ impl Meter {
     }
 
     /// Starts on steps of which each may replace what another has put; [`Scale::settle`] notices.
-    pub(crate) fn scale<'v>(&self, values: impl Iterator<Item = &'v Value>) -> Scale {
+    pub(crate) const fn scale(&self) -> Scale {
         Scale {
             base: self.held.get(),
-            weight: values.map(|v| weigh(v).0).sum(),
+            weight: None,
         }
+    }
+
+    /// Gives back what was taken since `scale` was made, all of it.
+    pub(crate) fn give_back(&self, scale: &Scale) {
+        self.held.set(scale.base);
     }
 }
 
-/// What the objects at hand weighed, and what was held then.
+/// What the objects at hand weighed, and what was held then. They are weighed once much was copied only.
 pub(crate) struct Scale {
     base: u64,
-    weight: u64,
+    weight: Option<u64>,
 }
 
 impl Scale {
@@ -138,8 +143,12 @@ impl Scale {
             return;
         }
         let weight = values.map(|v| weigh(v).0).sum();
-        self.base = self.base.saturating_sub(self.weight).saturating_add(weight);
-        self.weight = weight;
+        self.base = match self.weight {
+            Some(before) => self.base.saturating_sub(before).saturating_add(weight),
+            // What was there before the first copies is not known.
+            None => meter.held.get(),
+        };
+        self.weight = Some(weight);
         meter.held.set(self.base);
     }
 }
@@ -200,16 +209,16 @@ mod tests {
     #[test]
     fn what_is_replaced_is_given_back() {
         let meter = Meter::new(Budget {
-            memory: 3 * SLACK,
+            memory: 5 * SLACK,
             ..Budget::default()
         });
         let big = json!("x".repeat(2 * usize::try_from(SLACK).expect("small")));
-        let mut scale = meter.scale(std::iter::empty());
+        let mut scale = meter.scale();
         for _ in 0..10 {
             meter.value(&big, 0).expect("only one is kept");
-            scale.settle(&meter, [&json!(null)].into_iter());
+            scale.settle(&meter, [&big].into_iter());
         }
-        meter.value(&big, 0).expect("one fits");
+        meter.value(&big, 0).expect("one more fits");
         assert!(meter.value(&big, 0).is_err());
     }
 

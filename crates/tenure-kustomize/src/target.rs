@@ -280,7 +280,7 @@ fn change(loader: &mut Loader<'_>, target: &Target<'_>, into: &mut Accumulator) 
     let mut steps = transform::built_in(&mut context, file, &into.config, shown.as_deref())?;
     steps.extend(configured(loader, target, "transformers", &file.transformers)?);
     let meter = Rc::clone(&loader.meter);
-    let mut scale = meter.scale(into.all.values());
+    let mut scale = meter.scale();
     for step in &steps {
         apply(step, file, &mut into.all, &loader.schemas)?;
         let done = loader.meter.objects(into.all.len());
@@ -310,7 +310,7 @@ fn validate(loader: &mut Loader<'_>, target: &Target<'_>, into: &Accumulator) ->
     let file = target.file;
     for step in configured(loader, target, "validators", &file.validators)? {
         let meter = Rc::clone(&loader.meter);
-        let mut scale = meter.scale(std::iter::empty());
+        let scale = meter.scale();
         let room = into.all.values().try_for_each(|value| meter.value(value, 0));
         room.map_err(|e| file.place(&step.field, e))?;
         let mut copy = into.all.clone();
@@ -320,7 +320,7 @@ fn validate(loader: &mut Loader<'_>, target: &Target<'_>, into: &Accumulator) ->
             let text = "a validator must not change the objects".to_owned();
             return Err(file.error(&step.field, Reason::Invalid(text)));
         }
-        scale.settle(&meter, std::iter::empty());
+        meter.give_back(&scale);
     }
     Ok(())
 }
