@@ -67,13 +67,27 @@ impl Build {
     #[must_use]
     pub fn to_yaml(&self) -> String {
         let mut text = String::new();
-        for object in &self.objects {
-            if !text.is_empty() {
-                text.push_str("---\n");
-            }
-            text.push_str(&tenure_yaml::to_string(object));
+        for part in self.documents() {
+            text.push_str(&part);
         }
         text
+    }
+
+    /// The same object by object, for a caller that needs no text of the whole.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_yaml(&self, to: &mut dyn std::io::Write) -> std::io::Result<()> {
+        self.documents()
+            .try_for_each(|part| to.write_all(part.as_bytes()))
+    }
+
+    fn documents(&self) -> impl Iterator<Item = String> + '_ {
+        let with_separator = |(at, object)| {
+            let text = tenure_yaml::to_string(object);
+            if at == 0 { text } else { format!("---\n{text}") }
+        };
+        self.objects.iter().enumerate().map(with_separator)
     }
 }
 

@@ -12,6 +12,18 @@ pub(crate) fn step<'a>(value: &'a Value, part: &str) -> Option<&'a Value> {
     }
 }
 
+/// Leads a JSON pointer on to a member or a place in a list.
+pub(crate) fn point_at(pointer: &mut String, part: &str) {
+    pointer.push('/');
+    for c in part.chars() {
+        match c {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            c => pointer.push(c),
+        }
+    }
+}
+
 /// The string at a path of member names.
 pub(crate) fn text<'a>(value: &'a Value, path: &[&str]) -> Option<&'a str> {
     path.iter()

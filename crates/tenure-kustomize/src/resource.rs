@@ -176,6 +176,8 @@ impl Resource {
         };
         if !self.previous.contains(&previous) {
             meter.take(size_of::<Previous>() + previous.name.len() + previous.namespace.len())?;
+            // nearly always the only one
+            self.previous.reserve_exact(1);
             self.previous.push(previous);
         }
         Ok(())
@@ -223,14 +225,11 @@ impl Resource {
     /// anew when it adds its notes, so nothing is shared with it any more.
     pub(crate) fn settle(&mut self, field: &str) {
         let path = ["metadata", field];
+        let pointer = format!("/metadata/{field}");
         if !self.shared.is_empty() {
-            Shared::part(&mut self.shared, &path);
+            Shared::part(&mut self.shared, &pointer);
         }
-        let Some(map) = self
-            .value
-            .pointer(&format!("/metadata/{field}"))
-            .and_then(Value::as_object)
-        else {
+        let Some(map) = self.value.pointer(&pointer).and_then(Value::as_object) else {
             return;
         };
         if map.values().all(Value::is_string) && self.written.is_empty() {

@@ -10,26 +10,26 @@ use serde_json::Value;
 /// Members of one name that are the same node.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
-    key: String,
+    key: Box<str>,
     value: Value,
-    /// The mappings that hold it.
-    places: Vec<Vec<String>>,
+    /// The mappings that hold it, as JSON pointers.
+    places: Vec<Box<str>>,
 }
 
 impl Shared {
     /// Nothing for a member in one place.
-    pub(crate) fn new(key: &str, value: Value, places: Vec<Vec<String>>) -> Option<Self> {
+    pub(crate) fn new(key: &str, value: Value, places: Vec<Box<str>>) -> Option<Self> {
         (places.len() > 1).then(|| Self {
-            key: key.to_owned(),
+            key: key.into(),
             value,
             places,
         })
     }
 
     /// The mapping at `path` was made anew.
-    pub(crate) fn part(all: &mut Vec<Self>, path: &[&str]) {
+    pub(crate) fn part(all: &mut Vec<Self>, path: &str) {
         for one in all.iter_mut() {
-            one.places.retain(|place| place != path);
+            one.places.retain(|place| **place != *path);
         }
         all.retain(|one| one.places.len() > 1);
     }
@@ -38,15 +38,15 @@ impl Shared {
     pub(crate) fn sync(all: &mut Vec<Self>, root: &mut Value) {
         for one in all.iter_mut() {
             let Self { key, value, places } = one;
-            places.retain(|place| find(root, place).is_some_and(|map| map.get(&*key).is_some()));
+            places.retain(|place| root.pointer(place).is_some_and(|map| map.get(&**key).is_some()));
             let now = places
                 .iter()
-                .filter_map(|place| find(root, place)?.get(&*key).cloned());
-            let Some(new) = now.filter(|now| now != value).last() else {
+                .filter_map(|place| root.pointer(place)?.get(&**key).cloned());
+            let Some(new) = now.filter(|now| now != value).next_back() else {
                 continue;
             };
             for place in places.iter() {
-                if let Some(member) = find(root, place).and_then(|map| map.get_mut(&*key)) {
+                if let Some(member) = root.pointer_mut(place).and_then(|map| map.get_mut(&**key)) {
                     *member = new.clone();
                 }
             }
@@ -54,11 +54,4 @@ impl Shared {
         }
         all.retain(|one| one.places.len() > 1);
     }
-}
-
-fn find<'a>(root: &'a mut Value, place: &[String]) -> Option<&'a mut Value> {
-    place.iter().try_fold(root, |at, part| match at {
-        Value::Array(items) => items.get_mut(part.parse::<usize>().ok()?),
-        at => at.get_mut(part),
-    })
 }

@@ -57,15 +57,13 @@ impl Written {
             .iter()
             .try_fold(root, |v, key| object::step(v, key.as_ref()))?;
         if !self.0.is_empty() {
-            let at: String = path.iter().map(|p| format!("/{}", escaped(p.as_ref()))).collect();
+            let mut at = String::new();
+            path.iter()
+                .for_each(|part| object::point_at(&mut at, part.as_ref()));
             if let Some((_, text)) = self.0.get(&at).filter(|(was, _)| was == value) {
                 return Some(text.clone());
             }
         }
         Some(object::scalar_or_null(value).unwrap_or_default())
     }
-}
-
-fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }

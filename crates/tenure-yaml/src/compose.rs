@@ -346,6 +346,7 @@ impl<'a> Composer<'a> {
         loop {
             let event = self.need(at)?;
             if matches!(event.0, Event::SequenceEnd) {
+                items.shrink_to_fit();
                 return Ok(Value::Array(items));
             }
             let mark = self.enter(|| items.len().to_string());
@@ -390,7 +391,7 @@ impl<'a> Composer<'a> {
         for (value, at) in merges {
             merge(&mut members, value).map_err(|r| Error::new(at, r))?;
         }
-        Ok(Value::Object(members))
+        Ok(Value::Object(exact(members)))
     }
 
     fn key(&mut self, event: Event<'a>, at: Location) -> Result<(String, bool), Error> {
@@ -505,6 +506,14 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, dialect: Dialect) -
         },
         None => Ok(Value::String(text.to_owned())),
     }
+}
+
+/// The same members without the room that a map has grown by: a text can have many, and they live as long as it
+/// does.
+fn exact(members: Map<String, Value>) -> Map<String, Value> {
+    let mut all = Map::with_capacity(members.len());
+    all.extend(members);
+    all
 }
 
 /// Adds what `<<` brings; a member that is already there stays.

@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -7,9 +7,13 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tenure_kustomize::Build;
 
+/// Bytes that are gathered for a write.
+const BUFFER: usize = 64 << 10;
+
 /// Everything to standard output; a reader that has seen enough is no failure.
 pub(super) fn print(built: &Build) {
-    io::stdout().write_all(built.to_yaml().as_bytes()).ok();
+    let mut out = io::BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    built.write_yaml(&mut out).and_then(|()| out.flush()).ok();
 }
 
 /// Everything into a file, or each object into a file of its own if `path` is a directory.
@@ -18,7 +22,12 @@ pub(super) fn write(path: &Path, built: &Build) -> anyhow::Result<()> {
         fs::write(path, text).with_context(|| format!("failed to write {}", path.display()))
     };
     if !path.is_dir() {
-        return put(path, &built.to_yaml());
+        let written = File::create(path).and_then(|file| {
+            let mut out = io::BufWriter::with_capacity(BUFFER, file);
+            built.write_yaml(&mut out)?;
+            out.flush()
+        });
+        return written.with_context(|| format!("failed to write {}", path.display()));
     }
     let namespaces: BTreeSet<&str> = built
         .objects

@@ -67,7 +67,7 @@ pub(crate) fn visit(
     visit_at(value, spec, create, meter, &mut |node, _| change(node))
 }
 
-/// The same, with the way to the node: member names and places in lists.
+/// The same, with the way to the node as a JSON pointer.
 fn visit_at(
     value: &mut Value,
     spec: &FieldSpec,
@@ -85,10 +85,10 @@ fn visit_at(
         plain(&spec.path, '/').collect()
     };
     levels_fit(parts.len())?;
-    walk(value, &parts, create, &mut Vec::new(), meter, change)
+    walk(value, &parts, create, &mut String::new(), meter, change)
 }
 
-type Change<'a> = dyn FnMut(&mut Value, &[String]) -> Result<(), Error> + 'a;
+type Change<'a> = dyn FnMut(&mut Value, &str) -> Result<(), Error> + 'a;
 
 /// The parts of a path that has no escapes.
 fn plain(path: &str, delimiter: char) -> impl Iterator<Item = &str> {
@@ -103,7 +103,7 @@ fn walk(
     value: &mut Value,
     path: &[&str],
     create: Create,
-    way: &mut Vec<String>,
+    way: &mut String,
     meter: &Meter,
     change: &mut Change<'_>,
 ) -> Result<(), Error> {
@@ -113,9 +113,10 @@ fn walk(
     match value {
         Value::Null => Ok(()),
         Value::Array(items) => items.iter_mut().enumerate().try_for_each(|(at, item)| {
-            way.push(at.to_string());
+            let end = way.len();
+            object::point_at(way, &at.to_string());
             let done = walk(item, path, create, way, meter, change);
-            way.pop();
+            way.truncate(end);
             done
         }),
         Value::Object(map) => {
@@ -152,9 +153,10 @@ fn walk(
             let Some(next) = map.get_mut(name) else {
                 return Ok(());
             };
-            way.push(name.to_owned());
+            let end = way.len();
+            object::point_at(way, name);
             let done = walk(next, rest, create, way, meter, change);
-            way.pop();
+            way.truncate(end);
             done
         }
         other => Err(Error::invalid(format!(
@@ -218,8 +220,8 @@ pub(crate) fn set_members(
                     } else {
                         object::plain_key(key)?;
                         meter.member(key)?;
-                        meter.take(text.len() + way.iter().map(String::len).sum::<usize>())?;
-                        places.push(way.to_vec());
+                        meter.take(text.len() + way.len())?;
+                        places.push(way.into());
                     }
                     map.insert(key.clone(), new.clone());
                     Ok(())

@@ -8,15 +8,20 @@ use crate::cargo::cargo;
 /// The program with the profile `fast`: release speed without the link-time cost.
 pub(super) fn build() -> anyhow::Result<PathBuf> {
     super::say("building tenure with the profile fast");
-    let output = cargo(&["build", "--quiet", "--profile", "fast", "-p", "tenure"])
-        .arg("--message-format=json-render-diagnostics")
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("start cargo")?;
-    ensure!(
-        output.status.success(),
-        "cargo build --profile fast -p tenure failed"
-    );
+    let output = cargo(&[
+        "build",
+        "--quiet",
+        "--profile",
+        "fast",
+        "--workspace",
+        "--bin",
+        "tenure",
+    ])
+    .arg("--message-format=json-render-diagnostics")
+    .stderr(std::process::Stdio::inherit())
+    .output()
+    .context("start cargo")?;
+    ensure!(output.status.success(), "cargo build --profile fast failed");
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: Value = serde_json::from_str(line).context("read cargo's messages")?;
         if message["target"]["name"] == "tenure"

@@ -137,6 +137,7 @@ impl<'a> Merge<'a> {
         }
         rest.sort_by_key(|(at, _)| *at);
         first.extend(rest.into_iter().map(|(_, value)| value));
+        first.shrink_to_fit();
         *items = first;
         Ok(())
     }
