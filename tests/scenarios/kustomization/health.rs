@@ -66,6 +66,14 @@ fn a_deployment_that_fails_is_named_and_what_it_replaces_stays_applied() -> anyh
             Some(2),
             "all of it is held"
         );
+        let home = team.home();
+        let told = events(&stage, &team, "app", "Kustomization Warning HealthCheckFailed").await?;
+        let made = format!("Deployment/{home}/web created");
+        assert!(
+            told.iter()
+                .any(|line| line.starts_with("Kustomization Normal Progressing ") && line.contains(&made)),
+            "what was applied is told although it failed: {told:?}"
+        );
         Ok(())
     })
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tenure_tests::{condition, value};
 
-use super::{data, roll};
+use super::{data, events, roll};
 use crate::world::{config_map, play, settled};
 
 #[test]
@@ -40,6 +40,22 @@ fn a_suspended_source_keeps_its_artifact_and_answers_requests() -> anyhow::Resul
         assert_eq!(object["status"]["artifact"], before);
         team.git_repository(&json!({"suspend": false})).await?;
         team.applied("app", &commit).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn who_asks_a_source_that_has_nothing_new_is_told_so() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "unmoved").await?;
+        let object = team.reconcile("GitRepository", "app").await?;
+        let revision = object["status"]["artifact"]["revision"]
+            .as_str()
+            .unwrap_or_default();
+        let news = format!(
+            "GitRepository Normal GitOperationSucceeded no changes since last reconciliation: observed revision '{revision}'"
+        );
+        events(&stage, &team, "app", &news).await?;
         Ok(())
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenure_api::reasons;
+use tenure_api::{KustomizationSpec, reasons};
 use tenure_apply::inventory::{self, Entry};
 use tenure_apply::{Action, ApplyOptions, Change, HealthError, ObjectRef, Owner, Report};
 use tenure_core::{Classify as _, GoDuration, Name, ObjectKey};
@@ -180,7 +180,7 @@ pub(super) async fn wait_healthy(
     key: &ObjectKey,
     effects: &Effects,
 ) -> Result<Option<String>, Failure> {
-    let targets = targets(applied, plan, key, &effects.home.namespace);
+    let targets = targets(applied, &plan.kustomization.spec, key, &effects.home.namespace);
     if targets.is_empty() {
         return Ok(None);
     }
@@ -199,8 +199,7 @@ pub(super) async fn wait_healthy(
 
 /// What is to be waited for: with `wait` what was applied, without what was skipped, else the
 /// `healthChecks`. Never the Kustomization itself, which would wait for ever.
-fn targets(applied: &Report, plan: &Apply, key: &ObjectKey, home: &Name) -> Vec<ObjectRef> {
-    let spec = &plan.kustomization.spec;
+fn targets(applied: &Report, spec: &KustomizationSpec, key: &ObjectKey, home: &Name) -> Vec<ObjectRef> {
     let checks = spec.health_checks.iter().flatten();
     let named = checks.map(|check| checked(check, home));
     let dealt_with = applied.changes.iter();
@@ -279,3 +278,7 @@ fn owner(key: &ObjectKey, effects: &Effects) -> Owner {
 fn failure(message: String) -> Failure {
     Failure::new(Step::Applying, reasons::RECONCILIATION_FAILED, message)
 }
+
+#[cfg(test)]
+#[path = "applying_tests.rs"]
+mod tests;
