@@ -39,10 +39,10 @@ impl Shared {
         for one in all.iter_mut() {
             let Self { key, value, places } = one;
             places.retain(|place| root.pointer(place).is_some_and(|map| map.get(&**key).is_some()));
-            let now = places
+            let mut now = places
                 .iter()
                 .filter_map(|place| root.pointer(place)?.get(&**key).cloned());
-            let Some(new) = now.filter(|now| now != value).next_back() else {
+            let Some(new) = now.rfind(|now| now != value) else {
                 continue;
             };
             for place in places.iter() {
