@@ -22,9 +22,10 @@ fn what_the_cases_expect_is_what_the_tool_prints() -> anyhow::Result<()> {
             .split_once("-- expected --\n")
             .with_context(|| format!("{} has no expected part", path.display()))?;
         let dir = tempfile::tempdir()?;
+        let files = files.strip_suffix('\n').unwrap_or(files);
         for part in files.split("\n-- ").map(|part| part.trim_start_matches("-- ")) {
             let (name, body) = part.split_once(" --\n").context("a part has a header")?;
-            write(dir.path(), name, &format!("{}\n", body.trim_end_matches('\n')))?;
+            write(dir.path(), name, &format!("{body}\n"))?;
         }
         let root = dir.path().display().to_string();
         let printed = tools.kustomize(&["build", "--reorder", "none", &root])?;
