@@ -63,4 +63,4 @@ pub use post_render::{PostRenderer, Strategy};
 pub use release::{check_release_name, name_from_template};
 pub use render::{Options, Release, Rendered, Renderer, Selection};
 pub use strvals::{SetError, set, set_file, set_json, set_literal, set_string};
-pub use values::{NotATable, ValuesError, merge, read_values};
+pub use values::{NotATable, ValuesError, merge, read_values, with_floats};

@@ -137,13 +137,13 @@ mod tests {
     #[test]
     fn objects_go_back_to_their_files_and_new_ones_get_their_own() {
         let files = Files::from([
-            ("c/a.yaml".to_owned(), "kind: A\n---\nkind: B\nmetadata: {annotations: {x: y}}\n".to_owned()),
+            ("c/a.yaml".to_owned(), "kind: A\n---\nkind: B\nmetadata: {annotations: {x: z}}\n".to_owned()),
             ("c/h.yaml".to_owned(), "kind: H\nmetadata: {annotations: {helm.sh/hook: test}}\n".to_owned()),
         ]);
         let done = run(&files, &Relabel, Strategy::NoHooks).expect("runs");
         assert_eq!(
             done["c/a.yaml"],
-            "kind: A\nmetadata:\n  name: changed\n---\nkind: B\nmetadata:\n  annotations:\n    x: \"y\"\n  name: changed\n"
+            "kind: A\nmetadata:\n  name: changed\n---\nkind: B\nmetadata:\n  annotations:\n    x: z\n  name: changed\n"
         );
         assert_eq!(done["c/h.yaml"], files["c/h.yaml"]);
         assert_eq!(done["generated-by-postrender-manifests-2.yaml"], "kind: New\nmetadata: {}\n");

@@ -66,6 +66,8 @@ pub struct Options<'a> {
     pub limits: RunLimits,
     /// Clock, randomness and look-ups.
     pub world: &'a dyn Environment,
+    /// Hears what Helm would log on the way.
+    pub warn: &'a dyn Fn(&str),
     /// What changes the manifests before they are sorted, and which of them it sees.
     pub post_renderer: Option<(&'a dyn PostRenderer, Strategy)>,
 }
@@ -81,6 +83,7 @@ impl<'a> Options<'a> {
             sub_notes: false,
             limits: RunLimits::default(),
             world,
+            warn: &|_| {},
             post_renderer: None,
         }
     }
@@ -93,6 +96,7 @@ impl<'a> Options<'a> {
 pub struct Renderer {
     chart: Chart,
     parsed: Cache,
+    schemas: schema::Cache,
 }
 
 impl Renderer {
@@ -111,6 +115,7 @@ impl Renderer {
         Ok(Self {
             chart,
             parsed: Cache::default(),
+            schemas: schema::Cache::default(),
         })
     }
 
@@ -125,24 +130,37 @@ impl Renderer {
     /// # Errors
     /// When values break the schema, a template fails, prints no manifest, or a limit is reached.
     pub fn render(&self, values: &JsonMap<String, Json>, options: &Options<'_>) -> Result<Rendered, Error> {
-        check_release_name(&options.release.name)?;
         let mut warnings = self.chart.notices.clone();
-        let chart =
-            dependencies::process(&self.chart, values, &mut warnings).map_err(Error::Dependencies)?;
-        let values = Coalescer::coalescing(&mut warnings).chart(&chart, from_json_map(values))?;
-        if !options.skip_schema_validation {
-            schema::validate(&chart, &to_json_map(&values), &mut warnings).map_err(Error::Schema)?;
+        if self.chart.metadata.deprecated {
+            warnings.push("this chart is deprecated".to_owned());
         }
-        let kube = &options.capabilities.kube_version;
-        let wanted = &chart.metadata.kube_version;
-        if !wanted.is_empty() && !is_compatible(wanted, kube.normalized()) {
-            return Err(Error::KubeVersion {
-                wanted: wanted.clone(),
-                given: kube.version().to_owned(),
-            });
-        }
-        let scopes = Scopes::new(&chart, values, &options.release, &options.capabilities);
-        let mut files = self.execute(&scopes, options)?;
+        let rendered = self.attempt(values, options, &mut warnings);
+        warnings.iter().for_each(|text| (options.warn)(text));
+        rendered
+    }
+
+    /// What the templates print, before it is sorted: to look for the mistake when [`Renderer::render`] says
+    /// that a template printed no manifest.
+    ///
+    /// # Errors
+    /// As [`Renderer::render`].
+    pub fn files(
+        &self,
+        values: &JsonMap<String, Json>,
+        options: &Options<'_>,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let mut files = self.prepare(values, options, &mut Vec::new())?.1;
+        files.retain(|path, _| !path.ends_with("NOTES.txt"));
+        Ok(files)
+    }
+
+    fn attempt(
+        &self,
+        values: &JsonMap<String, Json>,
+        options: &Options<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Rendered, Error> {
+        let (chart, mut files) = self.prepare(values, options, warnings)?;
         let notes = take_notes(&chart, &mut files, options.sub_notes);
         if let Some((renderer, strategy)) = options.post_renderer {
             files = post_render::run(&files, renderer, strategy)?;
@@ -154,8 +172,34 @@ impl Renderer {
             manifests,
             crds: chart.crds(),
             notes,
-            warnings,
         })
+    }
+
+    /// The chart as it takes part with these values, and what its templates print.
+    fn prepare(
+        &self,
+        values: &JsonMap<String, Json>,
+        options: &Options<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(Chart, BTreeMap<String, String>), Error> {
+        check_release_name(&options.release.name)?;
+        let chart = dependencies::process(&self.chart, values, warnings).map_err(Error::Dependencies)?;
+        let values = Coalescer::coalescing(warnings).chart(&chart, from_json_map(values))?;
+        if !options.skip_schema_validation {
+            let checked = self.schemas.validate(&chart, &to_json_map(&values), warnings);
+            checked.map_err(Error::Schema)?;
+        }
+        let kube = &options.capabilities.kube_version;
+        let wanted = &chart.metadata.kube_version;
+        if !wanted.is_empty() && !is_compatible(wanted, kube.normalized()) {
+            return Err(Error::KubeVersion {
+                wanted: wanted.clone(),
+                given: kube.version().to_owned(),
+            });
+        }
+        let scopes = Scopes::new(&chart, values, &options.release, &options.capabilities);
+        let files = self.execute(&scopes, options)?;
+        Ok((chart, files))
     }
 
     /// The output of every template that is no partial.

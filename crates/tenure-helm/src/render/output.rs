@@ -14,8 +14,6 @@ pub struct Rendered {
     pub crds: Vec<(String, File)>,
     /// The notes for a person.
     pub notes: String,
-    /// What Helm would have logged on the way.
-    pub warnings: Vec<String>,
 }
 
 /// Which parts of it to print.

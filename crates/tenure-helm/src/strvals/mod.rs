@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(done(set_string, "a=1,b=true"), Ok(json!({"a": "1", "b": "true"})));
         assert_eq!(
             done(set_json, r#"a.b={"c": 1}, d=[2] ,e="#),
-            Ok(json!({"a": {"b": {"c": 1.0}}, "d": [2.0], "e": null}))
+            Ok(json!({"a": {"b": {"c": 1.0}}, " d": [2.0], "e": null}))
         );
         assert_eq!(
             done(set_literal, "a.b[1]=x,y=\\z"),

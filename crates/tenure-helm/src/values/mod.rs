@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 pub use coalesce::NotATable;
 pub(crate) use coalesce::{Coalescer, Defaults};
 pub(crate) use table::{deep_copy, from_json_map, path_value, table, to_json, to_json_map};
-pub(crate) use yaml::{json_kind, parse as parse_yaml, yaml_message};
+pub(crate) use yaml::{json_kind, parse as parse_yaml};
 pub use yaml::{ValuesError, read_values};
 
 /// JSON as Go's decoder gives it: every number a float64. Integers stay what `--set` makes.
@@ -25,6 +25,12 @@ pub(crate) fn as_go_json(value: Value) -> Value {
         }
         other => other,
     }
+}
+
+/// A table of JSON text as Helm reads it: every number a float64.
+#[must_use]
+pub fn with_floats(table: Map<String, Value>) -> Map<String, Value> {
+    table.into_iter().map(|(k, v)| (k, as_go_json(v))).collect()
 }
 
 /// The Go type behind a value, as `%T` prints it.

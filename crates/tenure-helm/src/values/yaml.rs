@@ -68,7 +68,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
 }
 
 /// The error as Go's package would begin it: with the line.
-pub(crate) fn yaml_message(error: &tenure_yaml::Error) -> String {
+fn yaml_message(error: &tenure_yaml::Error) -> String {
     format!("line {}: {}", error.location.line, error.reason)
 }
 
