@@ -1,0 +1,7 @@
+//! The engine from outside: small charts with what Helm prints for them, and charts that mean harm.
+
+mod args;
+mod cases;
+mod hostile;
+mod load;
+mod render;
