@@ -4,4 +4,5 @@ mod args;
 mod cases;
 mod hostile;
 mod load;
+mod random;
 mod render;
