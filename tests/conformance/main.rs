@@ -1,6 +1,8 @@
 //! The kustomize and Helm engines beside the real tools: stored cases, and overlays made up as we go.
 
 mod cases;
+mod chart;
+mod charts;
 mod helm;
 mod overlay;
 mod random;

@@ -68,8 +68,13 @@ fn print(args: &Args) -> Result<String, HelmError> {
     options.skip_schema_validation = args.skip_schema_validation;
     options.warn = &warn;
     let rendered = renderer.render(&values, &options).map_err(|error| {
-        if args.debug
-            && matches!(error, Error::Manifest(_))
+        if !error.is_render() {
+            return HelmError::new(error);
+        }
+        if !args.debug {
+            return HelmError(format!("{error}\n\nUse --debug flag to render out invalid YAML"));
+        }
+        if matches!(error, Error::Manifest(_))
             && let Ok(files) = renderer.files(&values, &options)
         {
             output::show_files(&files);

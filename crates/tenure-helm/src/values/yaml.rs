@@ -26,7 +26,7 @@ pub enum ValuesError {
 pub fn read_values(text: &[u8]) -> Result<Map<String, Value>, ValuesError> {
     let mut values = Map::new();
     for document in documents(text)? {
-        match parse(&document).map_err(ValuesError::Syntax)? {
+        match as_go_json(parse(&document).map_err(ValuesError::Syntax)?) {
             Value::Null => {}
             Value::Object(table) => merge(&mut values, table),
             other => return Err(ValuesError::NotATable(json_kind(&other))),
@@ -59,12 +59,13 @@ fn documents(text: &[u8]) -> Result<Vec<Vec<u8>>, ValuesError> {
     Ok(documents)
 }
 
-/// The first document of a text, as Go's Kubernetes YAML package reads it into JSON.
+/// The first document of a text, as Go's Kubernetes YAML package reads it into JSON. Integers stay
+/// integers, which is what objects need; values are read with [`read_values`].
 pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
     let options = Options::helm().last_wins();
     let documents = tenure_yaml::parse(text, &options).map_err(|error| yaml_message(&error))?;
     let first = documents.into_iter().next().map(|document| document.value);
-    Ok(as_go_json(first.unwrap_or_default()))
+    Ok(first.unwrap_or_default())
 }
 
 /// The error as Go's package would begin it: with the line.
