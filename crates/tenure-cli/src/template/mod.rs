@@ -51,13 +51,13 @@ fn print(args: &Args) -> Result<String, HelmError> {
         return Err(HelmError(reason));
     }
     let world = SystemWorld;
-    let (name, chart) = names(args, &world)?;
     let mut capabilities = Capabilities::default();
     if let Some(text) = &args.kube_version {
         capabilities.kube_version = KubeVersion::parse(text)
             .map_err(|error| HelmError(format!("invalid kube version '{text}': {error}")))?;
     }
     capabilities.api_versions.extend(args.api_versions.iter().cloned());
+    let (name, chart) = names(args, &world)?;
     let path = chart::locate(&chart)?;
     let values = values::read(&args.values)?;
     let chart = chart::load(&path, args.root.as_deref())?;
