@@ -21,7 +21,9 @@ pub struct Error(Box<Inner>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Inner {
-    text: String,
+    /// What this error says before what its cause says. Chains are as long as recursion is deep, so
+    /// that no link keeps the text of those below it.
+    head: String,
     cause: Option<Error>,
     kind: Kind,
 }
@@ -45,18 +47,18 @@ impl Error {
         Self::new(text.into(), None, Kind::Limit)
     }
 
-    /// A plain error around another, whose text is part of its own.
-    pub(crate) fn around(text: String, cause: Self) -> Self {
-        Self::new(text, Some(cause), Kind::Plain)
+    /// A plain error around another, whose text follows `head`.
+    pub(crate) fn around(head: String, cause: Self) -> Self {
+        Self::new(head, Some(cause), Kind::Plain)
     }
 
-    /// An error at a place of a template.
-    pub(crate) fn execution(text: String, cause: Option<Self>) -> Self {
-        Self::new(text, cause, Kind::Execution)
+    /// An error at a place of a template; the text of its cause follows `head`.
+    pub(crate) fn execution(head: String, cause: Option<Self>) -> Self {
+        Self::new(head, cause, Kind::Execution)
     }
 
-    fn new(text: String, cause: Option<Self>, kind: Kind) -> Self {
-        Self(Box::new(Inner { text, cause, kind }))
+    fn new(head: String, cause: Option<Self>, kind: Kind) -> Self {
+        Self(Box::new(Inner { head, cause, kind }))
     }
 
     /// Whether a limit of the run was reached, here or in what caused this.
@@ -69,8 +71,8 @@ impl Error {
         self.chain().any(|error| error.0.kind == Kind::Execution)
     }
 
-    pub(crate) fn text(&self) -> &str {
-        &self.0.text
+    pub(crate) fn head(&self) -> &str {
+        &self.0.head
     }
 
     /// This error and what it wraps, outermost first.
@@ -79,9 +81,21 @@ impl Error {
     }
 }
 
+impl From<String> for Error {
+    fn from(text: String) -> Self {
+        Self::plain(text)
+    }
+}
+
+impl From<&str> for Error {
+    fn from(text: &str) -> Self {
+        Self::plain(text)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.text)
+        self.chain().try_for_each(|error| f.write_str(error.head()))
     }
 }
 

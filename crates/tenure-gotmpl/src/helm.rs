@@ -44,9 +44,9 @@ pub fn parse_error(file: &str, error: &ParseError) -> String {
 /// Helm's message for a file whose execution failed.
 #[must_use]
 pub fn execution_error(file: &str, error: &Error) -> String {
-    let text = error.text();
+    let text = error.to_string();
     if !error.is_execution() {
-        return text.to_owned();
+        return text;
     }
     let tokens: Vec<&str> = text.splitn(3, ": ").collect();
     let [_, location, rest] = tokens.as_slice() else {
@@ -55,10 +55,12 @@ pub fn execution_error(file: &str, error: &Error) -> String {
     if let Some(warning) = warning(rest) {
         return format!("execution error at ({location}): {warning}");
     }
-    let mut places: Vec<Place<'_>> = Vec::new();
+    let mut places: Vec<Place> = Vec::new();
     for link in error.chain() {
-        let Some(place) = Place::read(link.text()) else {
-            return text.to_owned();
+        // What a place says ends where the next place starts, so that few links show all of it.
+        let start: String = link.chain().take(3).map(Error::head).collect();
+        let Some(place) = Place::read(&start) else {
+            return text;
         };
         if places.last() != Some(&place) {
             places.push(place);
@@ -77,42 +79,42 @@ fn warning(text: &str) -> Option<&str> {
 
 /// One line of an error, taken apart.
 #[derive(PartialEq)]
-struct Place<'a> {
-    location: &'a str,
-    function: Option<(&'a str, &'a str)>,
-    message: &'a str,
+struct Place {
+    location: String,
+    function: Option<(String, String)>,
+    message: String,
 }
 
-impl<'a> Place<'a> {
-    fn read(text: &'a str) -> Option<Self> {
+impl Place {
+    fn read(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("template: ")?;
         if rest.starts_with("no template ") {
             return Some(Self {
-                location: "",
+                location: String::new(),
                 function: None,
-                message: text,
+                message: text.to_owned(),
             });
         }
         Self::read_executing(rest).or_else(|| Self::read_simple(rest))
     }
 
-    fn read_executing(rest: &'a str) -> Option<Self> {
+    fn read_executing(rest: &str) -> Option<Self> {
         let (location, after) = rest.split_once(": executing ")?;
         let (name, after) = after.strip_prefix('"')?.split_once('"')?;
         let (context, message) = after.strip_prefix(" at <")?.split_once(">: ")?;
         Some(Self {
-            location,
-            function: Some((name, context)),
-            message: before_next(message),
+            location: location.to_owned(),
+            function: Some((name.to_owned(), context.to_owned())),
+            message: before_next(message).to_owned(),
         })
     }
 
-    fn read_simple(rest: &'a str) -> Option<Self> {
+    fn read_simple(rest: &str) -> Option<Self> {
         let (location, message) = rest.rsplit_once(": ")?;
         Some(Self {
-            location,
+            location: location.to_owned(),
             function: None,
-            message: before_next(message),
+            message: before_next(message).to_owned(),
         })
     }
 
@@ -120,7 +122,7 @@ impl<'a> Place<'a> {
         if !self.location.is_empty() {
             let _ = write!(out, "{}\n  ", self.location);
         }
-        if let Some((name, context)) = self.function {
+        if let Some((name, context)) = &self.function {
             let _ = write!(out, "executing \"{name}\" at <{context}>:\n    ");
         }
         if !self.message.is_empty() {

@@ -31,15 +31,22 @@
 //! Helm lets a template include itself 1,000 times, which takes more stack than a thread has. Run a session
 //! inside [`with_deep_stack`]; elsewhere the engine stops with an error when [`Limits::stack`] is used up.
 
+mod encoding;
 mod environment;
 mod error;
+mod exec;
+mod format;
+mod functions;
+mod golang;
 mod helm;
 mod limits;
+mod parse;
 mod template;
 mod value;
 
 pub use environment::{Environment, Lookup, Seeded};
 pub use error::{Error, ParseError};
+pub use functions::function_names;
 pub use helm::{execution_error, parse_error, without_no_value};
 pub use limits::{Limits, with_deep_stack};
 pub use template::{Session, Templates};

@@ -29,6 +29,11 @@ pub trait Object: Any {
         None
     }
 
+    /// What a template prints for it, where that is a method of a pointer to it.
+    fn printed(&self) -> Option<Str> {
+        self.text()
+    }
+
     /// What is written as JSON and YAML in its place, if its type says so itself.
     fn marshal(&self) -> Option<Value> {
         None

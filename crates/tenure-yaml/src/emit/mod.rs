@@ -15,6 +15,9 @@ pub struct EmitOptions {
     pub width: Option<usize>,
     /// Indent a list below its key instead of writing it at the key's column.
     pub indent_lists: bool,
+    /// Write floats with an exponent from seven digits on, as go-yaml does with a float of its own; otherwise
+    /// as it copies one from JSON.
+    pub exponents: bool,
 }
 
 impl Default for EmitOptions {
@@ -24,6 +27,27 @@ impl Default for EmitOptions {
             sort: true,
             width: Some(80),
             indent_lists: false,
+            exponents: false,
+        }
+    }
+}
+
+impl EmitOptions {
+    /// As Helm's `toYaml` writes.
+    #[must_use]
+    pub fn helm() -> Self {
+        Self {
+            exponents: true,
+            ..Self::default()
+        }
+    }
+
+    /// As Helm's `toYamlPretty` writes.
+    #[must_use]
+    pub fn helm_pretty() -> Self {
+        Self {
+            indent_lists: true,
+            ..Self::helm()
         }
     }
 }

@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 use super::EmitOptions;
 use super::order::compare;
 use super::scalar::{Style, escape, style};
-use crate::go_float;
+use crate::number::{go_float, go_general_float};
 
 /// Keys longer than this are written with `?`, as in libyaml.
 const LONGEST_SIMPLE_KEY: usize = 128;
@@ -120,6 +120,7 @@ impl<'a> Writer<'a> {
             Value::Bool(true) => self.put("true"),
             Value::Bool(false) => self.put("false"),
             Value::Number(n) => match n.as_f64() {
+                Some(f) if n.is_f64() && self.options.exponents => self.put(&go_general_float(f)),
                 Some(f) if n.is_f64() => self.put(&go_float(f)),
                 _ => self.put(&n.to_string()),
             },
