@@ -32,6 +32,11 @@
 //! inside [`with_deep_stack`]; elsewhere the engine stops with an error when [`Limits::stack`] is used up.
 
 mod encoding;
+pub mod semver {
+    //! Versions and ranges by the rules of the Go package that charts rely on.
+    pub use crate::golang::semver::{Constraints, Version};
+}
+
 mod environment;
 mod error;
 mod exec;
@@ -53,3 +58,19 @@ pub use template::{Session, Templates};
 pub use value::{
     Field, Kind, List, ListType, Map, MapType, Method, Object, Param, Shape, Str, Value, deep_equal,
 };
+
+/// Bytes that [`print`] and [`to_yaml`] write at most.
+const MOST: usize = 64 << 20;
+
+/// A value as Go's `%v` prints it.
+#[must_use]
+pub fn print(value: &Value) -> Str {
+    format::display(value, MOST).unwrap_or_default().into()
+}
+
+/// A value as the function `toYaml` writes it; nothing if it cannot be written.
+#[must_use]
+pub fn to_yaml(value: &Value) -> Str {
+    let text = encoding::yaml::write(value, MOST).unwrap_or_default();
+    text.strip_suffix('\n').unwrap_or(&text).into()
+}

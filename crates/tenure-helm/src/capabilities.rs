@@ -174,7 +174,7 @@ impl Object for KubeObject {
         })
     }
 
-    fn text(&self) -> Option<Str> {
+    fn printed(&self) -> Option<Str> {
         Some(self.0.normalized.as_str().into())
     }
 }

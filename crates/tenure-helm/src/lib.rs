@@ -44,7 +44,6 @@ mod post_render;
 mod release;
 mod render;
 mod schema;
-mod shim;
 mod strvals;
 mod values;
 mod version;

@@ -10,7 +10,7 @@ const INVALID: &str = "invalid semantic version";
 
 /// A version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Version {
+pub struct Version {
     pub(crate) numbers: [u64; 3],
     pub(crate) prerelease: String,
     pub(crate) metadata: String,
@@ -98,7 +98,7 @@ fn read_parts(text: &str, digit: impl Fn(u8) -> bool) -> Option<Parts<'_>> {
 
 impl Version {
     /// Reads a version; missing fields are zero, and a leading `v` is allowed.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > LONGEST_VERSION {
             return Err(format!("version string is too long (max {LONGEST_VERSION} bytes)"));
         }
@@ -126,7 +126,7 @@ impl Version {
         })
     }
 
-    pub(crate) fn compare(&self, other: &Self) -> Ordering {
+    pub fn compare(&self, other: &Self) -> Ordering {
         let by_prerelease = || match (self.prerelease.as_str(), other.prerelease.as_str()) {
             ("", "") => Ordering::Equal,
             ("", _) => Ordering::Greater,
@@ -166,11 +166,11 @@ fn compare_part(a: &str, b: &str) -> Ordering {
 
 /// Alternatives, each of which is a list of conditions that all must hold.
 #[derive(Debug)]
-pub(crate) struct Constraints(Vec<Vec<Condition>>);
+pub struct Constraints(Vec<Vec<Condition>>);
 
 impl Constraints {
     /// Reads a range such as `>=1.2, <2 || ~3.1`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > LONGEST_CONSTRAINT {
             return Err(format!("constraint string is too long (max {LONGEST_CONSTRAINT} bytes)"));
         }
@@ -183,7 +183,7 @@ impl Constraints {
     }
 
     /// Whether a version is in the range.
-    pub(crate) fn check(&self, version: &Version) -> bool {
+    pub fn check(&self, version: &Version) -> bool {
         self.0.iter().any(|group| {
             let prereleases = group.iter().any(|c| !c.version.prerelease.is_empty());
             (version.prerelease.is_empty() || prereleases) && group.iter().all(|c| c.check(version))

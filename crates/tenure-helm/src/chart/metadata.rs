@@ -73,8 +73,9 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// Whether it is of the first version, which is also meant where none is given.
     pub(crate) fn is_v1(&self) -> bool {
-        self.metadata.api_version == "v1"
+        matches!(self.metadata.api_version.as_str(), "" | "v1")
     }
 
     /// Lays a file on what is there.

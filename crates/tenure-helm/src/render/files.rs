@@ -36,7 +36,7 @@ impl Files {
             .values()
             .map(|file| (file.name.rsplit('/').next().unwrap_or(&file.name), entry(file)))
             .collect();
-        crate::shim::to_yaml(&map.with_type(&MapType::STRING).into()).into()
+        tenure_gotmpl::to_yaml(&map.with_type(&MapType::STRING).into()).into()
     }
 
     fn lines(&self, name: &str) -> Result<Value, String> {

@@ -191,12 +191,12 @@ impl<'w> Coalescer<'w> {
                 }
                 (Some(_), value @ Value::Map(_)) => {
                     let full = join(prefix, &key.to_str());
-                    let shown = crate::shim::print(&value);
+                    let shown = tenure_gotmpl::print(&value);
                     self.warn(format!("warning: cannot overwrite table with non table for {full} ({shown})"));
                 }
                 (Some(Value::Map(_)), value) if !matches!(value, Value::Nil) => {
                     let full = join(prefix, &key.to_str());
-                    let shown = crate::shim::print(&value);
+                    let shown = tenure_gotmpl::print(&value);
                     self.warn(format!(
                         "warning: destination for {full} is a table. Ignoring non-table value ({shown})"
                     ));
@@ -240,6 +240,6 @@ fn as_verb_t(value: &Value) -> String {
     match value {
         Value::Bool(value) => value.to_string(),
         Value::Nil => "%!t(<nil>)".to_owned(),
-        other => format!("%!t({}={})", other.type_name(), crate::shim::print(other)),
+        other => format!("%!t({}={})", other.type_name(), tenure_gotmpl::print(other)),
     }
 }

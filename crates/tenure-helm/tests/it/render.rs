@@ -56,13 +56,13 @@ fn hooks_run_by_weight_and_then_by_name() {
     let hook = |name: &str, weight: i64| {
         format!("kind: Job\nmetadata:\n  name: {name}\n  annotations: {{helm.sh/hook: pre-install, helm.sh/hook-weight: \"{weight}\"}}\n")
     };
-    let text = [hook("b", 5), hook("a", 5), hook("z", -1), hook("y", 0)].join("---\n");
+    let text = [hook("b", 5), hook("a", 5), hook("z", -1), hook("m", 0)].join("---\n");
     let rendered = render(&renderer(&[("templates/h.yaml", &text)]), "");
     let names: Vec<_> = execution_order(&rendered.hooks, HookEvent::PreInstall)
         .iter()
         .map(|hook| hook.name.as_str())
         .collect();
-    assert_eq!(names, ["z", "y", "a", "b"]);
+    assert_eq!(names, ["z", "m", "a", "b"]);
     assert!(execution_order(&rendered.hooks, HookEvent::PostInstall).is_empty());
 }
 
