@@ -28,7 +28,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Err(reason) => json!({ "err": reason }),
         };
         answer["id"] = case["id"].clone();
-        writeln!(out, "{answer}")?;
+        // Some readers take these for the end of the line.
+        let line = answer.to_string().replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029").replace('\u{85}', "\\u0085");
+        writeln!(out, "{line}")?;
     }
     Ok(())
 }

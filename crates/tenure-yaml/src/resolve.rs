@@ -91,8 +91,11 @@ pub(crate) fn tagged(text: &str, tag: &str, is_plain: bool, dialect: Dialect) ->
 }
 
 /// Whether Go would have to quote `text` for it to stay a string, in either dialect.
-pub(crate) fn needs_quotes(text: &str) -> bool {
-    !matches!(plain(text, Dialect::V2), Plain::Text) || text == "<<" || text == "=" || base60(text)
+pub(crate) fn needs_quotes(text: &str, dialect: Dialect) -> bool {
+    !matches!(plain(text, Dialect::V2), Plain::Text)
+        || text == "<<"
+        || text == "=" && dialect == Dialect::V3
+        || base60(text)
 }
 
 /// `12:30:45`-like numbers, which YAML 1.1 reads in base 60.

@@ -6,7 +6,7 @@ use tenure_gotmpl::{
 };
 
 /// The root object.
-pub fn dot(values: Map, files: &Json, name: &str) -> Value {
+pub(crate) fn dot(values: Map, files: &Json, name: &str) -> Value {
     let release = Value::from_iter([
         ("Name", Value::from("rel")),
         ("Namespace", "ns".into()),

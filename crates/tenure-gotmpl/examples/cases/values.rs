@@ -5,7 +5,7 @@ use tenure_gotmpl::{Map, Value};
 use tenure_yaml::Options;
 
 /// The values of a case.
-pub fn of(case: &Json) -> Result<Map, String> {
+pub(crate) fn of(case: &Json) -> Result<Map, String> {
     let chart = read(case["values"].as_str().unwrap_or_default())?;
     let user = read(case["user_values"].as_str().unwrap_or_default())?;
     for (key, typed) in [("set", true), ("set_string", false)] {
@@ -17,6 +17,7 @@ pub fn of(case: &Json) -> Result<Map, String> {
         set_json(&user, text)?;
     }
     overlay(&chart, &user);
+    drop_nulls(&chart);
     Ok(chart)
 }
 
@@ -24,6 +25,16 @@ fn read(text: &str) -> Result<Map, String> {
     let json = tenure_yaml::parse_one(text.as_bytes(), &Options::helm().last_wins())
         .map_err(|error| error.to_string())?;
     Ok(Value::from_json(&json).as_map().unwrap_or_default())
+}
+
+fn drop_nulls(map: &Map) {
+    for (key, value) in map.entries() {
+        match value {
+            Value::Nil => drop(map.remove(key.as_bytes())),
+            Value::Map(inner) => drop_nulls(&inner),
+            _ => {}
+        }
+    }
 }
 
 fn overlay(under: &Map, over: &Map) {

@@ -74,7 +74,7 @@ impl Writer {
             if is_nil(&value) {
                 continue;
             }
-            self.indent(path.len());
+            self.indent(path.len() + 1);
             self.out.push_str(&quoted_key(&key.to_str()));
             self.out.push_str(" = ");
             self.element(&value, 0)?;

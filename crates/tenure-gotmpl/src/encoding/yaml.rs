@@ -20,21 +20,41 @@ pub(crate) enum Unwritable {
 
 /// Writes a value as `toYaml` does, in at most so many bytes.
 pub(crate) fn write(value: &Value, limit: usize) -> Result<String, Unwritable> {
-    let json = Converter { left: limit }.json(value, 0)?;
+    let json = Converter::new(limit, false).json(value, 0)?;
     Ok(tenure_yaml::to_string_with(&json, &EmitOptions::helm()))
 }
 
 /// Writes a value as `toYamlPretty` does: lists are indented, numbers keep their types.
 pub(crate) fn write_pretty(value: &Value, limit: usize) -> Result<String, Unwritable> {
-    let json = Converter { left: limit }.json(value, 0)?;
+    let json = Converter::new(limit, true).json(value, 0)?;
     Ok(tenure_yaml::to_string_with(&json, &EmitOptions::helm_pretty()))
 }
 
 struct Converter {
     left: usize,
+    /// Straight to YAML, not by way of JSON.
+    direct: bool,
+}
+
+/// What a YAML reader refuses, so that what was written as JSON first does not come out.
+fn is_unreadable(text: &str) -> bool {
+    text.contains(|c| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'))
 }
 
 impl Converter {
+    const fn new(left: usize, direct: bool) -> Self {
+        Self { left, direct }
+    }
+
+    fn text(&mut self, text: &crate::value::Str) -> Result<String, Unwritable> {
+        self.spend(text.len())?;
+        let text = text.to_string();
+        if !self.direct && is_unreadable(&text) {
+            return Err(Unwritable::Go("yaml: control characters are not allowed".into()));
+        }
+        Ok(text)
+    }
+
     fn spend(&mut self, bytes: usize) -> Result<(), Unwritable> {
         match self.left.checked_sub(bytes) {
             Some(left) => {
@@ -58,12 +78,10 @@ impl Converter {
             Value::Int(number) | Value::Int64(number) => Json::from(*number),
             Value::Uint8(number) => Json::from(*number),
             Value::Uint64(number) => Json::from(*number),
+            Value::Float(number) if self.direct => Number::from_f64(*number).map_or(Json::Null, Json::Number),
             Value::Float(number) => float(*number)?,
             Value::Complex(..) => return Err(Unwritable::Go("json: unsupported type: complex128".into())),
-            Value::String(text) => {
-                self.spend(text.len())?;
-                Json::String(text.to_string())
-            }
+            Value::String(text) => Json::String(self.text(text)?),
             Value::Bytes(bytes) => {
                 use base64::Engine as _;
                 self.spend(bytes.len())?;
@@ -95,8 +113,7 @@ impl Converter {
         }
         let mut members = JsonMap::new();
         for (key, value) in map.entries() {
-            self.spend(key.len())?;
-            members.insert(key.to_string(), self.json(&value, depth + 1)?);
+            members.insert(self.text(&key)?, self.json(&value, depth + 1)?);
         }
         Ok(Json::Object(members))
     }
@@ -131,6 +148,12 @@ fn float(number: f64) -> Result<Json, Unwritable> {
 
 /// Reads a document of any type, with Go's error.
 fn read(text: &[u8]) -> Result<Value, String> {
+    if starts_with_tab(text) {
+        return Err(format!(
+            "error converting YAML to JSON: yaml: {}",
+            "found character that cannot start any token"
+        ));
+    }
     let options = Options::helm().last_wins();
     match tenure_yaml::parse(text, &options) {
         Ok(documents) => Ok(documents
@@ -138,6 +161,13 @@ fn read(text: &[u8]) -> Result<Value, String> {
             .map_or(Value::Nil, |document| Value::from_json(&document.value))),
         Err(error) => Err(format!("error converting YAML to JSON: yaml: {}", reason(&error))),
     }
+}
+
+/// Whether the first line with anything on it is indented with a tab, which only some readers let pass.
+fn starts_with_tab(text: &[u8]) -> bool {
+    let blank = |line: &&[u8]| line.iter().all(|byte| matches!(byte, b' ' | b'\r'));
+    let first = text.split(|byte| *byte == b'\n').find(|line| !blank(line));
+    first.is_some_and(|line| line.iter().find(|byte| **byte != b' ') == Some(&b'\t'))
 }
 
 /// Reads a map, as `fromYaml` does.

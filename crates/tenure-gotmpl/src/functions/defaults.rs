@@ -49,6 +49,9 @@ pub(super) fn empty(value: &Value) -> bool {
 }
 
 fn deep_copy(run: &mut Run<'_>, a: &[Value]) -> Outcome {
+    if matches!(a.first(), None | Some(Value::Nil)) {
+        return Err("reflect: call of reflect.Value.Type on zero Value".into());
+    }
     copy(run, &any(a, 0))
 }
 

@@ -9,16 +9,6 @@ pub(crate) enum BadNumber {
     Range,
 }
 
-impl BadNumber {
-    /// The reason in Go's words.
-    pub(crate) const fn reason(self) -> &'static str {
-        match self {
-            Self::Syntax => "invalid syntax",
-            Self::Range => "value out of range",
-        }
-    }
-}
-
 /// `strconv.ParseUint(text, base, 64)`; base 0 looks at the prefix.
 pub(crate) fn parse_uint(text: &str, base: u32) -> Result<u64, BadNumber> {
     let (digits, radix, underscores) = if base == 0 {

@@ -311,7 +311,6 @@ impl Parser<'_> {
         };
         self.variables.truncate(variables);
         Ok(Branch {
-            position: pipe.position,
             pipe,
             list,
             otherwise,

@@ -59,7 +59,6 @@ pub(crate) enum Node {
 
 #[derive(Debug)]
 pub(crate) struct Branch {
-    pub(crate) position: usize,
     pub(crate) pipe: Pipe,
     pub(crate) list: Vec<Node>,
     pub(crate) otherwise: Option<Vec<Node>>,

@@ -6,6 +6,8 @@ mod write;
 
 use serde_json::Value;
 
+use crate::Dialect;
+
 /// How to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmitOptions {
@@ -15,6 +17,8 @@ pub struct EmitOptions {
     pub width: Option<usize>,
     /// Indent a list below its key instead of writing it at the key's column.
     pub indent_lists: bool,
+    /// The generation of Go's package, which differ in what they quote.
+    pub dialect: Dialect,
     /// Write floats with an exponent from seven digits on, as go-yaml does with a float of its own; otherwise
     /// as it copies one from JSON.
     pub exponents: bool,
@@ -27,6 +31,7 @@ impl Default for EmitOptions {
             sort: true,
             width: Some(80),
             indent_lists: false,
+            dialect: Dialect::V3,
             exponents: false,
         }
     }
@@ -37,6 +42,7 @@ impl EmitOptions {
     #[must_use]
     pub fn helm() -> Self {
         Self {
+            dialect: Dialect::V2,
             exponents: true,
             ..Self::default()
         }
@@ -47,7 +53,8 @@ impl EmitOptions {
     pub fn helm_pretty() -> Self {
         Self {
             indent_lists: true,
-            ..Self::helm()
+            exponents: true,
+            ..Self::default()
         }
     }
 }

@@ -2,7 +2,7 @@ use serde_json::{Map, Value};
 
 use super::EmitOptions;
 use super::order::compare;
-use super::scalar::{Style, escape, style};
+use super::scalar::{Style, escape, is_break, style};
 use crate::number::{go_float, go_general_float};
 
 /// Keys longer than this are written with `?`, as in libyaml.
@@ -67,17 +67,29 @@ impl<'a> Writer<'a> {
             if i > 0 || !inline {
                 self.indent(indent);
             }
-            let simple = key.len() <= LONGEST_SIMPLE_KEY;
-            if simple {
+            if key.len() <= LONGEST_SIMPLE_KEY && !key.contains(is_break) {
                 self.string(key, indent, true);
+                self.put(":");
+                self.open_ended = false;
+                self.member(value, indent);
             } else {
                 self.put("? ");
                 self.string(key, indent, false);
                 self.indent(indent);
+                self.put(":");
+                self.open_ended = false;
+                self.inline_member(value, indent);
             }
-            self.put(":");
-            self.open_ended = false;
-            self.member(value, indent);
+        }
+    }
+
+    /// The value of a key that is marked with `?`: it starts on the line of its colon.
+    fn inline_member(&mut self, value: &Value, indent: usize) {
+        self.put(" ");
+        match value {
+            Value::Object(map) if !map.is_empty() => self.mapping(map, indent + 2, true),
+            Value::Array(list) if !list.is_empty() => self.sequence(list, indent + 2, true),
+            other => self.leaf(other, indent, false),
         }
     }
 
@@ -131,7 +143,7 @@ impl<'a> Writer<'a> {
     }
 
     fn string(&mut self, text: &str, indent: usize, key: bool) {
-        match style(text, key) {
+        match style(text, key, self.options.dialect) {
             Style::Plain => self.folded(text, indent + 2, key, false),
             Style::Single => {
                 self.put("'");

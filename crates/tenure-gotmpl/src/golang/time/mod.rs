@@ -24,7 +24,7 @@ pub(crate) enum Zone {
     /// Where the run takes place, which is always UTC.
     Local,
     Fixed(Rc<str>, i64),
-    Named(Rc<str>, TimeZone),
+    Named(TimeZone),
 }
 
 impl Zone {
@@ -36,16 +36,8 @@ impl Zone {
             _ => {
                 let zone = TimeZone::get(name).ok()?;
                 // Go looks a name up as it is written, here case does not matter.
-                (zone.iana_name() == Some(name)).then(|| Self::Named(name.into(), zone))
+                (zone.iana_name() == Some(name)).then(|| Self::Named(zone))
             }
-        }
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Self::Utc => "UTC",
-            Self::Local => "Local",
-            Self::Fixed(name, _) | Self::Named(name, _) => name,
         }
     }
 
@@ -54,7 +46,7 @@ impl Zone {
         match self {
             Self::Utc | Self::Local => ("UTC".into(), 0),
             Self::Fixed(name, offset) => (name.to_string(), *offset),
-            Self::Named(_, zone) => {
+            Self::Named(zone) => {
                 let clamped = unix.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
                 let Ok(timestamp) = Timestamp::from_second(clamped) else {
                     return ("UTC".into(), 0);

@@ -1,1 +1,0 @@
-pub(super) static FUNCTIONS: &[super::Function] = &[];
