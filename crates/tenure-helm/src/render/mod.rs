@@ -2,6 +2,7 @@
 
 mod files;
 mod glob;
+mod named;
 mod output;
 mod parsed;
 mod scope;

@@ -3,18 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use tenure_gotmpl::{Kind, Map, MapType, Value};
+use tenure_gotmpl::{Map, MapType, Value};
 
 use super::Release;
 use super::files::Files;
+use super::named::Values;
 use crate::capabilities::Capabilities;
 use crate::chart::{Chart, Dependency, File, Metadata};
 use crate::values::table;
-
-const VALUES: MapType = MapType {
-    name: "common.Values",
-    element: Kind::Interface,
-};
 
 /// A template and the scope of its chart.
 pub(super) struct Scoped {
@@ -36,7 +32,7 @@ impl Scoped {
         let own: Map = [("Name", self.path.as_str()), ("BasePath", self.base_path.as_str())]
             .into_iter()
             .collect();
-        self.scope.insert("Template", own.with_type(&VALUES));
+        self.scope.insert("Template", Values::of(own));
         self.scope.clone().into()
     }
 }
@@ -52,7 +48,7 @@ impl Scopes {
             // A path that is there twice counts with its last template.
             templates: BTreeMap::new(),
         };
-        builder.chart(chart, chart.name(), true, values.with_type(&VALUES));
+        builder.chart(chart, chart.name(), true, values);
         let mut templates: Vec<Scoped> = builder.templates.into_values().collect();
         templates.sort_by_cached_key(|t| Reverse((t.path.matches('/').count(), t.path.clone())));
         Self(templates)
@@ -77,7 +73,7 @@ impl Builder {
             ("Files", Value::object(Files::new(chart.files.iter().cloned()))),
             ("Release", self.release.clone()),
             ("Capabilities", self.capabilities.clone()),
-            ("Values", values.into()),
+            ("Values", Values::of(values)),
             ("Subcharts", subcharts.clone().into()),
         ]
         .into_iter()
@@ -86,7 +82,7 @@ impl Builder {
             let name = subchart.name();
             let values = table(&scope, &format!("Values.{name}")).unwrap_or_default();
             let below = format!("{path}/charts/{name}");
-            let inner = self.chart(subchart, &below, false, values.with_type(&VALUES));
+            let inner = self.chart(subchart, &below, false, values);
             subcharts.insert(name, inner);
         }
         let library = chart.metadata.is_library();
