@@ -31,7 +31,9 @@ pub(crate) fn words(rng: &mut StdRng) -> Vec<String> {
             path.push("global");
         }
         path.push(KEYS.choose(rng).expect("not empty"));
-        let value = ["null", "true", "7", "text", "{a,b}"].choose(rng).expect("not empty");
+        let value = ["null", "true", "7", "text", "{a,b}"]
+            .choose(rng)
+            .expect("not empty");
         words.extend(["--set".to_owned(), format!("{}={value}", path.join("."))]);
     }
     words
@@ -64,7 +66,9 @@ fn dependency(rng: &mut StdRng, name: &str) -> Option<Value> {
     if rng.random_bool(0.2) {
         return None;
     }
-    let version = ["1.x", "^1.0.0", "*", ">=1.2.3", "2.x"].choose(rng).expect("not empty");
+    let version = ["1.x", "^1.0.0", "*", ">=1.2.3", "2.x"]
+        .choose(rng)
+        .expect("not empty");
     let mut dependency = json!({"name": name, "version": version, "repository": ""});
     if rng.random_bool(0.4) {
         dependency["condition"] = format!("{name}.enabled,global.enabled").into();

@@ -21,7 +21,9 @@ fn ours(root: &Path, words: &[String]) -> anyhow::Result<String> {
     let mut values = Map::new();
     for pair in words.chunks(2) {
         match pair {
-            [flag, file] if flag == "-f" => merge(&mut values, read_values(&std::fs::read(root.join(file))?)?),
+            [flag, file] if flag == "-f" => {
+                merge(&mut values, read_values(&std::fs::read(root.join(file))?)?)
+            }
             [_, line] => set(line, &mut values)?,
             _ => {}
         }
@@ -83,6 +85,9 @@ fn a_chart_has_the_values_that_the_tool_gives_it() -> anyhow::Result<()> {
         }
     }
     // A generator of nonsense would prove nothing.
-    assert!(rendered > 3 * refused, "{rendered} were rendered and {refused} refused");
+    assert!(
+        rendered > 3 * refused,
+        "{rendered} were rendered and {refused} refused"
+    );
     Ok(())
 }

@@ -41,7 +41,9 @@ impl KubeVersion {
             return Err(format!("illegal version string {text:?}"));
         };
         if major.starts_with('0') && *major != "0" {
-            return Err(format!("illegal zero-prefixed version component {major:?} in {text:?}"));
+            return Err(format!(
+                "illegal zero-prefixed version component {major:?} in {text:?}"
+            ));
         }
         let mut plain = Vec::new();
         for part in &parts {
@@ -107,7 +109,10 @@ impl Capabilities {
     pub(crate) fn value(&self) -> Value {
         let versions = VersionSet(List::typed(
             &VERSION_SET,
-            self.api_versions.iter().map(|v| Value::from(v.as_str())).collect(),
+            self.api_versions
+                .iter()
+                .map(|v| Value::from(v.as_str()))
+                .collect(),
         ));
         Value::object(CapabilitiesObject {
             kube: Value::object(KubeObject(self.kube_version.clone())),
@@ -304,7 +309,10 @@ mod tests {
             ("x", "could not parse \"x\" as version"),
             ("", "could not parse \"\" as version"),
             ("1", "illegal version string \"1\""),
-            ("01.2", "illegal zero-prefixed version component \"01\" in \"01.2\""),
+            (
+                "01.2",
+                "illegal zero-prefixed version component \"01\" in \"01.2\"",
+            ),
         ] {
             assert_eq!(KubeVersion::parse(text).expect_err(text), want);
         }

@@ -92,14 +92,18 @@ fn once(files: &Files, renderer: &dyn PostRenderer, prefix: &str) -> Result<File
 }
 
 fn annotated(mut object: Value, path: &str) -> Result<Value, Error> {
-    let annotations = ["metadata", "annotations"].into_iter().try_fold(&mut object, |at, name| {
-        let members = at.as_object_mut()?;
-        let held = members.entry(name).or_insert_with(|| Value::Object(serde_json::Map::new()));
-        if held.is_null() {
-            *held = Value::Object(serde_json::Map::new());
-        }
-        Some(held)
-    });
+    let annotations = ["metadata", "annotations"]
+        .into_iter()
+        .try_fold(&mut object, |at, name| {
+            let members = at.as_object_mut()?;
+            let held = members
+                .entry(name)
+                .or_insert_with(|| Value::Object(serde_json::Map::new()));
+            if held.is_null() {
+                *held = Value::Object(serde_json::Map::new());
+            }
+            Some(held)
+        });
     let Some(Value::Object(annotations)) = annotations else {
         return Err(Error::PostRender(format!("annotating {path}: not an object")));
     };
@@ -137,8 +141,14 @@ mod tests {
     #[test]
     fn objects_go_back_to_their_files_and_new_ones_get_their_own() {
         let files = Files::from([
-            ("c/a.yaml".to_owned(), "kind: A\n---\nkind: B\nmetadata: {annotations: {x: z}}\n".to_owned()),
-            ("c/h.yaml".to_owned(), "kind: H\nmetadata: {annotations: {helm.sh/hook: test}}\n".to_owned()),
+            (
+                "c/a.yaml".to_owned(),
+                "kind: A\n---\nkind: B\nmetadata: {annotations: {x: z}}\n".to_owned(),
+            ),
+            (
+                "c/h.yaml".to_owned(),
+                "kind: H\nmetadata: {annotations: {helm.sh/hook: test}}\n".to_owned(),
+            ),
         ]);
         let done = run(&files, &Relabel, Strategy::NoHooks).expect("runs");
         assert_eq!(
@@ -146,7 +156,10 @@ mod tests {
             "kind: A\nmetadata:\n  name: changed\n---\nkind: B\nmetadata:\n  annotations:\n    x: z\n  name: changed\n"
         );
         assert_eq!(done["c/h.yaml"], files["c/h.yaml"]);
-        assert_eq!(done["generated-by-postrender-manifests-2.yaml"], "kind: New\nmetadata: {}\n");
+        assert_eq!(
+            done["generated-by-postrender-manifests-2.yaml"],
+            "kind: New\nmetadata: {}\n"
+        );
         let done = run(&files, &Relabel, Strategy::Combined).expect("runs");
         assert!(done["c/h.yaml"].contains("name: changed"));
     }

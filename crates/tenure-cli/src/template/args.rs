@@ -112,9 +112,17 @@ impl Refused {
         let asks = |value: &str| value == "server" || value == "none" || value == "false";
         let found = [
             (self.post_renderer.is_some(), "--post-renderer", PROGRAM),
-            (!self.post_renderer_args.is_empty(), "--post-renderer-args", PROGRAM),
+            (
+                !self.post_renderer_args.is_empty(),
+                "--post-renderer-args",
+                PROGRAM,
+            ),
             (self.validate, "--validate", CLUSTER),
-            (self.dry_run.as_deref().is_some_and(asks), "--dry-run=server", CLUSTER),
+            (
+                self.dry_run.as_deref().is_some_and(asks),
+                "--dry-run=server",
+                CLUSTER,
+            ),
             (self.dependency_update, "--dependency-update", NETWORK),
             (self.enable_dns, "--enable-dns", NETWORK),
             (self.repo.is_some(), "--repo", NETWORK),

@@ -18,7 +18,9 @@ pub(super) fn locate(name: &str) -> Result<PathBuf, HelmError> {
         return Err(HelmError(format!("path {name:?} not found")));
     }
     if name.contains("://") {
-        return Err(HelmError(format!("{name:?} is refused: rendering fetches nothing")));
+        return Err(HelmError(format!(
+            "{name:?} is refused: rendering fetches nothing"
+        )));
     }
     Err(HelmError(match name.split_once('/') {
         Some((repository, _)) => format!("repo {repository} not found"),

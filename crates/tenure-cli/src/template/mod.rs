@@ -16,7 +16,7 @@ use tenure_helm::{
     Capabilities, Error, KubeVersion, Options, Release, Rendered, Renderer, Selection, name_from_template,
 };
 
-pub use args::Args;
+pub(crate) use args::Args;
 use world::SystemWorld;
 
 /// A failure in Helm's words, to be shown as Helm shows it.
@@ -56,7 +56,9 @@ fn print(args: &Args) -> Result<String, HelmError> {
         capabilities.kube_version = KubeVersion::parse(text)
             .map_err(|error| HelmError(format!("invalid kube version '{text}': {error}")))?;
     }
-    capabilities.api_versions.extend(args.api_versions.iter().cloned());
+    capabilities
+        .api_versions
+        .extend(args.api_versions.iter().cloned());
     let (name, chart) = names(args, &world)?;
     let path = chart::locate(&chart)?;
     let values = values::read(&args.values)?;
@@ -107,10 +109,14 @@ fn names(args: &Args, world: &SystemWorld) -> Result<(String, String), HelmError
     match args.names.as_slice() {
         [name, chart] => {
             if args.generate_name {
-                return Err(HelmError::new("cannot set --generate-name and also specify a name"));
+                return Err(HelmError::new(
+                    "cannot set --generate-name and also specify a name",
+                ));
             }
             if args.name_template.is_some() {
-                return Err(HelmError::new("cannot set --name-template and also specify a name"));
+                return Err(HelmError::new(
+                    "cannot set --name-template and also specify a name",
+                ));
             }
             Ok((name.clone(), chart.clone()))
         }

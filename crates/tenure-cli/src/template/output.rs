@@ -46,7 +46,8 @@ pub(super) fn write(
     rendered: &Rendered,
     selection: Selection,
 ) -> Result<String, HelmError> {
-    let failed = |path: &Path, error: io::Error| HelmError(format!("failed to write {}: {error}", path.display()));
+    let failed =
+        |path: &Path, error: io::Error| HelmError(format!("failed to write {}: {error}", path.display()));
     fs::create_dir_all(dir).map_err(|error| failed(dir, error))?;
     let root = Dir::open_ambient_dir(dir, ambient_authority()).map_err(|error| failed(dir, error))?;
     let mut said = String::new();
@@ -58,8 +59,13 @@ pub(super) fn write(
         };
         // A hook joins what is there, even from an earlier run: so does Helm.
         let append = written.contains(&path) || (is_hook && root.exists(&path));
-        put_file(&root, &path, &format!("---\n# Source: {source}\n{text}\n"), append)
-            .map_err(|error| failed(&dir.join(&path), error))?;
+        put_file(
+            &root,
+            &path,
+            &format!("---\n# Source: {source}\n{text}\n"),
+            append,
+        )
+        .map_err(|error| failed(&dir.join(&path), error))?;
         let _ = writeln!(said, "wrote {}", dir.join(&path).display());
         written.insert(path);
         Ok(())
@@ -81,11 +87,7 @@ fn put_file(root: &Dir, path: &Path, text: &str, append: bool) -> io::Result<()>
         root.create_dir_all(parent)?;
     }
     let mut options = OpenOptions::new();
-    options
-        .create(true)
-        .write(true)
-        .append(append)
-        .truncate(!append);
+    options.create(true).write(true).append(append).truncate(!append);
     root.open_with(path, &options)?.write_all(text.as_bytes())
 }
 

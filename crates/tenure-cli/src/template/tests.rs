@@ -17,7 +17,10 @@ const CHART: &[(&str, &str)] = &[
     ("crds/d.yaml", "kind: CustomResourceDefinition\n"),
     ("templates/map.yaml", "kind: ConfigMap\n"),
     ("templates/other.yaml", "kind: Secret\n"),
-    ("templates/test.yaml", "kind: Pod\nmetadata: {annotations: {helm.sh/hook: test}}\n"),
+    (
+        "templates/test.yaml",
+        "kind: Pod\nmetadata: {annotations: {helm.sh/hook: test}}\n",
+    ),
 ];
 
 fn chart() -> TempDir {
@@ -31,7 +34,9 @@ fn chart() -> TempDir {
 }
 
 fn run(dir: &TempDir, flags: &[&str]) -> Result<String, String> {
-    let flags = flags.iter().map(|flag| flag.replace("{}", &dir.path().display().to_string()));
+    let flags = flags
+        .iter()
+        .map(|flag| flag.replace("{}", &dir.path().display().to_string()));
     let line = Line::try_parse_from(std::iter::once("template".to_owned()).chain(flags))
         .map_err(|error| error.to_string())?;
     print(&line.args).map_err(|error| error.to_string())
@@ -49,11 +54,21 @@ fn flags_choose_what_is_printed() {
     };
     assert_eq!(
         sources(&["r", "{}/c"]),
-        ["templates/other.yaml", "templates/map.yaml", "templates/test.yaml"]
+        [
+            "templates/other.yaml",
+            "templates/map.yaml",
+            "templates/test.yaml"
+        ]
     );
-    assert_eq!(sources(&["r", "{}/c", "--skip-tests", "--include-crds"])[0], "crds/d.yaml");
+    assert_eq!(
+        sources(&["r", "{}/c", "--skip-tests", "--include-crds"])[0],
+        "crds/d.yaml"
+    );
     assert_eq!(sources(&["r", "{}/c", "--no-hooks"]).len(), 2);
-    assert_eq!(sources(&["r", "{}/c", "-s", "templates/m*"]), ["templates/map.yaml"]);
+    assert_eq!(
+        sources(&["r", "{}/c", "-s", "templates/m*"]),
+        ["templates/map.yaml"]
+    );
     let missing = run(&dir, &["r", "{}/c", "-s", "nope"]).expect_err("no such template");
     assert_eq!(missing, "could not find template nope in chart");
 }
@@ -88,7 +103,11 @@ fn what_would_run_a_program_or_reach_out_is_refused() {
     }
     let remote = run(&dir, &["r", "oci://example.com/c"]).expect_err("remote");
     assert!(remote.ends_with("rendering fetches nothing"), "{remote}");
-    run(&dir, &["r", "{}/c", "--dry-run", "--wait", "--timeout", "1s", "--atomic"]).expect("changes nothing");
+    run(
+        &dir,
+        &["r", "{}/c", "--dry-run", "--wait", "--timeout", "1s", "--atomic"],
+    )
+    .expect("changes nothing");
 }
 
 #[test]
@@ -106,9 +125,18 @@ fn names_are_chosen_as_helm_chooses_them() {
     let dir = chart();
     run(&dir, &["{}/c"]).expect("without a name");
     for (flags, want) in [
-        (&["R", "{}/c"][..], "release name check failed: release name \"R\": invalid release name"),
-        (&["a", "{}/c", "-g"], "cannot set --generate-name and also specify a name"),
-        (&["a", "b", "c", "d"], "expected at most two arguments, unexpected arguments: c, d"),
+        (
+            &["R", "{}/c"][..],
+            "release name check failed: release name \"R\": invalid release name",
+        ),
+        (
+            &["a", "{}/c", "-g"],
+            "cannot set --generate-name and also specify a name",
+        ),
+        (
+            &["a", "b", "c", "d"],
+            "expected at most two arguments, unexpected arguments: c, d",
+        ),
         (&["a", "/nonexistent"], "path \"/nonexistent\" not found"),
     ] {
         let error = run(&dir, flags).expect_err(want);

@@ -10,7 +10,9 @@ use crate::values::json_kind;
 
 /// A field that holds something else than its type, in Go's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go {place} of type {wanted}")]
+#[error(
+    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {found} into Go {place} of type {wanted}"
+)]
 pub struct TypeError {
     found: &'static str,
     place: String,
@@ -75,9 +77,7 @@ impl<'a> Fields<'a> {
     /// Sets a boolean field, if it is given.
     pub(crate) fn boolean(&self, name: &str, field: &mut bool) -> Result<(), TypeError> {
         if let Some(value) = self.get(name) {
-            *field = value
-                .as_bool()
-                .ok_or_else(|| self.wrong(name, value, "bool"))?;
+            *field = value.as_bool().ok_or_else(|| self.wrong(name, value, "bool"))?;
         }
         Ok(())
     }

@@ -42,7 +42,11 @@ impl Dependency {
 
     /// The name by which values and templates know it.
     pub(crate) fn local_name(&self) -> &str {
-        if self.alias.is_empty() { &self.name } else { &self.alias }
+        if self.alias.is_empty() {
+            &self.name
+        } else {
+            &self.alias
+        }
     }
 
     pub(super) fn validate(&mut self) -> Result<(), String> {
@@ -57,7 +61,10 @@ impl Dependency {
         if self.alias.chars().all(fits) {
             Ok(())
         } else {
-            Err(format!("dependency {:?} has disallowed characters in the alias", self.name))
+            Err(format!(
+                "dependency {:?} has disallowed characters in the alias",
+                self.name
+            ))
         }
     }
 }

@@ -254,15 +254,47 @@ mod tests {
     fn what_helm_refuses_is_refused_in_its_words() {
         let base = json!({"apiVersion": "v2", "name": "c", "version": "1"});
         for (field, value, want) in [
-            ("name", json!({}), "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal object into Go struct field Metadata.name of type string"),
-            ("keywords", json!(5), "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal number into Go struct field Metadata.keywords of type []string"),
-            ("maintainers", json!(["x"]), "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go struct field Metadata.maintainers of type v2.Maintainer"),
-            ("maintainers", json!([null]), "maintainers must not contain empty or null nodes"),
+            (
+                "name",
+                json!({}),
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal object into Go struct field Metadata.name of type string",
+            ),
+            (
+                "keywords",
+                json!(5),
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal number into Go struct field Metadata.keywords of type []string",
+            ),
+            (
+                "maintainers",
+                json!(["x"]),
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go struct field Metadata.maintainers of type v2.Maintainer",
+            ),
+            (
+                "maintainers",
+                json!([null]),
+                "maintainers must not contain empty or null nodes",
+            ),
             ("name", json!("a/b"), "chart.metadata.name \"a/b\" is invalid"),
-            ("version", json!("1.x"), "chart.metadata.version \"1.x\" is invalid"),
-            ("type", json!("other"), "chart.metadata.type must be application or library"),
-            ("dependencies", json!([{"name": "a"}, {"name": "b", "alias": "a"}]), "more than one dependency with name or alias \"a\""),
-            ("dependencies", json!([{"name": "a", "alias": "a.b"}]), "dependency \"a\" has disallowed characters in the alias"),
+            (
+                "version",
+                json!("1.x"),
+                "chart.metadata.version \"1.x\" is invalid",
+            ),
+            (
+                "type",
+                json!("other"),
+                "chart.metadata.type must be application or library",
+            ),
+            (
+                "dependencies",
+                json!([{"name": "a"}, {"name": "b", "alias": "a"}]),
+                "more than one dependency with name or alias \"a\"",
+            ),
+            (
+                "dependencies",
+                json!([{"name": "a", "alias": "a.b"}]),
+                "dependency \"a\" has disallowed characters in the alias",
+            ),
         ] {
             let mut chart = base.clone();
             chart[field] = value;

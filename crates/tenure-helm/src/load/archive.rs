@@ -35,7 +35,10 @@ pub(super) fn read(bytes: &[u8], allowance: &mut Allowance) -> Result<Vec<File>,
     Ok(files)
 }
 
-fn read_entry<R: io::Read>(entry: Entry<'_, R>, allowance: &mut Allowance) -> Result<Option<File>, LoadError> {
+fn read_entry<R: io::Read>(
+    entry: Entry<'_, R>,
+    allowance: &mut Allowance,
+) -> Result<Option<File>, LoadError> {
     let kind = entry.header().entry_type();
     let full = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
     if kind == EntryType::Directory
@@ -129,13 +132,20 @@ mod tests {
             ("./c/x", Ok("c/x")),
             ("c\\templates\\a", Ok("templates/a")),
             ("c/a/../b", Ok("b")),
-            ("c", Err("chart illegally contains content outside the base directory: \"c\"")),
+            (
+                "c",
+                Err("chart illegally contains content outside the base directory: \"c\""),
+            ),
             ("c/../../x", Err("chart illegally references parent directory")),
             ("c//etc/passwd", Err("chart illegally contains absolute paths")),
             ("c/c:/x", Err("chart contains illegally named files")),
         ] {
             let got = inner_name(full).map_err(|e| e.to_string());
-            assert_eq!(got.as_deref(), want.map_err(str::to_owned).as_ref().map(|w| *w), "{full}");
+            assert_eq!(
+                got.as_deref(),
+                want.map_err(str::to_owned).as_ref().map(|w| *w),
+                "{full}"
+            );
         }
     }
 }

@@ -110,7 +110,11 @@ impl ChartFs for DirFs {
             if entries.len() >= limit {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }
-            let below = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+            let below = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}/{name}")
+            };
             let kind = if entry.file_type()?.is_symlink() {
                 kind_of(&self.dir.metadata(&below)?)
             } else {

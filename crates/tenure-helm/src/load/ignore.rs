@@ -57,9 +57,7 @@ impl Rules {
         }
         path_match(line, "abc")?;
         let (negated, rule) = line.strip_prefix('!').map_or((false, line), |rest| (true, rest));
-        let (only_directories, rule) = rule
-            .strip_suffix('/')
-            .map_or((false, rule), |rest| (true, rest));
+        let (only_directories, rule) = rule.strip_suffix('/').map_or((false, rule), |rest| (true, rest));
         let (by_name, pattern) = match rule.strip_prefix('/') {
             Some(rest) => (false, rest),
             None => (!rule.contains('/'), rule),

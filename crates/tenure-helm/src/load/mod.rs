@@ -27,7 +27,11 @@ impl Chart {
         let mut allowance = Allowance::new(*limits);
         let files = directory::read(fs, path, &mut allowance)?;
         let shown = fs.shown(path);
-        detect(&files, || format!("unable to detect chart at {shown}/Chart.yaml: open {shown}/Chart.yaml: no such file or directory"))?;
+        detect(&files, || {
+            format!(
+                "unable to detect chart at {shown}/Chart.yaml: open {shown}/Chart.yaml: no such file or directory"
+            )
+        })?;
         assemble(files, &mut allowance, 0)
     }
 
@@ -41,7 +45,9 @@ impl Chart {
         }
         let mut allowance = Allowance::new(*limits);
         let files = archive::read(bytes, &mut allowance)?;
-        detect(&files, || "unable to detect chart version, no Chart.yaml found".to_owned())?;
+        detect(&files, || {
+            "unable to detect chart version, no Chart.yaml found".to_owned()
+        })?;
         assemble(files, &mut allowance, 0)
     }
 
@@ -81,7 +87,10 @@ fn detect(files: &[File], missing: impl Fn() -> String) -> Result<(), LoadError>
 /// Helm's `LoadFiles`.
 fn assemble(files: Vec<File>, allowance: &mut Allowance, depth: usize) -> Result<Chart, LoadError> {
     if depth > allowance.limits.charts {
-        return Err(LoadError::TooMuch("charts inside each other", allowance.limits.charts as u64));
+        return Err(LoadError::TooMuch(
+            "charts inside each other",
+            allowance.limits.charts as u64,
+        ));
     }
     let mut parts = Parts::default();
     let mut draft = Draft::default();
@@ -203,7 +212,10 @@ impl Parts {
 fn from_archive_file(name: &str, files: &[File], allowance: &mut Allowance) -> Result<Vec<File>, LoadError> {
     match files {
         [file, ..] if &*file.name == name => archive::read(&file.data, allowance),
-        [file, ..] => Err(LoadError::NotAChart(format!("expected {name}, got {}", file.name))),
+        [file, ..] => Err(LoadError::NotAChart(format!(
+            "expected {name}, got {}",
+            file.name
+        ))),
         [] => Err(LoadError::NotAChart(format!("expected {name}"))),
     }
 }

@@ -180,7 +180,12 @@ mod tests {
     fn what_is_no_manifest_is_refused_with_the_template_s_name() {
         let error = sort(&files(&[("c/templates/a.yaml", "a: b: c")])).expect_err("not YAML");
         let text = error.to_string();
-        assert!(text.starts_with("YAML parse error on c/templates/a.yaml: error converting YAML to JSON: yaml: line 1: "), "{text}");
+        assert!(
+            text.starts_with(
+                "YAML parse error on c/templates/a.yaml: error converting YAML to JSON: yaml: line 1: "
+            ),
+            "{text}"
+        );
         let error = sort(&files(&[("c/templates/a.yaml", "- a")])).expect_err("a list");
         assert_eq!(
             error.to_string(),

@@ -22,9 +22,13 @@ impl Set {
     /// Whether these are the same files under the same names; files are told by where they are.
     fn is_of(&self, scopes: &Scopes) -> bool {
         self.files.len() == scopes.templates().len()
-            && self.files.iter().zip(scopes.templates()).all(|((path, file), template)| {
-                *path == template.path && Arc::ptr_eq(&file.data, &template.file.data)
-            })
+            && self
+                .files
+                .iter()
+                .zip(scopes.templates())
+                .all(|((path, file), template)| {
+                    *path == template.path && Arc::ptr_eq(&file.data, &template.file.data)
+                })
     }
 }
 
@@ -43,7 +47,10 @@ impl Cache {
         let templates = Arc::new(templates);
         let mut sets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sets.truncate(KEPT - 1);
-        let files = scopes.templates().iter().map(|t| (t.path.clone(), t.file.clone()));
+        let files = scopes
+            .templates()
+            .iter()
+            .map(|t| (t.path.clone(), t.file.clone()));
         sets.insert(
             0,
             Set {

@@ -24,14 +24,20 @@ pub(super) struct Scoped {
 impl Scoped {
     /// Partials are only there to be included.
     pub(super) fn is_partial(&self) -> bool {
-        self.path.rsplit('/').next().is_some_and(|base| base.starts_with('_'))
+        self.path
+            .rsplit('/')
+            .next()
+            .is_some_and(|base| base.starts_with('_'))
     }
 
     /// The dot of the template. All templates of a chart share it, except for `.Template`.
     pub(super) fn data(&self) -> Value {
-        let own: Map = [("Name", self.path.as_str()), ("BasePath", self.base_path.as_str())]
-            .into_iter()
-            .collect();
+        let own: Map = [
+            ("Name", self.path.as_str()),
+            ("BasePath", self.base_path.as_str()),
+        ]
+        .into_iter()
+        .collect();
         self.scope.insert("Template", Values::of(own));
         self.scope.clone().into()
     }

@@ -47,7 +47,11 @@ fn text(kind: &ErrorKind<'_, '_>) -> String {
         E::Schema { url } => format!("jsonschema validation failed with {}", quote(url)),
         E::ContentSchema => "'contentSchema' failed".to_owned(),
         E::PropertyName { prop } => format!("invalid propertyName {}", quote(prop)),
-        E::RefCycle { url, kw_loc1, kw_loc2 } => {
+        E::RefCycle {
+            url,
+            kw_loc1,
+            kw_loc2,
+        } => {
             format!("both {kw_loc1} and {kw_loc2} resolve to {url:?} causing reference cycle")
         }
         E::FalseSchema => "false schema".to_owned(),
@@ -67,7 +71,11 @@ fn text(kind: &ErrorKind<'_, '_>) -> String {
         E::Const { want } => format!("value must be {}", display(want)),
         E::Format { got, want, err } => format!("{} is not valid {want}: {err}", display(got)),
         E::Dependency { prop, missing } | E::DependentRequired { prop, missing } => {
-            format!("properties {} required, if {} exists", quoted(missing), quote(prop))
+            format!(
+                "properties {} required, if {} exists",
+                quoted(missing),
+                quote(prop)
+            )
         }
         E::Required { want } => match want.as_slice() {
             [one] => format!("missing property {}", quote(one)),
@@ -94,9 +102,8 @@ fn text(kind: &ErrorKind<'_, '_>) -> String {
 /// The faults of numbers and of sizes.
 fn bound(kind: &ErrorKind<'_, '_>) -> String {
     use ErrorKind as E;
-    let sizes = |name: &str, got: usize, want: usize| {
-        format!("{name}: got {}, want {}", count(got), count(want))
-    };
+    let sizes =
+        |name: &str, got: usize, want: usize| format!("{name}: got {}, want {}", count(got), count(want));
     let numbers = |name: &str, got: &Number, want: &Number| {
         format!("{name}: got {}, want {}", number(got), number(want))
     };
@@ -113,7 +120,10 @@ fn bound(kind: &ErrorKind<'_, '_>) -> String {
         E::MaxLength { got, want } => sizes("maxLength", *got, *want),
         E::Contains => "no items match contains schema".to_owned(),
         E::MinContains { got, want } if got.is_empty() => {
-            format!("min {} items required to match contains schema, but none matched", count(*want))
+            format!(
+                "min {} items required to match contains schema, but none matched",
+                count(*want)
+            )
         }
         E::MinContains { got, want } => format!(
             "min {} items required to match contains schema, but matched {} items at {}",
@@ -138,7 +148,10 @@ fn bound(kind: &ErrorKind<'_, '_>) -> String {
 }
 
 fn quote(text: &str) -> String {
-    let quoted = format!("{text:?}").replace("\\\"", "\"").replace("\\'", "'").replace('\'', "\\'");
+    let quoted = format!("{text:?}")
+        .replace("\\\"", "\"")
+        .replace("\\'", "'")
+        .replace('\'', "\\'");
     let inner = quoted
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))
@@ -168,7 +181,7 @@ fn count(number: usize) -> String {
 fn grouped(digits: &str) -> String {
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -191,7 +204,9 @@ fn number(number: &Number) -> String {
         return format!("{mantissa}×10{sign}{digits}");
     }
     let plain = value.to_string();
-    let (sign, plain) = plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
+    let (sign, plain) = plain
+        .strip_prefix('-')
+        .map_or(("", plain.as_str()), |rest| ("-", rest));
     match plain.split_once('.') {
         Some((whole, part)) => format!("{sign}{}.{part}", grouped(whole)),
         None => format!("{sign}{}", grouped(plain)),

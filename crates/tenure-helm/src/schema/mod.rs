@@ -20,7 +20,9 @@ const URL: &str = "file:///values.schema.json";
 
 /// Schemas that were compiled before, by their text.
 #[derive(Default)]
-pub(crate) struct Cache(Mutex<Vec<(Arc<[u8]>, Arc<Compiled>)>>);
+pub(crate) struct Cache(Mutex<Vec<Held>>);
+
+type Held = (Arc<[u8]>, Arc<Compiled>);
 
 struct Compiled {
     schemas: Schemas,
@@ -85,13 +87,15 @@ fn compile(schema: &[u8], warnings: &mut Vec<String>) -> Result<Compiled, String
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(Offline(Rc::clone(&unresolved))));
     let mut schemas = Schemas::new();
-    let index = compiler
-        .add_resource(URL, schema)
-        .and_then(|()| compiler.compile(URL, &mut schemas))
-        .map_err(|error| compile_message(&error))?;
-    warnings.extend(unresolved.take().iter().map(|urn| {
-        format!("unresolved URN reference ignored; using permissive schema urn={urn}")
-    }));
+    let failed = |error: CompileError| compile_message(&error);
+    compiler.add_resource(URL, schema).map_err(failed)?;
+    let index = compiler.compile(URL, &mut schemas).map_err(failed)?;
+    warnings.extend(
+        unresolved
+            .take()
+            .iter()
+            .map(|urn| format!("unresolved URN reference ignored; using permissive schema urn={urn}")),
+    );
     Ok(Compiled { schemas, index })
 }
 
@@ -114,7 +118,10 @@ fn compile_message(error: &CompileError) -> String {
         CompileError::UnsupportedUrlScheme { url } => format!("no URLLoader registered for {url:?}"),
         CompileError::UnsupportedDraft { url } => format!("draft {url:?} is not supported"),
         CompileError::ValidationError { src, .. } => {
-            format!("\"{URL}#\" is not valid against metaschema: {}", message::full(src))
+            format!(
+                "\"{URL}#\" is not valid against metaschema: {}",
+                message::full(src)
+            )
         }
         CompileError::InvalidRegex { url, regex, src } => {
             format!("invalid regex {regex:?} at {url:?}: {src}")
@@ -141,22 +148,60 @@ mod tests {
     #[test]
     fn faults_are_told_as_the_go_library_tells_them() {
         let object = json!({"$ref": "#/definitions/x"});
-        let definitions = json!({"x": {"type": "object", "required": ["z"], "properties": {"z": {"type": "boolean"}}}});
+        let definitions =
+            json!({"x": {"type": "object", "required": ["z"], "properties": {"z": {"type": "boolean"}}}});
         for (schema, value, want) in [
-            (json!({"type": ["string", "null"]}), json!([]), "got array, want null or string"),
-            (json!({"minimum": 1_000_000.5}), json!(70000.0), "minimum: got 70,000, want 1.0000005×10⁰⁶"),
-            (json!({"enum": ["x", 1, 2.5, null, true]}), json!("it's"), "value must be one of 'x', 1, 2.5, <nil>, true"),
+            (
+                json!({"type": ["string", "null"]}),
+                json!([]),
+                "got array, want null or string",
+            ),
+            (
+                json!({"minimum": 1_000_000.5}),
+                json!(70000.0),
+                "minimum: got 70,000, want 1.0000005×10⁰⁶",
+            ),
+            (
+                json!({"enum": ["x", 1, 2.5, null, true]}),
+                json!("it's"),
+                "value must be one of 'x', 1, 2.5, <nil>, true",
+            ),
             (json!({"const": 70000}), json!(1.0), "value must be 70000"),
-            (json!({"pattern": "^[a-z']+$"}), json!("A\"'\n"), "'A\"\\'\\n' does not match pattern '^[a-z\\']+$'"),
-            (json!({"minLength": 1234}), json!("abc"), "minLength: got 3, want 1,234"),
-            (json!({"uniqueItems": true}), json!([1, 1]), "items at 0 and 1 are equal"),
-            (json!({"oneOf": [{"minLength": 0}, {"type": "string"}]}), json!("s"), "'oneOf' failed, subschemas 0, 1 matched"),
+            (
+                json!({"pattern": "^[a-z']+$"}),
+                json!("A\"'\n"),
+                "'A\"\\'\\n' does not match pattern '^[a-z\\']+$'",
+            ),
+            (
+                json!({"minLength": 1234}),
+                json!("abc"),
+                "minLength: got 3, want 1,234",
+            ),
+            (
+                json!({"uniqueItems": true}),
+                json!([1, 1]),
+                "items at 0 and 1 are equal",
+            ),
+            (
+                json!({"oneOf": [{"minLength": 0}, {"type": "string"}]}),
+                json!("s"),
+                "'oneOf' failed, subschemas 0, 1 matched",
+            ),
             (json!({"not": {"type": "string"}}), json!("s"), "'not' failed"),
-            (json!({"required": ["q", "r"]}), json!({}), "missing properties 'q', 'r'"),
-            (json!({"additionalProperties": false}), json!({"ex'tra": 1}), "additional properties 'ex\\'tra' not allowed"),
+            (
+                json!({"required": ["q", "r"]}),
+                json!({}),
+                "missing properties 'q', 'r'",
+            ),
+            (
+                json!({"additionalProperties": false}),
+                json!({"ex'tra": 1}),
+                "additional properties 'ex\\'tra' not allowed",
+            ),
             (json!(false), json!(1), "false schema"),
         ] {
-            let schema = json!({"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": schema}});
+            let schema =
+                json!({"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": schema}});
             let got = check(&schema, &json!({"a": value})).expect_err(want);
             assert_eq!(got, format!("- at '/a': {want}\n"));
         }
@@ -176,9 +221,16 @@ mod tests {
 
     #[test]
     fn a_schema_reaches_nothing_outside_itself() {
-        for url in ["https://example.com/s.json", "http://localhost/s.json", "file:///etc/passwd"] {
+        for url in [
+            "https://example.com/s.json",
+            "http://localhost/s.json",
+            "file:///etc/passwd",
+        ] {
             let error = check(&json!({"$ref": url}), &json!({})).expect_err(url);
-            assert!(error.starts_with(&format!("failing loading \"{url}\"")), "{error}");
+            assert!(
+                error.starts_with(&format!("failing loading \"{url}\"")),
+                "{error}"
+            );
         }
         check(&json!({"$ref": "urn:example:x"}), &json!({})).expect("allows everything");
     }

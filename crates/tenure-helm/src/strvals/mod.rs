@@ -77,9 +77,15 @@ mod tests {
     #[test]
     fn set_lines_are_read_as_helm_reads_them() {
         for (line, want) in [
-            ("name1=value1,name2=value2", json!({"name1": "value1", "name2": "value2"})),
+            (
+                "name1=value1,name2=value2",
+                json!({"name1": "value1", "name2": "value2"}),
+            ),
             ("a=1,b=01,c=0,d=-3", json!({"a": 1, "b": "01", "c": 0, "d": -3})),
-            ("a=true,b=False,c=null,d=1.5", json!({"a": true, "b": false, "c": null, "d": "1.5"})),
+            (
+                "a=true,b=False,c=null,d=1.5",
+                json!({"a": true, "b": false, "c": null, "d": "1.5"}),
+            ),
             ("a={1,x,},b={}", json!({"a": [1, "x", ""], "b": [""]})),
             ("a.b.c=1,a.d=2", json!({"a": {"b": {"c": 1}, "d": 2}})),
             ("a[0]=1,a[2]=3", json!({"a": [1, null, 3]})),
@@ -100,24 +106,36 @@ mod tests {
         for (line, want) in [
             ("a.b", "key \"b\" has no value"),
             ("x[-1]=2", "negative -1 index not allowed"),
-            ("x[99999]=2", "index of 99999 is greater than maximum supported index of 65536"),
+            (
+                "x[99999]=2",
+                "index of 99999 is greater than maximum supported index of 65536",
+            ),
             ("x[0]y=2", "unexpected data at end of array index: ['y']"),
             ("x,", "key \"x\" has no value (cannot end with ,)"),
             ("x={1,2", "list must terminate with '}'"),
             ("a..b=1", "key map \"a\" has no value"),
-            ("x[a]=1", "error parsing index: strconv.Atoi: parsing \"a\": invalid syntax"),
+            (
+                "x[a]=1",
+                "error parsing index: strconv.Atoi: parsing \"a\": invalid syntax",
+            ),
             (
                 "a=1,a.b=1",
                 "unable to parse key: interface conversion: interface {} is int64, not map[string]interface {}",
             ),
-            ("a=x,a[0]=1", "unable to parse key: interface conversion: interface {} is string, not []interface {}"),
+            (
+                "a=x,a[0]=1",
+                "unable to parse key: interface conversion: interface {} is string, not []interface {}",
+            ),
         ] {
             assert_eq!(done(set, line), Err(want.to_owned()), "{line}");
         }
         let deep = format!("{}=1", ["a"; 33].join("."));
         let error = done(set, &deep).expect_err("too deep");
         assert!(error.contains("maximum supported nested level of 30"), "{error}");
-        assert!(done(set, &format!("a{}=1", "[0]".repeat(5000))).is_err(), "bounded");
+        assert!(
+            done(set, &format!("a{}=1", "[0]".repeat(5000))).is_err(),
+            "bounded"
+        );
     }
 
     #[test]

@@ -85,7 +85,9 @@ impl<'w> Coalescer<'w> {
             None => Map::new(),
             Some(Value::Map(own)) => own,
             Some(_) => {
-                self.warn(format!("warning: skipping globals because destination {GLOBAL} is not a table."));
+                self.warn(format!(
+                    "warning: skipping globals because destination {GLOBAL} is not a table."
+                ));
                 return;
             }
         };
@@ -93,7 +95,9 @@ impl<'w> Coalescer<'w> {
             None => Map::new(),
             Some(Value::Map(above)) => above,
             Some(_) => {
-                self.warn(format!("warning: skipping globals because source {GLOBAL} is not a table."));
+                self.warn(format!(
+                    "warning: skipping globals because source {GLOBAL} is not a table."
+                ));
                 return;
             }
         };
@@ -109,7 +113,9 @@ impl<'w> Coalescer<'w> {
                 }
                 (Value::Map(_), Some(_)) => {
                     let key = key.to_str();
-                    self.warn(format!("Conflict: cannot merge map onto non-map for {key:?}. Skipping."));
+                    self.warn(format!(
+                        "Conflict: cannot merge map onto non-map for {key:?}. Skipping."
+                    ));
                 }
                 (_, Some(Value::Map(_))) => self.warn(format!("key {key} is table. Skipping")),
                 (value, _) => {
@@ -192,7 +198,9 @@ impl<'w> Coalescer<'w> {
                 (Some(_), value @ Value::Map(_)) => {
                     let full = join(prefix, &key.to_str());
                     let shown = tenure_gotmpl::print(&value);
-                    self.warn(format!("warning: cannot overwrite table with non table for {full} ({shown})"));
+                    self.warn(format!(
+                        "warning: cannot overwrite table with non table for {full} ({shown})"
+                    ));
                 }
                 (Some(Value::Map(_)), value) if !matches!(value, Value::Nil) => {
                     let full = join(prefix, &key.to_str());

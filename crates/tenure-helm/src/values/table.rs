@@ -38,7 +38,7 @@ pub(crate) fn to_json_map(table: &Map) -> JsonMap<String, Json> {
         .collect()
 }
 
-pub(crate) fn to_json(value: &Value) -> Json {
+fn to_json(value: &Value) -> Json {
     match value {
         Value::Bool(value) => Json::Bool(*value),
         Value::Int(number) | Value::Int64(number) => Json::from(*number),

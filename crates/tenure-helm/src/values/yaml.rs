@@ -94,14 +94,20 @@ mod tests {
     #[test]
     fn documents_are_laid_over_each_other_and_numbers_are_floats() {
         let values = read_values(b"# c\n---\na: 1\nb: {c: x}\n---\nb: {d: yes}\n--- # end\n").expect("reads");
-        assert_eq!(Value::Object(values), json!({"a": 1.0, "b": {"c": "x", "d": true}}));
+        assert_eq!(
+            Value::Object(values),
+            json!({"a": 1.0, "b": {"c": "x", "d": true}})
+        );
         assert_eq!(read_values(b"").expect("reads"), Map::new());
     }
 
     #[test]
     fn what_is_no_table_is_refused() {
         assert_eq!(read_values(b"- a").err(), Some(ValuesError::NotATable("array")));
-        assert_eq!(read_values(b"a: 1\n---x\n").err(), Some(ValuesError::Separator("x".into())));
+        assert_eq!(
+            read_values(b"a: 1\n---x\n").err(),
+            Some(ValuesError::Separator("x".into()))
+        );
         assert!(matches!(read_values(b"a: b: c"), Err(ValuesError::Syntax(_))));
     }
 }

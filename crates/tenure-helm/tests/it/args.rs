@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use tenure_helm::{
-    Capabilities, KubeVersion, Selection, merge, path_match, read_values, set, set_file, set_json, set_literal,
-    set_string, split, with_floats,
+    Capabilities, KubeVersion, Selection, merge, path_match, read_values, set, set_file, set_json,
+    set_literal, set_string, split, with_floats,
 };
 
 pub(crate) struct Line {
@@ -43,7 +43,14 @@ impl Line {
                 "--skip-schema-validation" => line.skip_schema = true,
                 flag => {
                     let word = words.next().expect("a flag with a word");
-                    let kinds = ["-f", "--set-json", "--set", "--set-string", "--set-file", "--set-literal"];
+                    let kinds = [
+                        "-f",
+                        "--set-json",
+                        "--set",
+                        "--set-string",
+                        "--set-file",
+                        "--set-literal",
+                    ];
                     match kinds.iter().position(|kind| *kind == flag) {
                         Some(kind) => by_kind.entry(kind).or_default().push((flag, word)),
                         None => line.option(flag, word),

@@ -87,7 +87,12 @@ fn charts_give_what_helm_gives() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {count}:\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
     assert!(count >= 40, "only {count} cases");
 }
 

@@ -46,7 +46,10 @@ fn a_chart_reads_nothing_but_itself() {
         ("a: {{ .Files.Get \"../secret\" | quote }}", "a: \"\""),
         ("a: {{ .Files.Get \"/etc/passwd\" | quote }}", "a: \"\""),
         ("a: {{ getHostByName \"localhost\" | quote }}", "a: \"\""),
-        ("a: {{ lookup \"v1\" \"Secret\" \"\" \"\" | toJson | quote }}", "a: \"{}\""),
+        (
+            "a: {{ lookup \"v1\" \"Secret\" \"\" \"\" | toJson | quote }}",
+            "a: \"{}\"",
+        ),
     ] {
         let renderer = renderer(&[("templates/a.yaml", template)]);
         let world = Seeded::new(1);
@@ -63,13 +66,23 @@ fn a_chart_reads_nothing_but_itself() {
 #[test]
 fn malformed_input_is_an_error() {
     let limits = Limits::default();
-    for text in ["", "[", "a: &a [*a]", "- x", "name: [", "\u{0}", "name: c\nversion: 1\ndependencies: 5"] {
+    for text in [
+        "",
+        "[",
+        "a: &a [*a]",
+        "- x",
+        "name: [",
+        "\u{0}",
+        "name: c\nversion: 1\ndependencies: 5",
+    ] {
         let files = vec![File::new("Chart.yaml", text.as_bytes())];
         Chart::from_files(files, &limits).expect_err(text);
     }
     assert!(read_values(b"a: *x").is_err());
     assert!(read_values(&b"[".repeat(100_000)).is_err());
-    for line in ["a[", "a[0", "a[0]", "a.", "[0]=1", "a={", "a[0][0", "a={x}y,", "\\"] {
+    for line in [
+        "a[", "a[0", "a[0]", "a.", "[0]=1", "a={", "a[0][0", "a={x}y,", "\\",
+    ] {
         // Some of these are nothing to Helm, and none may panic.
         let _ = set(line, &mut Map::new());
     }

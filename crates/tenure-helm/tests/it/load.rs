@@ -49,7 +49,10 @@ fn names(files: &[File]) -> Vec<&str> {
 fn a_directory_is_read_with_its_ignore_rules() {
     let dir = tree(&[
         ("c/Chart.yaml", CHART),
-        ("c/.helmignore", b"# no\n*.bak\n/secret.txt\ndocs/\ntemplates/skip-*.yaml\n"),
+        (
+            "c/.helmignore",
+            b"# no\n*.bak\n/secret.txt\ndocs/\ntemplates/skip-*.yaml\n",
+        ),
         ("c/secret.txt", b"no"),
         ("c/sub/secret.txt", b"yes"),
         ("c/docs/a.txt", b"no"),
@@ -67,7 +70,11 @@ fn a_directory_is_read_with_its_ignore_rules() {
 
 #[test]
 fn links_are_followed_within_the_root_only() {
-    let dir = tree(&[("in/c/Chart.yaml", CHART), ("in/shared/a.yaml", b"kind: A"), ("out.yaml", b"kind: Out")]);
+    let dir = tree(&[
+        ("in/c/Chart.yaml", CHART),
+        ("in/shared/a.yaml", b"kind: A"),
+        ("out.yaml", b"kind: Out"),
+    ]);
     let link = |to: &str, at: &str| {
         std::os::unix::fs::symlink(to, dir.path().join(at)).expect("linked");
     };
@@ -115,12 +122,18 @@ fn archives_that_lead_out_or_are_no_charts_are_refused_in_helms_words() {
         ("c/../../x", "chart illegally references parent directory"),
         ("c//etc/passwd", "chart illegally contains absolute paths"),
         ("c/d:/x", "chart contains illegally named files"),
-        ("x", "chart illegally contains content outside the base directory: \"x\""),
+        (
+            "x",
+            "chart illegally contains content outside the base directory: \"x\"",
+        ),
     ] {
         assert_eq!(load(&[("c/Chart.yaml", CHART), (name, b"x")]), want);
     }
     assert_eq!(load(&[]), "no files in chart archive");
-    assert_eq!(load(&[("c/a", b"")]), "unable to detect chart version, no Chart.yaml found");
+    assert_eq!(
+        load(&[("c/a", b"")]),
+        "unable to detect chart version, no Chart.yaml found"
+    );
     let text = Chart::from_archive(b"plain", &Limits::default()).expect_err("no archive");
     assert_eq!(text.to_string(), "gzip: invalid header");
 }
@@ -137,7 +150,10 @@ fn sizes_are_bounded() {
     let large = vec![b'x'; 1001];
     let some = vec![b'x'; 900];
     let refused = |files: &[(&str, &[u8])]| {
-        let all: Vec<(&str, &[u8])> = [("c/Chart.yaml", CHART)].into_iter().chain(files.iter().copied()).collect();
+        let all: Vec<(&str, &[u8])> = [("c/Chart.yaml", CHART)]
+            .into_iter()
+            .chain(files.iter().copied())
+            .collect();
         let archive = Chart::from_archive(&archive(&all), &limits).expect_err("too much");
         from_dir(tree(&all).path(), "c", &limits).expect_err("too much");
         archive.to_string()
@@ -150,7 +166,13 @@ fn sizes_are_bounded() {
         refused(&[("c/a", &some), ("c/b", &some), ("c/d", &some)]),
         "decompressed chart is larger than the maximum size 2000"
     );
-    refused(&[("c/1", b""), ("c/2", b""), ("c/3", b""), ("c/4", b""), ("c/5", b"")]);
+    refused(&[
+        ("c/1", b""),
+        ("c/2", b""),
+        ("c/3", b""),
+        ("c/4", b""),
+        ("c/5", b""),
+    ]);
     refused(&[
         ("c/charts/a/Chart.yaml", CHART),
         ("c/charts/a/charts/a/Chart.yaml", CHART),
@@ -163,7 +185,11 @@ fn an_archive_in_an_archive_counts_what_it_unpacks_to() {
     let zeros = vec![0_u8; 4 << 20];
     let mut bytes = archive(&[("c/Chart.yaml", CHART), ("c/zeros", &zeros)]);
     for _ in 0..3 {
-        bytes = archive(&[("c/Chart.yaml", CHART), ("c/zeros", &zeros), ("c/charts/c.tgz", &bytes)]);
+        bytes = archive(&[
+            ("c/Chart.yaml", CHART),
+            ("c/zeros", &zeros),
+            ("c/charts/c.tgz", &bytes),
+        ]);
     }
     Chart::from_archive(&bytes, &Limits::default()).expect("16 MiB are allowed");
     let limits = Limits {
@@ -171,5 +197,8 @@ fn an_archive_in_an_archive_counts_what_it_unpacks_to() {
         ..Limits::default()
     };
     let error = Chart::from_archive(&bytes, &limits).expect_err("too much");
-    assert!(error.to_string().contains("larger than the maximum size"), "{error}");
+    assert!(
+        error.to_string().contains("larger than the maximum size"),
+        "{error}"
+    );
 }

@@ -13,7 +13,8 @@ pub(crate) fn renderer(files: &[(&str, &str)]) -> Renderer {
         .iter()
         .map(|(name, text)| File::new(name, text.as_bytes()))
         .chain([File::new("Chart.yaml", HEAD.as_bytes())]);
-    Renderer::new(Chart::from_files(files.collect(), &Limits::default()).expect("loads")).expect("installable")
+    Renderer::new(Chart::from_files(files.collect(), &Limits::default()).expect("loads"))
+        .expect("installable")
 }
 
 fn render(renderer: &Renderer, line: &str) -> Rendered {
@@ -29,7 +30,10 @@ fn render(renderer: &Renderer, line: &str) -> Rendered {
 fn a_chart_is_rendered_again_with_other_values() {
     let renderer = renderer(&[
         ("values.yaml", "a: {b: 1}\n"),
-        ("templates/a.yaml", "kind: A\nb: {{ .Values.a.b }}{{ $_ := set .Values.a \"b\" \"changed\" }}\n"),
+        (
+            "templates/a.yaml",
+            "kind: A\nb: {{ .Values.a.b }}{{ $_ := set .Values.a \"b\" \"changed\" }}\n",
+        ),
     ]);
     for (line, want) in [("", "b: 1"), ("a.b=2", "b: 2"), ("", "b: 1")] {
         let text = render(&renderer, line).manifests[0].content.clone();
@@ -54,7 +58,9 @@ fn a_renderer_is_for_all_threads() {
 #[test]
 fn hooks_run_by_weight_and_then_by_name() {
     let hook = |name: &str, weight: i64| {
-        format!("kind: Job\nmetadata:\n  name: {name}\n  annotations: {{helm.sh/hook: pre-install, helm.sh/hook-weight: \"{weight}\"}}\n")
+        format!(
+            "kind: Job\nmetadata:\n  name: {name}\n  annotations: {{helm.sh/hook: pre-install, helm.sh/hook-weight: \"{weight}\"}}\n"
+        )
     };
     let text = [hook("b", 5), hook("a", 5), hook("z", -1), hook("m", 0)].join("---\n");
     let rendered = render(&renderer(&[("templates/h.yaml", &text)]), "");
@@ -68,7 +74,10 @@ fn hooks_run_by_weight_and_then_by_name() {
 
 #[test]
 fn notes_are_apart_from_the_manifests() {
-    let rendered = render(&renderer(&[("templates/NOTES.txt", "Hello {{ .Release.Name }}")]), "");
+    let rendered = render(
+        &renderer(&[("templates/NOTES.txt", "Hello {{ .Release.Name }}")]),
+        "",
+    );
     assert_eq!(rendered.notes, "Hello r");
     let all = Selection {
         crds: true,
