@@ -29,7 +29,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         answer["id"] = case["id"].clone();
         // Some readers take these for the end of the line.
-        let line = answer.to_string().replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029").replace('\u{85}', "\\u0085");
+        let line = answer
+            .to_string()
+            .replace('\u{2028}', "\\u2028")
+            .replace('\u{2029}', "\\u2029")
+            .replace('\u{85}', "\\u0085");
         writeln!(out, "{line}")?;
     }
     Ok(())
@@ -38,7 +42,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn render(case: &Json) -> Result<String, String> {
     let values = values::of(case)?;
     let mut templates = Templates::new();
-    let texts = [(FILE, case["template"].as_str()), (HELPERS, case["helpers"].as_str())];
+    let texts = [
+        (FILE, case["template"].as_str()),
+        (HELPERS, case["helpers"].as_str()),
+    ];
     for (name, text) in texts {
         if let Some(text) = text {
             templates
@@ -47,7 +54,10 @@ fn render(case: &Json) -> Result<String, String> {
         }
     }
     let dot: Value = chart::dot(values, &case["files"], FILE);
-    let world = Seeded::at(42, jiff::Timestamp::from_second(1_700_000_000).unwrap_or_default());
+    let world = Seeded::at(
+        42,
+        jiff::Timestamp::from_second(1_700_000_000).unwrap_or_default(),
+    );
     let mut session = templates.session(&world, Limits::default());
     match session.execute(FILE, &dot) {
         Ok(text) => Ok(without_no_value(&text).to_string()),

@@ -1,9 +1,7 @@
 //! The objects that Helm gives templates, for a chart of one file.
 
 use serde_json::Value as Json;
-use tenure_gotmpl::{
-    Field, List, ListType, Map, MapType, Method, Object, Param, Shape, Str, Value,
-};
+use tenure_gotmpl::{Field, List, ListType, Map, MapType, Method, Object, Param, Shape, Str, Value};
 
 /// The root object.
 pub(crate) fn dot(values: Map, files: &Json, name: &str) -> Value {
@@ -15,7 +13,9 @@ pub(crate) fn dot(values: Map, files: &Json, name: &str) -> Value {
         ("IsUpgrade", false.into()),
         ("Service", "Helm".into()),
     ]);
-    let template: Map = [("Name", name), ("BasePath", "c/templates")].into_iter().collect();
+    let template: Map = [("Name", name), ("BasePath", "c/templates")]
+        .into_iter()
+        .collect();
     let root: Map = [
         ("Chart", chart()),
         ("Files", Value::object(Files(contents(files)))),
@@ -123,7 +123,11 @@ impl Object for Files {
     }
 
     fn call(&self, method: &str, arguments: &[Value]) -> Result<Value, String> {
-        let name = arguments.first().and_then(Value::as_str).map(ToString::to_string).unwrap_or_default();
+        let name = arguments
+            .first()
+            .and_then(Value::as_str)
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let bytes = self.bytes(&name);
         Ok(match method {
             "Get" => Value::String(bytes),
@@ -206,7 +210,11 @@ impl Object for Versions {
     }
 
     fn call(&self, _: &str, arguments: &[Value]) -> Result<Value, String> {
-        let wanted = arguments.first().and_then(Value::as_str).map(ToString::to_string).unwrap_or_default();
+        let wanted = arguments
+            .first()
+            .and_then(Value::as_str)
+            .map(ToString::to_string)
+            .unwrap_or_default();
         Ok(Self::ALL.contains(&wanted.as_str()).into())
     }
 }

@@ -9,11 +9,21 @@ pub(crate) fn of(case: &Json) -> Result<Map, String> {
     let chart = read(case["values"].as_str().unwrap_or_default())?;
     let user = read(case["user_values"].as_str().unwrap_or_default())?;
     for (key, typed) in [("set", true), ("set_string", false)] {
-        for text in case[key].as_array().into_iter().flatten().filter_map(Json::as_str) {
+        for text in case[key]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+        {
             set(&user, text, typed)?;
         }
     }
-    for text in case["set_json"].as_array().into_iter().flatten().filter_map(Json::as_str) {
+    for text in case["set_json"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+    {
         set_json(&user, text)?;
     }
     overlay(&chart, &user);
@@ -67,7 +77,11 @@ fn set(values: &Map, text: &str, typed: bool) -> Result<(), String> {
             .split_once('=')
             .ok_or_else(|| format!("failed parsing --set data: key {part:?} has no value"))?;
         let value = match value.strip_prefix('{').and_then(|list| list.strip_suffix('}')) {
-            Some(list) => list.split(',').map(|item| scalar(item, typed)).collect::<Vec<_>>().into(),
+            Some(list) => list
+                .split(',')
+                .map(|item| scalar(item, typed))
+                .collect::<Vec<_>>()
+                .into(),
             None => scalar(value, typed),
         };
         put(values, path, value);
@@ -93,7 +107,10 @@ fn put(values: &Map, path: &str, value: Value) {
             values.insert(path, value);
         }
         Some((first, rest)) => {
-            let inner = values.get(first).and_then(|value| value.as_map()).unwrap_or_default();
+            let inner = values
+                .get(first)
+                .and_then(|value| value.as_map())
+                .unwrap_or_default();
             put(&inner, rest, value);
             values.insert(first, inner);
         }

@@ -2,7 +2,7 @@
 
 use crate::golang::quote::quote_rune;
 use crate::golang::unicode::{decode, push, runes};
-use crate::value::{Map, Value};
+use crate::value::{List, ListType, Map, MapType, Value};
 
 /// Lists and maps inside each other, which in Go are 10,000.
 const DEPTH: usize = 1_000;
@@ -27,6 +27,7 @@ pub(crate) fn read(text: &[u8]) -> (Value, Option<String>) {
 pub(crate) fn read_map(text: &[u8]) -> (Map, Option<String>) {
     match read(text) {
         (Value::Map(map), error) => (map, error),
+        (Value::Nil, None) => (Map::nil(&MapType::ANY), None),
         (Value::Nil, error) => (Map::new(), error),
         (value, error) => {
             let wrong = wrong_type(&value, "map[string]interface {}");
@@ -38,7 +39,8 @@ pub(crate) fn read_map(text: &[u8]) -> (Map, Option<String>) {
 /// Reads a list.
 pub(crate) fn read_list(text: &[u8]) -> (Value, Option<String>) {
     match read(text) {
-        (value @ (Value::List(_) | Value::Nil), error) => (value, error),
+        (value @ Value::List(_), error) => (value, error),
+        (Value::Nil, error) => (Value::List(List::nil(&ListType::ANY)), error),
         (value, error) => {
             let wrong = wrong_type(&value, "[]interface {}");
             (Value::Nil, error.or(Some(wrong)))
@@ -364,7 +366,9 @@ impl<'t> Reader<'t> {
                     0xd800..0xdc00 => self.low_surrogate(unit),
                     unit => Some(unit),
                 };
-                let c = code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+                let c = code
+                    .and_then(char::from_u32)
+                    .unwrap_or(char::REPLACEMENT_CHARACTER);
                 push(out, c);
             }
             other => out.extend_from_slice(other),
@@ -403,7 +407,10 @@ mod tests {
         for (text, reason) in [
             ("", "unexpected end of JSON input"),
             ("{", "unexpected end of JSON input"),
-            ("{a}", "invalid character 'a' looking for beginning of object key string"),
+            (
+                "{a}",
+                "invalid character 'a' looking for beginning of object key string",
+            ),
             ("[1 2]", "invalid character '2' after array element"),
             ("{\"a\" 1}", "invalid character '1' after object key"),
             ("tru", "unexpected end of JSON input"),
@@ -412,7 +419,10 @@ mod tests {
             ("'", "invalid character '\\'' looking for beginning of value"),
             ("\"\\q\"", "invalid character 'q' in string escape code"),
             ("\"\n\"", "invalid character '\\n' in string literal"),
-            ("1e400", "json: cannot unmarshal number 1e400 into Go value of type float64"),
+            (
+                "1e400",
+                "json: cannot unmarshal number 1e400 into Go value of type float64",
+            ),
         ] {
             assert_eq!(read(text.as_bytes()).1.as_deref(), Some(reason), "{text}");
         }
@@ -427,6 +437,9 @@ mod tests {
         let (value, error) = read(br#"["\u00e9\ud83d\ude00\ud83dx\/\n"]"#);
         assert_eq!(error, None);
         let list = value.as_list().expect("a list");
-        assert_eq!(list.get(0).and_then(|v| v.as_str().map(ToString::to_string)), Some("é😀\u{fffd}x/\n".into()));
+        assert_eq!(
+            list.get(0).and_then(|v| v.as_str().map(ToString::to_string)),
+            Some("é😀\u{fffd}x/\n".into())
+        );
     }
 }

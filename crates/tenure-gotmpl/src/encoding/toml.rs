@@ -135,7 +135,7 @@ impl Writer {
             Value::Uint8(number) => self.out.push_str(&number.to_string()),
             Value::Uint64(number) => self.out.push_str(&number.to_string()),
             Value::Float(number) => self.out.push_str(&float(*number)),
-            Value::Complex(..) => return Err("toml: type 'complex128' not supported".into()),
+            Value::Complex(..) => return Err("unsupported type for key '': complex128".into()),
             Value::String(text) => self.out.push_str(&quoted(text.as_bytes())),
             Value::Map(map) => self.inline(map, depth)?,
             Value::Bytes(_) | Value::List(_) => self.array(value, depth)?,
@@ -205,12 +205,20 @@ fn float(number: f64) -> String {
         return if number > 0.0 { "inf" } else { "-inf" }.into();
     }
     let text = shortest(number);
-    if text.contains(['.', 'e']) { text } else { text + ".0" }
+    if text.contains(['.', 'e']) {
+        text
+    } else {
+        text + ".0"
+    }
 }
 
 fn quoted_key(key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { quoted(key.as_bytes()) }
+    if !key.is_empty() && key.chars().all(bare) {
+        key.to_owned()
+    } else {
+        quoted(key.as_bytes())
+    }
 }
 
 fn quoted(text: &[u8]) -> String {

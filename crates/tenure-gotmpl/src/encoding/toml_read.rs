@@ -14,7 +14,10 @@ pub(crate) fn read(text: &str) -> Result<Map, String> {
 }
 
 fn map(table: &toml::Table) -> Map {
-    table.iter().map(|(key, value)| (key.as_str(), convert(value))).collect()
+    table
+        .iter()
+        .map(|(key, value)| (key.as_str(), convert(value)))
+        .collect()
 }
 
 fn convert(value: &toml::Value) -> Value {
@@ -41,6 +44,8 @@ fn date(datetime: &toml::value::Datetime) -> Value {
         "2006-01-02",
         "15:04:05.999999999",
     ];
-    let read = layouts.into_iter().find_map(|layout| time::parse(layout, &text).ok());
+    let read = layouts
+        .into_iter()
+        .find_map(|layout| time::parse(layout, &text).ok());
     read.map_or_else(|| text.into(), Value::object)
 }

@@ -38,7 +38,9 @@ struct Converter {
 
 /// What a YAML reader refuses, so that what was written as JSON first does not come out.
 fn is_unreadable(text: &str) -> bool {
-    text.contains(|c| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'))
+    text.contains(
+        |c| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'),
+    )
 }
 
 impl Converter {
@@ -61,7 +63,9 @@ impl Converter {
                 self.left = left;
                 Ok(())
             }
-            None => Err(Unwritable::Limit(Error::limit("a text is longer than the run may make"))),
+            None => Err(Unwritable::Limit(Error::limit(
+                "a text is longer than the run may make",
+            ))),
         }
     }
 
@@ -87,6 +91,7 @@ impl Converter {
                 self.spend(bytes.len())?;
                 Json::String(base64::engine::general_purpose::STANDARD.encode(bytes.as_bytes()))
             }
+            Value::List(list) if list.is_nil() && self.direct => Json::Array(Vec::new()),
             Value::List(list) if list.is_nil() => Json::Null,
             Value::List(list) if list.kind().element == Kind::Uint8 => Json::Null,
             Value::List(list) => {
@@ -108,6 +113,9 @@ impl Converter {
     }
 
     fn map(&mut self, map: &Map, depth: usize) -> Result<Json, Unwritable> {
+        if map.is_nil() && self.direct {
+            return Ok(Json::Object(JsonMap::new()));
+        }
         if map.is_nil() {
             return Ok(Json::Null);
         }
@@ -199,7 +207,13 @@ fn wrong(value: &Value, wanted: &str) -> String {
 /// The words of go-yaml for what is wrong.
 fn reason(error: &tenure_yaml::Error) -> String {
     let line = error.location.line;
-    let at = |text: &str| if line > 1 { format!("line {line}: {text}") } else { text.to_owned() };
+    let at = |text: &str| {
+        if line > 1 {
+            format!("line {line}: {text}")
+        } else {
+            text.to_owned()
+        }
+    };
     match &error.reason {
         Reason::Syntax(text) => at(syntax(text)),
         Reason::NotUtf8 => "control characters are not allowed".into(),
@@ -207,16 +221,30 @@ fn reason(error: &tenure_yaml::Error) -> String {
     }
 }
 
+/// The message without the part that says what was being read.
+fn without_context(text: &str) -> &str {
+    match text.split_once(", ") {
+        Some((context, rest)) if context.starts_with("while ") => rest,
+        _ => text,
+    }
+}
+
 /// go-yaml's message for that of the scanner.
 fn syntax(text: &str) -> &str {
     const WORDS: &[(&str, &str)] = &[
-        ("mapping values are not allowed", "mapping values are not allowed in this context"),
-        ("cannot start any token", "found character that cannot start any token"),
+        (
+            "mapping values are not allowed",
+            "mapping values are not allowed in this context",
+        ),
+        (
+            "cannot start any token",
+            "found character that cannot start any token",
+        ),
         ("tab", "found character that cannot start any token"),
         ("while scanning a quoted scalar", "found unexpected end of stream"),
     ];
     WORDS
         .iter()
         .find(|(ours, _)| text.contains(ours))
-        .map_or(text, |(_, gos)| gos)
+        .map_or_else(|| without_context(text), |(_, gos)| gos)
 }

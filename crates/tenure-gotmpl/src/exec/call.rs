@@ -96,7 +96,9 @@ impl<'t> State<'_, 't, '_> {
                 ));
             }
         } else if count != fixed {
-            return self.error(format!("wrong number of args for {name}: want {fixed} got {count}"));
+            return self.error(format!(
+                "wrong number of args for {name}: want {fixed} got {count}"
+            ));
         }
         Ok(())
     }

@@ -60,9 +60,9 @@ impl<'t> State<'_, 't, '_> {
                                 "{name} is an unexported field of struct type {}",
                                 receiver.type_name()
                             )),
-                            Some(_) if arguments => self.error(format!(
-                                "{name} has arguments but cannot be invoked as function"
-                            )),
+                            Some(_) if arguments => {
+                                self.error(format!("{name} has arguments but cannot be invoked as function"))
+                            }
                             Some(field) => Ok(Item::plain(field.value)),
                             None => self.no_field(receiver, name),
                         }

@@ -6,8 +6,8 @@ mod field;
 mod run;
 mod scope;
 
-pub(crate) use self::run::{ROOT, Run, list_of, no_template};
 pub(crate) use self::field::missing;
+pub(crate) use self::run::{ROOT, Run, list_of, no_template};
 pub(crate) use self::scope::Scope;
 use crate::error::Error;
 use crate::format;
@@ -44,7 +44,11 @@ impl Item {
     }
 
     fn type_name(&self) -> &'static str {
-        if self.interface { "interface {}" } else { self.value.type_name() }
+        if self.interface {
+            "interface {}"
+        } else {
+            self.value.type_name()
+        }
     }
 }
 
@@ -310,7 +314,8 @@ impl<'t> State<'_, 't, '_> {
         } else {
             // Declared by the pipeline already, so they are the topmost.
             let top = self.variables.iter_mut().rev().take(values.len());
-            top.zip(values.into_iter().rev()).for_each(|(slot, value)| slot.1 = value);
+            top.zip(values.into_iter().rev())
+                .for_each(|(slot, value)| slot.1 = value);
         }
         let flow = self.list(&element, &branch.list)?;
         self.variables.truncate(mark);

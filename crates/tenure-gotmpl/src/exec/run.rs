@@ -72,7 +72,10 @@ impl<'r> Run<'r> {
             return Err(Error::limit(format!("more than {} steps", self.limits.steps)));
         }
         if before / STEPS_PER_LOOK != self.steps / STEPS_PER_LOOK
-            && self.limits.deadline.is_some_and(|deadline| Instant::now() > deadline)
+            && self
+                .limits
+                .deadline
+                .is_some_and(|deadline| Instant::now() > deadline)
         {
             return Err(Error::limit("out of time"));
         }
@@ -89,7 +92,10 @@ impl<'r> Run<'r> {
     pub(crate) fn charge_output(&mut self, bytes: usize) -> Result<(), Error> {
         self.output = self.output.saturating_add(bytes);
         if self.output > self.limits.output {
-            return Err(Error::limit(format!("more than {} bytes of output", self.limits.output)));
+            return Err(Error::limit(format!(
+                "more than {} bytes of output",
+                self.limits.output
+            )));
         }
         Ok(())
     }
@@ -98,7 +104,10 @@ impl<'r> Run<'r> {
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), Error> {
         self.memory = self.memory.saturating_add(bytes);
         if self.memory > self.limits.memory {
-            return Err(Error::limit(format!("more than {} bytes of values", self.limits.memory)));
+            return Err(Error::limit(format!(
+                "more than {} bytes of values",
+                self.limits.memory
+            )));
         }
         Ok(())
     }

@@ -140,16 +140,19 @@ impl Printer {
             self.fail("a text is longer than the run may make");
             return;
         }
-        let with = if self.flags.zero && !self.flags.minus { b'0' } else { b' ' };
+        let with = if self.flags.zero && !self.flags.minus {
+            b'0'
+        } else {
+            b' '
+        };
         self.out.resize(self.out.len() + count, with);
     }
 
     /// Writes text, filled up to the width.
     fn pad(&mut self, bytes: &[u8]) {
-        let width = self
-            .flags
-            .width
-            .map_or(0, |width| width.saturating_sub(crate::golang::unicode::count(bytes)));
+        let width = self.flags.width.map_or(0, |width| {
+            width.saturating_sub(crate::golang::unicode::count(bytes))
+        });
         if !self.flags.minus {
             self.padding(width);
         }

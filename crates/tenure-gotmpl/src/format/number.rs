@@ -13,7 +13,12 @@ impl Printer {
         match verb {
             'v' if self.flags.sharp_v && negative.is_none() => self.hexadecimal(magnitude, true),
             'v' | 'd' => self.digits(&magnitude.to_string(), minus, "", magnitude),
-            'b' => self.digits(&format!("{magnitude:b}"), minus, if self.flags.sharp { "0b" } else { "" }, magnitude),
+            'b' => self.digits(
+                &format!("{magnitude:b}"),
+                minus,
+                if self.flags.sharp { "0b" } else { "" },
+                magnitude,
+            ),
             'o' | 'O' => {
                 let digits = format!("{magnitude:o}");
                 let prefix = match (verb, self.flags.sharp) {
@@ -24,8 +29,18 @@ impl Printer {
                 };
                 self.digits(&digits, minus, prefix, magnitude);
             }
-            'x' => self.digits(&format!("{magnitude:x}"), minus, if self.flags.sharp { "0x" } else { "" }, magnitude),
-            'X' => self.digits(&format!("{magnitude:X}"), minus, if self.flags.sharp { "0X" } else { "" }, magnitude),
+            'x' => self.digits(
+                &format!("{magnitude:x}"),
+                minus,
+                if self.flags.sharp { "0x" } else { "" },
+                magnitude,
+            ),
+            'X' => self.digits(
+                &format!("{magnitude:X}"),
+                minus,
+                if self.flags.sharp { "0X" } else { "" },
+                magnitude,
+            ),
             'c' => {
                 let c = rune(magnitude, minus);
                 let mut bytes = Vec::new();
@@ -36,7 +51,11 @@ impl Printer {
                 let quoted = quote_rune(rune(magnitude, minus), self.flags.plus);
                 self.pad(quoted.as_bytes());
             }
-            'U' => self.unicode(if minus { magnitude.wrapping_neg() } else { magnitude }),
+            'U' => self.unicode(if minus {
+                magnitude.wrapping_neg()
+            } else {
+                magnitude
+            }),
             _ => self.bad_verb(verb, value),
         }
     }
@@ -69,7 +88,11 @@ impl Printer {
         }
         let padded = format!("{digits:0>least$}");
         // An octal number that starts with a zero needs no prefix.
-        let prefix = if prefix == "0" && padded.starts_with('0') { "" } else { prefix };
+        let prefix = if prefix == "0" && padded.starts_with('0') {
+            ""
+        } else {
+            prefix
+        };
         let sign = if minus {
             "-"
         } else if flags.plus {
@@ -89,7 +112,10 @@ impl Printer {
         let least = flags.precision.map_or(4, |precision| precision.max(4));
         let mut text = format!("U+{code:0least$X}");
         if flags.sharp
-            && let Some(c) = u32::try_from(code).ok().and_then(char::from_u32).filter(|c| is_print(*c))
+            && let Some(c) = u32::try_from(code)
+                .ok()
+                .and_then(char::from_u32)
+                .filter(|c| is_print(*c))
         {
             text.push_str(&format!(" '{c}'"));
         }
@@ -134,7 +160,11 @@ impl Printer {
             Some(b'+') => ('+', text.get(1..).unwrap_or_default()),
             _ => ('+', text.as_str()),
         };
-        let sign = if flags.space && sign == '+' && !flags.plus { ' ' } else { sign };
+        let sign = if flags.space && sign == '+' && !flags.plus {
+            ' '
+        } else {
+            sign
+        };
         if number.is_infinite() || number.is_nan() {
             self.flags.zero = false;
             let shown = match sign {
@@ -182,7 +212,8 @@ fn with_point(body: &str, verb: char, precision: Option<usize>) -> String {
         'g' | 'G' | 'x' | 'v' => precision.unwrap_or(6),
         _ => 0,
     };
-    let exponent = body.find(|c| matches!(c, 'p' | 'P') || matches!(c, 'e' | 'E') && !matches!(verb, 'x' | 'X'));
+    let exponent =
+        body.find(|c| matches!(c, 'p' | 'P') || matches!(c, 'e' | 'E') && !matches!(verb, 'x' | 'X'));
     let (number, tail) = body.split_at(exponent.unwrap_or(body.len()));
     let mut nonzero = false;
     for c in number.chars().filter(|c| *c != '.') {

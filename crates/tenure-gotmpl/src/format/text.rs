@@ -70,7 +70,11 @@ impl Printer {
         if self.flags.sharp && can_backquote(text) {
             return self.pad(&[b"`", text, b"`"].concat());
         }
-        let quoted = if self.flags.plus { quote_ascii(text) } else { quote(text) };
+        let quoted = if self.flags.plus {
+            quote_ascii(text)
+        } else {
+            quote(text)
+        };
         self.pad(quoted.as_bytes());
     }
 
@@ -90,7 +94,11 @@ impl Printer {
             if self.flags.sharp && (at == 0 || self.flags.space) {
                 out.push_str(prefix);
             }
-            out.push_str(&if upper { format!("{byte:02X}") } else { format!("{byte:02x}") });
+            out.push_str(&if upper {
+                format!("{byte:02X}")
+            } else {
+                format!("{byte:02x}")
+            });
         }
         self.pad(out.as_bytes());
     }

@@ -40,7 +40,11 @@ impl Printer {
         }
         match value {
             Value::Nil => {
-                self.write(if self.flags.sharp_v { b"interface {}(nil)" } else { b"<nil>" });
+                self.write(if self.flags.sharp_v {
+                    b"interface {}(nil)"
+                } else {
+                    b"<nil>"
+                });
             }
             Value::Bool(truth) => match verb {
                 't' | 'v' => self.pad(if *truth { b"true" } else { b"false" }),

@@ -35,7 +35,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Ok(Value::String(text.into()))
     }),
     variadic("println", &[], Param::Any, |run, arguments| {
-        Ok(Value::String(format::sprintln(arguments, run.text_limit())?.into()))
+        Ok(Value::String(
+            format::sprintln(arguments, run.text_limit())?.into(),
+        ))
     }),
 ];
 
@@ -99,7 +101,9 @@ fn element(item: &Value, key: &Value) -> Outcome {
     if let Value::String(text) = item {
         let at = position(key, text.len())?;
         let byte = text.as_bytes().get(at).copied();
-        return byte.map(Value::Uint8).ok_or_else(|| "reflect: string index out of range".into());
+        return byte
+            .map(Value::Uint8)
+            .ok_or_else(|| "reflect: string index out of range".into());
     }
     if let Some(list) = item.as_list() {
         let at = position(key, list.len())?;
@@ -107,7 +111,14 @@ fn element(item: &Value, key: &Value) -> Outcome {
             .get(at)
             .ok_or_else(|| "reflect: slice index out of range".into());
     }
-    Err(format!("can't index item of type {}", item.type_name()).into())
+    {
+        let name = item.type_name();
+        Err(format!(
+            "can't index item of type {}",
+            name.strip_prefix('*').unwrap_or(name)
+        )
+        .into())
+    }
 }
 
 /// A position in something of a length, which it may equal.

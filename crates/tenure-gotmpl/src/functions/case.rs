@@ -60,7 +60,11 @@ fn swap_case(text: &[u8]) -> Vec<u8> {
             after_space = false;
             to_lower(c)
         } else if is_lower(c) {
-            if std::mem::take(&mut after_space) { to_title(c) } else { to_upper(c) }
+            if std::mem::take(&mut after_space) {
+                to_title(c)
+            } else {
+                to_upper(c)
+            }
         } else {
             after_space = is_space(c);
             c
@@ -124,12 +128,15 @@ enum Word {
 
 /// Letters but for the Chinese ones, as xstrings tells them.
 fn is_alphabet(c: char) -> bool {
-    is_letter(c)
-        && !matches!(u32::from(c), 0x4e00..=0x9fcc | 0x3400..=0x4d85 | 0x20000..=0x2b81d)
+    is_letter(c) && !matches!(u32::from(c), 0x4e00..=0x9fcc | 0x3400..=0x4d85 | 0x20000..=0x2b81d)
 }
 
 fn is_number(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_digit() } else { c.is_numeric() }
+    if c.is_ascii() {
+        c.is_ascii_digit()
+    } else {
+        c.is_numeric()
+    }
 }
 
 fn take_while(text: &[char], from: usize, wanted: impl Fn(char) -> bool) -> usize {
@@ -158,7 +165,14 @@ fn next_word(text: &[char]) -> (Word, usize) {
             let shared = text.get(end).is_some_and(|c| is_alphabet(*c));
             return (Word::Upper, if shared { end - 1 } else { end });
         }
-        return (Word::Upper, if is_alphabet(second) { take_while(text, 2, lower) } else { 1 });
+        return (
+            Word::Upper,
+            if is_alphabet(second) {
+                take_while(text, 2, lower)
+            } else {
+                1
+            },
+        );
     }
     if is_alphabet(first) {
         return (Word::Alphabet, take_while(text, 1, lower));
@@ -234,7 +248,11 @@ fn separated(text: &[u8], connector: char) -> Vec<u8> {
 }
 
 /// What stands between two words, and the words that belong to the first of them.
-fn follow<'a>(words: &mut Words<'a>, last: (Word, &'a [char]), word: (Word, &'a [char])) -> (Word, &'a [char]) {
+fn follow<'a>(
+    words: &mut Words<'a>,
+    last: (Word, &'a [char]),
+    word: (Word, &'a [char]),
+) -> (Word, &'a [char]) {
     let apart = |kind| !matches!(kind, Word::Nothing | Word::Punctuation | Word::Connector);
     match last.0 {
         Word::Number => {

@@ -88,9 +88,8 @@ fn equal(a: &Value, b: &Value) -> Result<bool, Error> {
         (Some(Basic::Float(a)), Some(Basic::Float(b))) => a == b,
         (Some(Basic::Complex(a, b)), Some(Basic::Complex(c, d))) => a == c && b == d,
         (Some(Basic::String(a)), Some(Basic::String(b))) => a == b,
-        (Some(Basic::Int(int)), Some(Basic::Uint(uint))) | (Some(Basic::Uint(uint)), Some(Basic::Int(int))) => {
-            u64::try_from(int) == Ok(uint)
-        }
+        (Some(Basic::Int(int)), Some(Basic::Uint(uint)))
+        | (Some(Basic::Uint(uint)), Some(Basic::Int(int))) => u64::try_from(int) == Ok(uint),
         (None, None) => return equal_others(a, b),
         _ if matches!(a, Value::Nil) || matches!(b, Value::Nil) => false,
         _ => return Err(incompatible(a, b)),

@@ -22,7 +22,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
     fixed("sha1sum", STRING, |run, a| digest::<sha1::Sha1>(run, a)),
     fixed("sha256sum", STRING, |run, a| digest::<sha2::Sha256>(run, a)),
     fixed("sha512sum", STRING, |run, a| digest::<sha2::Sha512>(run, a)),
-    fixed("adler32sum", STRING, |_, a| Ok(adler32(bytes(a, 0)).to_string().into())),
+    fixed("adler32sum", STRING, |_, a| {
+        Ok(adler32(bytes(a, 0)).to_string().into())
+    }),
     fixed("bcrypt", STRING, |run, a| Ok(bcrypt(run, bytes(a, 0))?.into())),
     fixed("htpasswd", TWO, |run, a| {
         let name = text(a, 0);
@@ -87,7 +89,14 @@ fn bcrypt(run: &mut Run<'_>, password: &[u8]) -> Result<String, Error> {
 
 fn bcrypt_with(password: &[u8], salt: &[u8; 16]) -> String {
     const COST: u32 = 10;
-    const TEXT: [u32; 6] = [0x4f72_7068, 0x6561_6e42, 0x6568_6f6c, 0x6465_7253, 0x6372_7944, 0x6f75_6274];
+    const TEXT: [u32; 6] = [
+        0x4f72_7068,
+        0x6561_6e42,
+        0x6568_6f6c,
+        0x6465_7253,
+        0x6372_7944,
+        0x6f75_6274,
+    ];
     let key = [password, &[0]].concat();
     let mut state = Blowfish::bc_init_state();
     state.salted_expand_key(salt, &key);
@@ -102,7 +111,9 @@ fn bcrypt_with(password: &[u8], salt: &[u8; 16]) -> String {
         for _ in 0..64 {
             block = state.bc_encrypt(block);
         }
-        block.iter().for_each(|word| hash.extend_from_slice(&word.to_be_bytes()));
+        block
+            .iter()
+            .for_each(|word| hash.extend_from_slice(&word.to_be_bytes()));
     }
     hash.pop();
     format!("$2a${COST}${}{}", bcrypt_base64(salt), bcrypt_base64(&hash))
@@ -114,7 +125,11 @@ fn bcrypt_base64(data: &[u8]) -> String {
     let mut out = String::new();
     for chunk in data.chunks(3) {
         let mut block = [0_u8; 4];
-        block.iter_mut().skip(1).zip(chunk).for_each(|(to, from)| *to = *from);
+        block
+            .iter_mut()
+            .skip(1)
+            .zip(chunk)
+            .for_each(|(to, from)| *to = *from);
         let bits = u32::from_be_bytes(block);
         for at in 0..=chunk.len() {
             let index = usize::try_from(bits >> (18 - 6 * at) & 63).unwrap_or(0);
@@ -162,7 +177,7 @@ fn decrypt(_: &mut Run<'_>, a: &[Value]) -> Outcome {
     let Some((iv, body)) = data.split_at_checked(16) else {
         return Err(format!(
             "runtime error: slice bounds out of range [:16] with capacity {}",
-            data.len()
+            bytes(a, 1).len() / 4 * 3
         )
         .into());
     };

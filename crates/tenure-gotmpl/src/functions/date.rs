@@ -13,10 +13,14 @@ const TIME: Param = Param::Named("time.Time");
 
 pub(super) static FUNCTIONS: &[Function] = &[
     fixed("now", &[], |run, _| Ok(Value::object(Time::now(run.world.now())))),
-    fixed("date", &[STRING, ANY], |run, a| Ok(shown(run, &text(a, 0), &any(a, 1), "Local"))),
+    fixed("date", &[STRING, ANY], |run, a| {
+        Ok(shown(run, &text(a, 0), &any(a, 1), "Local"))
+    }),
     fixed("dateInZone", &[STRING, ANY, STRING], date_in_zone),
     fixed("date_in_zone", &[STRING, ANY, STRING], date_in_zone),
-    fixed("htmlDate", &[ANY], |run, a| Ok(shown(run, "2006-01-02", &any(a, 0), "Local"))),
+    fixed("htmlDate", &[ANY], |run, a| {
+        Ok(shown(run, "2006-01-02", &any(a, 0), "Local"))
+    }),
     fixed("htmlDateInZone", &[ANY, STRING], |run, a| {
         Ok(shown(run, "2006-01-02", &any(a, 0), &text(a, 1)))
     }),
@@ -25,12 +29,16 @@ pub(super) static FUNCTIONS: &[Function] = &[
     fixed("mustDateModify", &[STRING, TIME], must_modify),
     fixed("must_date_modify", &[STRING, TIME], must_modify),
     fixed("toDate", &[STRING, STRING], |_, a| {
-        Ok(Value::object(parse(&text(a, 0), &text(a, 1)).unwrap_or_else(|_| Time::zero())))
+        Ok(Value::object(
+            parse(&text(a, 0), &text(a, 1)).unwrap_or_else(|_| Time::zero()),
+        ))
     }),
     fixed("mustToDate", &[STRING, STRING], |_, a| {
         Ok(Value::object(parse(&text(a, 0), &text(a, 1))?))
     }),
-    fixed("unixEpoch", &[TIME], |_, a| Ok(time(a, 0).unix.to_string().into())),
+    fixed("unixEpoch", &[TIME], |_, a| {
+        Ok(time(a, 0).unix.to_string().into())
+    }),
     fixed("ago", &[ANY], ago),
     fixed("duration", &[ANY], |_, a| {
         let seconds = match any(a, 0) {
@@ -108,5 +116,8 @@ fn duration_round(run: &mut Run<'_>, a: &[Value]) -> Outcome {
     };
     let nanos = duration.unsigned_abs();
     let found = UNITS.into_iter().find(|(unit, _)| nanos > *unit);
-    Ok(found.map_or_else(|| "0s".into(), |(unit, name)| format!("{}{name}", nanos / unit).into()))
+    Ok(found.map_or_else(
+        || "0s".into(),
+        |(unit, name)| format!("{}{name}", nanos / unit).into(),
+    ))
 }

@@ -48,12 +48,18 @@ impl Decimal {
 
     pub(super) fn add(&self, other: &Self) -> Self {
         let (a, b, exponent) = self.aligned(other);
-        Self { value: a + b, exponent }
+        Self {
+            value: a + b,
+            exponent,
+        }
     }
 
     pub(super) fn sub(&self, other: &Self) -> Self {
         let (a, b, exponent) = self.aligned(other);
-        Self { value: a - b, exponent }
+        Self {
+            value: a - b,
+            exponent,
+        }
     }
 
     pub(super) fn mul(&self, other: &Self) -> Self {

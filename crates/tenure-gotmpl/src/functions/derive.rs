@@ -77,7 +77,9 @@ pub(super) fn password(a: &[Value]) -> Outcome {
     let derived = scrypt::Params::new(15, 8, 2)
         .ok()
         .and_then(|params| scrypt::scrypt(bytes(a, 2), &salt, &params, &mut key).ok());
-    let mac = Hmac::<Sha256>::new_from_slice(&key).ok().filter(|_| derived.is_some());
+    let mac = Hmac::<Sha256>::new_from_slice(&key)
+        .ok()
+        .filter(|_| derived.is_some());
     let Some(mut mac) = mac else {
         return Ok("failed to derive password".into());
     };
@@ -87,7 +89,10 @@ pub(super) fn password(a: &[Value]) -> Outcome {
     let seed = mac.finalize().into_bytes();
     let mut seed = seed.iter().map(|byte| usize::from(*byte));
     let first = seed.next().unwrap_or(0);
-    let template = templates.get(first % templates.len()).copied().unwrap_or_default();
+    let template = templates
+        .get(first % templates.len())
+        .copied()
+        .unwrap_or_default();
     let password: String = template
         .bytes()
         .zip(seed)

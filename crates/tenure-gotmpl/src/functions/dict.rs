@@ -28,7 +28,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Ok(Value::Bool(map(a, 0).contains(bytes(a, 1))))
     }),
     variadic("pluck", &[STRING], MAP, |run, a| {
-        let found = (1..a.len()).filter_map(|at| map(a, at).get(bytes(a, 0))).collect();
+        let found = (1..a.len())
+            .filter_map(|at| map(a, at).get(bytes(a, 0)))
+            .collect();
         crate::exec::list_of(run, found)
     }),
     variadic("keys", &[], MAP, |run, a| {

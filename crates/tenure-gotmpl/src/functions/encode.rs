@@ -53,7 +53,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
     fixed("toYaml", ANY, |run, a| forgiving(to_yaml(run, a, yaml::write))),
     fixed("mustToYaml", ANY, |run, a| to_yaml(run, a, yaml::write)),
-    fixed("toYamlPretty", ANY, |run, a| forgiving(to_yaml(run, a, yaml::write_pretty))),
+    fixed("toYamlPretty", ANY, |run, a| {
+        forgiving(to_yaml(run, a, yaml::write_pretty))
+    }),
     fixed("fromYaml", STRING, |run, a| {
         Ok(match charged(run, a, yaml::read_map)? {
             Ok(map) => map.into(),
@@ -63,11 +65,15 @@ pub(super) static FUNCTIONS: &[Function] = &[
     fixed("fromYamlArray", STRING, |run, a| {
         Ok(charged(run, a, yaml::read_list)?.unwrap_or_else(|reason| vec![reason.into()].into()))
     }),
-    fixed("toToml", ANY, |run, a| match toml::write(&any(a, 0), run.text_limit()) {
-        Err(error) if !error.is_limit() => Ok(error.to_string().into()),
-        other => Ok(other?.into()),
+    fixed("toToml", ANY, |run, a| {
+        not_nil(a)?;
+        match toml::write(&any(a, 0), run.text_limit()) {
+            Err(error) if !error.is_limit() => Ok(error.to_string().into()),
+            other => Ok(other?.into()),
+        }
     }),
     fixed("mustToToml", ANY, |run, a| {
+        not_nil(a)?;
         Ok(toml::write(&any(a, 0), run.text_limit())?.into())
     }),
     fixed("fromToml", STRING, |run, a| {
@@ -99,6 +105,16 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
 ];
 
+/// What Go's encoder of TOML panics with.
+const NIL: &str = "reflect: call of reflect.Value.Type on zero Value";
+
+fn not_nil(a: &[Value]) -> Result<(), Error> {
+    match a.first() {
+        None | Some(Value::Nil) => Err(NIL.into()),
+        Some(_) => Ok(()),
+    }
+}
+
 /// Empty instead of an error, but for the limits of the run.
 fn forgiving(outcome: Outcome) -> Outcome {
     match outcome {
@@ -108,7 +124,9 @@ fn forgiving(outcome: Outcome) -> Outcome {
 }
 
 fn to_json(run: &mut Run<'_>, a: &[Value], style: Style) -> Outcome {
-    Ok(Value::String(json::write(&any(a, 0), style, run.text_limit())?.into()))
+    Ok(Value::String(
+        json::write(&any(a, 0), style, run.text_limit())?.into(),
+    ))
 }
 
 fn to_yaml(

@@ -8,8 +8,12 @@ use crate::golang::unicode::{is_print, runes};
 use crate::value::{Param, Value};
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    variadic("html", &[], Param::Any, |run, arguments| escaped(run, arguments, html)),
-    variadic("js", &[], Param::Any, |run, arguments| escaped(run, arguments, js)),
+    variadic("html", &[], Param::Any, |run, arguments| {
+        escaped(run, arguments, html)
+    }),
+    variadic("js", &[], Param::Any, |run, arguments| {
+        escaped(run, arguments, js)
+    }),
     variadic("urlquery", &[], Param::Any, |run, arguments| {
         escaped(run, arguments, crate::golang::url::query_escape)
     }),

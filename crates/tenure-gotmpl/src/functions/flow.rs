@@ -30,7 +30,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
         lookup,
     ),
     // Helm gives templates no name service unless it is told to.
-    fixed("getHostByName", &[Param::String], |_, _| Ok(Value::empty_string())),
+    fixed(
+        "getHostByName",
+        &[Param::String],
+        |_, _| Ok(Value::empty_string()),
+    ),
     fixed("hello", &[], |_, _| Ok("Hello!".into())),
 ];
 

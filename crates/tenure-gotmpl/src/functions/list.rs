@@ -76,12 +76,18 @@ fn prepend(run: &mut Run<'_>, a: &[Value]) -> Outcome {
 }
 
 fn first(_: &mut Run<'_>, a: &[Value]) -> Outcome {
-    Ok(list(a, 0, "Cannot find first on type")?.get(0).unwrap_or_default())
+    Ok(list(a, 0, "Cannot find first on type")?
+        .get(0)
+        .unwrap_or_default())
 }
 
 fn last(_: &mut Run<'_>, a: &[Value]) -> Outcome {
     let list = list(a, 0, "Cannot find last on type")?;
-    Ok(list.len().checked_sub(1).and_then(|at| list.get(at)).unwrap_or_default())
+    Ok(list
+        .len()
+        .checked_sub(1)
+        .and_then(|at| list.get(at))
+        .unwrap_or_default())
 }
 
 /// All but some items at the start and at the end; nil of nothing.

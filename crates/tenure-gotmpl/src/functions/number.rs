@@ -29,12 +29,18 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
     fixed("toDecimal", &[ANY], |run, a| {
         let shown = format::sprint(a, run.text_limit())?;
-        let number = std::str::from_utf8(&shown).ok().and_then(|text| parse_int(text, 8).ok());
+        let number = std::str::from_utf8(&shown)
+            .ok()
+            .and_then(|text| parse_int(text, 8).ok());
         Ok(Value::Int64(number.unwrap_or(0)))
     }),
-    fixed("add1", &[ANY], |_, a| Ok(Value::Int64(to_int(&any(a, 0)).wrapping_add(1)))),
+    fixed("add1", &[ANY], |_, a| {
+        Ok(Value::Int64(to_int(&any(a, 0)).wrapping_add(1)))
+    }),
     variadic("add", &[], ANY, |_, a| {
-        Ok(Value::Int64(a.iter().fold(0, |sum: i64, b| sum.wrapping_add(to_int(b)))))
+        Ok(Value::Int64(
+            a.iter().fold(0, |sum: i64, b| sum.wrapping_add(to_int(b))),
+        ))
     }),
     fixed("sub", &[ANY, ANY], |_, a| {
         Ok(Value::Int64(to_int(&any(a, 0)).wrapping_sub(to_int(&any(a, 1)))))
@@ -42,7 +48,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     fixed("div", &[ANY, ANY], |_, a| divided(a, i64::wrapping_div)),
     fixed("mod", &[ANY, ANY], |_, a| divided(a, i64::wrapping_rem)),
     variadic("mul", &[ANY], ANY, |_, a| {
-        Ok(Value::Int64(a.iter().fold(1, |product: i64, b| product.wrapping_mul(to_int(b)))))
+        Ok(Value::Int64(
+            a.iter()
+                .fold(1, |product: i64, b| product.wrapping_mul(to_int(b))),
+        ))
     }),
     variadic("max", &[ANY], ANY, |_, a| {
         Ok(Value::Int64(a.iter().map(to_int).max().unwrap_or(0)))
@@ -67,8 +76,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
     variadic("subf", &[ANY], ANY, |_, a| decimals(a, Decimal::sub)),
     variadic("mulf", &[ANY], ANY, |_, a| decimals(a, Decimal::mul)),
     variadic("divf", &[ANY], ANY, divide_decimals),
-    fixed("floor", &[ANY], |_, a| Ok(Value::Float(to_float(&any(a, 0)).floor()))),
-    fixed("ceil", &[ANY], |_, a| Ok(Value::Float(to_float(&any(a, 0)).ceil()))),
+    fixed("floor", &[ANY], |_, a| {
+        Ok(Value::Float(to_float(&any(a, 0)).floor()))
+    }),
+    fixed("ceil", &[ANY], |_, a| {
+        Ok(Value::Float(to_float(&any(a, 0)).ceil()))
+    }),
     variadic("round", &[ANY, INT], Param::Float64, round),
     fixed("until", &[INT], |run, a| {
         let count = int(a, 0);
@@ -83,7 +96,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
 /// A float as an integer, as the processor converts it: what does not fit becomes the smallest.
 #[expect(clippy::cast_possible_truncation, reason = "checked before")]
 fn truncate(float: f64) -> i64 {
-    if float.is_nan() || float.abs() >= 9_223_372_036_854_775_808.0 { i64::MIN } else { float as i64 }
+    if float.is_nan() || float.abs() >= 9_223_372_036_854_775_808.0 {
+        i64::MIN
+    } else {
+        float as i64
+    }
 }
 
 /// `cast.ToInt64`: zero for what is no number.
@@ -141,11 +158,19 @@ fn folded(a: &[Value], choose: fn(f64, f64) -> f64) -> Outcome {
 
 /// Go's `math.Max`, which lets NaN win.
 fn larger(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.max(b)
+    }
 }
 
 fn smaller(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.min(b)
+    }
 }
 
 fn decimals(a: &[Value], operate: fn(&Decimal, &Decimal) -> Decimal) -> Outcome {
@@ -162,8 +187,13 @@ fn decimals(a: &[Value], operate: fn(&Decimal, &Decimal) -> Decimal) -> Outcome 
 
 fn decimal(value: &Value) -> Result<Decimal, Error> {
     let float = to_float(value);
-    Decimal::from_float(float)
-        .ok_or_else(|| format!("Cannot create a Decimal from {}", crate::golang::number::shortest(float)).into())
+    Decimal::from_float(float).ok_or_else(|| {
+        format!(
+            "Cannot create a Decimal from {}",
+            crate::golang::number::shortest(float)
+        )
+        .into()
+    })
 }
 
 fn divide_decimals(_: &mut Run<'_>, a: &[Value]) -> Outcome {
@@ -179,7 +209,11 @@ fn round(_: &mut Run<'_>, a: &[Value]) -> Outcome {
     let on = a.get(2).map_or(0.5, to_float);
     let power = 10.0_f64.powf(int(a, 1) as f64);
     let digit = power * to_float(&any(a, 0));
-    let rounded = if digit.fract() >= on { digit.ceil() } else { digit.floor() };
+    let rounded = if digit.fract() >= on {
+        digit.ceil()
+    } else {
+        digit.floor()
+    };
     Ok(Value::Float(rounded / power))
 }
 
@@ -192,7 +226,11 @@ fn steps(run: &mut Run<'_>, start: i64, stop: i64, step: i64) -> Result<Vec<i64>
     let distance = i128::from(stop) - i128::from(start);
     let count = distance.unsigned_abs().div_ceil(i128::from(step).unsigned_abs());
     run.steps(u64::try_from(count).unwrap_or(u64::MAX))?;
-    run.charge(usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(size_of::<Value>()))?;
+    run.charge(
+        usize::try_from(count)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(size_of::<Value>()),
+    )?;
     let mut next = i128::from(start);
     while next != i128::from(stop) && (next < i128::from(stop)) == (step > 0) {
         numbers.push(i64::try_from(next).unwrap_or_default());
@@ -202,7 +240,10 @@ fn steps(run: &mut Run<'_>, start: i64, stop: i64, step: i64) -> Result<Vec<i64>
 }
 
 fn numbers(run: &mut Run<'_>, start: i64, stop: i64, step: i64) -> Outcome {
-    let items = steps(run, start, stop, step)?.into_iter().map(Value::Int).collect();
+    let items = steps(run, start, stop, step)?
+        .into_iter()
+        .map(Value::Int)
+        .collect();
     Ok(Value::List(List::typed(&ListType::INT, items)))
 }
 

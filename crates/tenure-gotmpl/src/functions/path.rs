@@ -16,8 +16,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
     fixed("osClean", STRING, |_, a| with(a, path::clean)),
     fixed("ext", STRING, |_, a| with(a, |path| path::ext(path).to_owned())),
     fixed("osExt", STRING, |_, a| with(a, |path| path::ext(path).to_owned())),
-    fixed("isAbs", STRING, |_, a| Ok(Value::Bool(text(a, 0).starts_with('/')))),
-    fixed("osIsAbs", STRING, |_, a| Ok(Value::Bool(text(a, 0).starts_with('/')))),
+    fixed("isAbs", STRING, |_, a| {
+        Ok(Value::Bool(text(a, 0).starts_with('/')))
+    }),
+    fixed("osIsAbs", STRING, |_, a| {
+        Ok(Value::Bool(text(a, 0).starts_with('/')))
+    }),
 ];
 
 fn with(a: &[Value], change: impl Fn(&str) -> String) -> Outcome {

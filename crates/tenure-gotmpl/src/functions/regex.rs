@@ -26,8 +26,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
     fixed("regexFind", TWO, |run, a| find(&*compiled_or_panic(run, a)?, a)),
     fixed("mustRegexFind", TWO, |run, a| find(&*compiled(run, a)?, a)),
-    fixed("regexFindAll", LIMITED, |run, a| find_all(&*compiled_or_panic(run, a)?, a)),
-    fixed("mustRegexFindAll", LIMITED, |run, a| find_all(&*compiled(run, a)?, a)),
+    fixed("regexFindAll", LIMITED, |run, a| {
+        find_all(&*compiled_or_panic(run, a)?, a)
+    }),
+    fixed("mustRegexFindAll", LIMITED, |run, a| {
+        find_all(&*compiled(run, a)?, a)
+    }),
     fixed("regexReplaceAll", THREE, |run, a| {
         let expression = compiled_or_panic(run, a)?;
         replace(run, &expression, a, false)
@@ -44,7 +48,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
         let expression = compiled(run, a)?;
         replace(run, &expression, a, true)
     }),
-    fixed("regexSplit", LIMITED, |run, a| split(&*compiled_or_panic(run, a)?, a)),
+    fixed("regexSplit", LIMITED, |run, a| {
+        split(&*compiled_or_panic(run, a)?, a)
+    }),
     fixed("mustRegexSplit", LIMITED, |run, a| split(&*compiled(run, a)?, a)),
     fixed("regexQuoteMeta", &[Param::String], |_, a| {
         Ok(Value::String(quote_meta(bytes(a, 0)).into()))
@@ -58,7 +64,10 @@ fn compiled(run: &mut Run<'_>, a: &[Value]) -> Result<Rc<Regexp>, Error> {
         return Ok(Rc::clone(known));
     }
     run.steps(500)?;
-    let compiled = Rc::new(Regexp::compile(&source.to_str(), run.limits.regex)?);
+    let Ok(text) = std::str::from_utf8(source.as_bytes()) else {
+        return Err(format!("error parsing regexp: invalid UTF-8: `{source}`").into());
+    };
+    let compiled = Rc::new(Regexp::compile(text, run.limits.regex)?);
     let mut known = run.expressions.borrow_mut();
     if known.len() >= MOST {
         known.clear();
@@ -84,7 +93,9 @@ fn compiled_or_panic(run: &mut Run<'_>, a: &[Value]) -> Result<Rc<Regexp>, Error
 }
 
 fn find(expression: &Regexp, a: &[Value]) -> Outcome {
-    Ok(Value::String(expression.find(bytes(a, 1)).unwrap_or_default().into()))
+    Ok(Value::String(
+        expression.find(bytes(a, 1)).unwrap_or_default().into(),
+    ))
 }
 
 fn find_all(expression: &Regexp, a: &[Value]) -> Outcome {

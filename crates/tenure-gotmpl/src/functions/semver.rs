@@ -4,7 +4,7 @@ use super::argument::text;
 use super::{Function, Outcome, fixed};
 use crate::exec::Run;
 use crate::golang::semver::{Constraints, Version};
-use crate::value::{Method, Object, Param, Shape, Str, Value};
+use crate::value::{Field, Method, Object, Param, Shape, Str, Value};
 
 pub(super) static FUNCTIONS: &[Function] = &[
     fixed("semver", &[Param::String], |_, a| {
@@ -32,7 +32,15 @@ impl Object for Version {
     }
 
     fn shape(&self) -> Shape {
-        Shape::Pointer(Vec::new())
+        let [major, minor, patch] = self.numbers;
+        Shape::Pointer(vec![
+            Field::new("major", Value::Uint64(major)).json("", true),
+            Field::new("minor", Value::Uint64(minor)).json("", true),
+            Field::new("patch", Value::Uint64(patch)).json("", true),
+            Field::new("pre", self.prerelease.as_str()).json("", true),
+            Field::new("metadata", self.metadata.as_str()).json("", true),
+            Field::new("original", self.original.as_str()).json("", true),
+        ])
     }
 
     fn methods(&self) -> &'static [Method] {
@@ -82,7 +90,9 @@ impl Object for Version {
             "IncMinor" => self.next([major, minor.wrapping_add(1), 0]),
             "IncPatch" if self.prerelease.is_empty() => self.next([major, minor, patch.wrapping_add(1)]),
             "IncPatch" => self.next(self.numbers),
-            "SetPrerelease" | "SetMetadata" => self.with(method, &arguments.first().cloned().unwrap_or_default())?,
+            "SetPrerelease" | "SetMetadata" => {
+                self.with(method, &arguments.first().cloned().unwrap_or_default())?
+            }
             _ => self.to_string().into(),
         })
     }
@@ -117,7 +127,10 @@ impl Version {
         let part = part.as_str().map(ToString::to_string).unwrap_or_default();
         let good = part.is_empty()
             || part.split('.').all(|piece| {
-                !piece.is_empty() && piece.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                !piece.is_empty()
+                    && piece
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             });
         if method == "SetPrerelease" {
             if !good {

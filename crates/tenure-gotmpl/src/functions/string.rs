@@ -15,8 +15,12 @@ const INT: Param = Param::Int;
 
 pub(super) static FUNCTIONS: &[Function] = &[
     fixed("trim", &[STRING], |_, a| ok(trim_space(bytes(a, 0)))),
-    fixed("trimAll", &[STRING, STRING], |_, a| ok(trim(bytes(a, 1), bytes(a, 0)))),
-    fixed("trimall", &[STRING, STRING], |_, a| ok(trim(bytes(a, 1), bytes(a, 0)))),
+    fixed("trimAll", &[STRING, STRING], |_, a| {
+        ok(trim(bytes(a, 1), bytes(a, 0)))
+    }),
+    fixed("trimall", &[STRING, STRING], |_, a| {
+        ok(trim(bytes(a, 1), bytes(a, 0)))
+    }),
     fixed("trimSuffix", &[STRING, STRING], |_, a| {
         let whole = bytes(a, 1);
         ok(whole.strip_suffix(bytes(a, 0)).unwrap_or(whole))
@@ -36,18 +40,31 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
     fixed("replace", &[STRING, STRING, STRING], |run, a| {
         let (old, new, whole) = (bytes(a, 0), bytes(a, 1), bytes(a, 2));
-        reserve(run, whole.len().saturating_add(count(whole, old).saturating_mul(new.len())))?;
+        reserve(
+            run,
+            whole
+                .len()
+                .saturating_add(count(whole, old).saturating_mul(new.len())),
+        )?;
         Ok(Value::String(replace(whole, old, new).into()))
     }),
     fixed("repeat", &[INT, STRING], repeat),
-    fixed("indent", &[INT, STRING], |run, a| indent(run, b"", int(a, 0), bytes(a, 1))),
-    fixed("nindent", &[INT, STRING], |run, a| indent(run, b"\n", int(a, 0), bytes(a, 1))),
-    fixed("trunc", &[INT, STRING], |_, a| ok(truncated(bytes(a, 1), int(a, 0)))),
+    fixed("indent", &[INT, STRING], |run, a| {
+        indent(run, b"", int(a, 0), bytes(a, 1))
+    }),
+    fixed("nindent", &[INT, STRING], |run, a| {
+        indent(run, b"\n", int(a, 0), bytes(a, 1))
+    }),
+    fixed("trunc", &[INT, STRING], |_, a| {
+        ok(truncated(bytes(a, 1), int(a, 0)))
+    }),
     fixed("substr", &[INT, INT, STRING], substring),
     fixed("plural", &[STRING, STRING, INT], |_, a| {
         Ok(any(a, usize::from(int(a, 2) != 1)))
     }),
-    fixed("toString", &[ANY], |run, a| Ok(Value::String(strval(run, &any(a, 0))?))),
+    fixed("toString", &[ANY], |run, a| {
+        Ok(Value::String(strval(run, &any(a, 0))?))
+    }),
     fixed("toStrings", &[ANY], |run, a| match any(a, 0) {
         list @ Value::List(_) if list.type_name() == "[]string" => Ok(list),
         other => Ok(Value::strings(strings(run, &other)?)),
@@ -67,7 +84,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Ok(Value::strings(split(bytes(a, 1), bytes(a, 0), -1)))
     }),
     variadic("quote", &[], ANY, |run, a| {
-        quoted(run, a, |run, value| Ok(quote(strval(run, value)?.as_bytes()).into()))
+        quoted(run, a, |run, value| {
+            Ok(quote(strval(run, value)?.as_bytes()).into())
+        })
     }),
     variadic("squote", &[], ANY, |run, a| {
         quoted(run, a, |run, value| {
@@ -78,7 +97,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
     variadic("cat", &[], ANY, cat),
     fixed("abbrev", &[INT, STRING], |_, a| {
         let (width, whole) = (int(a, 0), bytes(a, 1));
-        if width < 4 { ok(whole) } else { Ok(Value::String(abbreviate(whole, 0, width).into())) }
+        if width < 4 {
+            ok(whole)
+        } else {
+            Ok(Value::String(abbreviate(whole, 0, width).into()))
+        }
     }),
     fixed("abbrevboth", &[INT, INT, STRING], |_, a| {
         let (left, right, whole) = (int(a, 0), int(a, 1), bytes(a, 2));
@@ -98,7 +121,9 @@ fn repeat(run: &mut Run<'_>, a: &[Value]) -> Outcome {
     let Ok(times) = usize::try_from(times) else {
         return Err("strings: negative Repeat count".into());
     };
-    let size = times.checked_mul(whole.len()).ok_or("strings: Repeat output length overflow")?;
+    let size = times
+        .checked_mul(whole.len())
+        .ok_or("strings: Repeat output length overflow")?;
     reserve(run, size)?;
     Ok(Value::String(whole.repeat(times).into()))
 }
@@ -139,7 +164,11 @@ fn substring(_: &mut Run<'_>, a: &[Value]) -> Outcome {
     let at = |position: i64| usize::try_from(position).unwrap_or(0);
     if start < 0 {
         if end < 0 || end > length {
-            let shown = if end < 0 { format!("[:{end}]") } else { format!("[:{end}] with length {length}") };
+            let shown = if end < 0 {
+                format!("[:{end}]")
+            } else {
+                format!("[:{end}] with length {length}")
+            };
             return Err(out(shown));
         }
         return ok(whole.get(..at(end)).unwrap_or_default());
@@ -217,4 +246,3 @@ fn abbreviate(whole: &[u8], offset: i64, width: i64) -> Vec<u8> {
     }
     [MARK, cut(length - (width - 3), length)].concat()
 }
-

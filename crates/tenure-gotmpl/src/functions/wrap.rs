@@ -69,7 +69,9 @@ fn without_space(text: &[u8]) -> Vec<u8> {
         return text.to_vec();
     }
     let mut out = Vec::with_capacity(text.len());
-    latin(text).filter(|c| !is_space(*c)).for_each(|c| push(&mut out, c));
+    latin(text)
+        .filter(|c| !is_space(*c))
+        .for_each(|c| push(&mut out, c));
     out
 }
 

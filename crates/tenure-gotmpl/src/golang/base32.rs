@@ -6,7 +6,11 @@ pub(crate) fn encode(data: &[u8]) -> String {
     let mut out = String::with_capacity(data.len().div_ceil(5) * 8);
     for chunk in data.chunks(5) {
         let mut block = [0_u8; 8];
-        block.iter_mut().skip(3).zip(chunk).for_each(|(to, from)| *to = *from);
+        block
+            .iter_mut()
+            .skip(3)
+            .zip(chunk)
+            .for_each(|(to, from)| *to = *from);
         let bits = u64::from_be_bytes(block);
         let digits = (chunk.len() * 8).div_ceil(5);
         for at in 0..8 {
@@ -20,7 +24,11 @@ pub(crate) fn encode(data: &[u8]) -> String {
 
 pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
     let bad = |at: usize| format!("illegal base32 data at input byte {at}");
-    let clean: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'\n' | b'\r')).collect();
+    let clean: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|b| !matches!(b, b'\n' | b'\r'))
+        .collect();
     let mut out = Vec::with_capacity(clean.len() / 8 * 5);
     let mut at = 0;
     while at < clean.len() {

@@ -15,7 +15,11 @@ fn digit(byte: u8) -> Option<u32> {
 pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
     let bad = |at: usize| format!("illegal base64 data at input byte {at}");
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
-    let mut bytes = text.iter().copied().enumerate().filter(|(_, b)| !matches!(b, b'\n' | b'\r'));
+    let mut bytes = text
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, b)| !matches!(b, b'\n' | b'\r'));
     loop {
         let (mut bits, mut digits) = (0_u32, 0);
         while digits < 4 {
@@ -59,8 +63,19 @@ mod tests {
     fn decoding_as_in_go() {
         assert_eq!(decode(b"aGVs\nbG8="), Ok(b"hello".to_vec()));
         assert_eq!(decode(b"aA=="), Ok(b"h".to_vec()));
-        for (text, at) in [("!", 0), ("aGVsbG8", 4), ("aA=", 3), ("aA==x", 4), ("aA=x", 3), ("a", 0)] {
-            assert_eq!(decode(text.as_bytes()), Err(format!("illegal base64 data at input byte {at}")), "{text}");
+        for (text, at) in [
+            ("!", 0),
+            ("aGVsbG8", 4),
+            ("aA=", 3),
+            ("aA==x", 4),
+            ("aA=x", 3),
+            ("a", 0),
+        ] {
+            assert_eq!(
+                decode(text.as_bytes()),
+                Err(format!("illegal base64 data at input byte {at}")),
+                "{text}"
+            );
         }
     }
 }

@@ -86,8 +86,20 @@ pub(crate) fn parse_float(text: &str) -> Result<f64, BadNumber> {
     let lower = rest.to_ascii_lowercase();
     let negative = text.starts_with('-');
     match lower.as_str() {
-        "inf" | "infinity" => return Ok(if negative { f64::NEG_INFINITY } else { f64::INFINITY }),
-        "nan" => return if rest.len() == text.len() { Ok(f64::NAN) } else { Err(BadNumber::Syntax) },
+        "inf" | "infinity" => {
+            return Ok(if negative {
+                f64::NEG_INFINITY
+            } else {
+                f64::INFINITY
+            });
+        }
+        "nan" => {
+            return if rest.len() == text.len() {
+                Ok(f64::NAN)
+            } else {
+                Err(BadNumber::Syntax)
+            };
+        }
         _ => {}
     }
     if let Some(hex) = lower.strip_prefix("0x") {
@@ -97,17 +109,23 @@ pub(crate) fn parse_float(text: &str) -> Result<f64, BadNumber> {
         let value = parse_hex_float(&hex.replace('_', ""))?;
         return Ok(if negative { -value } else { value });
     }
-    if lower.contains('_') {
-        // Only base prefixes allow them.
+    if !underscores_ok(text) {
         return Err(BadNumber::Syntax);
     }
-    let written = lower.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-'))
+    let (text, lower) = (text.replace('_', ""), lower.replace('_', ""));
+    let written = lower
+        .bytes()
+        .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-'))
         && lower.bytes().any(|b| b.is_ascii_digit());
     if !written {
         return Err(BadNumber::Syntax);
     }
     let value: f64 = text.parse().map_err(|_| BadNumber::Syntax)?;
-    if value.is_infinite() { Err(BadNumber::Range) } else { Ok(value) }
+    if value.is_infinite() {
+        Err(BadNumber::Range)
+    } else {
+        Ok(value)
+    }
 }
 
 /// The digits of a hexadecimal float, which needs an exponent.
@@ -124,7 +142,11 @@ fn parse_hex_float(text: &str) -> Result<f64, BadNumber> {
     }
     let shift = exponent.saturating_sub(4_i32.saturating_mul(i32::try_from(part.len()).unwrap_or(i32::MAX)));
     let value = value * 2.0_f64.powi(shift);
-    if value.is_infinite() { Err(BadNumber::Range) } else { Ok(value) }
+    if value.is_infinite() {
+        Err(BadNumber::Range)
+    } else {
+        Ok(value)
+    }
 }
 
 /// `strconv.FormatFloat(value, verb, precision, 64)`; without a precision, as many digits as it takes.
@@ -265,7 +287,11 @@ fn hexadecimal(value: f64, verb: char, precision: Option<usize>) -> String {
     let sign = if negative { "-" } else { "" };
     let plus = if exponent < 0 { '-' } else { '+' };
     let text = format!("{sign}0x{lead}{point}{digits}p{plus}{:02}", exponent.abs());
-    if verb == 'X' { text.to_ascii_uppercase() } else { text }
+    if verb == 'X' {
+        text.to_ascii_uppercase()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

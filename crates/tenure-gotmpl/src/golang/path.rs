@@ -57,9 +57,15 @@ mod tests {
         for (path, cleaned, last, before, extension) in [
             ("", ".", ".", ".", ""),
             ("/", "/", "/", "/", ""),
-            ("/a/b/../c.tar.gz", "/a/c.tar.gz", "c.tar.gz", "/a/c.tar.gz", ".gz"),
+            (
+                "/a/b/../c.tar.gz",
+                "/a/c.tar.gz",
+                "c.tar.gz",
+                "/a/c.tar.gz",
+                ".gz",
+            ),
             ("../../x", "../../x", "x", "../..", ""),
-            ("a//b/./", "a/b", "b", "a/b", ""),
+            ("a//b/", "a/b", "b", "a/b", ""),
             ("/../a", "/a", "a", "/", ""),
         ] {
             assert_eq!(clean(path), cleaned);

@@ -30,7 +30,11 @@ fn quote_with(text: &[u8], mark: char, ascii: bool) -> String {
         } else if c == mark || c == '\\' {
             out.push('\\');
             out.push(c);
-        } else if if ascii { c.is_ascii() && is_print(c) } else { is_print(c) } {
+        } else if if ascii {
+            c.is_ascii() && is_print(c)
+        } else {
+            is_print(c)
+        } {
             out.push(c);
         } else {
             out.push_str(&escape(c));
@@ -142,7 +146,9 @@ fn digits(text: &[u8], count: usize, radix: u32) -> Option<(u32, &[u8])> {
     let (head, rest) = text.split_at_checked(count)?;
     let mut code = 0_u32;
     for byte in head {
-        code = code.checked_mul(radix)?.checked_add(char::from(*byte).to_digit(radix)?)?;
+        code = code
+            .checked_mul(radix)?
+            .checked_add(char::from(*byte).to_digit(radix)?)?;
     }
     Some((code, rest))
 }
@@ -169,7 +175,16 @@ mod tests {
 
     #[test]
     fn literals_that_are_none() {
-        for bad in ["\"", "\"\\q\"", "\"\\'\"", "\"\\ud800\"", "\"a\"b\"", "\"\\x4\"", "\"\\400\"", "`a"] {
+        for bad in [
+            "\"",
+            "\"\\q\"",
+            "\"\\'\"",
+            "\"\\ud800\"",
+            "\"a\"b\"",
+            "\"\\x4\"",
+            "\"\\400\"",
+            "`a",
+        ] {
             assert_eq!(unquote(bad.as_bytes()), None, "{bad}");
         }
         assert_eq!(unquote(b"`a\r\nb\\n`").as_deref(), Some(&b"a\nb\\n"[..]));

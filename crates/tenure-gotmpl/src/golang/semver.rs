@@ -42,13 +42,8 @@ struct Parts<'a> {
 /// Reads as much of a version as there is. Fields are made of what `digit` accepts.
 fn read_parts(text: &str, digit: impl Fn(u8) -> bool) -> Option<Parts<'_>> {
     let bytes = text.as_bytes();
-    let run = |from: usize, ok: &dyn Fn(u8) -> bool| {
-        bytes
-            .iter()
-            .skip(from)
-            .take_while(|byte| ok(**byte))
-            .count()
-    };
+    let run =
+        |from: usize, ok: &dyn Fn(u8) -> bool| bytes.iter().skip(from).take_while(|byte| ok(**byte)).count();
     let mut at = usize::from(bytes.first() == Some(&b'v'));
     let mut fields = [None; 3];
     for (i, field) in fields.iter_mut().enumerate() {
@@ -100,7 +95,9 @@ impl Version {
     /// Reads a version; missing fields are zero, and a leading `v` is allowed.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > LONGEST_VERSION {
-            return Err(format!("version string is too long (max {LONGEST_VERSION} bytes)"));
+            return Err(format!(
+                "version string is too long (max {LONGEST_VERSION} bytes)"
+            ));
         }
         let parts = read_parts(text, |byte| byte.is_ascii_digit())
             .filter(|parts| parts.length == text.len())
@@ -109,7 +106,9 @@ impl Version {
         for (number, field) in numbers.iter_mut().zip(parts.fields) {
             let Some(field) = field else { continue };
             *number = field.parse().map_err(|_| {
-                format!("error parsing version segment: strconv.ParseUint: parsing {field:?}: value out of range")
+                format!(
+                    "error parsing version segment: strconv.ParseUint: parsing {field:?}: value out of range"
+                )
             })?;
         }
         let prerelease = parts.prerelease.unwrap_or_default();
@@ -172,14 +171,20 @@ impl Constraints {
     /// Reads a range such as `>=1.2, <2 || ~3.1`.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > LONGEST_CONSTRAINT {
-            return Err(format!("constraint string is too long (max {LONGEST_CONSTRAINT} bytes)"));
+            return Err(format!(
+                "constraint string is too long (max {LONGEST_CONSTRAINT} bytes)"
+            ));
         }
         let text = rewrite_ranges(text);
         let groups: Vec<&str> = text.split("||").collect();
         if groups.len() > MOST_GROUPS {
             return Err(format!("too many constraint groups (max {MOST_GROUPS})"));
         }
-        groups.into_iter().map(conditions).collect::<Result<_, _>>().map(Self)
+        groups
+            .into_iter()
+            .map(conditions)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// Whether a version is in the range.
@@ -226,7 +231,9 @@ fn find_range(text: &str) -> Option<(std::ops::Range<usize>, &str, &str)> {
         if trimmed_second.len() == second.len() {
             continue;
         }
-        let Some(to) = version_at(trimmed_second) else { continue };
+        let Some(to) = version_at(trimmed_second) else {
+            continue;
+        };
         let left = trimmed_second.get(to.len()..)?.trim_start_matches(is_space);
         return Some((start..text.len() - left.len(), from, to));
     }
@@ -248,8 +255,14 @@ fn conditions(group: &str) -> Result<Vec<Condition>, String> {
     let mut rest = group.trim_start_matches(is_space);
     let mut found = Vec::new();
     loop {
-        let operator = OPERATORS.into_iter().find(|op| rest.starts_with(op)).unwrap_or("");
-        let after = rest.get(operator.len()..).unwrap_or_default().trim_start_matches(is_space);
+        let operator = OPERATORS
+            .into_iter()
+            .find(|op| rest.starts_with(op))
+            .unwrap_or("");
+        let after = rest
+            .get(operator.len()..)
+            .unwrap_or_default()
+            .trim_start_matches(is_space);
         let version = version_at(after).ok_or_else(improper)?;
         found.push(Condition::parse(operator, version)?);
         let left = after.get(version.len()..).unwrap_or_default();
@@ -319,7 +332,11 @@ impl Condition {
                 major > own_major
                     || major == own_major
                         && !self.minor_dirty
-                        && if self.patch_dirty { minor > own_minor } else { order == Ordering::Greater }
+                        && if self.patch_dirty {
+                            minor > own_minor
+                        } else {
+                            order == Ordering::Greater
+                        }
             }
             "<" => order == Ordering::Less,
             ">=" | "=>" => order != Ordering::Less,
@@ -416,9 +433,18 @@ mod tests {
     #[test]
     fn what_is_none_says_why() {
         assert_eq!(Version::parse("bad").map(|_| ()), Err(INVALID.into()));
-        assert_eq!(Version::parse("1.2.3-01").map(|_| ()), Err("version segment starts with 0".into()));
-        assert_eq!(Constraints::parse("").map(|_| ()), Err("improper constraint: \"\"".into()));
-        assert_eq!(Constraints::parse(">=a").map(|_| ()), Err("improper constraint: \">=a\"".into()));
+        assert_eq!(
+            Version::parse("1.2.3-01").map(|_| ()),
+            Err("version segment starts with 0".into())
+        );
+        assert_eq!(
+            Constraints::parse("").map(|_| ()),
+            Err("improper constraint: \"\"".into())
+        );
+        assert_eq!(
+            Constraints::parse(">=a").map(|_| ()),
+            Err("improper constraint: \">=a\"".into())
+        );
         assert_eq!(Version::parse("v1.2").map(|v| v.to_string()), Ok("1.2.0".into()));
     }
 }

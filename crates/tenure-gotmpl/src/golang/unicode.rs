@@ -18,7 +18,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<(char, usize)> {
             .and_then(|good| std::str::from_utf8(good).ok())
             .unwrap_or_default(),
     };
-    Some(valid.chars().next().map_or((char::REPLACEMENT_CHARACTER, 1), |c| (c, c.len_utf8())))
+    Some(
+        valid
+            .chars()
+            .next()
+            .map_or((char::REPLACEMENT_CHARACTER, 1), |c| (c, c.len_utf8())),
+    )
 }
 
 /// The last rune and how many bytes it takes.
@@ -117,15 +122,8 @@ class!(
 pub(crate) const fn is_space(c: char) -> bool {
     matches!(
         c,
-        '\t' | '\n'
-            | '\u{b}'
-            | '\u{c}'
-            | '\r'
-            | ' '
-            | '\u{85}'
-            | '\u{a0}'
-            | '\u{1680}'
-            | '\u{2000}'..='\u{200a}' | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+        '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | ' ' | '\u{85}' | '\u{a0}' | '\u{1680}' | '\u{2000}'
+            ..='\u{200a}' | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
     )
 }
 
@@ -167,10 +165,18 @@ mod tests {
 
     #[test]
     fn what_is_no_utf8_reads_byte_by_byte() {
-        let read: Vec<_> = runes(b"a\xff\xc3\xa9\xe6\x97").map(|(c, b)| (c, b.len())).collect();
+        let read: Vec<_> = runes(b"a\xff\xc3\xa9\xe6\x97")
+            .map(|(c, b)| (c, b.len()))
+            .collect();
         assert_eq!(
             read,
-            [('a', 1), ('\u{fffd}', 1), ('é', 2), ('\u{fffd}', 1), ('\u{fffd}', 1)]
+            [
+                ('a', 1),
+                ('\u{fffd}', 1),
+                ('é', 2),
+                ('\u{fffd}', 1),
+                ('\u{fffd}', 1)
+            ]
         );
         assert_eq!(decode_last("né".as_bytes()), Some(('é', 2)));
         assert_eq!(decode_last(b"a\xa9"), Some(('\u{fffd}', 1)));

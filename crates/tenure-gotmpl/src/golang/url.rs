@@ -105,8 +105,8 @@ impl Url {
     /// Reads a URL.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (head, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let mut url = Self::parse_head(head)
-            .map_err(|reason| format!("parse {}: {reason}", quote(head.as_bytes())))?;
+        let mut url =
+            Self::parse_head(head).map_err(|reason| format!("parse {}: {reason}", quote(head.as_bytes())))?;
         url.fragment = unescape(fragment, Part::Fragment)
             .map_err(|reason| format!("parse {}: {reason}", quote(text.as_bytes())))?;
         Ok(url)
@@ -130,7 +130,11 @@ impl Url {
                 url.opaque = rest.to_owned();
                 return Ok(url);
             }
-            if rest.split('/').next().is_some_and(|segment| segment.contains(':')) {
+            if rest
+                .split('/')
+                .next()
+                .is_some_and(|segment| segment.contains(':'))
+            {
                 return Err("first path segment in URL cannot contain colon".into());
             }
         }
@@ -212,11 +216,20 @@ impl std::fmt::Display for Url {
                 out.push('@');
             }
             out.push_str(&escape(&self.host, Part::Host));
-            let path = if self.path == "*" { "*".into() } else { escape(&self.path, Part::Path) };
+            let path = if self.path == "*" {
+                "*".into()
+            } else {
+                escape(&self.path, Part::Path)
+            };
             if !path.is_empty() && !path.starts_with('/') && !self.host.is_empty() {
                 out.push('/');
             }
-            if out.is_empty() && path.split('/').next().is_some_and(|segment| segment.contains(':')) {
+            if out.is_empty()
+                && path
+                    .split('/')
+                    .next()
+                    .is_some_and(|segment| segment.contains(':'))
+            {
                 out.push_str("./");
             }
             out.push_str(&path);
@@ -250,7 +263,10 @@ fn scheme(text: &str) -> Result<(&str, &str), String> {
 }
 
 fn parse_user(text: &str) -> Result<(String, Option<String>), String> {
-    if !text.chars().all(|c| c.is_ascii_alphanumeric() || "-._:~!$&'()*+,;=%@".contains(c)) {
+    if !text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-._:~!$&'()*+,;=%@".contains(c))
+    {
         return Err("net/url: invalid userinfo".into());
     }
     match text.split_once(':') {
@@ -304,17 +320,29 @@ mod tests {
         assert_eq!((url.hostname(), url.path.as_str()), ("h.example", "/a b/"));
         assert_eq!(url.to_string(), "https://u%3A:p@h.example:8080/a%20b/?q=1#f%20g");
         assert_eq!(Url::parse("mailto:x@y.z").expect("a URL").opaque, "x@y.z");
-        assert_eq!(Url::parse("[::1]:80").map(|u| u.path), Err("parse \"[::1]:80\": first path segment in URL cannot contain colon".into()));
-        assert_eq!(Url::parse("http://[fe80::1%25en0]/").expect("a URL").host, "[fe80::1%en0]");
+        assert_eq!(
+            Url::parse("[::1]:80").map(|u| u.path),
+            Err("parse \"[::1]:80\": first path segment in URL cannot contain colon".into())
+        );
+        assert_eq!(
+            Url::parse("http://[fe80::1%25en0]/").expect("a URL").host,
+            "[fe80::1%en0]"
+        );
     }
 
     #[test]
     fn bad_urls_say_why() {
         for (text, reason) in [
-            ("http://h:x/", "parse \"http://h:x/\": invalid port \":x\" after host"),
+            (
+                "http://h:x/",
+                "parse \"http://h:x/\": invalid port \":x\" after host",
+            ),
             ("%zz", "parse \"%zz\": invalid URL escape \"%zz\""),
             (":a", "parse \":a\": missing protocol scheme"),
-            ("http://a b/", "parse \"http://a b/\": invalid character \" \" in host name"),
+            (
+                "http://a b/",
+                "parse \"http://a b/\": invalid character \" \" in host name",
+            ),
         ] {
             assert_eq!(Url::parse(text).map(|_| ()), Err(reason.into()));
         }

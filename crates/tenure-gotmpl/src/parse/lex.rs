@@ -103,7 +103,10 @@ impl Token {
             Kind::Error => self.error.clone().unwrap_or_default(),
             kind if kind.is_keyword() => format!("<{}>", String::from_utf8_lossy(bytes)),
             _ if bytes.len() > 10 => {
-                let end: usize = crate::golang::unicode::runes(bytes).take(10).map(|(_, b)| b.len()).sum();
+                let end: usize = crate::golang::unicode::runes(bytes)
+                    .take(10)
+                    .map(|(_, b)| b.len())
+                    .sum();
                 format!("{}...", quote(bytes.get(..end).unwrap_or(bytes)))
             }
             _ => quote(bytes),
@@ -149,7 +152,11 @@ impl<'a> Lexer<'a> {
                 error: None,
             };
         }
-        if self.inside { self.inside_action() } else { self.plain_text() }
+        if self.inside {
+            self.inside_action()
+        } else {
+            self.plain_text()
+        }
     }
 
     fn rest(&self) -> &'a [u8] {
@@ -246,7 +253,11 @@ impl<'a> Lexer<'a> {
     fn left_delim(&mut self) -> Option<Token> {
         self.position += LEFT.len();
         let marker = if trims_left(self.rest()) { 2 } else { 0 };
-        if self.rest().get(marker..).is_some_and(|rest| rest.starts_with(b"/*")) {
+        if self
+            .rest()
+            .get(marker..)
+            .is_some_and(|rest| rest.starts_with(b"/*"))
+        {
             self.position += marker;
             self.ignore();
             return self.comment();
@@ -403,7 +414,11 @@ impl<'a> Lexer<'a> {
     /// A name after its dot or dollar sign.
     fn field(&mut self, kind: Kind) -> Token {
         if self.at_terminator() {
-            return self.emit(if kind == Kind::Variable { Kind::Variable } else { Kind::Dot });
+            return self.emit(if kind == Kind::Variable {
+                Kind::Variable
+            } else {
+                Kind::Dot
+            });
         }
         let mut next;
         loop {
@@ -551,5 +566,9 @@ const fn trims_right(text: &[u8]) -> bool {
 /// A character as `%#U` prints it.
 fn describe(c: char) -> String {
     let code = format!("U+{:04X}", u32::from(c));
-    if is_print(c) { format!("{code} '{c}'") } else { code }
+    if is_print(c) {
+        format!("{code} '{c}'")
+    } else {
+        code
+    }
 }

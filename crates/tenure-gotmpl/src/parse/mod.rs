@@ -412,7 +412,11 @@ impl Parser<'_> {
         self.next_non_space();
         let after = self.next();
         let space = after.kind == Kind::Space;
-        let next = if space { self.next_non_space() } else { after.clone() };
+        let next = if space {
+            self.next_non_space()
+        } else {
+            after.clone()
+        };
         let name: Str = variable.bytes(self.text).into();
         match next.kind {
             Kind::Assign | Kind::Declare => {
@@ -563,7 +567,8 @@ impl Parser<'_> {
                 }
             }
             Kind::LeftParen => {
-                let pipe = self.deeper(|parser| parser.pipeline("parenthesized pipeline", Kind::RightParen))?;
+                let pipe =
+                    self.deeper(|parser| parser.pipeline("parenthesized pipeline", Kind::RightParen))?;
                 return Ok(Some(Word {
                     position: pipe.position,
                     term: Term::Pipe(Box::new(pipe)),

@@ -28,7 +28,9 @@ pub(super) fn complex(text: &str) -> Result<Number, String> {
         .find(|(at, c)| {
             matches!(c, '+' | '-')
                 && *at > 0
-                && !body.get(..*at).is_some_and(|before| before.ends_with(['e', 'E', 'p', 'P']))
+                && !body
+                    .get(..*at)
+                    .is_some_and(|before| before.ends_with(['e', 'E', 'p', 'P']))
         })
         .map(|(at, _)| at);
     let (real, imaginary) = split
@@ -90,7 +92,11 @@ pub(super) fn number(text: &str) -> Result<Number, String> {
     Ok(number)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "checked by going back")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "checked by going back"
+)]
 fn whole(float: f64) -> Option<i64> {
     let int = float as i64;
     (int as f64 == float && float.abs() < 9.3e18).then_some(int)
@@ -126,8 +132,15 @@ mod tests {
 
     #[test]
     fn what_is_none_says_why() {
-        assert_eq!(number("089"), Err("illegal number syntax: \"089\"".into()));
-        assert_eq!(number("99999999999999999999"), Err("integer overflow: \"99999999999999999999\"".into()));
-        assert_eq!(character(b"'ab'"), Err("malformed character constant: 'ab'".into()));
+        assert_eq!(number("089"), Err("integer overflow: \"089\"".into()));
+        assert_eq!(number("0x"), Err("illegal number syntax: \"0x\"".into()));
+        assert_eq!(
+            number("99999999999999999999"),
+            Err("integer overflow: \"99999999999999999999\"".into())
+        );
+        assert_eq!(
+            character(b"'ab'"),
+            Err("malformed character constant: 'ab'".into())
+        );
     }
 }

@@ -3,6 +3,7 @@ use serde_json::{Map, Value};
 use super::EmitOptions;
 use super::order::compare;
 use super::scalar::{Style, escape, is_break, style};
+use crate::Dialect;
 use crate::number::{go_float, go_general_float};
 
 /// Keys longer than this are written with `?`, as in libyaml.
@@ -33,7 +34,7 @@ impl<'a> Writer<'a> {
             other => self.leaf(other, 0, false),
         }
         self.end_line();
-        if self.open_ended {
+        if self.open_ended && self.options.dialect == Dialect::V3 {
             self.out.push_str("...\n");
         }
         self.out

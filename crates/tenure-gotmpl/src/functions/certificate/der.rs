@@ -87,7 +87,10 @@ mod tests {
 
     #[test]
     fn elements_are_der() {
-        assert_eq!(oid(&[1, 2, 840, 113_549, 1, 1, 11]), [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11]);
+        assert_eq!(
+            oid(&[1, 2, 840, 113_549, 1, 1, 11]),
+            [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11]
+        );
         assert_eq!(unsigned(&[0, 0x80]), [2, 2, 0, 0x80]);
         assert_eq!(unsigned(&[0]), [2, 1, 0]);
         assert_eq!(element(4, &[0; 200]).get(..3), Some(&[4, 0x81, 200][..]));

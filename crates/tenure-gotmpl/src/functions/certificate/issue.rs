@@ -37,13 +37,14 @@ impl Parent {
     pub(super) fn read(data: &[u8]) -> Result<Self, String> {
         let (_, certificate) =
             x509_parser::parse_x509_certificate(data).map_err(|_| "x509: malformed certificate")?;
-        let key_id = certificate
-            .extensions()
-            .iter()
-            .find_map(|extension| match extension.parsed_extension() {
-                ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
-                _ => None,
-            });
+        let key_id =
+            certificate
+                .extensions()
+                .iter()
+                .find_map(|extension| match extension.parsed_extension() {
+                    ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+                    _ => None,
+                });
         Ok(Self {
             subject: certificate.subject().as_raw().to_vec(),
             key: certificate.public_key().raw.to_vec(),
@@ -127,11 +128,23 @@ fn extensions(request: &Request, key: &Key, issuer_key: Option<&[u8]>) -> Result
     const SERVER: &[u32] = &[1, 3, 6, 1, 5, 5, 7, 3, 1];
     const CLIENT: &[u32] = &[1, 3, 6, 1, 5, 5, 7, 3, 2];
     // Signing and enciphering keys; an authority signs certificates, too.
-    let usage = if request.authority { der::bits(&[0xa4], 2) } else { der::bits(&[0xa0], 5) };
-    let constraints = if request.authority { vec![der::boolean(true)] } else { vec![] };
+    let usage = if request.authority {
+        der::bits(&[0xa4], 2)
+    } else {
+        der::bits(&[0xa0], 5)
+    };
+    let constraints = if request.authority {
+        vec![der::boolean(true)]
+    } else {
+        vec![]
+    };
     let mut list = vec![
         extension(KEY_USAGE, true, &usage),
-        extension(EXTENDED_USAGE, false, &der::sequence(&[der::oid(SERVER), der::oid(CLIENT)])),
+        extension(
+            EXTENDED_USAGE,
+            false,
+            &der::sequence(&[der::oid(SERVER), der::oid(CLIENT)]),
+        ),
         extension(CONSTRAINTS, true, &der::sequence(&constraints)),
     ];
     if request.authority {
@@ -140,7 +153,11 @@ fn extensions(request: &Request, key: &Key, issuer_key: Option<&[u8]>) -> Result
         list.push(extension(SUBJECT_KEY, false, &der::octets(id)));
     }
     if let Some(id) = issuer_key {
-        list.push(extension(AUTHORITY_KEY, false, &der::sequence(&[der::element(0x80, id)])));
+        list.push(extension(
+            AUTHORITY_KEY,
+            false,
+            &der::sequence(&[der::element(0x80, id)]),
+        ));
     }
     let names = &request.names;
     if !names.hosts.is_empty() || !names.addresses.is_empty() {
@@ -153,7 +170,11 @@ fn extensions(request: &Request, key: &Key, issuer_key: Option<&[u8]>) -> Result
             },
         });
         let all: Vec<_> = hosts.chain(addresses).collect();
-        list.push(extension(ALTERNATIVE, request.name.is_empty(), &der::sequence(&all)));
+        list.push(extension(
+            ALTERNATIVE,
+            request.name.is_empty(),
+            &der::sequence(&all),
+        ));
     }
     Ok(list)
 }
@@ -167,7 +188,10 @@ mod tests {
         Request {
             name: name.into(),
             names: Names {
-                addresses: vec!["10.0.0.1".parse().expect("an address"), "::1".parse().expect("an address")],
+                addresses: vec![
+                    "10.0.0.1".parse().expect("an address"),
+                    "::1".parse().expect("an address"),
+                ],
                 hosts: vec!["a.example".into()],
             },
             serial: [7; 16],
@@ -191,7 +215,10 @@ mod tests {
         assert_eq!(certificate.subject().to_string(), "CN=host");
         assert_eq!(certificate.issuer().to_string(), "CN=root");
         assert!(!certificate.is_ca());
-        let names = certificate.subject_alternative_name().expect("well-formed").expect("there");
+        let names = certificate
+            .subject_alternative_name()
+            .expect("well-formed")
+            .expect("there");
         assert_eq!(names.value.general_names.len(), 3);
         assert!(signed(&request("host"), &key, &parent, &key).is_err());
     }

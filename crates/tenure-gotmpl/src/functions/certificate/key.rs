@@ -140,8 +140,14 @@ impl Key {
     pub(super) fn public(&self) -> Result<(Vec<u8>, Vec<u8>), String> {
         Ok(match self {
             Self::Rsa(key) => {
-                let data = key.to_public_key().to_pkcs1_der().map_err(|error| error.to_string())?;
-                (der::sequence(&[der::oid(RSA), der::null()]), data.as_bytes().to_vec())
+                let data = key
+                    .to_public_key()
+                    .to_pkcs1_der()
+                    .map_err(|error| error.to_string())?;
+                (
+                    der::sequence(&[der::oid(RSA), der::null()]),
+                    data.as_bytes().to_vec(),
+                )
             }
             Self::Ecdsa(key) => (der::sequence(&[der::oid(EC), der::oid(P256)]), point(key)),
             Self::Ed25519(key) => (

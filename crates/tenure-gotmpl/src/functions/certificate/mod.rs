@@ -39,18 +39,26 @@ pub(super) static FUNCTIONS: &[Function] = &[
         let key = rsa_2048(run)?;
         self_signed(run, a, key)
     }),
-    fixed("genSelfSignedCertWithKey", &[STRING, LIST, LIST, INT, STRING], |run, a| {
-        let key = given(a, 4)?;
-        self_signed(run, a, key)
-    }),
+    fixed(
+        "genSelfSignedCertWithKey",
+        &[STRING, LIST, LIST, INT, STRING],
+        |run, a| {
+            let key = given(a, 4)?;
+            self_signed(run, a, key)
+        },
+    ),
     fixed("genSignedCert", &[STRING, LIST, LIST, INT, PAIR], |run, a| {
         let key = rsa_2048(run)?;
         signed(run, a, key)
     }),
-    fixed("genSignedCertWithKey", &[STRING, LIST, LIST, INT, PAIR, STRING], |run, a| {
-        let key = given(a, 5)?;
-        signed(run, a, key)
-    }),
+    fixed(
+        "genSignedCertWithKey",
+        &[STRING, LIST, LIST, INT, PAIR, STRING],
+        |run, a| {
+            let key = given(a, 5)?;
+            signed(run, a, key)
+        },
+    ),
 ];
 
 /// A certificate and its key, both in PEM.

@@ -93,7 +93,11 @@ pub(super) fn bracketed(text: &str) -> Result<(String, usize), String> {
                 return error("invalid character class range", text.get(at..end).unwrap_or(here));
             }
         }
-        out.push_str(&format!("\\x{{{:X}}}-\\x{{{:X}}}", u32::from(low), u32::from(high)));
+        out.push_str(&format!(
+            "\\x{{{:X}}}-\\x{{{:X}}}",
+            u32::from(low),
+            u32::from(high)
+        ));
         at = end;
     }
 }
@@ -140,7 +144,15 @@ pub(super) fn property(text: &str) -> Result<(String, usize), String> {
         None => (upper, name),
     };
     if name == "Any" {
-        return Ok((if negated { r"[^\x00-\x{10FFFF}]" } else { r"\x00-\x{10FFFF}" }.into(), length));
+        return Ok((
+            if negated {
+                r"[^\x00-\x{10FFFF}]"
+            } else {
+                r"\x00-\x{10FFFF}"
+            }
+            .into(),
+            length,
+        ));
     }
     // Go knows categories by their short names and scripts by their long ones.
     let category = name.len() <= 2 && name.starts_with(|c: char| c.is_ascii_uppercase());
@@ -162,7 +174,11 @@ pub(super) fn escape(text: &str) -> Result<(char, usize), String> {
     };
     let shown = text.get(..1 + c.len_utf8()).unwrap_or(text);
     let plain = match c {
-        '1'..='7' if !text.get(2..).is_some_and(|t| t.starts_with(|c| ('0'..='7').contains(&c))) => {
+        '1'..='7'
+            if !text
+                .get(2..)
+                .is_some_and(|t| t.starts_with(|c| ('0'..='7').contains(&c))) =>
+        {
             return error("invalid escape sequence", shown);
         }
         '0'..='7' => {

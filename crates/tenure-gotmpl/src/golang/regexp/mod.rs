@@ -135,7 +135,9 @@ fn reference(text: &[u8]) -> Option<(&[u8], &[u8])> {
         }
         length += width;
     }
-    let (name, rest) = text.split_at_checked(length).filter(|(name, _)| !name.is_empty())?;
+    let (name, rest) = text
+        .split_at_checked(length)
+        .filter(|(name, _)| !name.is_empty())?;
     match inner {
         Some(_) => Some((name, rest.strip_prefix(b"}")?)),
         None => Some((name, rest)),
@@ -174,7 +176,10 @@ mod tests {
     }
 
     fn strings(parts: Vec<&[u8]>) -> Vec<String> {
-        parts.into_iter().map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+        parts
+            .into_iter()
+            .map(|part| String::from_utf8_lossy(part).into_owned())
+            .collect()
     }
 
     #[test]
@@ -196,11 +201,17 @@ mod tests {
             String::from_utf8(out.expect("short")).expect("UTF-8")
         };
         assert_eq!(replace("a(x*)b", "-ab-axxb-", "${1}W"), "-W-xxW-");
-        assert_eq!(replace("a(x*)b", "-ab-axxb-", "$1W"), "--");
+        assert_eq!(replace("a(x*)b", "-ab-axxb-", "$1W"), "---");
         assert_eq!(replace("(?P<n>b)", "abc", "<$n$$>"), "a<b$>c");
         assert_eq!(replace("x*", "abc", "-"), "-a-b-c-");
-        assert_eq!(strings(compile("a*").split(b"abaabaccadaaae", 5).expect("parts")), ["", "b", "b", "c", "cadaaae"]);
-        assert_eq!(strings(compile("").split(b"abc", -1).expect("parts")), ["a", "b", "c"]);
+        assert_eq!(
+            strings(compile("a*").split(b"abaabaccadaaae", 5).expect("parts")),
+            ["", "b", "b", "c", "cadaaae"]
+        );
+        assert_eq!(
+            strings(compile("").split(b"abc", -1).expect("parts")),
+            ["a", "b", "c"]
+        );
         assert_eq!(strings(compile("a").find_all(b"aaa", 2)), ["a", "a"]);
     }
 
@@ -221,7 +232,11 @@ mod tests {
             (r"\p{Foo}", r"invalid character class range: `\p{Foo}`"),
         ] {
             let error = Regexp::compile(expression, 1 << 20).map(|_| ());
-            assert_eq!(error, Err(format!("error parsing regexp: {reason}")), "{expression}");
+            assert_eq!(
+                error,
+                Err(format!("error parsing regexp: {reason}")),
+                "{expression}"
+            );
         }
     }
 }

@@ -131,7 +131,9 @@ impl<'e> Translator<'e> {
             self.operand = None;
             return Ok(());
         }
-        let named = ["(?P<", "(?<"].into_iter().find(|prefix| self.rest.starts_with(prefix));
+        let named = ["(?P<", "(?<"]
+            .into_iter()
+            .find(|prefix| self.rest.starts_with(prefix));
         if let Some(prefix) = named
             && !self.rest.starts_with("(?<=")
             && !self.rest.starts_with("(?<!")
@@ -140,7 +142,10 @@ impl<'e> Translator<'e> {
             let Some((name, _)) = body.split_once('>') else {
                 return error("invalid named capture", self.rest);
             };
-            let capture = self.rest.get(..prefix.len() + name.len() + 1).unwrap_or(self.rest);
+            let capture = self
+                .rest
+                .get(..prefix.len() + name.len() + 1)
+                .unwrap_or(self.rest);
             let word = |c: char| c == '_' || is_letter(c) || is_digit(c);
             if name.is_empty() || !name.chars().all(word) {
                 return error("invalid named capture", capture);
@@ -192,7 +197,11 @@ impl<'e> Translator<'e> {
                 _ => break,
             }
         }
-        let end = if end > self.rest.len() { self.rest.len() } else { end };
+        let end = if end > self.rest.len() {
+            self.rest.len()
+        } else {
+            end
+        };
         if self.rest.len() == 2 || self.rest.len() == end && !self.rest.ends_with([':', ')']) {
             return error("missing closing )", self.whole);
         }

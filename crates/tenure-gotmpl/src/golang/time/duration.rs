@@ -18,7 +18,11 @@ impl std::fmt::Display for Duration {
         let fraction = |whole: u64, part: u64, digits: usize| {
             let decimals = format!("{part:0digits$}");
             let decimals = decimals.trim_end_matches('0');
-            if decimals.is_empty() { whole.to_string() } else { format!("{whole}.{decimals}") }
+            if decimals.is_empty() {
+                whole.to_string()
+            } else {
+                format!("{whole}.{decimals}")
+            }
         };
         match nanos {
             0..1_000 => write!(f, "{nanos}ns"),
@@ -77,9 +81,18 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
             "s" => SECOND,
             "m" => 60 * SECOND,
             "h" => 3600 * SECOND,
-            _ => return Err(failed(&format!("unknown unit {} in duration", quote(name.as_bytes())))),
+            _ => {
+                return Err(failed(&format!(
+                    "unknown unit {} in duration",
+                    quote(name.as_bytes())
+                )));
+            }
         };
-        let number: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
+        let number: u64 = if whole.is_empty() {
+            0
+        } else {
+            whole.parse().map_err(|_| invalid())?
+        };
         let value = number.checked_mul(unit).ok_or_else(invalid)?;
         total = total
             .checked_add(value)

@@ -3,11 +3,27 @@
 use super::{Clock, Time};
 
 pub(super) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 pub(super) const DAYS: [&str; 7] = [
-    "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
 ];
 
 /// What a part of a layout stands for.
@@ -122,8 +138,9 @@ fn part_at(text: &str) -> Option<(Part, usize)> {
             if rest.starts_with(long) {
                 break;
             }
-            return (part == Part::WeekDay && !lower_follows(rest) || part == Part::Month && !lower_follows(rest))
-                .then_some((part, 3));
+            return (part == Part::WeekDay && !lower_follows(rest)
+                || part == Part::Month && !lower_follows(rest))
+            .then_some((part, 3));
         }
     }
     if text.starts_with("_2") {
@@ -147,7 +164,10 @@ fn fraction_at(text: &str) -> Option<(Part, usize)> {
 }
 
 fn written(part: Part, clock: &Clock, nanos: u32) -> String {
-    let month = MONTHS.get(clock.month.saturating_sub(1) as usize).copied().unwrap_or("");
+    let month = MONTHS
+        .get(clock.month.saturating_sub(1) as usize)
+        .copied()
+        .unwrap_or("");
     let day = DAYS.get(clock.week_day as usize).copied().unwrap_or("");
     let short = |name: &str| name.get(..3).unwrap_or(name).to_owned();
     let hour12 = match clock.hour % 12 {
@@ -183,7 +203,11 @@ fn written(part: Part, clock: &Clock, nanos: u32) -> String {
             let minutes = clock.offset.abs() / 60;
             let sign = if clock.offset < 0 { '-' } else { '+' };
             let rest = minutes % 60;
-            let rest = if rest == 0 { String::new() } else { format!("{rest:02}") };
+            let rest = if rest == 0 {
+                String::new()
+            } else {
+                format!("{rest:02}")
+            };
             format!("{sign}{:02}{rest}", minutes / 60)
         }
         Part::Offset(true, ..) if clock.offset == 0 => "Z".to_owned(),

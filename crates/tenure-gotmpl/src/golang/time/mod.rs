@@ -146,7 +146,11 @@ impl Time {
         // The offset at that time, found in two steps as Go finds it.
         let (_, guess) = zone.at(local);
         let (_, offset) = zone.at(local - guess);
-        let offset = if zone.at(local - offset).1 == offset { offset } else { guess };
+        let offset = if zone.at(local - offset).1 == offset {
+            offset
+        } else {
+            guess
+        };
         Self {
             unix: local - offset,
             nanos,
@@ -221,7 +225,6 @@ impl Time {
 pub(super) const fn days_in(month: i64, year: i64) -> i64 {
     days_from_civil(year + month / 12, month % 12 + 1, 1) - days_from_civil(year, month, 1)
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -66,7 +66,10 @@ impl Object for Time {
     fn call(&self, method: &str, arguments: &[Value]) -> Result<Value, String> {
         let clock = self.clock();
         let zero = Self::zero();
-        let other = arguments.first().and_then(Value::downcast::<Self>).unwrap_or(&zero);
+        let other = arguments
+            .first()
+            .and_then(Value::downcast::<Self>)
+            .unwrap_or(&zero);
         let order = (self.unix, self.nanos).cmp(&(other.unix, other.nanos));
         let since_1970 = |per_second: i64| {
             let part = i64::from(self.nanos) / (1_000_000_000 / per_second);
@@ -81,7 +84,11 @@ impl Object for Time {
             "Day" => Value::Int(i64::from(clock.day)),
             "Equal" => order.is_eq().into(),
             "Format" => {
-                let layout = arguments.first().and_then(Value::as_str).cloned().unwrap_or_default();
+                let layout = arguments
+                    .first()
+                    .and_then(Value::as_str)
+                    .cloned()
+                    .unwrap_or_default();
                 self.format(&layout.to_str()).into()
             }
             "Hour" => Value::Int(i64::from(clock.hour)),
@@ -137,10 +144,14 @@ impl Time {
         if by.0 <= 0 {
             return cut;
         }
-        let total =
-            (i128::from(self.unix) + i128::from(super::UNIX_TO_YEAR_1)) * 1_000_000_000 + i128::from(self.nanos);
+        let total = (i128::from(self.unix) + i128::from(super::UNIX_TO_YEAR_1)) * 1_000_000_000
+            + i128::from(self.nanos);
         let rest = total.rem_euclid(i128::from(by.0));
-        let change = if round && rest * 2 >= i128::from(by.0) { i128::from(by.0) - rest } else { -rest };
+        let change = if round && rest * 2 >= i128::from(by.0) {
+            i128::from(by.0) - rest
+        } else {
+            -rest
+        };
         cut.add(Duration(i64::try_from(change).unwrap_or(0)))
     }
 }
@@ -172,7 +183,8 @@ impl Object for Duration {
 
     #[expect(clippy::cast_precision_loss, reason = "as Go converts it")]
     fn call(&self, method: &str, arguments: &[Value]) -> Result<Value, String> {
-        let in_units = |unit: i64| Value::Float((self.0 / unit) as f64 + (self.0 % unit) as f64 / unit as f64);
+        let in_units =
+            |unit: i64| Value::Float((self.0 / unit) as f64 + (self.0 % unit) as f64 / unit as f64);
         Ok(match method {
             "Abs" => Value::object(Self(self.0.saturating_abs())),
             "Hours" => in_units(3_600_000_000_000),
@@ -208,7 +220,11 @@ impl Duration {
         let (value, by) = (i128::from(self.0), i128::from(by.0));
         let rest = value % by;
         let down = value - rest;
-        let rounded = if rest.abs() * 2 >= by { down + by * rest.signum() } else { down };
+        let rounded = if rest.abs() * 2 >= by {
+            down + by * rest.signum()
+        } else {
+            down
+        };
         Self(i64::try_from(rounded.clamp(i128::from(i64::MIN), i128::from(i64::MAX))).unwrap_or(0))
     }
 }
@@ -225,7 +241,10 @@ impl Name {
         Self {
             kind: "time.Month",
             number: i64::from(month),
-            name: MONTHS.get(month.saturating_sub(1) as usize).copied().unwrap_or(""),
+            name: MONTHS
+                .get(month.saturating_sub(1) as usize)
+                .copied()
+                .unwrap_or(""),
         }
     }
 

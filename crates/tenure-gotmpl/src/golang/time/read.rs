@@ -2,7 +2,23 @@
 
 use super::layout::{DAYS, Layout, MONTHS, Part};
 use super::{Time, Zone, days_from_civil, days_in};
-use crate::golang::quote::quote;
+
+/// A text in quotes as the package of times has it: what is not plain ASCII byte by byte.
+fn quote(text: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for byte in text {
+        match byte {
+            b'"' | b'\\' => {
+                out.push('\\');
+                out.push(char::from(*byte));
+            }
+            b' '..=b'~' | 0x7f => out.push(char::from(*byte)),
+            byte => out.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    out.push('"');
+    out
+}
 
 /// Why a part was not read.
 enum Bad {
@@ -110,7 +126,11 @@ fn lookup<'v>(names: &[&str], length: usize, value: &'v str) -> Read<'v, i64> {
 }
 
 fn within(number: i64, range: std::ops::Range<i64>, name: &'static str) -> Result<i64, Bad> {
-    if range.contains(&number) { Ok(number) } else { Err(Bad::Range(name)) }
+    if range.contains(&number) {
+        Ok(number)
+    } else {
+        Err(Bad::Range(name))
+    }
 }
 
 impl Fields {
@@ -273,12 +293,19 @@ impl Fields {
             let mut time = at(Zone::Utc);
             time.unix -= offset;
             let local = offset == 0 && (self.zone.is_empty() || self.zone == "UTC");
-            time.zone = if local { Zone::Local } else { Zone::Fixed(self.zone.into(), offset) };
+            time.zone = if local {
+                Zone::Local
+            } else {
+                Zone::Fixed(self.zone.into(), offset)
+            };
             return Ok(time);
         }
         if !self.zone.is_empty() {
             // A zone that is not known here keeps its name, and its clock is taken for UTC's.
-            let offset = self.zone.strip_prefix("GMT").and_then(|hours| hours.parse::<i64>().ok());
+            let offset = self
+                .zone
+                .strip_prefix("GMT")
+                .and_then(|hours| hours.parse::<i64>().ok());
             let mut time = at(Zone::Utc);
             time.zone = Zone::Fixed(self.zone.into(), offset.unwrap_or(0) * 3600);
             return Ok(time);
@@ -345,7 +372,11 @@ mod tests {
         for (layout, value, unix) in [
             ("2006-01-02", "2023-04-05", 1_680_652_800),
             ("02 Jan 06 15:04 MST", "05 Apr 23 10:00 UTC", 1_680_688_800),
-            ("2006-01-02T15:04:05Z07:00", "2023-04-05T02:00:00+02:00", 1_680_652_800),
+            (
+                "2006-01-02T15:04:05Z07:00",
+                "2023-04-05T02:00:00+02:00",
+                1_680_652_800,
+            ),
             ("2006 002 3:04PM", "2023 095 12:00AM", 1_680_652_800),
             ("2006-01-02 15:04:05", "2023-04-05 00:00:00.25", 1_680_652_800),
         ] {
@@ -356,11 +387,27 @@ mod tests {
     #[test]
     fn what_does_not_fit_says_where() {
         for (layout, value, reason) in [
-            ("2006-01-02", "bad", "parsing time \"bad\" as \"2006-01-02\": cannot parse \"bad\" as \"2006\""),
-            ("2006-01-02", "2023-02-30", "parsing time \"2023-02-30\": day out of range"),
-            ("2006-01-02", "2023-13-01", "parsing time \"2023-13-01\": month out of range"),
+            (
+                "2006-01-02",
+                "bad",
+                "parsing time \"bad\" as \"2006-01-02\": cannot parse \"bad\" as \"2006\"",
+            ),
+            (
+                "2006-01-02",
+                "2023-02-30",
+                "parsing time \"2023-02-30\": day out of range",
+            ),
+            (
+                "2006-01-02",
+                "2023-13-01",
+                "parsing time \"2023-13-01\": month out of range",
+            ),
             ("2006", "2023x", "parsing time \"2023x\": extra text: \"x\""),
-            ("2006-01", "2023/01", "parsing time \"2023/01\" as \"2006-01\": cannot parse \"/01\" as \"-\""),
+            (
+                "2006-01",
+                "2023/01",
+                "parsing time \"2023/01\" as \"2006-01\": cannot parse \"/01\" as \"-\"",
+            ),
         ] {
             assert_eq!(parse(layout, value).map(|_| ()), Err(reason.into()));
         }
