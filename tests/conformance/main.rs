@@ -1,6 +1,9 @@
-//! The kustomize engine beside the real tool: stored cases, and overlays made up as we go.
+//! The kustomize and Helm engines beside the real tools: stored cases, and overlays made up as we go.
 
 mod cases;
+mod chart;
+mod charts;
+mod helm;
 mod overlay;
 mod random;
 

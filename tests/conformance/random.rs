@@ -11,7 +11,7 @@ use crate::overlay::tree;
 /// Enough to meet every feature several times, in some seconds.
 const OVERLAYS: u64 = 150;
 
-fn number(name: &str, otherwise: u64) -> u64 {
+pub(crate) fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name)
         .ok()
         .and_then(|text| text.parse().ok())

@@ -1,4 +1,4 @@
-//! What a person types: `tenure uninstall`, `tenure build`, `tenure tenant …`.
+//! What a person types: `tenure uninstall`, `tenure build`, `tenure template`, `tenure tenant …`.
 //!
 //! Every command uses the person's own kubeconfig and rights, and nothing else. It says what it will do
 //! before it does it, and does nothing irreversible without being told so.
@@ -6,16 +6,21 @@
 mod build;
 mod cluster;
 mod release;
+mod template;
 mod tenant;
 mod uninstall;
 
 use clap::Subcommand;
+
+pub use template::HelmError;
 
 /// The commands of a person.
 #[derive(Subcommand)]
 pub enum Command {
     /// Build a directory as a Kustomization would, and print the objects
     Build(build::Args),
+    /// Render a chart as Helm would, and print the manifests
+    Template(Box<template::Args>),
     /// Onboarding: the objects that let a worker act for a tenant
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -30,6 +35,7 @@ pub enum Command {
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Build(args) => build::run(&args),
+        Command::Template(args) => template::run(&args),
         Command::Tenant(command) => tenant::run(command),
         Command::Uninstall(args) => runtime()?.block_on(uninstall::run(args)),
     }

@@ -1,14 +1,24 @@
 use serde_json::{Number, Value};
 
-/// A float as Go's `strconv.FormatFloat(f, 'g', -1, 64)` writes it.
+/// A float as Go's JSON encoder hands it on.
 #[must_use]
 pub fn go_float(value: f64) -> String {
+    written(value, 21)
+}
+
+/// A float as Go's `strconv.FormatFloat(f, 'g', -1, 64)` writes it.
+pub(crate) fn go_general_float(value: f64) -> String {
+    written(value, 6)
+}
+
+/// With an exponent if there are more digits before the point than `most`.
+fn written(value: f64, most: i32) -> String {
     let sci = format!("{value:e}");
     let Some((mantissa, exponent)) = sci.split_once('e') else {
         return sci;
     };
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..21).contains(&exponent) {
+    if (-4..most).contains(&exponent) {
         return format!("{value}");
     }
     let sign = if exponent < 0 { '-' } else { '+' };

@@ -58,5 +58,8 @@ fn main() -> ExitCode {
     reason = "the last word of a program that failed, for a person or a pod's log"
 )]
 fn report(error: &anyhow::Error) {
-    eprintln!("tenure: {error:#}");
+    match error.downcast_ref::<tenure_cli::HelmError>() {
+        Some(error) => eprintln!("Error: {error}"),
+        None => eprintln!("tenure: {error:#}"),
+    }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 
 use build::Module;
 
-use crate::command::{program, run};
+use crate::command::{output, program, run};
 
 /// `tests/rig`.
 const CONTROL_PLANE: Module = Module {
@@ -99,6 +99,30 @@ impl Tools {
     #[must_use]
     pub fn kustomize_program(&self) -> PathBuf {
         self.dir.join("kustomize")
+    }
+
+    /// Runs `helm template` with its words in a directory. Nothing of a cluster or of this machine's settings
+    /// plays a part.
+    ///
+    /// # Errors
+    /// When it cannot be started. Whether it failed is inside: the output, or what it wrote on standard
+    /// error.
+    pub fn helm_template(&self, dir: &Path, words: &[&str]) -> anyhow::Result<Result<String, String>> {
+        let output = output(
+            program(self.helm())
+                .current_dir(dir)
+                .env_clear()
+                .env("HOME", dir)
+                .env("KUBECONFIG", "/dev/null")
+                .arg("template")
+                .args(words),
+        )?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        })
     }
 
     /// Path of helm; a control plane runs it.

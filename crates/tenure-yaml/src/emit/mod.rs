@@ -17,15 +17,49 @@ pub struct EmitOptions {
     pub width: Option<usize>,
     /// Indent a list below its key instead of writing it at the key's column.
     pub indent_lists: bool,
+    /// Texts that the package at hand quotes because they mean something of their own in a key or a value.
+    pub operators: &'static [&'static str],
+    /// End a document with `...` when the last thing in it is a text that keeps empty lines.
+    pub ends_open_text: bool,
+    /// Write floats with an exponent from seven digits on, as go-yaml does with a float of its own; otherwise
+    /// as it copies one from JSON.
+    pub exponents: bool,
 }
 
 impl Default for EmitOptions {
-    /// As kustomize and Helm write.
+    /// As kustomize writes.
     fn default() -> Self {
         Self {
             sort: true,
             width: Some(80),
             indent_lists: false,
+            operators: &[],
+            ends_open_text: false,
+            exponents: false,
+        }
+    }
+}
+
+impl EmitOptions {
+    /// As Helm's `toYaml` writes.
+    #[must_use]
+    pub fn helm() -> Self {
+        Self {
+            operators: &["<<"],
+            exponents: true,
+            ..Self::default()
+        }
+    }
+
+    /// As Helm's `toYamlPretty` writes.
+    #[must_use]
+    pub fn helm_pretty() -> Self {
+        Self {
+            operators: &["<<", "="],
+            ends_open_text: true,
+            indent_lists: true,
+            exponents: true,
+            ..Self::default()
         }
     }
 }

@@ -24,7 +24,7 @@ struct Facts {
 }
 
 /// Chooses the style of a string value or, if `key`, of a mapping key.
-pub(super) fn style(text: &str, key: bool) -> Style {
+pub(super) fn style(text: &str, key: bool, operators: &[&str]) -> Style {
     if text.is_empty() {
         return Style::Double;
     }
@@ -32,9 +32,14 @@ pub(super) fn style(text: &str, key: bool) -> Style {
     let hard = facts.special || facts.space_break;
     if facts.breaks {
         let block = !hard && !facts.trailing_space && !key;
-        return if block { Style::Literal } else { Style::Double };
+        return match (block, text.contains('\n')) {
+            (true, true) => Style::Literal,
+            // Breaks of other kinds alone do not ask for a block.
+            (true, false) => Style::Single,
+            (false, _) => Style::Double,
+        };
     }
-    if needs_quotes(text) {
+    if operators.contains(&text) || needs_quotes(text) {
         return Style::Double;
     }
     if hard {

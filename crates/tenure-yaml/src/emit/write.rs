@@ -2,8 +2,8 @@ use serde_json::{Map, Value};
 
 use super::EmitOptions;
 use super::order::compare;
-use super::scalar::{Style, escape, style};
-use crate::go_float;
+use super::scalar::{Style, escape, is_break, style};
+use crate::number::{go_float, go_general_float};
 
 /// Keys longer than this are written with `?`, as in libyaml.
 const LONGEST_SIMPLE_KEY: usize = 128;
@@ -12,6 +12,8 @@ pub(super) struct Writer<'a> {
     options: &'a EmitOptions,
     out: String,
     column: usize,
+    /// A kept trailing line break is the last thing written.
+    open_ended: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -20,6 +22,7 @@ impl<'a> Writer<'a> {
             options,
             out: String::new(),
             column: 0,
+            open_ended: false,
         }
     }
 
@@ -30,6 +33,9 @@ impl<'a> Writer<'a> {
             other => self.leaf(other, 0, false),
         }
         self.end_line();
+        if self.open_ended && self.options.ends_open_text {
+            self.out.push_str("...\n");
+        }
         self.out
     }
 
@@ -61,16 +67,29 @@ impl<'a> Writer<'a> {
             if i > 0 || !inline {
                 self.indent(indent);
             }
-            let simple = key.len() <= LONGEST_SIMPLE_KEY;
-            if simple {
+            if key.len() <= LONGEST_SIMPLE_KEY && !key.contains(is_break) {
                 self.string(key, indent, true);
+                self.put(":");
+                self.open_ended = false;
+                self.member(value, indent);
             } else {
                 self.put("? ");
                 self.string(key, indent, false);
                 self.indent(indent);
+                self.put(":");
+                self.open_ended = false;
+                self.inline_member(value, indent);
             }
-            self.put(":");
-            self.member(value, indent);
+        }
+    }
+
+    /// The value of a key that is marked with `?`: it starts on the line of its colon.
+    fn inline_member(&mut self, value: &Value, indent: usize) {
+        self.put(" ");
+        match value {
+            Value::Object(map) if !map.is_empty() => self.mapping(map, indent + 2, true),
+            Value::Array(list) if !list.is_empty() => self.sequence(list, indent + 2, true),
+            other => self.leaf(other, indent, false),
         }
     }
 
@@ -98,6 +117,7 @@ impl<'a> Writer<'a> {
                 self.indent(indent);
             }
             self.put("- ");
+            self.open_ended = false;
             match item {
                 Value::Object(map) if !map.is_empty() => self.mapping(map, indent + 2, true),
                 Value::Array(inner) if !inner.is_empty() => self.sequence(inner, indent + 2, true),
@@ -112,6 +132,7 @@ impl<'a> Writer<'a> {
             Value::Bool(true) => self.put("true"),
             Value::Bool(false) => self.put("false"),
             Value::Number(n) => match n.as_f64() {
+                Some(f) if n.is_f64() && self.options.exponents => self.put(&go_general_float(f)),
                 Some(f) if n.is_f64() => self.put(&go_float(f)),
                 _ => self.put(&n.to_string()),
             },
@@ -122,7 +143,7 @@ impl<'a> Writer<'a> {
     }
 
     fn string(&mut self, text: &str, indent: usize, key: bool) {
-        match style(text, key) {
+        match style(text, key, self.options.operators) {
             Style::Plain => self.folded(text, indent + 2, key, false),
             Style::Single => {
                 self.put("'");
@@ -184,10 +205,12 @@ impl<'a> Writer<'a> {
         if text.starts_with([' ', '\n']) {
             self.put("2");
         }
+        self.open_ended = false;
         if !text.ends_with('\n') {
             self.put("-");
         } else if text == "\n" || text.ends_with("\n\n") {
             self.put("+");
+            self.open_ended = true;
         }
         let body = text.strip_suffix('\n').unwrap_or(text);
         self.end_line();

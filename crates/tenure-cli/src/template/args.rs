@@ -1,0 +1,179 @@
+use std::path::PathBuf;
+
+/// Flags of `tenure template`: those of `helm template`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The release's name, if two are given, and the chart: a directory or an archive
+    #[arg(value_names = ["NAME", "CHART"], required = true, num_args = 1..)]
+    pub(super) names: Vec<String>,
+    /// The release's namespace
+    #[arg(short, long, default_value = "default")]
+    pub(super) namespace: String,
+    #[command(flatten)]
+    pub(super) values: ValueArgs,
+    /// Print only what these templates give
+    #[arg(short, long, value_name = "TEMPLATE")]
+    pub(super) show_only: Vec<String>,
+    /// Write the manifests to files in this directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+    /// With --output-dir: a directory of the release's name in between
+    #[arg(long)]
+    pub(super) release_name: bool,
+    /// Print the custom resource definitions too
+    #[arg(long)]
+    pub(super) include_crds: bool,
+    /// Leave the tests out
+    #[arg(long)]
+    pub(super) skip_tests: bool,
+    /// Leave all hooks out
+    #[arg(long)]
+    pub(super) no_hooks: bool,
+    /// Render an upgrade, not an installation
+    #[arg(long)]
+    pub(super) is_upgrade: bool,
+    /// The version of Kubernetes to render for
+    #[arg(long, value_name = "VERSION")]
+    pub(super) kube_version: Option<String>,
+    /// API versions that the cluster has beside the usual ones
+    #[arg(short, long, value_name = "VERSIONS", value_delimiter = ',')]
+    pub(super) api_versions: Vec<String>,
+    /// Make up a name from the chart and the time
+    #[arg(short, long)]
+    pub(super) generate_name: bool,
+    /// The release's name as a template
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(super) name_template: Option<String>,
+    /// Do not check values against the chart's schema
+    #[arg(long)]
+    pub(super) skip_schema_validation: bool,
+    /// When a template prints what is no manifest, print it all the same
+    #[arg(long)]
+    pub(super) debug: bool,
+    /// The directory that nothing of the chart is read outside of; everything that you may read by default
+    #[arg(long)]
+    pub(super) root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) refused: Refused,
+    #[command(flatten)]
+    _ignored: Ignored,
+}
+
+/// Where values come from, weakest first.
+#[derive(clap::Args)]
+pub(super) struct ValueArgs {
+    /// Values from a YAML file, or from standard input if it is `-`
+    #[arg(short = 'f', long = "values", value_name = "FILE", value_delimiter = ',')]
+    pub(super) files: Vec<String>,
+    /// Values as JSON: key1=json1,key2=json2 or one object
+    #[arg(long = "set-json", value_name = "VALUES", allow_hyphen_values = true)]
+    pub(super) json: Vec<String>,
+    /// Values: key1=val1,key2=val2
+    #[arg(long = "set", value_name = "VALUES", allow_hyphen_values = true)]
+    pub(super) set: Vec<String>,
+    /// Values that are text whatever they look like
+    #[arg(long = "set-string", value_name = "VALUES", allow_hyphen_values = true)]
+    pub(super) string: Vec<String>,
+    /// Values that are the contents of files: key1=path1,key2=path2
+    #[arg(long = "set-file", value_name = "FILES", allow_hyphen_values = true)]
+    pub(super) file: Vec<String>,
+    /// One value that is text, taken as it stands
+    #[arg(long = "set-literal", value_name = "VALUE", allow_hyphen_values = true)]
+    pub(super) literal: Vec<String>,
+}
+
+/// Flags of `helm template` that would run a program, ask a cluster or fetch something.
+#[derive(clap::Args)]
+pub(super) struct Refused {
+    #[arg(long, hide = true)]
+    post_renderer: Option<String>,
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    post_renderer_args: Vec<String>,
+    #[arg(long, hide = true)]
+    validate: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "client")]
+    dry_run: Option<String>,
+    #[arg(long, hide = true)]
+    dependency_update: bool,
+    #[arg(long, hide = true)]
+    enable_dns: bool,
+    #[arg(long, hide = true)]
+    repo: Option<String>,
+    #[arg(long, hide = true)]
+    verify: bool,
+}
+
+impl Refused {
+    /// The first flag that is refused, and why.
+    pub(super) fn reason(&self) -> Option<String> {
+        const PROGRAM: &str = "rendering runs no program";
+        const CLUSTER: &str = "rendering asks no cluster";
+        const NETWORK: &str = "rendering fetches nothing";
+        let asks = |value: &str| value == "server" || value == "none" || value == "false";
+        let found = [
+            (self.post_renderer.is_some(), "--post-renderer", PROGRAM),
+            (
+                !self.post_renderer_args.is_empty(),
+                "--post-renderer-args",
+                PROGRAM,
+            ),
+            (self.validate, "--validate", CLUSTER),
+            (
+                self.dry_run.as_deref().is_some_and(asks),
+                "--dry-run=server",
+                CLUSTER,
+            ),
+            (self.dependency_update, "--dependency-update", NETWORK),
+            (self.enable_dns, "--enable-dns", NETWORK),
+            (self.repo.is_some(), "--repo", NETWORK),
+            (self.verify, "--verify", "signatures are not checked here"),
+        ];
+        let (_, flag, reason) = found.iter().find(|(given, ..)| *given)?;
+        Some(format!("{flag} is refused: {reason}"))
+    }
+}
+
+/// Flags that `helm template` takes and that change nothing of what it prints.
+#[derive(clap::Args)]
+struct Ignored {
+    #[arg(long, hide = true)]
+    create_namespace: bool,
+    #[arg(long, hide = true)]
+    force: bool,
+    #[arg(long, hide = true)]
+    force_replace: bool,
+    #[arg(long, hide = true)]
+    force_conflicts: bool,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    server_side: Option<String>,
+    #[arg(long, hide = true)]
+    replace: bool,
+    #[arg(long, hide = true)]
+    timeout: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "watcher")]
+    wait: Option<String>,
+    #[arg(long, hide = true)]
+    wait_for_jobs: bool,
+    #[arg(long, hide = true)]
+    description: Option<String>,
+    #[arg(long, hide = true)]
+    devel: bool,
+    #[arg(long, hide = true)]
+    disable_openapi_validation: bool,
+    #[arg(long, hide = true)]
+    rollback_on_failure: bool,
+    #[arg(long, hide = true)]
+    atomic: bool,
+    #[arg(long, hide = true)]
+    skip_crds: bool,
+    #[arg(long, hide = true)]
+    render_subchart_notes: bool,
+    #[arg(short, long, hide = true)]
+    labels: Vec<String>,
+    #[arg(long, hide = true)]
+    hide_notes: bool,
+    #[arg(long, hide = true)]
+    take_ownership: bool,
+    #[arg(long = "version", hide = true)]
+    chart_version: Option<String>,
+}

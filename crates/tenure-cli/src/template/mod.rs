@@ -1,0 +1,142 @@
+//! `tenure template`: what `helm template` prints.
+
+mod args;
+mod chart;
+mod output;
+#[cfg(test)]
+mod tests;
+mod values;
+mod world;
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use tenure_gotmpl::with_deep_stack;
+use tenure_helm::{
+    Capabilities, Error, KubeVersion, Options, Release, Rendered, Renderer, Selection, name_from_template,
+};
+
+pub(crate) use args::Args;
+use world::SystemWorld;
+
+/// A failure in Helm's words, to be shown as Helm shows it.
+#[derive(Debug)]
+pub struct HelmError(String);
+
+impl std::fmt::Display for HelmError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for HelmError {}
+
+impl HelmError {
+    fn new(text: impl ToString) -> Self {
+        Self(text.to_string())
+    }
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    // Templates include themselves deeper than the main thread's stack allows.
+    let printed = with_deep_stack(|| print(args)).context("failed to start a thread")??;
+    // A reader that has seen enough is no failure.
+    std::io::stdout().write_all(printed.as_bytes()).ok();
+    Ok(())
+}
+
+/// What goes to standard output.
+fn print(args: &Args) -> Result<String, HelmError> {
+    if let Some(reason) = args.refused.reason() {
+        return Err(HelmError(reason));
+    }
+    let world = SystemWorld;
+    let mut capabilities = Capabilities::default();
+    if let Some(text) = &args.kube_version {
+        capabilities.kube_version = KubeVersion::parse(text)
+            .map_err(|error| HelmError(format!("invalid kube version '{text}': {error}")))?;
+    }
+    capabilities
+        .api_versions
+        .extend(args.api_versions.iter().cloned());
+    let (name, chart) = names(args, &world)?;
+    let path = chart::locate(&chart)?;
+    let values = values::read(&args.values)?;
+    let chart = chart::load(&path, args.root.as_deref())?;
+    let renderer = Renderer::new(chart).map_err(HelmError::new)?;
+    let mut options = Options::new(Release::new(&name, &args.namespace), &world);
+    options.release.is_upgrade = args.is_upgrade;
+    options.capabilities = capabilities;
+    options.skip_schema_validation = args.skip_schema_validation;
+    options.warn = &warn;
+    let rendered = renderer.render(&values, &options).map_err(|error| {
+        if !error.is_render() {
+            return HelmError::new(error);
+        }
+        if !args.debug {
+            return HelmError(format!("{error}\n\nUse --debug flag to render out invalid YAML"));
+        }
+        if matches!(error, Error::Manifest(_))
+            && let Ok(files) = renderer.files(&values, &options)
+        {
+            output::show_files(&files);
+        }
+        HelmError::new(error)
+    })?;
+    show(args, &name, &rendered)
+}
+
+fn show(args: &Args, name: &str, rendered: &Rendered) -> Result<String, HelmError> {
+    let selection = Selection {
+        crds: args.include_crds,
+        hooks: !args.no_hooks,
+        tests: !args.skip_tests,
+    };
+    if let Some(dir) = &args.output_dir {
+        let release = args.release_name.then_some(name);
+        return output::write(dir, release, rendered, selection);
+    }
+    let text = rendered.to_text(selection);
+    if args.show_only.is_empty() {
+        Ok(text)
+    } else {
+        output::only(&text, &args.show_only)
+    }
+}
+
+/// The release's name and the chart's path.
+fn names(args: &Args, world: &SystemWorld) -> Result<(String, String), HelmError> {
+    match args.names.as_slice() {
+        [name, chart] => {
+            if args.generate_name {
+                return Err(HelmError::new(
+                    "cannot set --generate-name and also specify a name",
+                ));
+            }
+            if args.name_template.is_some() {
+                return Err(HelmError::new(
+                    "cannot set --name-template and also specify a name",
+                ));
+            }
+            Ok((name.clone(), chart.clone()))
+        }
+        [chart] => {
+            if let Some(template) = args.name_template.as_ref().filter(|text| !text.is_empty()) {
+                let name = name_from_template(template, world).map_err(HelmError::new)?;
+                return Ok((name, chart.clone()));
+            }
+            // Without a name `helm template` uses this one, so that --generate-name changes nothing.
+            Ok(("release-name".to_owned(), chart.clone()))
+        }
+        names => {
+            let more = names.get(2..).unwrap_or_default().join(", ");
+            Err(HelmError(format!(
+                "expected at most two arguments, unexpected arguments: {more}"
+            )))
+        }
+    }
+}
+
+fn warn(text: &str) {
+    writeln!(std::io::stderr(), "level=WARN msg={text:?}").ok();
+}

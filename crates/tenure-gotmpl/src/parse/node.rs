@@ -1,0 +1,226 @@
+//! The parsed form of a template.
+
+use std::fmt::{self, Display, Write as _};
+use std::sync::Arc;
+
+use crate::functions::Function;
+use crate::golang::quote::quote;
+use crate::value::Str;
+
+/// A parsed template.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// The name under which it can be called.
+    pub(crate) name: String,
+    /// The text it is part of, for places in errors.
+    pub(crate) source: Arc<Source>,
+    pub(crate) root: Vec<Node>,
+}
+
+/// A text and the name under which it was parsed.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) text: Str,
+}
+
+impl Source {
+    /// A place as errors show it: name, line and the bytes before it on the line.
+    pub(crate) fn place(&self, position: usize) -> String {
+        let before = self.text.as_bytes().get(..position).unwrap_or_default();
+        let column = before.iter().rev().take_while(|b| **b != b'\n').count();
+        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        format!("{}:{line}:{column}", self.name)
+    }
+}
+
+impl Tree {
+    /// Whether there is nothing but space, so that it does not replace another.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.root.iter().all(|node| match node {
+            Node::Text(text) => crate::golang::unicode::runes(text.as_bytes())
+                .all(|(c, _)| crate::golang::unicode::is_space(c)),
+            _ => false,
+        })
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum Node {
+    Text(Str),
+    Action(Pipe),
+    If(Branch),
+    With(Branch),
+    Range(Branch),
+    Template(Call),
+    Break,
+    Continue,
+}
+
+#[derive(Debug)]
+pub(crate) struct Branch {
+    pub(crate) pipe: Pipe,
+    pub(crate) list: Vec<Node>,
+    pub(crate) otherwise: Option<Vec<Node>>,
+}
+
+/// `{{template "name" pipeline}}`.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) position: usize,
+    pub(crate) name: Str,
+    pub(crate) pipe: Option<Pipe>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    pub(crate) position: usize,
+    pub(crate) assign: bool,
+    pub(crate) variables: Vec<Str>,
+    pub(crate) commands: Vec<Command>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) position: usize,
+    pub(crate) words: Vec<Word>,
+}
+
+/// An operand of a command and where it stands.
+#[derive(Debug)]
+pub(crate) struct Word {
+    pub(crate) position: usize,
+    pub(crate) term: Term,
+}
+
+#[derive(Debug)]
+pub(crate) enum Term {
+    Bool(bool),
+    Chain(Box<Word>, Vec<Str>),
+    Dot,
+    Field(Vec<Str>),
+    Function(&'static Function),
+    Nil,
+    Number(Box<Number>),
+    Pipe(Box<Pipe>),
+    /// As written, and what it means.
+    String(Str, Str),
+    Variable(Str, Vec<Str>),
+}
+
+/// A number and all the types that it can have.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct Number {
+    pub(crate) text: String,
+    pub(crate) int: Option<i64>,
+    pub(crate) uint: Option<u64>,
+    pub(crate) float: Option<f64>,
+    pub(crate) complex: Option<(f64, f64)>,
+}
+
+fn list(f: &mut fmt::Formatter<'_>, nodes: &[Node]) -> fmt::Result {
+    nodes.iter().try_for_each(|node| node.fmt(f))
+}
+
+fn branch(f: &mut fmt::Formatter<'_>, name: &str, branch: &Branch) -> fmt::Result {
+    write!(f, "{{{{{name} {}}}}}", branch.pipe)?;
+    list(f, &branch.list)?;
+    if let Some(nodes) = &branch.otherwise {
+        f.write_str("{{else}}")?;
+        list(f, nodes)?;
+    }
+    f.write_str("{{end}}")
+}
+
+impl Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => text.fmt(f),
+            Self::Action(pipe) => write!(f, "{{{{{pipe}}}}}"),
+            Self::If(inner) => branch(f, "if", inner),
+            Self::With(inner) => branch(f, "with", inner),
+            Self::Range(inner) => branch(f, "range", inner),
+            Self::Template(call) => call.fmt(f),
+            Self::Break => f.write_str("{{break}}"),
+            Self::Continue => f.write_str("{{continue}}"),
+        }
+    }
+}
+
+impl Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{{template {}", quote(self.name.as_bytes()))?;
+        if let Some(pipe) = &self.pipe {
+            write!(f, " {pipe}")?;
+        }
+        f.write_str("}}")
+    }
+}
+
+impl Display for Pipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, variable) in self.variables.iter().enumerate() {
+            if i > 0 {
+                f.write_str(", ")?;
+            }
+            variable.fmt(f)?;
+        }
+        if !self.variables.is_empty() {
+            f.write_str(if self.assign { " = " } else { " := " })?;
+        }
+        for (i, command) in self.commands.iter().enumerate() {
+            if i > 0 {
+                f.write_str(" | ")?;
+            }
+            command.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, word) in self.words.iter().enumerate() {
+            if i > 0 {
+                f.write_char(' ')?;
+            }
+            word.parenthesised(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Word {
+    fn parenthesised(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.term {
+            Term::Pipe(pipe) => write!(f, "({pipe})"),
+            _ => self.fmt(f),
+        }
+    }
+}
+
+impl Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = |f: &mut fmt::Formatter<'_>, fields: &[Str]| {
+            fields.iter().try_for_each(|field| write!(f, ".{field}"))
+        };
+        match &self.term {
+            Term::Bool(value) => value.fmt(f),
+            Term::Chain(word, chain) => {
+                word.parenthesised(f)?;
+                fields(f, chain)
+            }
+            Term::Dot => f.write_char('.'),
+            Term::Field(chain) => fields(f, chain),
+            Term::Function(function) => f.write_str(function.name),
+            Term::Nil => f.write_str("nil"),
+            Term::Number(number) => f.write_str(&number.text),
+            Term::Pipe(pipe) => pipe.fmt(f),
+            Term::String(quoted, _) => quoted.fmt(f),
+            Term::Variable(name, chain) => {
+                name.fmt(f)?;
+                fields(f, chain)
+            }
+        }
+    }
+}

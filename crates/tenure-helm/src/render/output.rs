@@ -1,0 +1,69 @@
+use std::fmt::Write as _;
+
+use crate::chart::File;
+use crate::manifest::{Hook, Manifest};
+
+/// What a chart gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// The hooks, sorted by kind.
+    pub hooks: Vec<Hook>,
+    /// The manifests in the order of installation.
+    pub manifests: Vec<Manifest>,
+    /// The custom resource definitions, which are not rendered.
+    pub crds: Vec<(String, File)>,
+    /// The notes for a person.
+    pub notes: String,
+}
+
+/// Which parts of it to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Selection {
+    /// The custom resource definitions.
+    pub crds: bool,
+    /// The hooks.
+    pub hooks: bool,
+    /// The hooks that are tests.
+    pub tests: bool,
+}
+
+impl Rendered {
+    /// One text, byte for byte as `helm template` prints it.
+    #[must_use]
+    pub fn to_text(&self, selection: Selection) -> String {
+        let mut manifests = String::new();
+        for (source, text) in self.documents(selection) {
+            document(&mut manifests, source, text);
+        }
+        let mut text = format!("{}\n", manifests.trim());
+        for hook in self.hooks(selection) {
+            document(&mut text, &hook.source, &hook.content);
+        }
+        text
+    }
+
+    /// The custom resource definitions and manifests, each with the file it comes from.
+    pub fn documents(&self, selection: Selection) -> impl Iterator<Item = (&str, &str)> {
+        let crds = self
+            .crds
+            .iter()
+            .filter(move |_| selection.crds)
+            .filter_map(|(source, file)| Some((source.as_str(), std::str::from_utf8(&file.data).ok()?)));
+        let manifests = self
+            .manifests
+            .iter()
+            .map(|manifest| (manifest.source.as_str(), manifest.content.as_str()));
+        crds.chain(manifests)
+    }
+
+    /// The hooks that are to be printed.
+    pub fn hooks(&self, selection: Selection) -> impl Iterator<Item = &Hook> {
+        self.hooks
+            .iter()
+            .filter(move |hook| selection.hooks && (selection.tests || !hook.is_test()))
+    }
+}
+
+fn document(out: &mut String, source: &str, text: &str) {
+    let _ = writeln!(out, "---\n# Source: {source}\n{text}");
+}
