@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(length(*prefix).expect("small"), json.len());
         let open: Open = decode(json).expect("as written");
         assert_eq!(open.0.expose(), b"CANARY");
-        let error = decode::<u8>(b"\"CANARY\"").err().expect("no number");
+        let error = decode::<u8>(b"\"CANARY\"").expect_err("no number");
         assert!(!format!("{error:?}").contains("CANARY"));
         assert!(length([255; 4]).is_err());
     }

@@ -67,12 +67,23 @@ impl Keys {
             let _ = writeln!(all, "{name}:{}", value.trim());
             all
         });
-        let mut query: Vec<&str> = url.query().unwrap_or_default().split('&').filter(|p| !p.is_empty()).collect();
+        let mut query: Vec<&str> = url
+            .query()
+            .unwrap_or_default()
+            .split('&')
+            .filter(|p| !p.is_empty())
+            .collect();
         query.sort_unstable_by_key(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let request =
-            format!("{method}\n{}\n{}\n{lines}\n{names}\n{payload}", url.path(), query.join("&"));
+        let request = format!(
+            "{method}\n{}\n{}\n{lines}\n{names}\n{payload}",
+            url.path(),
+            query.join("&")
+        );
         let place = format!("{day}/{}/{}/aws4_request", scope.region, scope.service);
-        let text = format!("{ALGORITHM}\n{time}\n{place}\n{}", Digest::of(request.as_bytes()).hex());
+        let text = format!(
+            "{ALGORITHM}\n{time}\n{place}\n{}",
+            Digest::of(request.as_bytes()).hex()
+        );
         let mut key = [b"AWS4", self.secret_key.expose()].concat();
         for part in [day, scope.region, scope.service, "aws4_request"] {
             key = mac(&key, part.as_bytes());
@@ -146,7 +157,8 @@ mod tests {
             service: "iam",
             at: UNIX_EPOCH + Duration::from_secs(1_440_938_160),
         };
-        let url = Url::parse("https://iam.amazonaws.com/?Version=2010-05-08&Action=ListUsers").expect("a URL");
+        let url =
+            Url::parse("https://iam.amazonaws.com/?Version=2010-05-08&Action=ListUsers").expect("a URL");
         let kind = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
         let headers = keys.sign(scope, "GET", &url, &kind, b"");
         assert_eq!(

@@ -20,11 +20,13 @@ pub mod aws;
 mod client;
 mod guard;
 mod proxy;
+mod route;
 mod tls;
 
 pub use client::{Client, Outbound, Trouble, trouble};
 pub use guard::{Cidr, CidrError, Guard, Refused};
 pub use proxy::Proxy;
+pub use route::{Failed, Order, Reply, Route};
 pub use tls::{ClientCertificate, Tls};
 
 /// Why no client can be made, in words about the tenant's Secret.

@@ -26,11 +26,17 @@ impl Proxy {
             return Err(bad("is not an http, https or socks5 URL"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(bad("has a user in it; give 'username' and 'password' in the Secret"));
+            return Err(bad(
+                "has a user in it; give 'username' and 'password' in the Secret",
+            ));
         }
         if let Some((user, password)) = &self.login {
-            let password = password.expose_str().ok_or_else(|| bad("has a password that is not text"))?;
-            let set = url.set_username(user).and_then(|()| url.set_password(Some(password)));
+            let password = password
+                .expose_str()
+                .ok_or_else(|| bad("has a password that is not text"))?;
+            let set = url
+                .set_username(user)
+                .and_then(|()| url.set_password(Some(password)));
             set.map_err(|()| bad("cannot have a user"))?;
         }
         Ok(url)

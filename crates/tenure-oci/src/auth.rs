@@ -2,12 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
 use tenure_core::Secret;
+use tenure_net::Order;
 use zeroize::Zeroizing;
 
+use crate::form::{FORM, form};
 use crate::hidden::Hidden;
 use crate::session::{Session, body};
 use crate::{Credential, OciError};
@@ -29,10 +31,16 @@ impl Challenge {
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut basic = None;
         for value in headers.get_all(WWW_AUTHENTICATE) {
-            let challenges = value.to_str().ok().and_then(|v| http_auth::parse_challenges(v).ok());
+            let challenges = value
+                .to_str()
+                .ok()
+                .and_then(|v| http_auth::parse_challenges(v).ok());
             for challenge in challenges.unwrap_or_default() {
                 let param = |name: &str| {
-                    let found = challenge.params.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+                    let found = challenge
+                        .params
+                        .iter()
+                        .find(|(n, _)| n.eq_ignore_ascii_case(name));
                     found.map(|(_, value)| value.to_unescaped())
                 };
                 if challenge.scheme.eq_ignore_ascii_case("bearer")
@@ -118,7 +126,7 @@ impl Session<'_> {
             ))
         };
         let url = Url::parse(realm).map_err(|_| refuse("which is not a URL"))?;
-        let plain = url.scheme() == "http" && self.base.scheme() == "http" && self.remote.insecure;
+        let plain = url.scheme() == "http" && self.route.home().scheme() == "http" && self.remote.insecure;
         if url.scheme() != "https" && !plain {
             return Err(refuse("which does not speak https"));
         }
@@ -129,47 +137,38 @@ impl Session<'_> {
     }
 
     /// Changes the credential, or none, for a token that pulls from this repository.
-    async fn exchange(&self, mut url: Url, service: Option<&str>) -> Result<Secret, OciError> {
+    async fn exchange(&self, url: Url, service: Option<&str>) -> Result<Secret, OciError> {
         let scope = format!("repository:{}:pull", self.remote.repository.path());
         let refresh = match &self.remote.credential {
             Credential::Identity { token } => Some(token),
             _ => None,
         };
-        let response = if let Some(token) = refresh {
+        let mut order = Order::get(url.clone());
+        if let Some(token) = refresh {
             let token = token
                 .expose_str()
                 .ok_or_else(|| self.refused("the identity token is not text"))?;
-            let mut form = Url::parse("form:").map_err(|e| self.malformed(&e.to_string()))?;
-            form.query_pairs_mut()
-                .append_pair("grant_type", "refresh_token")
-                .append_pair("client_id", CLIENT)
-                .append_pair("service", service.unwrap_or_default())
-                .append_pair("scope", &scope)
-                .append_pair("refresh_token", token);
-            let form = Zeroizing::new(form.query().unwrap_or_default().to_owned());
-            self.persist(&self.client, Method::POST, &url, |request| {
-                request
-                    .header("content-type", "application/x-www-form-urlencoded")
-                    .body(form.to_string())
-            })
-            .await?
+            order.method = Method::POST;
+            order.headers.insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
+            order.body = form(&[
+                ("grant_type", "refresh_token"),
+                ("client_id", CLIENT),
+                ("service", service.unwrap_or_default()),
+                ("scope", &scope),
+                ("refresh_token", token),
+            ])
+            .to_vec();
         } else {
-            let authorization = match &self.remote.credential {
-                Credential::Basic { .. } => Some(self.basic()?),
-                _ => None,
-            };
-            let mut query = url.query_pairs_mut();
+            if matches!(self.remote.credential, Credential::Basic { .. }) {
+                order.private.insert(AUTHORIZATION, self.basic()?);
+            }
+            let mut query = order.url.query_pairs_mut();
             if let Some(service) = service {
                 query.append_pair("service", service);
             }
             query.append_pair("scope", &scope);
-            drop(query);
-            self.persist(&self.client, Method::GET, &url, |request| match &authorization {
-                Some(value) => request.header(AUTHORIZATION, value.clone()),
-                None => request,
-            })
-            .await?
-        };
+        }
+        let response = self.route.ask_named(&order).await.map_err(|e| self.failed(e))?;
         self.token(&url, response).await
     }
 
@@ -244,7 +243,13 @@ mod tests {
 
     #[test]
     fn what_is_no_challenge_is_none() {
-        for bad in ["", "Bearer", "Bearer service=\"x\"", "Negotiate", "Bearer realm=\"unclosed"] {
+        for bad in [
+            "",
+            "Bearer",
+            "Bearer service=\"x\"",
+            "Negotiate",
+            "Bearer realm=\"unclosed",
+        ] {
             assert_eq!(of(&[bad]), None, "{bad}");
         }
     }

@@ -46,11 +46,7 @@ impl Session<'_> {
     }
 
     /// Takes what one answer has of the blob; says how it broke off, if it did.
-    async fn take(
-        &self,
-        mut response: Response,
-        taken: &mut Taken<'_>,
-    ) -> Result<Option<String>, OciError> {
+    async fn take(&self, mut response: Response, taken: &mut Taken<'_>) -> Result<Option<String>, OciError> {
         let mut skip = match (response.status(), range_start(&response)) {
             (StatusCode::PARTIAL_CONTENT, start) if start == Some(taken.got) => 0,
             (StatusCode::PARTIAL_CONTENT, _) => {
@@ -108,4 +104,3 @@ fn range_start(response: &Response) -> Option<u64> {
     let value = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
     value.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
 }
-

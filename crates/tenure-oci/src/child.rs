@@ -90,7 +90,9 @@ impl Job {
                 remote,
                 reference,
                 limits,
-            } => crate::resolve(remote, reference, limits).await.map(Answer::Resolved),
+            } => crate::resolve(remote, reference, limits)
+                .await
+                .map(Answer::Resolved),
             Self::Fetch {
                 remote,
                 resolved,
@@ -105,7 +107,9 @@ impl Job {
                 remote,
                 digest,
                 limits,
-            } => crate::signatures(remote, *digest, limits).await.map(Answer::Signatures),
+            } => crate::signatures(remote, *digest, limits)
+                .await
+                .map(Answer::Signatures),
         };
         done.unwrap_or_else(Answer::Failed)
     }

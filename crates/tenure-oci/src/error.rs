@@ -79,7 +79,9 @@ pub enum OciError {
         retry_after: Option<Duration>,
     },
     /// Bytes are not those that were named.
-    #[error("{image}: {what} has digest {found}, not {wanted}: the registry's content is damaged or replaced")]
+    #[error(
+        "{image}: {what} has digest {found}, not {wanted}: the registry's content is damaged or replaced"
+    )]
     DigestMismatch {
         /// What was to be pulled.
         image: String,
@@ -123,7 +125,9 @@ pub enum OciError {
         message: String,
     },
     /// The time limit passed.
-    #[error("pulling {image} did not finish within {seconds} s; raise spec.timeout if the registry is just slow")]
+    #[error(
+        "pulling {image} did not finish within {seconds} s; raise spec.timeout if the registry is just slow"
+    )]
     Timeout {
         /// What was to be pulled.
         image: String,

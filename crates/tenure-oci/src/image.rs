@@ -97,7 +97,9 @@ impl FromStr for Repository {
 }
 
 fn registry_host(text: &str) -> Result<String, NameError> {
-    let url: SourceUrl = format!("https://{text}/").parse().map_err(|_| NameError::Registry)?;
+    let url: SourceUrl = format!("https://{text}/")
+        .parse()
+        .map_err(|_| NameError::Registry)?;
     if url.user().is_some() || url.path() != "/" {
         return Err(NameError::Registry);
     }

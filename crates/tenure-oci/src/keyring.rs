@@ -142,7 +142,11 @@ fn key(name: &str) -> Result<String, KeyringError> {
         host if host == "docker.io" => "index.docker.io".to_owned(),
         host => host,
     };
-    Ok(if path.is_empty() { host } else { format!("{host}/{path}") })
+    Ok(if path.is_empty() {
+        host
+    } else {
+        format!("{host}/{path}")
+    })
 }
 
 /// Hosts part by part, where `*` stands for a part or some of it; ports as they are; paths as a prefix.
@@ -170,7 +174,10 @@ fn host_fits(pattern: &str, host: &str) -> bool {
     let (pattern, host) = (parts(&pattern), parts(&host));
     wanted_port == port
         && pattern.len() == host.len()
-        && pattern.iter().zip(&host).all(|(p, h)| part_fits(p.as_bytes(), h.as_bytes()))
+        && pattern
+            .iter()
+            .zip(&host)
+            .all(|(p, h)| part_fits(p.as_bytes(), h.as_bytes()))
 }
 
 fn part_fits(pattern: &[u8], text: &[u8]) -> bool {

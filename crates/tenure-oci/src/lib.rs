@@ -32,6 +32,7 @@ pub mod child;
 pub mod cloud;
 mod error;
 mod fetch;
+mod form;
 mod hidden;
 mod image;
 mod keyring;

@@ -89,11 +89,7 @@ pub(crate) struct Picker {
 }
 
 impl Picker {
-    pub(crate) fn new(
-        range: &str,
-        filter: Option<&str>,
-        underscore_is_plus: bool,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(range: &str, filter: Option<&str>, underscore_is_plus: bool) -> Result<Self, String> {
         let filter = filter.filter(|f| !f.is_empty()).map(|filter| {
             regex::RegexBuilder::new(filter)
                 .size_limit(FILTER)
@@ -144,7 +140,15 @@ mod tests {
 
     #[test]
     fn the_highest_version_in_the_range_wins() {
-        let tags = ["latest", "v1.9.0", "1.10.0", "2.0.0", "1.11.0-rc.1", "1.2", "x1.99.0"];
+        let tags = [
+            "latest",
+            "v1.9.0",
+            "1.10.0",
+            "2.0.0",
+            "1.11.0-rc.1",
+            "1.2",
+            "x1.99.0",
+        ];
         assert_eq!(pick("1.x", None, false, &tags), Some("1.10.0"));
         assert_eq!(pick(">=1.0.0-0 <2", None, false, &tags), Some("1.11.0-rc.1"));
         assert_eq!(pick("1.x", Some("^v"), false, &tags), Some("v1.9.0"));
@@ -171,7 +175,10 @@ mod tests {
     fn what_can_never_match_is_told_from_what_does_not() {
         assert!(Picker::new("latest", None, false).is_err());
         assert!(Picker::new("*", Some("("), false).is_err());
-        assert!(Picker::new("*", Some("(a{900}){900}"), false).is_err(), "it would fill memory");
+        assert!(
+            Picker::new("*", Some("(a{900}){900}"), false).is_err(),
+            "it would fill memory"
+        );
     }
 
     #[test]
@@ -179,7 +186,18 @@ mod tests {
         for good in ["latest", "v1.0_2-x", "_a"] {
             assert!(is_tag(good), "{good}");
         }
-        for bad in ["", "a/b", "..", "a?b", "a#b", "-a", "a b", "a@b", "a:b", &"x".repeat(129)] {
+        for bad in [
+            "",
+            "a/b",
+            "..",
+            "a?b",
+            "a#b",
+            "-a",
+            "a b",
+            "a@b",
+            "a:b",
+            &"x".repeat(129),
+        ] {
             assert!(!is_tag(bad), "{bad}");
         }
     }

@@ -53,7 +53,10 @@ pub(crate) async fn of_session(session: &Session<'_>, digest: Digest) -> Result<
 pub async fn manifest(remote: &Remote, digest: Digest, limits: &Limits) -> Result<Manifest, OciError> {
     let what = digest.to_string();
     within(remote, &what, limits, async {
-        Session::open(remote, *limits, &what).await?.manifest(digest).await
+        Session::open(remote, *limits, &what)
+            .await?
+            .manifest(digest)
+            .await
     })
     .await
 }

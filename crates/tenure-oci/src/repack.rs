@@ -151,7 +151,10 @@ impl Repack {
     fn list(&self, mut content: &File) -> Result<Items, RepackError> {
         content.seek(SeekFrom::Start(0)).map_err(|e| local(&e))?;
         let broken = |error: io::Error| {
-            RepackError::Malformed(format!("its layer is not a tar archive: {}", printable(&error.to_string())))
+            RepackError::Malformed(format!(
+                "its layer is not a tar archive: {}",
+                printable(&error.to_string())
+            ))
         };
         let mut archive = Archive::new(BufReader::with_capacity(64 << 10, content));
         let mut items = Items::new();
@@ -199,7 +202,9 @@ impl Repack {
                 )));
             }
             let mut rules = Vec::new();
-            slice(content, at, size)?.read_to_end(&mut rules).map_err(|e| local(&e))?;
+            slice(content, at, size)?
+                .read_to_end(&mut rules)
+                .map_err(|e| local(&e))?;
             ignore.add_file(directory, &rules);
         }
         if let Some(spec) = &self.ignore {

@@ -13,11 +13,7 @@ use crate::{Limits, Missing, OciError, Reference, Remote, Resolved};
 ///
 /// # Errors
 /// [`OciError`].
-pub async fn resolve(
-    remote: &Remote,
-    reference: &Reference,
-    limits: &Limits,
-) -> Result<Resolved, OciError> {
+pub async fn resolve(remote: &Remote, reference: &Reference, limits: &Limits) -> Result<Resolved, OciError> {
     within(remote, &reference.to_string(), limits, async {
         let session = Session::open(remote, *limits, &reference.to_string()).await?;
         session.resolve(reference).await
@@ -51,7 +47,9 @@ impl Session<'_> {
                 self.at(Some(tag), tag, Missing::Tag(tag.clone())).await
             }
             Reference::Digest(digest) => {
-                let found = self.at(None, &digest.to_string(), Missing::Manifest(*digest)).await?;
+                let found = self
+                    .at(None, &digest.to_string(), Missing::Manifest(*digest))
+                    .await?;
                 self.verify("its manifest", digest, found.digest)?;
                 Ok(found)
             }
@@ -71,7 +69,12 @@ impl Session<'_> {
         }
     }
 
-    pub(crate) async fn at(&self, tag: Option<&str>, name: &str, missing: Missing) -> Result<Resolved, OciError> {
+    pub(crate) async fn at(
+        &self,
+        tag: Option<&str>,
+        name: &str,
+        missing: Missing,
+    ) -> Result<Resolved, OciError> {
         let ask = |method| -> Result<Ask, OciError> {
             Ok(Ask {
                 method,

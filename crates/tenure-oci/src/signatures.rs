@@ -42,7 +42,9 @@ fn to_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Err
 
 fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    STANDARD.decode(text).map_err(|_| serde::de::Error::custom("not base64"))
+    STANDARD
+        .decode(text)
+        .map_err(|_| serde::de::Error::custom("not base64"))
 }
 
 /// The signatures of a manifest, of every kind that a verifier may ask for, for it to verify: bundles and
@@ -50,7 +52,11 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D:
 ///
 /// # Errors
 /// [`OciError`]; that there is none is not an error.
-pub async fn signatures(remote: &Remote, digest: Digest, limits: &Limits) -> Result<Vec<Signature>, OciError> {
+pub async fn signatures(
+    remote: &Remote,
+    digest: Digest,
+    limits: &Limits,
+) -> Result<Vec<Signature>, OciError> {
     let what = format!("signatures of {digest}");
     within(remote, &what, limits, async {
         let session = Session::open(remote, *limits, &what).await?;
@@ -59,7 +65,13 @@ pub async fn signatures(remote: &Remote, digest: Digest, limits: &Limits) -> Res
             let kind = referrer.artifact_type.as_deref().unwrap_or_default();
             if [BUNDLE, NOTATION].contains(&kind) {
                 let manifest = session.manifest(referrer.digest).await?;
-                found.add(&session, &manifest, &[BUNDLE, "application/jose+json", "application/cose"]).await?;
+                found
+                    .add(
+                        &session,
+                        &manifest,
+                        &[BUNDLE, "application/jose+json", "application/cose"],
+                    )
+                    .await?;
             }
         }
         let tag = format!("sha256-{}.sig", digest.hex());
@@ -84,12 +96,14 @@ impl Collected {
         manifest: &Manifest,
         kinds: &[&str],
     ) -> Result<(), OciError> {
-        for layer in manifest.layers.iter().filter(|l| kinds.contains(&l.media_type.as_str())) {
+        for layer in manifest
+            .layers
+            .iter()
+            .filter(|l| kinds.contains(&l.media_type.as_str()))
+        {
             self.bytes = self.bytes.saturating_add(layer.size);
             if self.signatures.len() >= MOST || layer.size > LARGEST || self.bytes > ALL {
-                return Err(session.too_large(format!(
-                    "more than {MOST} signatures, or {ALL} bytes of them"
-                )));
+                return Err(session.too_large(format!("more than {MOST} signatures, or {ALL} bytes of them")));
             }
             self.signatures.push(read(session, layer).await?);
         }

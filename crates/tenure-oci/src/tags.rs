@@ -60,7 +60,9 @@ impl Session<'_> {
         let url = from
             .join(target)
             .map_err(|_| self.malformed("the next page of its tags is not a URL"))?;
-        let at_home = url.origin() == self.base.origin() && url.username().is_empty() && url.password().is_none();
+        let at_home = url.origin() == self.route.home().origin()
+            && url.username().is_empty()
+            && url.password().is_none();
         if !at_home {
             return Err(self.malformed("the next page of its tags is at another host"));
         }

@@ -34,14 +34,24 @@ fn this_machine_metadata_services_and_link_local_addresses_are_refused_however_t
     ] {
         assert!(!allowed(&guard, bad), "{bad}");
     }
-    for good in ["203.0.113.7", "10.1.2.3", "192.168.1.1", "2001:db8::1", "fd12::1", "169.253.0.1"] {
+    for good in [
+        "203.0.113.7",
+        "10.1.2.3",
+        "192.168.1.1",
+        "2001:db8::1",
+        "fd12::1",
+        "169.253.0.1",
+    ] {
         assert!(allowed(&guard, good), "{good}");
     }
 }
 
 #[test]
 fn the_cluster_is_refused_but_for_what_the_platform_allows() {
-    let guard = Guard::new(cidrs(&["10.96.7.7", "127.0.0.0/8"]), cidrs(&["10.96.0.0/12", "fd00:1::/64"]));
+    let guard = Guard::new(
+        cidrs(&["10.96.7.7", "127.0.0.0/8"]),
+        cidrs(&["10.96.0.0/12", "fd00:1::/64"]),
+    );
     assert!(!allowed(&guard, "10.96.0.1") && !allowed(&guard, "10.111.255.255"));
     assert!(!allowed(&guard, "::ffff:10.96.0.1") && !allowed(&guard, "fd00:1::5"));
     assert!(allowed(&guard, "10.96.7.7") && allowed(&guard, "10.112.0.0") && allowed(&guard, "127.0.0.1"));
@@ -55,7 +65,9 @@ fn a_refusal_names_host_address_and_kind() {
         .expect_err("refused");
     let text = error.to_string();
     assert!(
-        ["evil.example", "169.254.169.254", "metadata"].iter().all(|w| text.contains(w)),
+        ["evil.example", "169.254.169.254", "metadata"]
+            .iter()
+            .all(|w| text.contains(w)),
         "{text}"
     );
 }
@@ -65,7 +77,12 @@ fn a_block_of_addresses_reads_what_it_writes() {
     for text in ["10.0.0.0/8", "0.0.0.0/0", "::/0", "fd00::/8", "1.2.3.4/32"] {
         assert_eq!(text.parse::<Cidr>().expect("a block").to_string(), text);
     }
-    assert!("0.0.0.0/0".parse::<Cidr>().expect("a block").contains("1.2.3.4".parse().expect("an address")));
+    assert!(
+        "0.0.0.0/0"
+            .parse::<Cidr>()
+            .expect("a block")
+            .contains("1.2.3.4".parse().expect("an address"))
+    );
     for bad in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "x/8", "1.2.3.4/-1"] {
         assert!(bad.parse::<Cidr>().is_err(), "{bad}");
     }

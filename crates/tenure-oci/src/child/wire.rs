@@ -177,10 +177,12 @@ impl From<Remote> for crate::Remote {
                 guard: remote.guard,
                 tls: Tls {
                     ca_pem: remote.ca_pem,
-                    client_certificate: remote.certificate.map(|(certificate_pem, key)| ClientCertificate {
-                        certificate_pem,
-                        key_pem: key.0,
-                    }),
+                    client_certificate: remote
+                        .certificate
+                        .map(|(certificate_pem, key)| ClientCertificate {
+                            certificate_pem,
+                            key_pem: key.0,
+                        }),
                     trust_anyone: remote.trust_anyone,
                 },
                 proxy: remote.proxy.map(|(address, login)| Proxy {

@@ -47,7 +47,9 @@ struct Refresh {
 impl Login for Acr {
     fn serves(&self, repository: &Repository) -> bool {
         let domains = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
-        domains.iter().any(|domain| repository.registry().ends_with(domain))
+        domains
+            .iter()
+            .any(|domain| repository.registry().ends_with(domain))
     }
 
     async fn log_in(&self, repository: &Repository, outbound: &Outbound) -> Result<Lease, OciError> {
@@ -71,8 +73,13 @@ impl Login for Acr {
             ("service", registry),
             ("access_token", &access.access_token),
         ]);
-        let refresh: Refresh =
-            cloud.json(&cloud.url(&format!("{exchange}/oauth2/exchange"))?, &[FORM], &body).await?;
+        let refresh: Refresh = cloud
+            .json(
+                &cloud.url(&format!("{exchange}/oauth2/exchange"))?,
+                &[FORM],
+                &body,
+            )
+            .await?;
         Ok(Lease {
             credential: Credential::Basic {
                 username: USER.to_owned(),

@@ -67,7 +67,10 @@ fn region(registry: &str) -> Option<&str> {
     let region = ["dkr.ecr.", "dkr.ecr-fips.", "dkr-ecr.", "dkr-ecr-fips."]
         .iter()
         .find_map(|kind| rest.strip_prefix(kind))?;
-    let plain = !region.is_empty() && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let plain = !region.is_empty()
+        && region
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     (digits && plain).then_some(region)
 }
 
@@ -80,7 +83,11 @@ impl Login for Ecr {
     async fn log_in(&self, repository: &Repository, outbound: &Outbound) -> Result<Lease, OciError> {
         let cloud = Cloud::open(self, WHO, repository, outbound)?;
         let region = region(repository.registry()).unwrap_or_default();
-        let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let suffix = if region.starts_with("cn-") {
+            "amazonaws.com.cn"
+        } else {
+            "amazonaws.com"
+        };
         let keys = match &self.identity {
             AwsIdentity::Keys(keys) => keys.clone(),
             AwsIdentity::Web { role, token } => {
@@ -120,7 +127,9 @@ fn lease(answer: Answer) -> Option<Lease> {
     let pair = Zeroizing::new(STANDARD.decode(data.authorization_token.as_bytes()).ok()?);
     let (username, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    let until = data.expires_at.and_then(|at| Duration::try_from_secs_f64(at).ok());
+    let until = data
+        .expires_at
+        .and_then(|at| Duration::try_from_secs_f64(at).ok());
     Some(Lease {
         credential: Credential::Basic {
             username: username.to_owned(),
@@ -153,8 +162,14 @@ mod tests {
     fn only_registries_of_the_cloud_are_served() {
         for (registry, wanted) in [
             ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", Some("eu-west-1")),
-            ("123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", Some("us-gov-west-1")),
-            ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
+            (
+                "123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com",
+                Some("us-gov-west-1"),
+            ),
+            (
+                "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn",
+                Some("cn-north-1"),
+            ),
             ("123456789012.dkr-ecr.eu-west-1.on.aws", Some("eu-west-1")),
             ("123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example", None),
             ("123456789012.dkr.ecr.evil.example/x.amazonaws.com", None),

@@ -51,7 +51,10 @@ struct Impersonated {
 impl Login for Gar {
     fn serves(&self, repository: &Repository) -> bool {
         let registry = repository.registry();
-        registry == "gcr.io" || [".gcr.io", ".pkg.dev"].iter().any(|domain| registry.ends_with(domain))
+        registry == "gcr.io"
+            || [".gcr.io", ".pkg.dev"]
+                .iter()
+                .any(|domain| registry.ends_with(domain))
     }
 
     async fn log_in(&self, repository: &Repository, outbound: &Outbound) -> Result<Lease, OciError> {

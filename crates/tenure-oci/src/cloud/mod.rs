@@ -18,6 +18,7 @@ pub use acr::Acr;
 pub use ecr::{AwsIdentity, Ecr};
 pub use gar::Gar;
 
+use crate::form::form;
 use crate::{Credential, OciError, Repository};
 
 /// For one answer of a cloud.
@@ -115,7 +116,12 @@ impl Cloud {
     }
 
     /// Posts once. A cloud's own word for a refusal is not repeated: it may quote the token.
-    async fn post(&self, url: &Url, headers: Headers<'_>, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, OciError> {
+    async fn post(
+        &self,
+        url: &Url,
+        headers: Headers<'_>,
+        body: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, OciError> {
         let mut all = HeaderMap::new();
         for (name, value) in headers {
             let mut value = HeaderValue::from_bytes(value)
@@ -125,9 +131,16 @@ impl Cloud {
         }
         let host = url.host_str().unwrap_or_default();
         let exchange = async {
-            let request = self.client.request(Method::POST, url.clone()).map_err(|e| self.forbidden(&e))?;
-            let mut response =
-                request.headers(all).body(body.to_vec()).send().await.map_err(|e| self.broke(&e))?;
+            let request = self
+                .client
+                .request(Method::POST, url.clone())
+                .map_err(|e| self.forbidden(&e))?;
+            let mut response = request
+                .headers(all)
+                .body(body.to_vec())
+                .send()
+                .await
+                .map_err(|e| self.broke(&e))?;
             let status = response.status();
             if status.is_client_error() && status.as_u16() != 429 {
                 return Err(self.refused(&format!(
@@ -167,15 +180,8 @@ impl Cloud {
     }
 }
 
-/// A body of a form.
-fn form(pairs: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
-    let encoded = pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={}", tenure_net::aws::encode(value, true)));
-    Zeroizing::new(encoded.collect::<Vec<_>>().join("&").into_bytes())
-}
-
-const FORM: (&str, &[u8]) = ("content-type", b"application/x-www-form-urlencoded");
+/// The header of a form.
+const FORM: (&str, &[u8]) = ("content-type", crate::form::FORM.as_bytes());
 
 fn text<'s>(cloud: &Cloud, secret: &'s Secret) -> Result<&'s str, OciError> {
     secret

@@ -22,8 +22,17 @@ fn login(keyring: &Keyring, url: &str) -> String {
 
 #[test]
 fn an_entry_is_found_under_every_form_of_its_host() {
-    for key in ["ghcr.io", "https://ghcr.io", "https://ghcr.io/v1/", "http://ghcr.io/v2", "GHCR.io", "ghcr.io:443"] {
-        let keyring = keyring(&[&format!(r#"{{"auths":{{"{key}":{{"username":"bob","password":"pw"}}}}}}"#)]);
+    for key in [
+        "ghcr.io",
+        "https://ghcr.io",
+        "https://ghcr.io/v1/",
+        "http://ghcr.io/v2",
+        "GHCR.io",
+        "ghcr.io:443",
+    ] {
+        let keyring = keyring(&[&format!(
+            r#"{{"auths":{{"{key}":{{"username":"bob","password":"pw"}}}}}}"#
+        )]);
         assert_eq!(login(&keyring, "oci://ghcr.io/org/app"), "bob:pw", "{key}");
         assert_eq!(login(&keyring, "oci://ghcr.io.evil/org/app"), "nobody", "{key}");
         assert_eq!(login(&keyring, "oci://ghcr.io:5000/org/app"), "nobody", "{key}");
@@ -95,6 +104,15 @@ fn what_is_no_config_is_refused_without_repeating_it() {
         assert!(!format!("{error} {error:?}").contains("CANARY"), "{error:?}");
     }
     let large = vec![b' '; 2 << 20];
-    assert!(matches!(Keyring::default().add(&large), Err(KeyringError::Config(_))));
-    assert!(!format!("{:?}", keyring(&[r#"{"auths":{"x.io":{"username":"u","password":"CANARY"}}}"#])).contains("CANARY"));
+    assert!(matches!(
+        Keyring::default().add(&large),
+        Err(KeyringError::Config(_))
+    ));
+    assert!(
+        !format!(
+            "{:?}",
+            keyring(&[r#"{"auths":{"x.io":{"username":"u","password":"CANARY"}}}"#])
+        )
+        .contains("CANARY")
+    );
 }

@@ -64,7 +64,9 @@ fn run(layer: &[u8], ignore: Option<&str>, limits: Limits) -> Result<Done, Strin
         RepackError::Local(text) => format!("local: {text}"),
     })?;
     let mut bytes = Vec::new();
-    File::open(&out).and_then(|mut f| f.read_to_end(&mut bytes)).expect("it is there");
+    File::open(&out)
+        .and_then(|mut f| f.read_to_end(&mut bytes))
+        .expect("it is there");
     assert_eq!(tenure_core::Digest::of(&bytes), packed.digest);
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..]));
     let names = archive.entries().expect("a tar").map(|entry| {
@@ -128,7 +130,9 @@ fn a_layer_with_a_path_that_climbs_or_a_device_is_refused() {
         (EntryType::Fifo, "pipe", b"", 0o644),
     ];
     for case in cases {
-        let error = run(&layer(&[*case]), None, Limits::default()).err().unwrap_or_default();
+        let error = run(&layer(&[*case]), None, Limits::default())
+            .err()
+            .unwrap_or_default();
         assert!(error.starts_with("malformed"), "{}: {error}", case.1);
     }
 }
@@ -139,9 +143,14 @@ fn a_path_that_is_two_things_is_refused() {
         [(FILE, "a", &b"1"[..], 0o644), (FILE, "a", b"2", 0o644)],
         [(FILE, "a", b"1", 0o644), (FILE, "a/b", b"2", 0o644)],
         [(DIRECTORY, "a", b"", 0o755), (FILE, "a", b"2", 0o644)],
-        [(EntryType::Symlink, "a", b"/etc", 0o777), (FILE, "a/passwd", b"2", 0o644)],
+        [
+            (EntryType::Symlink, "a", b"/etc", 0o777),
+            (FILE, "a/passwd", b"2", 0o644),
+        ],
     ] {
-        let error = run(&layer(&entries), None, Limits::default()).err().unwrap_or_default();
+        let error = run(&layer(&entries), None, Limits::default())
+            .err()
+            .unwrap_or_default();
         assert!(error.starts_with("malformed"), "{error}");
     }
 }
@@ -149,7 +158,8 @@ fn a_path_that_is_two_things_is_refused() {
 #[test]
 fn an_entry_with_a_second_size_in_a_pax_header_is_refused() {
     let mut tar = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-    tar.append_pax_extensions([("size", &b"1024"[..])]).expect("written");
+    tar.append_pax_extensions([("size", &b"1024"[..])])
+        .expect("written");
     let (header, content) = entry(FILE, "a", &[b'x'; 512], 0o644);
     tar.append(&header, &content[..]).expect("written");
     let bytes = tar.into_inner().expect("it ends").finish().expect("it ends");
@@ -181,9 +191,15 @@ fn a_gzip_bomb_and_too_many_files_end_at_the_limit() {
     let bomb = layer(&[(FILE, "zeros", &zeros, 0o644)]);
     assert!(bomb.len() < 256 << 10, "it is a bomb");
     let error = run(&bomb, None, limits).err().unwrap_or_default();
-    assert!(error.starts_with("too large") && error.contains("1048576"), "{error}");
+    assert!(
+        error.starts_with("too large") && error.contains("1048576"),
+        "{error}"
+    );
     let names: Vec<String> = (0..9).map(|n| format!("f{n}")).collect();
-    let many: Vec<Made<'_>> = names.iter().map(|n| (FILE, n.as_str(), &b""[..], 0o644)).collect();
+    let many: Vec<Made<'_>> = names
+        .iter()
+        .map(|n| (FILE, n.as_str(), &b""[..], 0o644))
+        .collect();
     let error = run(&layer(&many), None, limits).err().unwrap_or_default();
     assert!(error.starts_with("too large"), "{error}");
 }

@@ -60,7 +60,8 @@ fn answer_of_amazon(seen: &Seen) -> Response {
         return with(200, &[], keys);
     }
     // base64 of AWS:ecr-password
-    let data = serde_json::json!({"authorizationToken": "QVdTOmVjci1wYXNzd29yZA==", "expiresAt": 4_102_444_800.5});
+    let data =
+        serde_json::json!({"authorizationToken": "QVdTOmVjci1wYXNzd29yZA==", "expiresAt": 4_102_444_800.5});
     json(serde_json::json!({"authorizationData": [data]}))
 }
 
@@ -79,13 +80,22 @@ async fn amazon_gives_a_password_for_keys_or_for_the_token_of_a_workload() {
         token: token(),
     };
     for (identity, who) in [(AwsIdentity::Keys(keys), "AKIA1"), (web, "ASIA1")] {
-        let lease = amazon(&site, identity).log_in(&repository(ECR), &outbound(&site)).await.unwrap();
-        assert_eq!(basic(&lease.credential), ("AWS".to_owned(), "ecr-password".to_owned()));
+        let lease = amazon(&site, identity)
+            .log_in(&repository(ECR), &outbound(&site))
+            .await
+            .unwrap();
+        assert_eq!(
+            basic(&lease.credential),
+            ("AWS".to_owned(), "ecr-password".to_owned())
+        );
         assert!(lease.good_for > Duration::from_secs(3600));
         let asked = log.all().pop().unwrap();
         let signed = asked.authorization.unwrap_or_default();
         let start = format!("AWS4-HMAC-SHA256 Credential={who}/");
-        assert!(signed.starts_with(&start) && signed.contains("/eu-west-1/ecr/aws4_request"), "{signed}");
+        assert!(
+            signed.starts_with(&start) && signed.contains("/eu-west-1/ecr/aws4_request"),
+            "{signed}"
+        );
     }
     let sts = log.all().into_iter().find(|seen| seen.path == "/sts").unwrap();
     assert!(
@@ -111,7 +121,10 @@ async fn google_changes_a_token_for_a_password_and_acts_as_an_account_if_told_to
     };
     let place = repository("europe-docker.pkg.dev/project/app");
     let lease = google.log_in(&place, &outbound(&site)).await.unwrap();
-    assert_eq!(basic(&lease.credential), ("oauth2accesstoken".to_owned(), "federated".to_owned()));
+    assert_eq!(
+        basic(&lease.credential),
+        ("oauth2accesstoken".to_owned(), "federated".to_owned())
+    );
     assert_eq!(lease.good_for, Duration::from_secs(1200));
     google.service_account = Some("app@project.iam.gserviceaccount.com".to_owned());
     let lease = google.log_in(&place, &outbound(&site)).await.unwrap();
@@ -138,11 +151,17 @@ async fn azure_changes_a_token_twice() {
         authority: Some(format!("https://{}", site.host())),
         exchange_endpoint: Some(format!("https://{}", site.host())),
     };
-    let lease = azure.log_in(&repository("team.azurecr.io/app"), &outbound(&site)).await.unwrap();
+    let lease = azure
+        .log_in(&repository("team.azurecr.io/app"), &outbound(&site))
+        .await
+        .unwrap();
     assert_eq!(basic(&lease.credential).1, "refresh");
     assert_eq!(log.paths(), ["/directory/oauth2/v2.0/token", "/oauth2/exchange"]);
     let last = log.all().pop().unwrap().body;
-    assert_eq!(last, "grant_type=access_token&service=team.azurecr.io&access_token=access");
+    assert_eq!(
+        last,
+        "grant_type=access_token&service=team.azurecr.io&access_token=access"
+    );
 }
 
 async fn nothing_asked(log: &Log, error: &OciError) {
@@ -157,9 +176,15 @@ async fn a_workloads_token_is_never_used_for_a_registry_of_somebody_else() {
         role: "role".to_owned(),
         token: token(),
     };
-    for registry in ["evil.example/app", "123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example/app"] {
+    for registry in [
+        "evil.example/app",
+        "123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example/app",
+    ] {
         let login = amazon(&site, web.clone());
-        let error = login.log_in(&repository(registry), &outbound(&site)).await.unwrap_err();
+        let error = login
+            .log_in(&repository(registry), &outbound(&site))
+            .await
+            .unwrap_err();
         nothing_asked(&log, &error).await;
     }
 }
@@ -171,7 +196,13 @@ async fn a_cloud_that_refuses_is_named_and_the_token_is_not() {
         role: "role".to_owned(),
         token: token(),
     };
-    let error = amazon(&site, web).log_in(&repository(ECR), &outbound(&site)).await.unwrap_err();
+    let error = amazon(&site, web)
+        .log_in(&repository(ECR), &outbound(&site))
+        .await
+        .unwrap_err();
     assert!(matches!(error, OciError::AuthenticationFailed { .. }), "{error}");
-    assert!(error.to_string().contains("AWS") && !format!("{error:?}").contains(TOKEN), "{error:?}");
+    assert!(
+        error.to_string().contains("AWS") && !format!("{error:?}").contains(TOKEN),
+        "{error:?}"
+    );
 }

@@ -14,7 +14,13 @@ use crate::support::{basic, limits, pull, pull_within, resolve, tag};
 
 async fn pulled(answer: impl Fn(&Seen) -> Response + Clone + Send + Sync + 'static) -> Result<(), OciError> {
     let (registry, _) = site(answer).await;
-    pull(&remote(&registry, Credential::None), &tag("v1"), &Layer::default()).await.map(drop)
+    pull(
+        &remote(&registry, Credential::None),
+        &tag("v1"),
+        &Layer::default(),
+    )
+    .await
+    .map(drop)
 }
 
 /// Bytes up to `at`, of which some may arrive, and then a connection that breaks.
@@ -44,15 +50,23 @@ async fn a_layer_that_breaks_off_is_taken_up_where_it_ended() {
                     let from: usize = range["bytes=".len()..].trim_end_matches('-').parse().unwrap();
                     let all = app.layer.len();
                     let rest = app.layer[from..].to_vec();
-                    with(206, &[("content-range", &format!("bytes {from}-{}/{all}", all - 1))], rest)
+                    with(
+                        206,
+                        &[("content-range", &format!("bytes {from}-{}/{all}", all - 1))],
+                        rest,
+                    )
                 }
                 _ => app.answer(seen),
             }
         })
         .await;
-        pull(&remote(&registry, Credential::None), &tag("v1"), &Layer::default())
-            .await
-            .unwrap_or_else(|e| panic!("ranges {ranges}: {e}"));
+        pull(
+            &remote(&registry, Credential::None),
+            &tag("v1"),
+            &Layer::default(),
+        )
+        .await
+        .unwrap_or_else(|e| panic!("ranges {ranges}: {e}"));
         assert_eq!(log.count("/blobs/"), 2);
         assert!(log.all().last().unwrap().range.is_some());
     }
@@ -95,7 +109,9 @@ async fn a_layer_or_manifest_with_another_digest_is_refused() {
     let said = Digest::of(b"another").to_string();
     let error = pulled(move |seen| {
         let mut response = app.answer(seen);
-        response.headers_mut().insert("docker-content-digest", said.parse().unwrap());
+        response
+            .headers_mut()
+            .insert("docker-content-digest", said.parse().unwrap());
         response
     })
     .await
@@ -105,7 +121,9 @@ async fn a_layer_or_manifest_with_another_digest_is_refused() {
     let wanted = Digest::of(b"wanted");
     let app = App::new();
     let (registry, _) = site(move |seen| app.answer(seen)).await;
-    let error = resolve(&remote(&registry, Credential::None), &Reference::Digest(wanted)).await.unwrap_err();
+    let error = resolve(&remote(&registry, Credential::None), &Reference::Digest(wanted))
+        .await
+        .unwrap_err();
     assert!(matches!(error, OciError::DigestMismatch { .. }), "{error}");
 }
 
@@ -119,7 +137,13 @@ async fn a_registry_that_does_not_say_the_digest_is_believed_by_the_bytes() {
         response
     })
     .await;
-    let pulled = pull(&remote(&registry, Credential::None), &tag("v1"), &Layer::default()).await.unwrap();
+    let pulled = pull(
+        &remote(&registry, Credential::None),
+        &tag("v1"),
+        &Layer::default(),
+    )
+    .await
+    .unwrap();
     assert_eq!(pulled.resolved.digest, wanted);
 }
 
@@ -151,7 +175,14 @@ async fn a_layer_that_says_it_is_huge_is_not_asked_for() {
     json["layers"][0]["size"] = u64::MAX.into();
     let bytes = json.to_string().into_bytes();
     let (registry, log) = site(move |_| manifest(&bytes)).await;
-    let error = pull(&remote(&registry, Credential::None), &tag("v1"), &Layer::default()).await.err().unwrap();
+    let error = pull(
+        &remote(&registry, Credential::None),
+        &tag("v1"),
+        &Layer::default(),
+    )
+    .await
+    .err()
+    .unwrap();
     assert!(matches!(error, OciError::TooLarge { .. }), "{error}");
     assert_eq!(log.count("/blobs/"), 0);
 }
@@ -199,7 +230,9 @@ async fn tags_are_read_page_by_page_up_to_the_limit() {
     assert_eq!(resolved.tag.as_deref(), Some("1.1.0"));
     assert_eq!(log.count("/tags/list"), 2);
     let few = Limits { tags: 2, ..limits() };
-    let error = tenure_oci::resolve(&remote_app, &reference, &few).await.unwrap_err();
+    let error = tenure_oci::resolve(&remote_app, &reference, &few)
+        .await
+        .unwrap_err();
     assert!(matches!(error, OciError::TooLarge { .. }), "{error}");
 
     let (other, heard) = site(|_| status(200)).await;
@@ -208,11 +241,18 @@ async fn tags_are_read_page_by_page_up_to_the_limit() {
         with(200, &[("link", &link)], r#"{"tags":[]}"#)
     })
     .await;
-    let error = resolve(&remote(&same, Credential::None), &reference).await.unwrap_err();
-    assert!(error.to_string().contains("pages") && log.all().len() <= 1000, "{error}");
+    let error = resolve(&remote(&same, Credential::None), &reference)
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("pages") && log.all().len() <= 1000,
+        "{error}"
+    );
     let link = format!("<https://{}/v2/app/tags/list>; rel=\"next\"", other.host());
     let (away, _) = site(move |_| with(200, &[("link", &link)], r#"{"tags":[]}"#)).await;
-    let error = resolve(&remote(&away, Credential::None), &reference).await.unwrap_err();
+    let error = resolve(&remote(&away, Credential::None), &reference)
+        .await
+        .unwrap_err();
     assert!(matches!(error, OciError::Malformed { .. }), "{error}");
     assert!(heard.all().is_empty());
 }
@@ -232,7 +272,9 @@ async fn a_busy_registry_is_asked_again_and_a_long_wait_is_handed_on() {
             .unwrap_or_else(|e| panic!("{code}: {e}"));
     }
     let (registry, log) = site(|_| with(429, &[("retry-after", "3600")], "")).await;
-    let error = resolve(&remote(&registry, Credential::None), &tag("v1")).await.unwrap_err();
+    let error = resolve(&remote(&registry, Credential::None), &tag("v1"))
+        .await
+        .unwrap_err();
     let OciError::RateLimited { retry_after, .. } = &error else {
         panic!("{error}");
     };
@@ -244,8 +286,13 @@ async fn a_busy_registry_is_asked_again_and_a_long_wait_is_handed_on() {
 #[tokio::test]
 async fn a_registry_that_is_down_is_asked_a_few_times() {
     let (registry, log) = site(|_| status(503)).await;
-    let error = resolve(&remote(&registry, Credential::None), &tag("v1")).await.unwrap_err();
-    assert!(matches!(&error, OciError::Unavailable { .. }) && error.to_string().contains("503"), "{error}");
+    let error = resolve(&remote(&registry, Credential::None), &tag("v1"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, OciError::Unavailable { .. }) && error.to_string().contains("503"),
+        "{error}"
+    );
     assert_eq!(log.all().len(), 4);
 }
 
@@ -253,7 +300,9 @@ async fn a_registry_that_is_down_is_asked_a_few_times() {
 async fn a_registry_that_never_answers_ends_at_the_time_limit() {
     let app = App::new();
     let (registry, _) = site(move |seen| match seen.path.contains("/blobs/") {
-        true => Response::new(Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>())),
+        true => Response::new(Body::from_stream(
+            stream::pending::<Result<Bytes, std::io::Error>>(),
+        )),
         false => app.answer(seen),
     })
     .await;
@@ -261,10 +310,16 @@ async fn a_registry_that_never_answers_ends_at_the_time_limit() {
         timeout: Duration::from_secs(2),
         ..Limits::default()
     };
-    let error = pull_within(&remote(&registry, Credential::None), &tag("v1"), &Layer::default(), None, &short)
-        .await
-        .err()
-        .unwrap();
+    let error = pull_within(
+        &remote(&registry, Credential::None),
+        &tag("v1"),
+        &Layer::default(),
+        None,
+        &short,
+    )
+    .await
+    .err()
+    .unwrap();
     assert!(matches!(error, OciError::Timeout { seconds: 2, .. }), "{error}");
 }
 
@@ -278,12 +333,21 @@ async fn what_a_registry_says_back_is_not_repeated() {
             if seen.authorization.is_none() {
                 with(401, &[("www-authenticate", "Basic realm=\"x\"")], "")
             } else {
-                with(code, &[("www-authenticate", &format!("Basic realm=\"{CANARY}\""))], body)
+                with(
+                    code,
+                    &[("www-authenticate", &format!("Basic realm=\"{CANARY}\""))],
+                    body,
+                )
             }
         })
         .await;
-        let error = resolve(&remote(&registry, basic("bob", CANARY)), &tag("v1")).await.unwrap_err();
-        assert!(!format!("{error} {error:?}").contains(CANARY), "{code}: {error:?}");
+        let error = resolve(&remote(&registry, basic("bob", CANARY)), &tag("v1"))
+            .await
+            .unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains(CANARY),
+            "{code}: {error:?}"
+        );
     }
     // a place to go to that is made of what was told
     let (registry, _) = site(move |seen| match &seen.authorization {
@@ -291,6 +355,8 @@ async fn what_a_registry_says_back_is_not_repeated() {
         Some(_) => with(302, &[("location", &format!("http://{CANARY}.example/"))], ""),
     })
     .await;
-    let error = resolve(&remote(&registry, basic("bob", CANARY)), &tag("v1")).await.unwrap_err();
+    let error = resolve(&remote(&registry, basic("bob", CANARY)), &tag("v1"))
+        .await
+        .unwrap_err();
     assert!(!format!("{error} {error:?}").contains(CANARY), "{error:?}");
 }

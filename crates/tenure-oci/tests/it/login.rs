@@ -1,5 +1,5 @@
-use tenure_net::{ClientCertificate, Guard};
 use tenure_core::Secret;
+use tenure_net::{ClientCertificate, Guard};
 use tenure_oci::{Credential, Keyring, Layer, OciError, Remote, Repository};
 use tenure_testkit::oci::{Artifact, Login, Registry, Transport};
 
@@ -25,13 +25,27 @@ async fn a_password_opens_a_registry_and_none_or_a_wrong_one_does_not() {
     for login in [Login::Password, Login::Token] {
         let registry = with_app(login).await;
         registry.set_password("bob", "hunter2").unwrap();
-        pull(&remote(&registry, "app", basic("bob", "hunter2")), &tag("v1"), &Layer::default())
+        pull(
+            &remote(&registry, "app", basic("bob", "hunter2")),
+            &tag("v1"),
+            &Layer::default(),
+        )
+        .await
+        .unwrap_or_else(|e| panic!("{login:?}: {e}"));
+        let wrong = resolve(&remote(&registry, "app", basic("bob", CANARY)), &tag("v1"))
             .await
-            .unwrap_or_else(|e| panic!("{login:?}: {e}"));
-        let wrong = resolve(&remote(&registry, "app", basic("bob", CANARY)), &tag("v1")).await.unwrap_err();
-        assert!(is_refusal(&wrong) && wrong.to_string().contains("does not accept"), "{login:?}: {wrong}");
-        let none = resolve(&remote(&registry, "app", Credential::None), &tag("v1")).await.unwrap_err();
-        assert!(is_refusal(&none) && none.to_string().contains("spec.secretRef"), "{login:?}: {none}");
+            .unwrap_err();
+        assert!(
+            is_refusal(&wrong) && wrong.to_string().contains("does not accept"),
+            "{login:?}: {wrong}"
+        );
+        let none = resolve(&remote(&registry, "app", Credential::None), &tag("v1"))
+            .await
+            .unwrap_err();
+        assert!(
+            is_refusal(&none) && none.to_string().contains("spec.secretRef"),
+            "{login:?}: {none}"
+        );
     }
 }
 
@@ -63,7 +77,9 @@ async fn a_pull_secret_opens_the_registry_it_names() {
     let registry = with_app(Login::Password).await;
     registry.set_password("bob", "hunter2").unwrap();
     let mut keyring = Keyring::default();
-    keyring.add(registry.docker_config("bob", "hunter2").as_bytes()).unwrap();
+    keyring
+        .add(registry.docker_config("bob", "hunter2").as_bytes())
+        .unwrap();
     let repository = Repository::from_url(&registry.url("app")).unwrap();
     resolve(&remote(&registry, "app", keyring.find(&repository)), &tag("v1"))
         .await
@@ -72,7 +88,9 @@ async fn a_pull_secret_opens_the_registry_it_names() {
 
 #[tokio::test]
 async fn a_registry_that_asks_for_a_certificate_is_shown_one() {
-    let registry = Registry::start_with(Transport::MutualTls, Login::Nobody).await.unwrap();
+    let registry = Registry::start_with(Transport::MutualTls, Login::Nobody)
+        .await
+        .unwrap();
     registry
         .push("app", "v1", &Artifact::flux(&[("a", "1")], "https://git", "main"))
         .await
@@ -113,6 +131,9 @@ async fn this_machine_is_refused_by_address_and_by_name() {
         assert_eq!(remote.outbound.guard, Guard::default());
         let error = resolve(&remote, &tag("v1")).await.unwrap_err();
         assert!(matches!(error, OciError::Forbidden { .. }), "{host}: {error}");
-        assert!(error.to_string().contains(host.trim_matches(['[', ']'])), "{error}");
+        assert!(
+            error.to_string().contains(host.trim_matches(['[', ']'])),
+            "{error}"
+        );
     }
 }

@@ -4,6 +4,7 @@
 mod cloud;
 mod hostile;
 mod login;
+mod proxy;
 mod pull;
 mod redirects;
 mod support;

@@ -34,9 +34,17 @@ async fn blobs_are_fetched_from_another_host_without_the_credential() {
     let mut remote = remote(&registry, basic("bob", "hunter2"));
     remote.outbound.tls.ca_pem = Some([registry.ca(), storage.ca()].concat().into_bytes());
     pull(&remote, &tag("v1"), &Layer::default()).await.unwrap();
-    assert!(log.all().iter().any(|seen| seen.authorization.as_deref() == Some(BASIC)));
+    assert!(
+        log.all()
+            .iter()
+            .any(|seen| seen.authorization.as_deref() == Some(BASIC))
+    );
     assert_eq!(asked.paths(), ["/blobs/x?signature=y"]);
-    assert!(asked.all().iter().all(|seen| seen.authorization.is_none()), "{:?}", asked.all());
+    assert!(
+        asked.all().iter().all(|seen| seen.authorization.is_none()),
+        "{:?}",
+        asked.all()
+    );
 }
 
 #[tokio::test]
@@ -62,14 +70,20 @@ async fn a_redirect_that_comes_back_has_lost_the_credential() {
     let app = App::new();
     let home = std::sync::Arc::new(std::sync::OnceLock::new());
     let back = home.clone();
-    let (away, _) = site(move |_| with(307, &[("location", back.get().map_or("", String::as_str))], "")).await;
+    let (away, _) =
+        site(move |_| with(307, &[("location", back.get().map_or("", String::as_str))], "")).await;
     let (registry, log) = redirecting(&app, format!("https://{}/x", away.host())).await;
-    home.set(format!("https://{}/v2/other/blobs/secret", registry.host())).unwrap();
+    home.set(format!("https://{}/v2/other/blobs/secret", registry.host()))
+        .unwrap();
     let mut remote = remote(&registry, basic("bob", "hunter2"));
     remote.outbound.tls.ca_pem = Some([registry.ca(), away.ca()].concat().into_bytes());
     let error = pull(&remote, &tag("v1"), &Layer::default()).await.err().unwrap();
     assert!(matches!(error, OciError::Unavailable { .. }), "{error}");
-    let confused: Vec<_> = log.all().into_iter().filter(|s| s.path.contains("/other/")).collect();
+    let confused: Vec<_> = log
+        .all()
+        .into_iter()
+        .filter(|s| s.path.contains("/other/"))
+        .collect();
     assert_eq!(confused.len(), 1);
     assert!(confused[0].authorization.is_none(), "{confused:?}");
 }
@@ -86,10 +100,14 @@ async fn a_redirect_to_a_forbidden_address_or_out_of_tls_is_refused() {
         ("ftp://127.0.0.1/", false),
     ] {
         let (registry, _) = redirecting(&app, to.to_owned()).await;
-        let error = pull(&remote(&registry, basic("bob", "hunter2")), &tag("v1"), &Layer::default())
-            .await
-            .err()
-            .unwrap();
+        let error = pull(
+            &remote(&registry, basic("bob", "hunter2")),
+            &tag("v1"),
+            &Layer::default(),
+        )
+        .await
+        .err()
+        .unwrap();
         let as_wanted = match error {
             OciError::Forbidden { .. } => forbidden,
             OciError::Malformed { .. } => !forbidden,
@@ -102,10 +120,14 @@ async fn a_redirect_to_a_forbidden_address_or_out_of_tls_is_refused() {
 #[tokio::test]
 async fn redirects_without_end_end() {
     let (registry, log) = site(|seen| with(302, &[("location", &format!("{}x", seen.path))], "")).await;
-    let error = pull(&remote(&registry, basic("bob", "hunter2")), &tag("v1"), &Layer::default())
-        .await
-        .err()
-        .unwrap();
+    let error = pull(
+        &remote(&registry, basic("bob", "hunter2")),
+        &tag("v1"),
+        &Layer::default(),
+    )
+    .await
+    .err()
+    .unwrap();
     assert!(error.to_string().contains("without end"), "{error}");
     assert!(log.all().len() < 10);
 }
@@ -126,7 +148,10 @@ async fn a_token_service_has_to_speak_https_and_may_not_redirect() {
         let cas = [registry.ca(), redirecting.ca(), listening.ca()].concat();
         remote.outbound.tls.ca_pem = Some(cas.into_bytes());
         let error = pull(&remote, &tag("v1"), &Layer::default()).await.err().unwrap();
-        assert!(matches!(error, OciError::AuthenticationFailed { .. }), "{realm}: {error}");
+        assert!(
+            matches!(error, OciError::AuthenticationFailed { .. }),
+            "{realm}: {error}"
+        );
         assert_eq!(redirected.all().len(), sent, "{realm}");
     }
     assert!(heard.all().is_empty(), "{:?}", heard.all());
@@ -136,9 +161,13 @@ async fn a_token_service_has_to_speak_https_and_may_not_redirect() {
 async fn a_token_service_at_a_forbidden_address_is_not_asked() {
     let challenge = "Bearer realm=\"https://169.254.169.254/token\",service=\"x\"";
     let (registry, _) = site(move |_| with(401, &[("www-authenticate", challenge)], "")).await;
-    let error = pull(&remote(&registry, basic("bob", "hunter2")), &tag("v1"), &Layer::default())
-        .await
-        .err()
-        .unwrap();
+    let error = pull(
+        &remote(&registry, basic("bob", "hunter2")),
+        &tag("v1"),
+        &Layer::default(),
+    )
+    .await
+    .err()
+    .unwrap();
     assert!(matches!(error, OciError::Forbidden { .. }), "{error}");
 }

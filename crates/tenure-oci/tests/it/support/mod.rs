@@ -64,7 +64,10 @@ pub(crate) struct Pulled {
 impl Pulled {
     pub(crate) fn names(&self) -> Vec<String> {
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&self.bytes[..]));
-        let paths = archive.entries().unwrap().map(|e| e.unwrap().path().unwrap().display().to_string());
+        let paths = archive
+            .entries()
+            .unwrap()
+            .map(|e| e.unwrap().path().unwrap().display().to_string());
         paths.collect()
     }
 }

@@ -52,11 +52,21 @@ pub(crate) async fn site(answer: impl Fn(&Seen) -> Response + Clone + Send + Syn
         let (noted, answer) = (noted.clone(), answer.clone());
         async move {
             let (parts, body) = request.into_parts();
-            let text = |name| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+            let text = |name| {
+                parts
+                    .headers
+                    .get(name)
+                    .and_then(|v| v.to_str().ok())
+                    .map(str::to_owned)
+            };
             let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
             let seen = Seen {
                 method: parts.method.to_string(),
-                path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+                path: parts
+                    .uri
+                    .path_and_query()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 authorization: text(AUTHORIZATION),
                 range: text(http::header::RANGE),
                 body: String::from_utf8_lossy(&body).into_owned(),
@@ -81,7 +91,11 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new() -> Self {
-        Self::with(Artifact::flux(&[("a.yaml", &"a: 1\n".repeat(9000))], "https://git", "main"))
+        Self::with(Artifact::flux(
+            &[("a.yaml", &"a: 1\n".repeat(9000))],
+            "https://git",
+            "main",
+        ))
     }
 
     pub(crate) fn with(artifact: Artifact) -> Self {
