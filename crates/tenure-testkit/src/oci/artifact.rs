@@ -54,8 +54,15 @@ impl Artifact {
     pub fn chart(name: &str, version: &str, files: &[(&str, &str)]) -> Self {
         let chart = format!("apiVersion: v2\nname: {name}\nversion: {version}\n");
         let mut all = vec![(format!("{name}/Chart.yaml"), chart.as_str())];
-        all.extend(files.iter().map(|(path, content)| (format!("{name}/{path}"), *content)));
-        let all: Vec<(&str, &str)> = all.iter().map(|(path, content)| (path.as_str(), *content)).collect();
+        all.extend(
+            files
+                .iter()
+                .map(|(path, content)| (format!("{name}/{path}"), *content)),
+        );
+        let all: Vec<(&str, &str)> = all
+            .iter()
+            .map(|(path, content)| (path.as_str(), *content))
+            .collect();
         let config = serde_json::json!({"apiVersion": "v2", "name": name, "version": version});
         Self {
             config: Part::new("application/vnd.cncf.helm.config.v1+json", config.to_string()),

@@ -190,7 +190,10 @@ impl Registry {
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<String, String>)) -> anyhow::Result<()> {
-        let mut users = self.users.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut users = self
+            .users
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut users);
         if let Some(token) = &self.token {
             token.set_users(users.clone());
@@ -204,7 +207,11 @@ impl Registry {
 }
 
 fn origin(transport: Transport, port: u16) -> String {
-    let scheme = if transport == Transport::Http { "http" } else { "https" };
+    let scheme = if transport == Transport::Http {
+        "http"
+    } else {
+        "https"
+    };
     format!("{scheme}://127.0.0.1:{port}")
 }
 
@@ -212,7 +219,9 @@ fn client(authority: &Authority, own: &Identity) -> anyhow::Result<Client> {
     let identity = format!("{}{}", own.certificate, own.key);
     Ok(Client::builder()
         .no_proxy()
-        .tls_certs_only([reqwest::Certificate::from_pem(authority.certificate().as_bytes())?])
+        .tls_certs_only([reqwest::Certificate::from_pem(
+            authority.certificate().as_bytes(),
+        )?])
         .identity(reqwest::Identity::from_pem(identity.as_bytes())?)
         .build()?)
 }

@@ -27,13 +27,22 @@ impl Registry {
     ///
     /// # Errors
     /// When the registry refuses it.
-    pub async fn push(&self, repository: &str, reference: &str, artifact: &Artifact) -> anyhow::Result<Pushed> {
+    pub async fn push(
+        &self,
+        repository: &str,
+        reference: &str,
+        artifact: &Artifact,
+    ) -> anyhow::Result<Pushed> {
         let config = self.blob(repository, &artifact.config).await?;
         let mut layers = Vec::new();
         for layer in &artifact.layers {
             layers.push(self.blob(repository, layer).await?);
         }
-        let digests = layers.iter().filter_map(|l| l["digest"].as_str()).map(ToOwned::to_owned).collect();
+        let digests = layers
+            .iter()
+            .filter_map(|l| l["digest"].as_str())
+            .map(ToOwned::to_owned)
+            .collect();
         let mut manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers,
             "annotations": artifact.annotations,
@@ -82,14 +91,20 @@ impl Registry {
     /// When the registry refuses.
     pub async fn delete(&self, repository: &str, reference: &str) -> anyhow::Result<()> {
         let path = format!("{}/v2/{repository}/manifests/{reference}", self.origin());
-        self.send(repository, self.client.request(Method::DELETE, path)).await.map(drop)
+        self.send(repository, self.client.request(Method::DELETE, path))
+            .await
+            .map(drop)
     }
 
     async fn blob(&self, repository: &str, part: &Part) -> anyhow::Result<Value> {
         let digest = sha256(&part.bytes);
         let start = format!("{}/v2/{repository}/blobs/uploads/", self.origin());
         let started = self.send(repository, self.client.post(start)).await?;
-        let place = started.headers().get(LOCATION).context("no place to upload to")?.to_str()?;
+        let place = started
+            .headers()
+            .get(LOCATION)
+            .context("no place to upload to")?
+            .to_str()?;
         let mut url = started.url().join(place)?;
         url.query_pairs_mut().append_pair("digest", &digest);
         let upload = self

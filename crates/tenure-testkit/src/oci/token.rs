@@ -63,7 +63,9 @@ impl TokenService {
             users: Mutex::new(users),
         });
         let tls = acceptor(&authority.server("token", &[])?)?;
-        let socket = TcpListener::bind(local(0)).await.context("listen for the token service")?;
+        let socket = TcpListener::bind(local(0))
+            .await
+            .context("listen for the token service")?;
         let port = socket.local_addr()?.port();
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let stop = CancellationToken::new();
@@ -111,7 +113,9 @@ impl Shared {
         let Some(header) = request.headers().get(AUTHORIZATION) else {
             return Some(String::new());
         };
-        let pair = STANDARD.decode(header.to_str().ok()?.strip_prefix("Basic ")?).ok()?;
+        let pair = STANDARD
+            .decode(header.to_str().ok()?.strip_prefix("Basic ")?)
+            .ok()?;
         let pair = String::from_utf8(pair).ok()?;
         let (user, password) = pair.split_once(':')?;
         let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,9 +131,14 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let Ok(url) = reqwest::Url::parse(&format!("query:?{query}")) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let scope = url.query_pairs().find(|(name, _)| name == "scope").map(|(_, scope)| scope.into_owned());
+    let scope = url
+        .query_pairs()
+        .find(|(name, _)| name == "scope")
+        .map(|(_, scope)| scope.into_owned());
     let scope = scope.unwrap_or_default();
-    let repository = scope.strip_prefix("repository:").and_then(|s| s.strip_suffix(":pull"));
+    let repository = scope
+        .strip_prefix("repository:")
+        .and_then(|s| s.strip_suffix(":pull"));
     // without a name, a token that opens nothing: as registries with private repositories answer
     let actions: &[&str] = if user.is_empty() { &[] } else { &["pull"] };
     match repository.map(|repository| shared.mint(&user, repository, actions)) {
@@ -145,5 +154,7 @@ fn jwk(pair: &KeyPair) -> anyhow::Result<Value> {
     let x = point.get(1..33).context("no key on P-256")?;
     let y = point.get(33..65).context("no key on P-256")?;
     let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    Ok(json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": KEY, "x": text(x), "y": text(y)}))
+    Ok(
+        json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": KEY, "x": text(x), "y": text(y)}),
+    )
 }

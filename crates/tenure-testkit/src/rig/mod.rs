@@ -1,6 +1,6 @@
 //! The programs that tests run against, built from the Go modules that pin them, once per machine.
 //!
-//! Three modules, so that a change of one does not rebuild the others.
+//! Several modules, so that a change of one does not rebuild the others.
 
 mod build;
 
@@ -51,6 +51,16 @@ const REGISTRY: Module = Module {
     recipe: "1",
     programs: &[("registry", ".")],
     versions: registry_versions,
+};
+
+/// `tests/rig/s3`.
+const S3: Module = Module {
+    what: "the S3 server",
+    source: "tests/rig/s3",
+    cache: "s3",
+    recipe: "1",
+    programs: &[("versitygw", "github.com/versity/versitygw/cmd/versitygw")],
+    versions: s3_versions,
 };
 
 /// The control plane's programs and kubectl.
@@ -125,6 +135,14 @@ pub fn registry_program() -> anyhow::Result<PathBuf> {
     REGISTRY.ready().map(|dir| dir.join("registry"))
 }
 
+/// The S3 server that tests read buckets of, built as [`Rig::ready`] builds its own.
+///
+/// # Errors
+/// As [`Rig::ready`].
+pub fn s3_program() -> anyhow::Result<PathBuf> {
+    S3.ready().map(|dir| dir.join("versitygw"))
+}
+
 /// A plain `go build` would call itself v0.0.0, and clients look at the server's version.
 fn kubernetes_versions(go_mod: &str) -> anyhow::Result<String> {
     let version = required(go_mod, "k8s.io/kubernetes")?;
@@ -151,6 +169,11 @@ fn registry_versions(go_mod: &str) -> anyhow::Result<String> {
     let module = "github.com/distribution/distribution/v3";
     let version = required(go_mod, module)?;
     Ok(format!("-X {module}/version.version=v{version}"))
+}
+
+fn s3_versions(go_mod: &str) -> anyhow::Result<String> {
+    let version = required(go_mod, "github.com/versity/versitygw")?;
+    Ok(format!("-X main.Version=v{version}"))
 }
 
 /// The version of a module that a `go.mod` requires, without its `v`.

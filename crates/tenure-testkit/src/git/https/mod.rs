@@ -80,10 +80,7 @@ impl HttpsGitServer {
         });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&site));
         let stop = CancellationToken::new();
-        tokio::spawn(
-            stop.clone()
-                .run_until_cancelled_owned(serve(socket, tls, router)),
-        );
+        tokio::spawn(stop.clone().run_until_cancelled_owned(serve(socket, tls, router)));
         let ca = authority.certificate().to_owned();
         Ok(Self {
             port,
