@@ -1,8 +1,11 @@
 use tenure_core::Digest;
 use tenure_oci::{
-    Credential, Layer, Limits, Missing, OciError, Operation, Reference, manifest, referrers, small_blob,
+    Credential, Layer, Limits, Missing, OciError, Operation, Reference, manifest, referrers, signatures,
+    small_blob,
 };
-use tenure_testkit::oci::{Artifact, Login, Part, Registry, Transport};
+use tenure_testkit::oci::{Artifact, Login, Part, Registry, Signer, Transport};
+use tenure_verify::PublicKey;
+use tenure_verify::cosign::{self, Candidate};
 
 use crate::support::{basic, limits, pull, pull_within, remote, resolve, tag};
 
@@ -285,41 +288,57 @@ async fn ignore_rules_and_limits_hold_for_what_is_extracted() {
 }
 
 #[tokio::test]
-async fn signatures_are_found_under_the_tag_of_a_registry_without_a_referrers_api() {
+async fn signatures_of_cosign_2_and_3_are_collected_and_count_for_their_key_only() {
     let registry = registry().await;
-    let app = registry.push("app8", "v1", &app()).await.unwrap();
-    let digest: Digest = app.digest.parse().unwrap();
+    let pushed = registry.push("app8", "v1", &app()).await.unwrap();
+    let digest: Digest = pushed.digest.parse().unwrap();
     let remote = remote(&registry, "app8", bob());
-    assert!(
-        referrers(&remote, digest, None, &limits())
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(signatures(&remote, digest, &limits()).await.unwrap(), []);
 
-    let signature = Artifact {
-        config: Part::new("application/vnd.oci.empty.v1+json", "{}"),
-        layers: vec![Part::new(
-            "application/vnd.dev.sigstore.bundle.v0.3+json",
-            "the bundle",
-        )],
-        annotations: std::collections::BTreeMap::new(),
-        artifact_type: Some("application/vnd.dev.sigstore.bundle.v0.3+json".to_owned()),
-        subject: Some((app.media_type.clone(), app.digest.clone(), app.size)),
-    };
-    let signature = registry.push("app8", "", &signature).await.unwrap();
-    let fallback = app.digest.replace(':', "-");
+    let (old, new) = (Signer::new().unwrap(), Signer::new().unwrap());
+    registry.sign("app8", &pushed, &old).await.unwrap();
+    registry.sign_with_bundle("app8", &pushed, &new).await.unwrap();
+    let found = signatures(&remote, digest, &limits()).await.unwrap();
+    assert_eq!(found.len(), 2);
+    let candidates: Vec<_> = found
+        .iter()
+        .map(|s| Candidate {
+            media_type: &s.media_type,
+            annotations: &s.annotations,
+            payload: &s.payload,
+        })
+        .collect();
+    let key =
+        |name: &str, signer: &Signer| PublicKey::from_pem(name, signer.public_key().as_bytes()).unwrap();
+    for (name, signer) in [("old", &old), ("new", &new)] {
+        let verified = cosign::verify(digest, &candidates, &[key(name, signer)]).unwrap();
+        assert_eq!(verified.key, name);
+    }
+    let other = key("other", &Signer::new().unwrap());
+    assert!(cosign::verify(digest, &candidates, &[other]).is_err());
+}
+
+#[tokio::test]
+async fn what_refers_to_a_manifest_is_found_by_its_kind() {
+    let registry = registry().await;
+    let pushed = registry.push("app10", "v1", &app()).await.unwrap();
+    let digest: Digest = pushed.digest.parse().unwrap();
     registry
-        .push_index("app8", &fallback, &[("", &signature)])
+        .sign_with_bundle("app10", &pushed, &Signer::new().unwrap())
         .await
         .unwrap();
-    let found = referrers(&remote, digest, None, &limits()).await.unwrap();
+    let remote = remote(&registry, "app10", bob());
+    let kind = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    let found = referrers(&remote, digest, Some(kind), &limits()).await.unwrap();
     assert_eq!(found.len(), 1);
     let manifest = manifest(&remote, found[0].digest, &limits()).await.unwrap();
-    let kind = manifest.artifact_type.as_deref();
-    assert_eq!(kind, Some("application/vnd.dev.sigstore.bundle.v0.3+json"));
+    assert_eq!(manifest.artifact_type.as_deref(), Some(kind));
     let bundle = small_blob(&remote, &manifest.layers[0], &limits()).await.unwrap();
-    assert_eq!(bundle, b"the bundle");
+    assert!(bundle.starts_with(b"{"));
+    let none = referrers(&remote, digest, Some("text/plain"), &limits())
+        .await
+        .unwrap();
+    assert!(none.is_empty());
 }
 
 #[tokio::test]

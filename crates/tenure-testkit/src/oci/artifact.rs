@@ -11,6 +11,8 @@ pub struct Part {
     pub media_type: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// What its maker says of it.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What is pushed under one tag.
@@ -29,6 +31,18 @@ pub struct Artifact {
 }
 
 impl Artifact {
+    /// One layer and nothing to say of it.
+    #[must_use]
+    pub fn with_layer(layer: Part) -> Self {
+        Self {
+            config: Part::new("application/vnd.oci.empty.v1+json", b"{}"),
+            layers: vec![layer],
+            annotations: BTreeMap::new(),
+            artifact_type: None,
+            subject: None,
+        }
+    }
+
     /// As `flux push artifact` makes it: one layer with files, and where they come from.
     #[must_use]
     pub fn flux(files: &[(&str, &str)], source: &str, revision: &str) -> Self {
@@ -86,6 +100,7 @@ impl Part {
         Self {
             media_type: media_type.to_owned(),
             bytes: bytes.into(),
+            annotations: BTreeMap::new(),
         }
     }
 }

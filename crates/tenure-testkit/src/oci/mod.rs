@@ -1,6 +1,7 @@
 //! An OCI registry that is a real one, and artifacts to push into it.
 
 mod artifact;
+mod cosign;
 mod push;
 mod token;
 
@@ -15,6 +16,7 @@ use reqwest::{Client, StatusCode};
 use tempfile::TempDir;
 
 pub use artifact::{Artifact, Part};
+pub use cosign::Signer;
 pub use push::Pushed;
 use token::TokenService;
 

@@ -85,6 +85,29 @@ impl Registry {
         self.put(repository, reference, INDEX, &index).await
     }
 
+    /// Pushes the index of what refers to a manifest, each with its kind of artifact.
+    ///
+    /// # Errors
+    /// When the registry refuses it.
+    pub async fn push_referrers(
+        &self,
+        repository: &str,
+        tag: &str,
+        referrers: &[(&str, &Pushed)],
+    ) -> anyhow::Result<Pushed> {
+        let list: Vec<Value> = referrers
+            .iter()
+            .map(|(kind, pushed)| {
+                json!({
+                    "mediaType": pushed.media_type, "digest": pushed.digest, "size": pushed.size,
+                    "artifactType": kind,
+                })
+            })
+            .collect();
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": list});
+        self.put(repository, tag, INDEX, &index).await
+    }
+
     /// Removes a tag or a manifest.
     ///
     /// # Errors
@@ -113,7 +136,11 @@ impl Registry {
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(part.bytes.clone());
         self.send(repository, upload).await?;
-        Ok(json!({"mediaType": part.media_type, "digest": digest, "size": part.bytes.len()}))
+        let mut described = json!({"mediaType": part.media_type, "digest": digest, "size": part.bytes.len()});
+        if !part.annotations.is_empty() {
+            described["annotations"] = json!(part.annotations);
+        }
+        Ok(described)
     }
 
     async fn put(
