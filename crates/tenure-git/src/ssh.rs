@@ -14,10 +14,10 @@ use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertific
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Preferred};
 use tenure_core::Secret;
 
-use crate::error::printable;
 use crate::known_hosts::{KnownHosts, Verdict, host_name, shown};
 use crate::transport::{Context, Wire};
 use crate::{Credential, GitError, Missing, Remote};
+use tenure_core::printable;
 
 /// Connecting and agreeing on keys takes at most this long, however long the download may take.
 const HANDSHAKE: Duration = Duration::from_secs(20);

@@ -8,8 +8,8 @@ use gix::protocol::transport::client::blocking_io::Transport;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::error::printable;
 use crate::{GitError, Limits, Remote, http, ssh};
+use tenure_core::printable;
 
 /// What gix is given to talk through.
 pub(crate) type Wire = Box<dyn Transport + Send>;

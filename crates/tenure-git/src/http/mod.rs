@@ -15,9 +15,9 @@ use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
-use crate::error::printable;
 use crate::transport::{Context, Wire};
 use crate::{Credential, GitError, Missing, Remote};
+use tenure_core::printable;
 
 mod tls;
 

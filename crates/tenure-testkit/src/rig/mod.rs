@@ -1,6 +1,6 @@
 //! The programs that tests run against, built from the Go modules that pin them, once per machine.
 //!
-//! Two modules, so that a change of one does not rebuild the other.
+//! Several modules, so that a change of one does not rebuild the others.
 
 mod build;
 
@@ -41,6 +41,26 @@ const TOOLS: Module = Module {
         ("kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
     ],
     versions: tool_versions,
+};
+
+/// `tests/rig/registry`.
+const REGISTRY: Module = Module {
+    what: "the OCI registry",
+    source: "tests/rig/registry",
+    cache: "registry",
+    recipe: "1",
+    programs: &[("registry", ".")],
+    versions: registry_versions,
+};
+
+/// `tests/rig/s3`.
+const S3: Module = Module {
+    what: "the S3 server",
+    source: "tests/rig/s3",
+    cache: "s3",
+    recipe: "1",
+    programs: &[("versitygw", "github.com/versity/versitygw/cmd/versitygw")],
+    versions: s3_versions,
 };
 
 /// The control plane's programs and kubectl.
@@ -131,6 +151,22 @@ impl Tools {
     }
 }
 
+/// The OCI registry that tests pull from, built as [`Rig::ready`] builds its own.
+///
+/// # Errors
+/// As [`Rig::ready`].
+pub fn registry_program() -> anyhow::Result<PathBuf> {
+    REGISTRY.ready().map(|dir| dir.join("registry"))
+}
+
+/// The S3 server that tests read buckets of, built as [`Rig::ready`] builds its own.
+///
+/// # Errors
+/// As [`Rig::ready`].
+pub fn s3_program() -> anyhow::Result<PathBuf> {
+    S3.ready().map(|dir| dir.join("versitygw"))
+}
+
 /// A plain `go build` would call itself v0.0.0, and clients look at the server's version.
 fn kubernetes_versions(go_mod: &str) -> anyhow::Result<String> {
     let version = required(go_mod, "k8s.io/kubernetes")?;
@@ -153,12 +189,24 @@ fn tool_versions(go_mod: &str) -> anyhow::Result<String> {
     ))
 }
 
+fn registry_versions(go_mod: &str) -> anyhow::Result<String> {
+    let module = "github.com/distribution/distribution/v3";
+    let version = required(go_mod, module)?;
+    Ok(format!("-X {module}/version.version=v{version}"))
+}
+
+fn s3_versions(go_mod: &str) -> anyhow::Result<String> {
+    let version = required(go_mod, "github.com/versity/versitygw")?;
+    Ok(format!("-X main.Version=v{version}"))
+}
+
 /// The version of a module that a `go.mod` requires, without its `v`.
 fn required<'a>(go_mod: &'a str, module: &str) -> anyhow::Result<&'a str> {
     go_mod
         .lines()
         .find_map(|line| {
             line.trim()
+                .trim_start_matches("require ")
                 .strip_prefix(module)?
                 .strip_prefix(" v")?
                 .split(' ')

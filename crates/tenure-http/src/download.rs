@@ -1,0 +1,223 @@
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Response, StatusCode, Url};
+use tenure_core::printable;
+use tenure_net::{Order, Reply, Route};
+use zeroize::Zeroizing;
+
+use crate::error::{failed, local};
+use crate::transfer::{Disk, Memory, Sink, take, within};
+use crate::{ChartVersion, Credential, Downloaded, HttpError, Index, Limits, Missing, Remote};
+
+const INDEX: &str = "index.yaml";
+/// How often a download may break off.
+const BREAKS: u32 = 3;
+
+/// Downloads the repository's index and reads it.
+///
+/// *Cancel safety*: drop the future to stop. It ends by itself after `limits.timeout`.
+///
+/// # Errors
+/// [`HttpError`].
+pub async fn index(remote: &Remote, limits: &Limits) -> Result<Index, HttpError> {
+    let conversation = Conversation::new(remote)?;
+    within(&conversation.shown, limits, async {
+        let url = conversation.url(INDEX)?;
+        let mut bytes = Vec::new();
+        conversation
+            .download(&url, false, limits.index_bytes, INDEX, &mut Memory(&mut bytes))
+            .await?;
+        Index::parse(&conversation.shown, &bytes)
+    })
+    .await
+}
+
+/// Downloads the archive of a chart to `out`, which must not exist yet, and verifies the index's digest of it.
+///
+/// *Cancel safety*: drop the future to stop; `out` may then be there in part.
+///
+/// # Errors
+/// [`HttpError`]; `out` may then be there in part.
+pub async fn chart(
+    remote: &Remote,
+    version: &ChartVersion,
+    out: &Path,
+    limits: &Limits,
+) -> Result<Downloaded, HttpError> {
+    let conversation = Conversation::new(remote)?;
+    within(&conversation.shown, limits, async {
+        let name = printable(&format!("{} {}", version.name, version.version));
+        let place = version.urls.first().ok_or_else(|| HttpError::Malformed {
+            remote: conversation.shown.clone(),
+            message: format!("its index gives no place for {name}"),
+        })?;
+        let url = conversation.url(place)?;
+        let wanted = version.sha256();
+        let pass = conversation.may_go_to(&url, wanted.is_some())?;
+        let file = File::options().write(true).create_new(true).open(out);
+        let file = file.map_err(|e| local(&conversation.shown, &e))?;
+        let mut sink = Disk(BufWriter::with_capacity(64 << 10, file));
+        let done = conversation
+            .download(&url, pass, limits.chart_bytes, &name, &mut sink)
+            .await?;
+        sink.flush().map_err(|e| local(&conversation.shown, &e))?;
+        match wanted {
+            Some(wanted) if wanted != done.digest => Err(HttpError::DigestMismatch {
+                remote: conversation.shown.clone(),
+                chart: name,
+                wanted,
+                found: done.digest,
+            }),
+            _ => Ok(done),
+        }
+    })
+    .await
+}
+
+struct Conversation<'a> {
+    remote: &'a Remote,
+    /// The repository, redacted.
+    shown: String,
+    base: Url,
+    authorization: Option<HeaderValue>,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(remote: &'a Remote) -> Result<Self, HttpError> {
+        let shown = remote.url.to_string();
+        let url = &remote.url;
+        let path = url.path().trim_end_matches('/');
+        let text = format!("{}://{}:{}{path}/", url.scheme(), url.host(), url.port());
+        let base = Url::parse(&text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"));
+        let base = base.ok_or_else(|| HttpError::InvalidReference {
+            remote: shown.clone(),
+            message: "it is not an http or https URL".to_owned(),
+        })?;
+        let authorization = match &remote.credential {
+            Credential::None => None,
+            Credential::Basic { username, password } => {
+                let pair = Zeroizing::new([username.as_bytes(), b":", password.expose()].concat());
+                let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(&*pair)));
+                let value = HeaderValue::from_str(&text).map_err(|_| HttpError::AuthenticationFailed {
+                    remote: shown.clone(),
+                    message: "the Secret cannot be used".to_owned(),
+                });
+                let mut value = value?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        Ok(Self {
+            remote,
+            shown,
+            base,
+            authorization,
+        })
+    }
+
+    fn url(&self, place: &str) -> Result<Url, HttpError> {
+        let refuse = |message: String| HttpError::Malformed {
+            remote: self.shown.clone(),
+            message,
+        };
+        let shown = printable(place);
+        let url = self
+            .base
+            .join(place)
+            .map_err(|_| refuse(format!("{shown:?} is no place of a chart")))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(refuse(format!(
+                "it keeps the chart at {shown:?}; for a chart in an OCI registry use a HelmRepository of type 'oci'"
+            )));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(refuse("its index has a user in the URL of a chart".to_owned()));
+        }
+        Ok(url)
+    }
+
+    /// Whether the credential goes along to another origin; an error if nothing may.
+    fn may_go_to(&self, url: &Url, has_digest: bool) -> Result<bool, HttpError> {
+        let leaves_tls = self.base.scheme() == "https" && url.scheme() != "https";
+        if leaves_tls && !has_digest {
+            return Err(HttpError::Malformed {
+                remote: self.shown.clone(),
+                message: "its index names a chart over plain http without a digest".to_owned(),
+            });
+        }
+        Ok(self.remote.pass_credentials && !leaves_tls)
+    }
+
+    async fn download(
+        &self,
+        url: &Url,
+        pass: bool,
+        limit: u64,
+        name: &str,
+        sink: &mut dyn Sink,
+    ) -> Result<Downloaded, HttpError> {
+        let home = if pass { url.clone() } else { self.base.clone() };
+        let plain = self.base.scheme() == "http";
+        let route = Route::new(&self.remote.outbound, home, plain).map_err(|error| {
+            HttpError::AuthenticationFailed {
+                remote: self.shown.clone(),
+                message: error.to_string(),
+            }
+        })?;
+        let mut order = Order::get(url.clone());
+        if let Some(value) = &self.authorization {
+            order.private.insert(AUTHORIZATION, value.clone());
+        }
+        let mut breaks = 0;
+        loop {
+            sink.restart().map_err(|e| local(&self.shown, &e))?;
+            let asked = route.ask(&order).await;
+            let Reply { response, own } = asked.map_err(|e| failed(&self.shown, e))?;
+            if !response.status().is_success() {
+                return Err(self.explain(&response, own, name));
+            }
+            match take(&self.shown, response, limit, name, sink).await {
+                Err(HttpError::Unavailable { .. }) if breaks < BREAKS => breaks += 1,
+                done => return done,
+            }
+        }
+    }
+
+    fn explain(&self, response: &Response, own: bool, name: &str) -> HttpError {
+        let status = response.status();
+        let code = status.as_u16();
+        let remote = self.shown.clone();
+        let refused = |message: String| HttpError::AuthenticationFailed {
+            remote: remote.clone(),
+            message,
+        };
+        match (status, &self.authorization) {
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) if !own => refused(format!(
+                "{name} lies at {}, which is not shown the credential (HTTP {code}); set spec.passCredentials if it \
+                 should be",
+                response.url().host_str().unwrap_or_default()
+            )),
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, None) => refused(format!(
+                "it asks for a credential and none was given (HTTP {code}); name a Secret in spec.secretRef"
+            )),
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(_)) => {
+                refused(format!("it does not accept the credential (HTTP {code})"))
+            }
+            (StatusCode::NOT_FOUND | StatusCode::GONE, _) => HttpError::NotFound {
+                remote,
+                what: Missing::File(printable(name)),
+            },
+            _ => HttpError::Unavailable {
+                remote,
+                message: format!("it answered HTTP {code}"),
+            },
+        }
+    }
+}

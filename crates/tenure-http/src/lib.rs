@@ -1,0 +1,36 @@
+//! Sources that are files behind HTTP: Helm repositories, their index and their charts; buckets that speak S3.
+//!
+//! - [`index`] downloads and reads `index.yaml`; [`Index::select`] finds the version that a range asks for.
+//! - [`chart`] downloads that version's archive.
+//! - [`bucket`] lists the objects of a bucket and packs them.
+//!
+//! What it refuses: more bytes than the limits, a chart with another digest than the index says, to send the
+//! credential to another origin than the repository's unless the source says so, addresses that the platform does
+//! not allow. No error and no `Debug` output has a secret in it.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use tenure_http::{Credential, Limits, Remote};
+//!
+//! let remote = Remote::new("https://stefanprodan.github.io/podinfo".parse()?, Credential::None);
+//! let limits = Limits::default();
+//! let index = tenure_http::index(&remote, &limits).await?;
+//! let version = index.select("podinfo", "6.x")?;
+//! let out = std::path::Path::new("podinfo.tgz");
+//! let downloaded = tenure_http::chart(&remote, version, out, &limits).await?;
+//! assert!(downloaded.size > 0);
+//! # Ok(()) }
+//! ```
+
+pub mod bucket;
+mod download;
+mod error;
+mod index;
+mod remote;
+mod transfer;
+
+pub use download::{chart, index};
+pub use error::{HttpError, Missing};
+pub use index::{ChartVersion, Index};
+pub use remote::{Credential, Limits, Remote};
+pub use transfer::Downloaded;

@@ -1,0 +1,205 @@
+use std::path::Path;
+
+use tenure_core::{Digest, Secret};
+use tenure_http::bucket::{Bucket, Listing, list, pack};
+use tenure_http::{Downloaded, HttpError, Limits};
+use tenure_net::{Guard, Outbound, Tls};
+use tenure_testkit::s3::S3Server;
+
+use crate::support::{limits, site, with};
+
+fn outbound(ca: &str) -> Outbound {
+    Outbound {
+        guard: Guard::new(["127.0.0.0/8".parse().unwrap()], []),
+        tls: Tls {
+            ca_pem: Some(ca.as_bytes().to_vec()),
+            ..Tls::default()
+        },
+        proxy: None,
+    }
+}
+
+fn bucket(server: &S3Server, name: &str) -> Bucket {
+    Bucket {
+        endpoint: server.endpoint().parse().unwrap(),
+        name: name.to_owned(),
+        region: String::new(),
+        prefix: String::new(),
+        keys: Some(server.keys()),
+        outbound: outbound(server.ca()),
+    }
+}
+
+async fn filled(name: &str, objects: &[(&str, &str)]) -> S3Server {
+    let server = S3Server::start().await.unwrap();
+    server.create(name).await.unwrap();
+    for (key, content) in objects {
+        server.put(name, key, content.as_bytes()).await.unwrap();
+    }
+    server
+}
+
+fn keys(listing: &Listing) -> Vec<&str> {
+    listing.objects.iter().map(|o| o.key.as_str()).collect()
+}
+
+async fn packed(
+    bucket: &Bucket,
+    listing: &Listing,
+    ignore: Option<&str>,
+    limits: &Limits,
+) -> Result<(Downloaded, Vec<String>), HttpError> {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("artifact");
+    let done = pack(bucket, listing, &out, ignore, limits).await?;
+    assert_eq!(Digest::of(&std::fs::read(&out).unwrap()), done.digest);
+    Ok((done, names(&out)))
+}
+
+fn names(file: &Path) -> Vec<String> {
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(file).unwrap()));
+    let paths = archive
+        .entries()
+        .unwrap()
+        .map(|e| e.unwrap().path().unwrap().display().to_string());
+    paths.collect()
+}
+
+#[tokio::test]
+async fn a_bucket_becomes_an_artifact_and_a_change_another_revision() {
+    let server = filled(
+        "team",
+        &[
+            (".sourceignore", "*.md\n"),
+            ("b/c d+e=ü.yaml", "c: 1\n"),
+            ("a.yaml", "a: 1\n"),
+            ("README.md", "x"),
+            ("image.png", "kept: there are no other rules"),
+        ],
+    )
+    .await;
+    let bucket = bucket(&server, "team");
+    let listing = list(&bucket, &limits()).await.unwrap();
+    assert_eq!(
+        keys(&listing),
+        ["README.md", "a.yaml", "b/c d+e=ü.yaml", "image.png"]
+    );
+    let (first, names) = packed(&bucket, &listing, None, &limits()).await.unwrap();
+    assert_eq!(names, ["a.yaml", "b/", "b/c d+e=ü.yaml", "image.png"]);
+    assert_eq!(
+        list(&bucket, &limits()).await.unwrap().revision(),
+        listing.revision()
+    );
+    let (again, _) = packed(&bucket, &listing, None, &limits()).await.unwrap();
+    assert_eq!(again, first);
+
+    server.put("team", "a.yaml", b"a: 2\n").await.unwrap();
+    let changed = list(&bucket, &limits()).await.unwrap();
+    assert_ne!(changed.revision(), listing.revision());
+    server.delete("team", "image.png").await.unwrap();
+    let (_, names) = packed(&bucket, &changed, Some("/b/\n"), &limits()).await.unwrap();
+    assert_eq!(names, ["a.yaml"], "what has vanished since is left out");
+}
+
+#[tokio::test]
+async fn only_keys_under_the_prefix_count_and_a_listing_has_pages() {
+    let server = filled("large", &[("b/x", "1"), ("c", "1")]).await;
+    let names: Vec<String> = (0..1003).map(|n| format!("p/{n:04}")).collect();
+    for name in &names {
+        server.put("large", name, b"x").await.unwrap();
+    }
+    let mut bucket = bucket(&server, "large");
+    bucket.prefix = "p/".to_owned();
+    let listing = list(&bucket, &limits()).await.unwrap();
+    assert_eq!(keys(&listing), names);
+    let few = Limits {
+        objects: 1002,
+        ..limits()
+    };
+    let error = list(&bucket, &few).await.unwrap_err();
+    assert!(matches!(error, HttpError::TooLarge { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn wrong_keys_none_and_a_missing_bucket_are_told_apart() {
+    const CANARY: &str = "sw0rdfish-canary";
+    let server = filled("team", &[]).await;
+    let mut wrong = bucket(&server, "team");
+    if let Some(keys) = &mut wrong.keys {
+        keys.secret_key = Secret::from(CANARY.to_owned());
+    }
+    let error = list(&wrong, &limits()).await.unwrap_err();
+    assert!(matches!(error, HttpError::AuthenticationFailed { .. }), "{error}");
+    assert!(!format!("{error:?}").contains(CANARY));
+    let none = Bucket { keys: None, ..wrong };
+    let error = list(&none, &limits()).await.unwrap_err();
+    assert!(error.to_string().contains("spec.secretRef"), "{error}");
+    let error = list(&bucket(&server, "absent"), &limits()).await.unwrap_err();
+    assert!(matches!(error, HttpError::NotFound { .. }), "{error}");
+}
+
+fn listing_of(keys: &[&str]) -> String {
+    let contents = keys
+        .iter()
+        .map(|key| format!("<Contents><Key>{key}</Key><ETag>e</ETag></Contents>"));
+    let contents: String = contents.collect();
+    format!("<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>")
+}
+
+#[tokio::test]
+async fn keys_that_are_no_paths_of_an_artifact_are_refused() {
+    for bad in [
+        &["../x"][..],
+        &["/etc/passwd"],
+        &["a\\b"],
+        &["a", "a/b"],
+        &["a//b"],
+        &["x", "x"],
+    ] {
+        let text = listing_of(bad);
+        let (site, _) = site(move |(path, _)| match path.as_str() {
+            "/bucket" => with(200, &[], text.clone()),
+            "/bucket/.sourceignore" => with(404, &[], ""),
+            _ => with(200, &[], "x"),
+        })
+        .await;
+        let bucket = Bucket {
+            endpoint: format!("https://{}", site.host()).parse().unwrap(),
+            name: "bucket".to_owned(),
+            region: String::new(),
+            prefix: String::new(),
+            keys: None,
+            outbound: outbound(site.ca()),
+        };
+        let refused = match list(&bucket, &limits()).await {
+            Ok(listing) => packed(&bucket, &listing, None, &limits()).await.map(drop),
+            Err(error) => Err(error),
+        };
+        assert!(
+            matches!(refused, Err(HttpError::Malformed { .. })),
+            "{bad:?}: {refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_host_takes_no_signature_along() {
+    let (elsewhere, asked) = site(|_| with(404, &[], "")).await;
+    let to = format!("https://{}/x", elsewhere.host());
+    let (site, _) = site(move |_| with(307, &[("location", &to)], "")).await;
+    let keys = tenure_net::aws::Keys {
+        access_key: "a".to_owned(),
+        secret_key: Secret::from("s".to_owned()),
+        session_token: Some(Secret::from("token".to_owned())),
+    };
+    let bucket = Bucket {
+        endpoint: format!("https://{}", site.host()).parse().unwrap(),
+        name: "bucket".to_owned(),
+        region: String::new(),
+        prefix: String::new(),
+        keys: Some(keys),
+        outbound: outbound(&[site.ca(), elsewhere.ca()].concat()),
+    };
+    list(&bucket, &limits()).await.unwrap_err();
+    assert_eq!(asked.all(), [("/x".to_owned(), None)]);
+}
