@@ -49,6 +49,7 @@ mod parse;
 mod template;
 mod value;
 
+pub use encoding::yaml::read_yaml;
 pub use environment::{Environment, Lookup, Seeded};
 pub use error::{Error, ParseError};
 pub use functions::function_names;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tenure_gotmpl::read_yaml;
 
 use crate::error::Error;
 use crate::manifest;
-use crate::values::parse_yaml;
 
 const FILE: &str = "postrenderer.helm.sh/postrender-filename";
 
@@ -70,7 +70,7 @@ fn once(files: &Files, renderer: &dyn PostRenderer, prefix: &str) -> Result<File
     let mut objects = Vec::new();
     for (path, text) in files {
         for document in manifest::split(text) {
-            let object = parse_yaml(document.as_bytes())
+            let object = read_yaml(document.as_bytes())
                 .map_err(|error| Error::PostRender(format!("parsing {path}: {error}")))?;
             if !object.is_null() {
                 objects.push(annotated(object, path)?);

@@ -156,6 +156,14 @@ fn float(number: f64) -> Result<Json, Unwritable> {
 
 /// Reads a document of any type, with Go's error.
 fn read(text: &[u8]) -> Result<Value, String> {
+    read_yaml(text).map(|json| Value::from_json(&json))
+}
+
+/// Reads the first document of a text as Kubernetes' YAML package does. Integers stay integers.
+///
+/// # Errors
+/// When the text is malformed, with Go's message as far as it is known.
+pub fn read_yaml(text: &[u8]) -> Result<Json, String> {
     if starts_with_tab(text) {
         return Err(format!(
             "error converting YAML to JSON: yaml: {}",
@@ -164,10 +172,8 @@ fn read(text: &[u8]) -> Result<Value, String> {
     }
     let options = Options::helm().last_wins();
     match tenure_yaml::parse(text, &options) {
-        Ok(documents) => Ok(documents
-            .first()
-            .map_or(Value::Nil, |document| Value::from_json(&document.value))),
-        Err(error) => Err(format!("error converting YAML to JSON: yaml: {}", reason(&error))),
+        Ok(documents) => Ok(documents.into_iter().next().map_or(Json::Null, |document| document.value)),
+        Err(error) => Err(format!("error converting YAML to JSON: {}", reason(&error))),
     }
 }
 
@@ -209,14 +215,17 @@ fn reason(error: &tenure_yaml::Error) -> String {
     let line = error.location.line;
     let at = |text: &str| {
         if line > 1 {
-            format!("line {line}: {text}")
+            format!("yaml: line {line}: {text}")
         } else {
-            text.to_owned()
+            format!("yaml: {text}")
         }
     };
     match &error.reason {
         Reason::Syntax(text) => at(syntax(text)),
-        Reason::NotUtf8 => "control characters are not allowed".into(),
+        Reason::NotFinite(".inf") => "json: unsupported value: +Inf".into(),
+        Reason::NotFinite("-.inf") => "json: unsupported value: -Inf".into(),
+        Reason::NotFinite(_) => "json: unsupported value: NaN".into(),
+        Reason::NotUtf8 => "yaml: control characters are not allowed".into(),
         other => at(&other.to_string()),
     }
 }

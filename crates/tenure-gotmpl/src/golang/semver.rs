@@ -125,6 +125,7 @@ impl Version {
         })
     }
 
+    /// The order of versions; what stands behind `+` plays no part.
     pub fn compare(&self, other: &Self) -> Ordering {
         let by_prerelease = || match (self.prerelease.as_str(), other.prerelease.as_str()) {
             ("", "") => Ordering::Equal,

@@ -11,7 +11,7 @@ pub enum LoadError {
     #[error("{0}")]
     NotAChart(String),
     /// A file is not YAML.
-    #[error("cannot load {file}: error converting YAML to JSON: yaml: {text}")]
+    #[error("cannot load {file}: {text}")]
     Yaml {
         /// The file.
         file: &'static str,

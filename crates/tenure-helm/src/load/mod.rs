@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tenure_gotmpl::read_yaml;
 
 pub use directory::{ChartFs, DirFs, Entry, Kind};
 pub use error::LoadError;
@@ -16,7 +17,7 @@ pub use ignore::IgnoreError;
 
 use crate::chart::{Chart, Draft, File, Metadata};
 use crate::limits::{Allowance, Limits};
-use crate::values::{parse_yaml, read_values};
+use crate::values::read_values;
 
 impl Chart {
     /// Reads the chart in the directory `path` of a file system.
@@ -69,7 +70,7 @@ fn detect(files: &[File], missing: impl Fn() -> String) -> Result<(), LoadError>
     let Some(file) = files.iter().find(|file| &*file.name == "Chart.yaml") else {
         return Err(LoadError::NotAChart(missing()));
     };
-    let value = parse_yaml(&file.data).map_err(|text| LoadError::yaml("Chart.yaml", &text))?;
+    let value = read_yaml(&file.data).map_err(|text| LoadError::yaml("Chart.yaml", &text))?;
     let fields = crate::chart::decode::Fields::of(&value, "loader.chartBase");
     let mut version = String::new();
     if let Some(fields) = fields.map_err(|e| LoadError::field("Chart.yaml", e))? {
@@ -221,12 +222,12 @@ fn from_archive_file(name: &str, files: &[File], allowance: &mut Allowance) -> R
 }
 
 fn read_metadata(draft: &mut Draft, name: &'static str, file: &File) -> Result<(), LoadError> {
-    let value = parse_yaml(&file.data).map_err(|text| LoadError::yaml(name, &text))?;
+    let value = read_yaml(&file.data).map_err(|text| LoadError::yaml(name, &text))?;
     draft.read(&value).map_err(|e| LoadError::field(name, e))
 }
 
 /// A lock file says nothing that rendering needs, but it must be well-formed.
 fn check_lock(name: &'static str, file: &File) -> Result<(), LoadError> {
-    parse_yaml(&file.data).map_err(|text| LoadError::yaml(name, &text))?;
+    read_yaml(&file.data).map_err(|text| LoadError::yaml(name, &text))?;
     Ok(())
 }

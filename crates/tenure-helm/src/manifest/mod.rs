@@ -30,6 +30,6 @@ impl Manifest {
     /// # Errors
     /// When the text is not YAML, which sorting has already ruled out.
     pub fn object(&self) -> Result<Value, String> {
-        crate::values::parse_yaml(self.content.as_bytes())
+        tenure_gotmpl::read_yaml(self.content.as_bytes())
     }
 }

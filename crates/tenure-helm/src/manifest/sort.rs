@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
+use tenure_gotmpl::read_yaml;
+
 use super::hook::{DeletePolicy, Hook, HookEvent};
 use super::order::{INSTALL_ORDER, compare};
 use super::{Manifest, split};
 use crate::chart::TypeError;
 use crate::chart::decode::Fields;
-use crate::values::parse_yaml;
 
 const HOOK: &str = "helm.sh/hook";
 const WEIGHT: &str = "helm.sh/hook-weight";
@@ -28,7 +29,7 @@ pub struct Head {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// It is not YAML.
-    #[error("YAML parse error on {source_file}: error converting YAML to JSON: yaml: {text}")]
+    #[error("YAML parse error on {source_file}: {text}")]
     Yaml {
         /// The template.
         source_file: String,
@@ -47,7 +48,7 @@ pub enum ManifestError {
 
 impl Head {
     fn read(source: &str, content: &str) -> Result<Self, ManifestError> {
-        let value = parse_yaml(content.as_bytes()).map_err(|text| ManifestError::Yaml {
+        let value = read_yaml(content.as_bytes()).map_err(|text| ManifestError::Yaml {
             source_file: source.to_owned(),
             text,
         })?;
@@ -182,7 +183,7 @@ mod tests {
         let text = error.to_string();
         assert!(
             text.starts_with(
-                "YAML parse error on c/templates/a.yaml: error converting YAML to JSON: yaml: line 1: "
+                "YAML parse error on c/templates/a.yaml: error converting YAML to JSON: yaml: "
             ),
             "{text}"
         );

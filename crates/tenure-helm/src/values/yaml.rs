@@ -1,5 +1,5 @@
 use serde_json::{Map, Value};
-use tenure_yaml::Options;
+use tenure_gotmpl::read_yaml;
 
 use super::{as_go_json, go_type, merge};
 
@@ -7,7 +7,7 @@ use super::{as_go_json, go_type, merge};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValuesError {
     /// The text is not YAML.
-    #[error("cannot unmarshal yaml document: error converting YAML to JSON: yaml: {0}")]
+    #[error("cannot unmarshal yaml document: {0}")]
     Syntax(String),
     /// A document is something else than a mapping.
     #[error(
@@ -26,7 +26,7 @@ pub enum ValuesError {
 pub fn read_values(text: &[u8]) -> Result<Map<String, Value>, ValuesError> {
     let mut values = Map::new();
     for document in documents(text)? {
-        match as_go_json(parse(&document).map_err(ValuesError::Syntax)?) {
+        match as_go_json(read_yaml(&document).map_err(ValuesError::Syntax)?) {
             Value::Null => {}
             Value::Object(table) => merge(&mut values, table),
             other => return Err(ValuesError::NotATable(json_kind(&other))),
@@ -57,20 +57,6 @@ fn documents(text: &[u8]) -> Result<Vec<Vec<u8>>, ValuesError> {
         documents.push(current);
     }
     Ok(documents)
-}
-
-/// The first document of a text, as Go's Kubernetes YAML package reads it into JSON. Integers stay
-/// integers, which is what objects need; values are read with [`read_values`].
-pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
-    let options = Options::helm().last_wins();
-    let documents = tenure_yaml::parse(text, &options).map_err(|error| yaml_message(&error))?;
-    let first = documents.into_iter().next().map(|document| document.value);
-    Ok(first.unwrap_or_default())
-}
-
-/// The error as Go's package would begin it: with the line.
-fn yaml_message(error: &tenure_yaml::Error) -> String {
-    format!("line {}: {}", error.location.line, error.reason)
 }
 
 /// What Go's JSON decoder calls a value.
