@@ -64,7 +64,31 @@ pub fn with_deep_stack<R: Send>(run: impl FnOnce() -> R + Send) -> std::io::Resu
     })
 }
 
-/// Bytes of stack the engine may use on this thread.
-pub(crate) fn room(limits: &Limits) -> usize {
-    ROOM.get().unwrap_or(limits.stack)
+/// How much of the stack is used since some place, and how much may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stack {
+    start: usize,
+    room: usize,
+}
+
+impl Stack {
+    /// Counts from here; off a deep stack, up to so many bytes.
+    pub(crate) fn here(room: usize) -> Self {
+        Self {
+            start: stack_pointer(),
+            room: ROOM.get().unwrap_or(room),
+        }
+    }
+
+    /// Whether there is room for more.
+    pub(crate) fn has_room(self) -> bool {
+        self.start.abs_diff(stack_pointer()) <= self.room
+    }
+}
+
+/// About where the stack has grown to.
+#[inline(never)]
+fn stack_pointer() -> usize {
+    let here = 0_u8;
+    std::ptr::from_ref(&here).addr()
 }

@@ -179,7 +179,7 @@ impl Writer {
         self.enter(b'{')?;
         let shown = fields
             .iter()
-            .filter(|field| !field.json.is_empty() && !(field.omit_empty && !field.value.is_true()));
+            .filter(|field| !field.json.is_empty() && (!field.omit_empty || field.value.is_true()));
         let mut count = 0;
         for field in shown {
             self.member(count, field.json.as_bytes(), &field.value)?;

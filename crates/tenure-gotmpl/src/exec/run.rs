@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Item, Scope};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::limits::{Limits, room};
+use crate::limits::{Limits, Stack};
 use crate::template::Texts;
 use crate::value::{List, Map, Str, Value};
 
@@ -29,8 +29,7 @@ pub(crate) struct Run<'r> {
     memory: usize,
     depth: u32,
     included: HashMap<Str, u32>,
-    stack: usize,
-    room: usize,
+    stack: Stack,
     /// Maps that templates changed: they may be part of circles.
     changed: Vec<Map>,
 }
@@ -47,8 +46,7 @@ impl<'r> Run<'r> {
             memory: 0,
             depth: 0,
             included: HashMap::new(),
-            stack: stack_pointer(),
-            room: room(&limits),
+            stack: Stack::here(limits.stack),
             changed: Vec::new(),
             limits,
         }
@@ -56,8 +54,7 @@ impl<'r> Run<'r> {
 
     /// Starts an execution from here: the stack counts from here, the budgets go on.
     pub(crate) fn begin(&mut self) {
-        self.stack = stack_pointer();
-        self.room = room(&self.limits);
+        self.stack = Stack::here(self.limits.stack);
     }
 
     pub(crate) fn step(&mut self) -> Result<(), Error> {
@@ -83,7 +80,7 @@ impl<'r> Run<'r> {
     }
 
     fn check_stack(&self) -> Result<(), Error> {
-        if self.stack.abs_diff(stack_pointer()) > self.room {
+        if !self.stack.has_room() {
             return Err(Error::limit("templates are nested too deeply"));
         }
         Ok(())
@@ -115,15 +112,24 @@ impl<'r> Run<'r> {
     /// Counts what a function made.
     pub(crate) fn charge_value(&mut self, value: &Value) -> Result<(), Error> {
         match value {
-            Value::String(text) | Value::Bytes(text) => self.charge(text.len()),
+            Value::String(text) | Value::Bytes(text) => {
+                self.steps(u64::try_from(text.len() / 256).unwrap_or(u64::MAX))?;
+                self.charge(text.len())
+            }
             Value::List(list) => self.charge(list.len().saturating_mul(size_of::<Value>())),
             _ => self.charge(size_of::<Value>()),
         }
     }
 
-    /// The longest text that may still be made.
+    /// The longest text that may still be made: none has to be longer than all that is put out, and making it
+    /// takes time, too.
     pub(crate) fn text_limit(&self) -> usize {
-        self.limits.memory.saturating_sub(self.memory)
+        const BYTES_PER_STEP: u64 = 16;
+        let steps = self.limits.steps.saturating_sub(self.steps);
+        let bytes = usize::try_from(steps.saturating_mul(BYTES_PER_STEP)).unwrap_or(usize::MAX);
+        bytes
+            .min(self.limits.output)
+            .min(self.limits.memory.saturating_sub(self.memory))
     }
 
     pub(crate) fn enter(&mut self) -> Result<(), Error> {
@@ -222,11 +228,4 @@ impl Drop for Run<'_> {
 pub(crate) fn list_of(run: &mut Run<'_>, items: Vec<Value>) -> Result<Value, Error> {
     run.charge(items.len().saturating_mul(size_of::<Value>()))?;
     Ok(Value::List(List::new(items)))
-}
-
-/// About where the stack has grown to.
-#[inline(never)]
-fn stack_pointer() -> usize {
-    let here = 0_u8;
-    std::ptr::from_ref(&here).addr()
 }

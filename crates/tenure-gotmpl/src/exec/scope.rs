@@ -7,7 +7,7 @@ use crate::parse::Tree;
 pub(crate) struct Scope<'s> {
     set: &'s HashMap<String, Arc<Tree>>,
     own: HashMap<String, Arc<Tree>>,
-    outer: Option<&'s Scope<'s>>,
+    outer: Option<&'s Self>,
 }
 
 impl<'s> Scope<'s> {

@@ -90,9 +90,7 @@ pub(super) fn strings(run: &mut Run<'_>, value: &Value) -> Result<Vec<Str>, Erro
 /// Puts texts together, within the budget of the run.
 pub(super) fn join(run: &mut Run<'_>, separator: &[u8], parts: &[Str]) -> Result<Value, Error> {
     let size: usize = parts.iter().map(|part| part.len() + separator.len()).sum();
-    if size > run.text_limit() {
-        run.charge(size)?;
-    }
+    reserve(run, size)?;
     let mut out = Vec::with_capacity(size);
     for (at, part) in parts.iter().enumerate() {
         if at > 0 {
@@ -104,9 +102,9 @@ pub(super) fn join(run: &mut Run<'_>, separator: &[u8], parts: &[Str]) -> Result
 }
 
 /// Refuses to make a text of so many bytes if the run may not.
-pub(super) fn reserve(run: &mut Run<'_>, bytes: usize) -> Result<(), Error> {
+pub(super) fn reserve(run: &Run<'_>, bytes: usize) -> Result<(), Error> {
     if bytes > run.text_limit() {
-        run.charge(bytes)?;
+        return Err(Error::limit("a text is longer than the run may make"));
     }
     Ok(())
 }

@@ -19,9 +19,9 @@ const TWO: &[Param] = &[Param::String, Param::String];
 const SLOW: u64 = 100_000;
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    fixed("sha1sum", STRING, |run, a| digest::<sha1::Sha1>(run, a)),
-    fixed("sha256sum", STRING, |run, a| digest::<sha2::Sha256>(run, a)),
-    fixed("sha512sum", STRING, |run, a| digest::<sha2::Sha512>(run, a)),
+    fixed("sha1sum", STRING, digest::<sha1::Sha1>),
+    fixed("sha256sum", STRING, digest::<sha2::Sha256>),
+    fixed("sha512sum", STRING, digest::<sha2::Sha512>),
     fixed("adler32sum", STRING, |_, a| {
         Ok(adler32(bytes(a, 0)).to_string().into())
     }),

@@ -85,7 +85,7 @@ fn dict(run: &mut Run<'_>, a: &[Value]) -> Outcome {
             map.insert(strval(run, key)?, value);
         }
     }
-    run.charge(size_of::<Value>() * a.len())?;
+    run.charge(size_of_val(a))?;
     Ok(map.into())
 }
 

@@ -57,10 +57,10 @@ fn merge(run: &mut Run<'_>, target: &Map, source: &Map, overwrite: bool) -> Resu
             }
             Kind::Slice => {
                 let source_counts = !source.is_empty();
-                let target_gives_way = overwrite || target.is_empty();
+                let replaced = source_counts && (overwrite || target.is_empty());
                 let list = match &to {
-                    Some(to) if !to.is_nil() && !(source_counts && target_gives_way) => to.clone(),
-                    None | Some(Value::Nil) if !(source_counts && target_gives_way) => empty_like(&from),
+                    Some(to) if !replaced && !to.is_nil() => to.clone(),
+                    None | Some(Value::Nil) if !replaced => empty_like(&from),
                     _ => from.clone(),
                 };
                 put(run, target, key.clone(), list)?;

@@ -156,18 +156,16 @@ fn folded(a: &[Value], choose: fn(f64, f64) -> f64) -> Outcome {
     Ok(Value::Float(numbers.reduce(choose).unwrap_or(0.0)))
 }
 
-/// Go's `math.Max`, which lets NaN win.
+/// Go's `math.Max`, which lets NaN win and takes zero for larger than minus zero.
 fn larger(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() {
-        f64::NAN
-    } else {
-        a.max(b)
-    }
+    -smaller(-a, -b)
 }
 
 fn smaller(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() {
         f64::NAN
+    } else if a == 0.0 && b == 0.0 {
+        if a.is_sign_negative() { a } else { b }
     } else {
         a.min(b)
     }

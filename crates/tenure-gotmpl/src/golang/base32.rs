@@ -35,7 +35,7 @@ pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>, String> {
         let (mut bits, mut digits) = (0_u64, 0);
         while digits < 8 {
             let Some(byte) = clean.get(at) else {
-                return Err(bad(clean.len()));
+                return Err(bad(clean.len() - digits));
             };
             if *byte == b'=' && digits >= 2 && clean.len() - at <= 8 {
                 let padding = 8 - digits;
@@ -81,5 +81,6 @@ mod tests {
             assert_eq!(decode(text.as_bytes()).as_deref(), Ok(data));
         }
         assert_eq!(decode(b"1"), Err("illegal base32 data at input byte 0".into()));
+        assert_eq!(decode(b"UTC"), Err("illegal base32 data at input byte 0".into()));
     }
 }

@@ -265,11 +265,11 @@ fn conditions(group: &str) -> Result<Vec<Condition>, String> {
             .unwrap_or_default()
             .trim_start_matches(is_space);
         let version = version_at(after).ok_or_else(improper)?;
-        found.push(Condition::parse(operator, version)?);
+        found.push((operator, version));
         let left = after.get(version.len()..).unwrap_or_default();
         let trimmed = left.trim_start_matches(is_space);
         if trimmed.is_empty() {
-            return Ok(found);
+            break;
         }
         rest = match trimmed.strip_prefix(',') {
             Some(next) => next.trim_start_matches(is_space),
@@ -278,6 +278,10 @@ fn conditions(group: &str) -> Result<Vec<Condition>, String> {
             None => return Err(improper()),
         };
     }
+    found
+        .into_iter()
+        .map(|(operator, version)| Condition::parse(operator, version))
+        .collect()
 }
 
 /// An operator and a version that may have wild cards.

@@ -11,10 +11,13 @@ pub(crate) use self::node::{Branch, Call, Command, Node, Number, Pipe, Source, T
 use crate::error::ParseError;
 use crate::functions;
 use crate::golang::quote::{quote, unquote};
+use crate::limits::Stack;
 use crate::value::Str;
 
 /// Parentheses and control structures inside each other.
 const NESTING: usize = 500;
+/// Bytes of an ordinary stack that parsing may take.
+const ROOM: usize = 1 << 20;
 
 /// Parses a text into the template of its own name and those that it defines.
 pub(crate) fn parse(name: &str, text: &[u8]) -> Result<Vec<Tree>, ParseError> {
@@ -32,6 +35,7 @@ pub(crate) fn parse(name: &str, text: &[u8]) -> Result<Vec<Tree>, ParseError> {
         action_line: 0,
         range_depth: 0,
         nesting: 0,
+        stack: Stack::here(ROOM),
         trees: Vec::new(),
     };
     parser.text_template()?;
@@ -71,6 +75,7 @@ struct Parser<'a> {
     action_line: usize,
     range_depth: usize,
     nesting: usize,
+    stack: Stack,
     trees: Vec<Tree>,
 }
 
@@ -143,7 +148,7 @@ impl Parser<'_> {
     }
 
     fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        if self.nesting >= NESTING {
+        if self.nesting >= NESTING || !self.stack.has_room() {
             return self.error("max expression depth exceeded");
         }
         self.nesting += 1;

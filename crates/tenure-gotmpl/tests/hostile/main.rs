@@ -133,7 +133,7 @@ fn expressions_that_explode_are_refused() {
             .contains("error parsing regexp")
     );
     let started = Instant::now();
-    let text = "{{ regexMatch \"(a*)*$\" (printf \"%sb\" (repeat 100000 \"a\")) }}";
+    let text = "{{ regexMatch \"^(a*)*$\" (printf \"%sb\" (repeat 100000 \"a\")) }}";
     assert_eq!(try_with(text, limits()).expect("an answer"), "false");
     assert!(started.elapsed() < Duration::from_secs(10));
 }
