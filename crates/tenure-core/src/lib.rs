@@ -1,6 +1,6 @@
 //! The words every other crate is written in: names that cannot be empty, digests, revisions,
-//! durations as Kubernetes writes them, URLs and secrets that cannot be printed, and the retry
-//! policy that an error carries with it.
+//! ranges of versions, durations as Kubernetes writes them, URLs and secrets that cannot be printed, and the
+//! retry policy that an error carries with it.
 //!
 //! Synchronous and free of I/O; nothing here knows Kubernetes' client or an async runtime.
 //!
@@ -18,9 +18,12 @@ mod backoff;
 mod classify;
 mod digest;
 mod duration;
+pub mod frame;
 mod name;
+mod range;
 mod revision;
 mod secret;
+mod text;
 mod url;
 
 pub use backoff::Backoff;
@@ -28,6 +31,8 @@ pub use classify::{Classify, Retry};
 pub use digest::{Digest, DigestError, Sha256Writer};
 pub use duration::{DurationError, GoDuration};
 pub use name::{Account, Name, NameError, ObjectKey};
+pub use range::{Range, RangeError};
 pub use revision::{Revision, RevisionError};
 pub use secret::Secret;
+pub use text::printable;
 pub use url::{SourceUrl, UrlError};

@@ -134,32 +134,3 @@ impl Classify for GitError {
         }
     }
 }
-
-/// Text from a remote, made fit for a message: one line, printable, short.
-pub(crate) fn printable(text: &str) -> String {
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    clean
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(300)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn text_from_a_remote_is_one_short_printable_line() {
-        assert_eq!(
-            printable("fatal:\x1b[31m no\r\n\n such  repo\n"),
-            "fatal: [31m no such repo"
-        );
-        assert_eq!(printable(&"x".repeat(5000)).len(), 300);
-    }
-}

@@ -2,7 +2,7 @@ use gix::protocol::handshake::Ref;
 use gix::protocol::ls_refs::RefPrefixes;
 use gix::protocol::transport::Service;
 use gix::protocol::{Handshake, LsRefsCommand};
-use tenure_core::Revision;
+use tenure_core::{Range, Revision};
 
 use crate::transport::{Deadline, Link};
 use crate::{GitError, Limits, Missing, Reference, Remote, Resolved};
@@ -81,7 +81,7 @@ enum Wanted {
         missing: Missing,
     },
     Range {
-        range: semver::VersionReq,
+        range: Range,
         text: String,
     },
     Commit {
@@ -108,7 +108,7 @@ impl Wanted {
             }
             Reference::Name(_) => Err(invalid(reference, "a full name starts with refs/")),
             Reference::Semver(range) => {
-                let parsed = crate::reference::range(range).map_err(|e| invalid(reference, &e))?;
+                let parsed = range.parse().map_err(|e| invalid(reference, &format!("{e}")))?;
                 Ok(Self::Range {
                     range: parsed,
                     text: range.clone(),
@@ -169,7 +169,7 @@ impl Wanted {
 
 /// The highest version in the range; a tag's leading `v` does not count.
 fn highest(
-    range: &semver::VersionReq,
+    range: &Range,
     tags: impl Iterator<Item = (String, String)>,
     reference: &Reference,
 ) -> Result<Option<(String, String)>, GitError> {

@@ -14,7 +14,7 @@ use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertific
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Preferred};
 use tenure_core::Secret;
 
-use crate::error::printable;
+use tenure_core::printable;
 use crate::known_hosts::{KnownHosts, Verdict, host_name, shown};
 use crate::transport::{Context, Wire};
 use crate::{Credential, GitError, Missing, Remote};

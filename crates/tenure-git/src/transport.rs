@@ -8,7 +8,7 @@ use gix::protocol::transport::client::blocking_io::Transport;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::error::printable;
+use tenure_core::printable;
 use crate::{GitError, Limits, Remote, http, ssh};
 
 /// What gix is given to talk through.

@@ -5,6 +5,8 @@
 //! - [`rig`]: builds those programs, and the helm and kustomize that people read Tenure's files with.
 //! - [`Node`]: says what a kubelet would have said, because none runs.
 //! - [`git`]: OpenSSH and HTTPS servers, and repositories to put behind them.
+//! - [`oci`]: a registry with logins and TLS, and artifacts to put into it.
+//! - [`serve`]: HTTPS around what a test wants a remote to do wrong.
 //! - [`Proc`] and [`tenure_binary`]: the product as a process that a test may kill.
 //! - [`wait`], [`apply`], [`canary`]: the words that tests share.
 //!
@@ -25,11 +27,13 @@ pub mod git;
 pub mod install;
 pub mod net;
 pub mod node;
+pub mod oci;
 pub mod pki;
 pub mod places;
 pub mod proc;
 mod progress;
 pub mod rig;
+pub mod serve;
 pub mod wait;
 
 pub use apply::apply_yaml;

@@ -11,7 +11,7 @@ use crate::cargo::{list, metadata, text};
 const LEVELS: &[(u8, &[&str])] = &[
     (0, &["core"]),
     (1, &["api", "proto", "yaml"]),
-    (2, &["kube", "sandbox", "artifact", "gotmpl"]),
+    (2, &["kube", "sandbox", "artifact", "gotmpl", "net"]),
     (
         3,
         &[
@@ -36,7 +36,7 @@ const BANS: &[(&[&str], &[&str])] = &[
         &["tokio", "kube", "kube-core", "kube-client"],
     ),
     (
-        &["api", "artifact", "git", "oci", "http", "verify", "cache"],
+        &["api", "artifact", "net", "git", "oci", "http", "verify", "cache"],
         &["kube-client", "tenure-kube"],
     ),
 ];

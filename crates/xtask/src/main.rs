@@ -34,7 +34,7 @@ enum Chore {
     Image(image::Args),
     /// Check that dependencies between crates go down only
     Layers,
-    /// Build the programs that the tests run against: a Kubernetes control plane, kubectl, helm, kustomize
+    /// Build the programs that the tests run against: a Kubernetes control plane, kubectl, helm, kustomize, a registry
     Rig,
     /// Check that no Rust file is too long
     Sizes,
@@ -59,5 +59,6 @@ async fn main() -> anyhow::Result<()> {
 
 fn rig() -> anyhow::Result<()> {
     tenure_testkit::rig::Rig::ready()?;
-    tenure_testkit::rig::Tools::ready().map(drop)
+    tenure_testkit::rig::Tools::ready()?;
+    tenure_testkit::rig::registry_program().map(drop)
 }

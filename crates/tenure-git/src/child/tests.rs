@@ -36,8 +36,8 @@ async fn a_job_arrives_with_its_secrets_and_an_answer_comes_back_without() {
 
 #[test]
 fn the_wire_keeps_every_secret_and_debug_shows_none() {
-    let frame = encode(&wire::Job::of(&job())).expect("it fits");
-    let back = decode::<wire::Job>(&frame[4..])
+    let frame = frame::encode(&wire::Job::of(&job())).expect("it fits");
+    let back = frame::decode::<wire::Job>(&frame[4..])
         .expect("JSON")
         .into_job()
         .expect("a job");

@@ -3,32 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+use tenure_core::frame::Open;
 use tenure_core::{Secret, SourceUrl};
 
 use crate::{ClientCertificate, Credential, Filter, Limits, Reference, Resolved};
-
-/// Bytes in base64; wiped when dropped.
-pub(super) struct Open(Secret);
-
-impl Serialize for Open {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = zeroize::Zeroizing::new(STANDARD.encode(self.0.expose()));
-        serializer.serialize_str(&text)
-    }
-}
-
-impl<'de> Deserialize<'de> for Open {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = zeroize::Zeroizing::new(String::deserialize(deserializer)?);
-        let bytes = STANDARD
-            .decode(text.as_bytes())
-            .map_err(|_| serde::de::Error::custom("not base64"))?;
-        Ok(Self(Secret::new(bytes)))
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 pub(super) enum Job {

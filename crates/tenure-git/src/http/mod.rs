@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
-use crate::error::printable;
+use tenure_core::printable;
 use crate::transport::{Context, Wire};
 use crate::{Credential, GitError, Missing, Remote};
 

@@ -1,6 +1,6 @@
 //! The programs that tests run against, built from the Go modules that pin them, once per machine.
 //!
-//! Two modules, so that a change of one does not rebuild the other.
+//! Three modules, so that a change of one does not rebuild the others.
 
 mod build;
 
@@ -41,6 +41,16 @@ const TOOLS: Module = Module {
         ("kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
     ],
     versions: tool_versions,
+};
+
+/// `tests/rig/registry`.
+const REGISTRY: Module = Module {
+    what: "the OCI registry",
+    source: "tests/rig/registry",
+    cache: "registry",
+    recipe: "1",
+    programs: &[("registry", ".")],
+    versions: registry_versions,
 };
 
 /// The control plane's programs and kubectl.
@@ -107,6 +117,14 @@ impl Tools {
     }
 }
 
+/// The OCI registry that tests pull from, built as [`Rig::ready`] builds its own.
+///
+/// # Errors
+/// As [`Rig::ready`].
+pub fn registry_program() -> anyhow::Result<PathBuf> {
+    REGISTRY.ready().map(|dir| dir.join("registry"))
+}
+
 /// A plain `go build` would call itself v0.0.0, and clients look at the server's version.
 fn kubernetes_versions(go_mod: &str) -> anyhow::Result<String> {
     let version = required(go_mod, "k8s.io/kubernetes")?;
@@ -129,12 +147,19 @@ fn tool_versions(go_mod: &str) -> anyhow::Result<String> {
     ))
 }
 
+fn registry_versions(go_mod: &str) -> anyhow::Result<String> {
+    let module = "github.com/distribution/distribution/v3";
+    let version = required(go_mod, module)?;
+    Ok(format!("-X {module}/version.version=v{version}"))
+}
+
 /// The version of a module that a `go.mod` requires, without its `v`.
 fn required<'a>(go_mod: &'a str, module: &str) -> anyhow::Result<&'a str> {
     go_mod
         .lines()
         .find_map(|line| {
             line.trim()
+                .trim_start_matches("require ")
                 .strip_prefix(module)?
                 .strip_prefix(" v")?
                 .split(' ')

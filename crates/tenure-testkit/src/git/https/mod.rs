@@ -14,19 +14,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{GitHost, public_dir};
 use crate::net::local;
-use crate::pki::{Authority, Identity, install_crypto};
+use crate::pki::{Authority, install_crypto};
+use crate::serve::{acceptor, serve};
 
 /// A Git server that is reached by HTTPS: `git http-backend` of this machine behind TLS with a
 /// certificate authority of its own. It serves fetches only.
@@ -87,7 +82,7 @@ impl HttpsGitServer {
         let stop = CancellationToken::new();
         tokio::spawn(
             stop.clone()
-                .run_until_cancelled_owned(accept(socket, tls, router)),
+                .run_until_cancelled_owned(serve(socket, tls, router)),
         );
         let ca = authority.certificate().to_owned();
         Ok(Self {
@@ -147,31 +142,6 @@ impl HttpsGitServer {
 impl GitHost for HttpsGitServer {
     fn repositories(&self) -> &Path {
         &self.site.repositories
-    }
-}
-
-fn acceptor(identity: &Identity) -> anyhow::Result<TlsAcceptor> {
-    let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes())?;
-    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes())?;
-    let mut config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-async fn accept(socket: TcpListener, tls: TlsAcceptor, router: Router) {
-    while let Ok((stream, _)) = socket.accept().await {
-        let (tls, router) = (tls.clone(), router.clone());
-        tokio::spawn(async move {
-            // A client that does not like the certificate goes away here.
-            let Ok(stream) = tls.accept(stream).await else {
-                return;
-            };
-            let service = TowerToHyperService::new(router);
-            let builder = Builder::new(TokioExecutor::new());
-            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-        });
     }
 }
 

@@ -1,0 +1,90 @@
+//! TLS servers around a router of the test's own: remotes that are slow, lie or lead astray.
+
+use std::sync::Arc;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::net::local;
+use crate::pki::{Authority, Identity, install_crypto};
+
+/// A server that runs until it is dropped.
+#[derive(Debug)]
+pub struct Site {
+    port: u16,
+    ca: String,
+    _stop: DropGuard,
+}
+
+impl Site {
+    /// Starts one that answers as `router` does, with a certificate authority of its own.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn start(router: Router) -> anyhow::Result<Self> {
+        install_crypto();
+        let authority = Authority::new("rig-site")?;
+        let tls = acceptor(&authority.server("site", &[])?)?;
+        let socket = TcpListener::bind(local(0)).await?;
+        let port = socket.local_addr()?.port();
+        let stop = CancellationToken::new();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(serve(socket, tls, router)));
+        Ok(Self {
+            port,
+            ca: authority.certificate().to_owned(),
+            _stop: stop.drop_guard(),
+        })
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The authority that signed its certificate, PEM.
+    #[must_use]
+    pub fn ca(&self) -> &str {
+        &self.ca
+    }
+}
+
+/// Speaks HTTP/2 and 1.1 with that certificate.
+pub(crate) fn acceptor(identity: &Identity) -> anyhow::Result<TlsAcceptor> {
+    let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes())?;
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes())?;
+    let mut config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Serves until it is dropped.
+pub(crate) async fn serve(socket: TcpListener, tls: TlsAcceptor, router: Router) {
+    while let Ok((stream, _)) = socket.accept().await {
+        let (tls, router) = (tls.clone(), router.clone());
+        tokio::spawn(async move {
+            // A client that does not like the certificate goes away here.
+            let Ok(stream) = tls.accept(stream).await else {
+                return;
+            };
+            let service = TowerToHyperService::new(router);
+            let builder = Builder::new(TokioExecutor::new());
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
