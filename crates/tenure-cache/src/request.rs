@@ -75,6 +75,7 @@ fn realm(name: &str, trust: &[&[u8]]) -> String {
     let mut text = name.as_bytes().to_vec();
     for part in trust {
         text.push(0);
+        text.extend_from_slice(&(part.len() as u64).to_be_bytes());
         text.extend_from_slice(part);
     }
     Digest::of(&text).hex()
