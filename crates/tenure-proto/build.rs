@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ".tenure.source.v1.ResolveResponse",
         ".tenure.source.v1.FetchRequest",
         ".tenure.source.v1.GitSpec",
+        ".tenure.source.v1.OciSpec",
     ] {
         prost = prost.skip_debug([secret]);
     }

@@ -118,10 +118,10 @@ fn is_its_own_business(system: &str, workers: &str, event: &AuditEvent) -> bool 
     }
 }
 
-/// What it asks with a worker's token: metadata of the two kinds, of that worker's home.
+/// What it asks with a worker's token: metadata of the kinds that it watches, of that worker's home.
 fn is_metadata(event: &AuditEvent, home: &str) -> bool {
     let Some(object) = &event.object else { return false };
-    let kinds = ["kustomizations", "gitrepositories"];
+    let kinds = ["kustomizations", "gitrepositories", "ocirepositories"];
     let about = kinds.contains(&object.resource.as_str())
         && object.subresource.is_empty()
         && object.namespace == home;

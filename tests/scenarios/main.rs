@@ -4,4 +4,5 @@
 mod article;
 mod bad_input;
 mod kustomization;
+mod oci;
 mod world;

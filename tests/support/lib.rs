@@ -155,6 +155,21 @@ impl Team<'_> {
         .await
     }
 
+    /// The OCIRepository `app`, with `spec` over the usual one; null takes a field away.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub async fn oci_repository(&self, spec: &Value) -> anyhow::Result<()> {
+        let usual = json!({"interval": "1m0s"});
+        self.put(
+            "source.toolkit.fluxcd.io/v1",
+            "OCIRepository",
+            "app",
+            &over(usual, spec),
+        )
+        .await
+    }
+
     async fn put(&self, api_version: &str, kind: &str, name: &str, spec: &Value) -> anyhow::Result<()> {
         let object = json!({
             "apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": self.home()}, "spec": spec,
@@ -236,6 +251,7 @@ pub fn flux(client: &Client, kind: &str, namespace: &str) -> Api<DynamicObject> 
     let (group, plural) = match kind {
         "Kustomization" => ("kustomize.toolkit.fluxcd.io", "kustomizations"),
         "GitRepository" => ("source.toolkit.fluxcd.io", "gitrepositories"),
+        "OCIRepository" => ("source.toolkit.fluxcd.io", "ocirepositories"),
         _ => ("tenure.dev", "tenants"),
     };
     let version = if group == "tenure.dev" { "v1alpha1" } else { "v1" };

@@ -13,6 +13,7 @@ mod kustomization;
 mod kustomization_status;
 mod names;
 mod object;
+mod oci_repository;
 pub mod reasons;
 mod reference;
 pub mod rights;
@@ -34,6 +35,10 @@ pub use kustomization::{
 pub use kustomization_status::{HistorySnapshot, KustomizationStatus, ResourceInventory, ResourceRef};
 pub use names::*;
 pub use object::Object;
+pub use oci_repository::{
+    OciLayerSelector, OciRepository, OciRepositoryRef, OciRepositorySpec, OciRepositoryStatus,
+    OciVerification, OidcIdentity,
+};
 pub use reference::{
     DependencyReference, LocalObjectReference, ObjectReference, SecretKeyReference, Selector, SourceReference,
 };

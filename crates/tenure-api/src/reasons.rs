@@ -39,6 +39,8 @@ reasons! {
     GIT_OPERATION_SUCCEEDED = "GitOperationSucceeded", "The repository was read.";
     GIT_OPERATION_FAILED = "GitOperationFailed", "The repository could not be read.";
     EMPTY_GIT_REPOSITORY = "EmptyGitRepository", "The repository has no commit.";
+    OCI_ARTIFACT_PULL_FAILED = "OCIArtifactPullFailed", "The artifact could not be pulled from its registry.";
+    OCI_ARTIFACT_LAYER_OPERATION_FAILED = "OCIArtifactLayerOperationFailed", "The artifact has no such layer, or it can't be unpacked.";
     INCLUDE_CHANGE = "IncludeChange", "An included repository has a newer artifact.";
     NOT_FOUND = "NotFound", "A named object does not exist.";
     NO_ARTIFACT = "NoArtifact", "The source has no artifact yet.";

@@ -1,8 +1,20 @@
+use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tenure_sandbox::{Profile, enter};
+use tokio::io::AsyncWriteExt as _;
+
+/// The first byte that a fetcher is sent says which protocol the rest is in: that of [`tenure_git::child`],
+pub(crate) const GIT: u8 = b'g';
+/// or that of [`tenure_oci::child`].
+pub(crate) const OCI: u8 = b'o';
+
+/// Says which protocol comes.
+pub(crate) async fn announce(to: &mut tokio::net::UnixStream, protocol: u8) -> io::Result<()> {
+    to.write_all(&[protocol]).await
+}
 
 /// The whole life of a fetcher: gives up everything but TCP and `dirs`, does the one job that comes
 /// over the inherited descriptor, and ends. Must be called before any thread is started.
@@ -24,8 +36,21 @@ pub fn fetcher_main(dirs: Vec<PathBuf>, memory: Option<u64>) -> ExitCode {
         return ExitCode::from(64);
     };
     // An error means that the parent is gone, or has had enough: nobody is left to be told.
-    match tenure_git::child::serve(UnixStream::from(socket)) {
+    match serve(UnixStream::from(socket)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(1),
+    }
+}
+
+fn serve(mut stream: UnixStream) -> io::Result<()> {
+    let mut protocol = [0];
+    stream.read_exact(&mut protocol)?;
+    match protocol {
+        [GIT] => tenure_git::child::serve(stream),
+        [OCI] => tenure_oci::child::serve(stream),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the job is in no protocol that a fetcher knows",
+        )),
     }
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tenure_core::Name;
+use tenure_net::Guard;
 
 /// How a cache is run.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub struct Limits {
     pub longest_resolve: Duration,
     /// Oldest proof that is used, whatever the caller accepts.
     pub longest_proof: Duration,
+    /// Where the registries of callers may be.
+    pub addresses: Guard,
 }
 
 impl Default for Limits {
@@ -66,6 +69,7 @@ impl Default for Limits {
             store_bytes: 20 << 30,
             longest_resolve: Duration::from_secs(600),
             longest_proof: Duration::from_secs(300),
+            addresses: Guard::default(),
         }
     }
 }

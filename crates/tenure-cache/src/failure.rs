@@ -18,6 +18,8 @@ pub(crate) struct Failure {
     pub(crate) retry_after: Option<Duration>,
     /// The remote does not let this caller's credential in.
     pub(crate) refused: bool,
+    /// The reference was found; getting its content failed.
+    pub(crate) found: bool,
 }
 
 impl Failure {
@@ -28,6 +30,7 @@ impl Failure {
             hint: String::new(),
             retry_after: None,
             refused: false,
+            found: false,
         }
     }
 
@@ -80,6 +83,7 @@ impl Failure {
             FailureKind::AuthenticationFailed
             | FailureKind::HostKeyMismatch
             | FailureKind::EmptyRepository
+            | FailureKind::LayerUnusable
             | FailureKind::Malformed => Code::FailedPrecondition,
         })
     }
@@ -89,6 +93,7 @@ impl Failure {
             kind: self.kind.into(),
             retry_after: self.retry_after.and_then(|after| after.try_into().ok()),
             hint: cut(&self.hint),
+            found: self.found,
         };
         let mut metadata = MetadataMap::new();
         let key = BinaryMetadataKey::from_static(FAILURE_KEY);

@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tenure_core::{Digest, Sha256Writer};
-use tenure_git::child::{Answer, Job, read_answer, send_job};
-use tenure_git::{Fetched, GitError, Limits as GitLimits, Missing, Resolved};
 use tenure_proto::source::FailureKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -23,6 +21,7 @@ use crate::memo::Entry;
 use crate::metrics::Metrics;
 use crate::request::Ask;
 use crate::service::local;
+use crate::source::{Answer, Fetched, Found, Job, Room};
 
 /// A child that was told of its time limit may take this much longer to say so.
 const SLACK: Duration = Duration::from_secs(2);
@@ -55,49 +54,43 @@ impl Fetchers {
     }
 
     /// Asks the remote where the reference is. `_place` is the home's turn.
-    pub(crate) async fn resolve(
-        &self,
-        _place: &OwnedSemaphorePermit,
-        ask: &Ask,
-    ) -> Result<Resolved, Failure> {
-        let job = Job::Resolve {
-            remote: ask.remote.clone(),
-            reference: ask.reference.clone(),
-            limits: limits(ask),
-        };
+    pub(crate) async fn resolve(&self, _place: &OwnedSemaphorePermit, ask: &Ask) -> Result<Found, Failure> {
+        let job = ask.source.resolve(ask.budget());
         match self.run("resolve", ask, &job, &[]).await? {
-            Answer::Resolved(resolved) => Ok(resolved),
-            Answer::Failed(error) => Err(failure(ask, error)),
-            Answer::Fetched(_) => Err(died(ask, "gave an answer to another question")),
+            Answer::Found(found) => Ok(found),
+            Answer::Failed(failure) => Err(failure),
+            Answer::Fetched(_) | Answer::Other => Err(died(ask, "gave an answer to another question")),
         }
     }
 
-    /// Downloads a commit if need be, and packs it. `_place` is the home's turn.
+    /// Downloads the content if need be, and packs it. `_place` is the home's turn.
     pub(crate) async fn fetch(
         &self,
         _place: &OwnedSemaphorePermit,
         disk: &Disk,
         ask: &Ask,
-        resolved: &Resolved,
+        found: &Found,
     ) -> Result<Archive, Failure> {
         let unwritable = |error: io::Error| local("write to its data directory", error);
-        let objects = disk.remote(&ask.realm).await.map_err(unwritable)?;
+        let objects = match ask.source.keeps_objects() {
+            true => Some(disk.remote(&ask.realm).await.map_err(unwritable)?),
+            false => None,
+        };
         let dir = disk.incoming().await.map_err(unwritable)?;
         let file = dir.path().join("artifact");
-        let job = Job::Fetch {
-            remote: ask.remote.clone(),
-            resolved: resolved.clone(),
-            odb_dir: objects.clone(),
+        let writable: Vec<_> = objects
+            .clone()
+            .into_iter()
+            .chain([dir.path().to_owned()])
+            .collect();
+        let room = Room {
+            objects,
             out: file.clone(),
-            filter: ask.filter.clone(),
-            limits: limits(ask),
         };
-        match self
-            .run("fetch", ask, &job, &[objects, dir.path().to_owned()])
-            .await?
-        {
+        let job = ask.source.fetch(found, room, ask.budget())?;
+        match self.run("fetch", ask, &job, &writable).await? {
             Answer::Fetched(fetched) => {
-                self.metrics.downloaded(fetched.packed_bytes);
+                self.metrics.downloaded(fetched.downloaded);
                 let entry = verified(ask, &file, fetched).await?;
                 Ok(Archive {
                     file,
@@ -105,8 +98,8 @@ impl Fetchers {
                     _dir: dir,
                 })
             }
-            Answer::Failed(error) => Err(failure(ask, error)),
-            Answer::Resolved(_) => Err(died(ask, "gave an answer to another question")),
+            Answer::Failed(failure) => Err(failure),
+            Answer::Found(_) | Answer::Other => Err(died(ask, "gave an answer to another question")),
         }
     }
 
@@ -146,11 +139,7 @@ impl Fetchers {
 
     /// One job down, one answer up; the child is dead afterwards.
     async fn converse(&self, ask: &Ask, job: &Job, mut running: Running) -> Result<Answer, Failure> {
-        let talk = async {
-            send_job(running.socket(), job).await?;
-            read_answer(running.socket()).await
-        };
-        let said = tokio::time::timeout(ask.timeout + SLACK, talk).await;
+        let said = tokio::time::timeout(ask.timeout + SLACK, job.give(running.socket())).await;
         running.end().await;
         match said {
             Ok(Ok(answer)) => Ok(answer),
@@ -179,17 +168,6 @@ impl Drop for Counted {
     }
 }
 
-fn limits(ask: &Ask) -> GitLimits {
-    let usual = GitLimits::default();
-    let pack_bytes = usual.pack_bytes.max(ask.max_bytes.saturating_mul(2));
-    GitLimits {
-        artifact_bytes: ask.max_bytes,
-        pack_bytes,
-        timeout: ask.timeout,
-        ..usual
-    }
-}
-
 /// What a child says of its file is believed only after looking: it has parsed foreign bytes.
 async fn verified(ask: &Ask, file: &Path, fetched: Fetched) -> Result<Entry, Failure> {
     let path = file.to_owned();
@@ -201,8 +179,10 @@ async fn verified(ask: &Ask, file: &Path, fetched: Fetched) -> Result<Entry, Fai
         Ok((digest, size)) if digest == fetched.digest && size == fetched.size => Ok(Entry {
             digest,
             size,
-            subject: fetched.commit_message_first_line,
-            dropped_links: fetched.dropped_symlinks,
+            subject: fetched.subject,
+            media_type: fetched.media_type,
+            annotations: fetched.annotations,
+            dropped_links: fetched.dropped_links,
         }),
         Ok((digest, size)) => {
             tracing::error!(remote = ask.name, said = %fetched.digest, %digest, size, "a fetcher misreported its archive");
@@ -229,38 +209,10 @@ fn measure(path: &Path) -> io::Result<(Digest, u64)> {
 fn died(ask: &Ask, how: &str) -> Failure {
     let message = format!("can't read {}: the fetcher {how}", ask.name);
     Failure::new(FailureKind::Malformed, message)
-        .hint("the repository may be too large for the fetcher's memory, or damaged")
+        .hint("it may be too large for the fetcher's memory, or damaged")
 }
 
 fn late(ask: &Ask) -> Failure {
     let message = format!("{} did not finish within {} s", ask.name, ask.timeout.as_secs());
     Failure::new(FailureKind::UpstreamUnavailable, message).hint("raise spec.timeout if it is just slow")
-}
-
-/// What the child says of the remote, in the protocol's words.
-fn failure(ask: &Ask, error: GitError) -> Failure {
-    let kind = match &error {
-        GitError::AuthenticationFailed { .. } => FailureKind::AuthenticationFailed,
-        GitError::HostKeyMismatch { .. } => FailureKind::HostKeyMismatch,
-        GitError::NotFound { .. } => FailureKind::NotFound,
-        GitError::InvalidReference { .. } => FailureKind::InvalidReference,
-        GitError::Unavailable { .. } | GitError::Timeout { .. } => FailureKind::UpstreamUnavailable,
-        GitError::TooLarge { .. } => FailureKind::TooLarge,
-        GitError::EmptyRepository { .. } => FailureKind::EmptyRepository,
-        GitError::Malformed { .. } => FailureKind::Malformed,
-        GitError::Local { .. } => {
-            return local("keep a remote's objects", error.to_string()).scrub(&ask.secrets());
-        }
-    };
-    let mut failure = Failure::new(kind, error.to_string());
-    // Hosts hide what they refuse to show: to them, too, the credential is no longer good.
-    failure.refused = matches!(
-        error,
-        GitError::AuthenticationFailed { .. }
-            | GitError::NotFound {
-                what: Missing::Repository,
-                ..
-            }
-    );
-    failure
 }

@@ -13,7 +13,7 @@
 //! secret into an error, a log line or a metric.
 //!
 //! Invariants: a grant is issued only after a proof and never outlives a later refusal by the same
-//! remote; one archive is made at a time per commit, ignore rules and directories; a failure of one
+//! remote; one archive is made at a time per commit or manifest, ignore rules and parts of it; a failure of one
 //! caller's credential, limit or patience is never another caller's failure.
 
 mod admin;
@@ -32,6 +32,7 @@ mod proof;
 mod request;
 mod run;
 mod service;
+mod source;
 mod tls;
 
 pub use child::fetcher_main;

@@ -1,8 +1,9 @@
-//! The memo: which artifact a commit gave, under which ignore rules and for which directories.
+//! The memo: which artifact a commit or a manifest gave, under which ignore rules and for which parts of it.
 //!
 //! One small file per entry beside the store. An entry whose artifact is gone is worth nothing, and a
 //! lost one costs an export; so nothing is synced, and what can't be read does not exist.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use tenure_core::Digest;
 /// Entries that nobody asked for in this long are removed.
 const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What a commit became.
+/// What a commit or a manifest became.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// Of the archive.
@@ -24,30 +25,34 @@ pub(crate) struct Entry {
     pub(crate) size: u64,
     /// First line of the commit message.
     pub(crate) subject: String,
+    /// What the artifact is, unless an archive like all others.
+    #[serde(default)]
+    pub(crate) media_type: Option<String>,
+    /// What the artifact's maker says of it.
+    #[serde(default)]
+    pub(crate) annotations: BTreeMap<String, String>,
     /// Symbolic links that the archive does not hold: path and target.
     pub(crate) dropped_links: Vec<(String, String)>,
 }
 
-/// Names an entry. The remote is part of it: a remote that claims to be at another's commit must not
-/// be given the other's content.
+/// Names an entry. The remote is part of it: a remote that claims to be at another's content must not
+/// be given it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key(Digest);
 
 impl Key {
-    /// The key for a commit of the remote called `realm`.
-    pub(crate) fn new(realm: &str, commit: &str, ignore: Option<&str>, sparse: &[String]) -> Self {
+    /// The key for content of the remote called `realm`, made into an archive of this `shape`.
+    pub(crate) fn new(realm: &str, content: &str, shape: &[&str]) -> Self {
         let mut bytes = Vec::new();
         let mut part = |text: &str| {
             bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
             bytes.extend_from_slice(text.as_bytes());
         };
-        // Raise the number when the same commit would give other bytes.
+        // Raise the number when the same content would give other bytes.
         part("1");
         part(realm);
-        part(commit);
-        part(if ignore.is_some() { "ignore" } else { "default" });
-        part(ignore.unwrap_or_default());
-        sparse.iter().for_each(|path| part(path));
+        part(content);
+        shape.iter().for_each(|text| part(text));
         Self(Digest::of(&bytes))
     }
 }
@@ -121,15 +126,14 @@ mod tests {
     #[test]
     fn a_key_differs_in_everything_that_changes_the_bytes() {
         let commit = "a".repeat(40);
-        let sparse = |paths: &[&str]| paths.iter().map(|&path| path.to_owned()).collect::<Vec<_>>();
         let keys = [
-            Key::new("r", &commit, None, &[]),
-            Key::new("other", &commit, None, &[]),
-            Key::new("r", &"b".repeat(40), None, &[]),
-            Key::new("r", &commit, Some(""), &[]),
-            Key::new("r", &commit, Some("*.md"), &[]),
-            Key::new("r", &commit, None, &sparse(&["ab"])),
-            Key::new("r", &commit, None, &sparse(&["a", "b"])),
+            Key::new("r", &commit, &["default", ""]),
+            Key::new("other", &commit, &["default", ""]),
+            Key::new("r", &"b".repeat(40), &["default", ""]),
+            Key::new("r", &commit, &["ignore", ""]),
+            Key::new("r", &commit, &["ignore", "*.md"]),
+            Key::new("r", &commit, &["default", "", "ab"]),
+            Key::new("r", &commit, &["default", "", "a", "b"]),
         ];
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
@@ -140,7 +144,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Store::open(dir.path().join("artifacts")).expect("opens");
         let memo = Memo::new(dir.path().join("memo"));
-        let key = Key::new("r", "c", None, &[]);
+        let key = Key::new("r", "c", &[]);
         let file = store.incoming().join("new");
         fs::write(&file, b"hello").expect("writable");
         let digest = Digest::of(b"hello");
@@ -148,6 +152,8 @@ mod tests {
             digest,
             size: 5,
             subject: "first".into(),
+            media_type: None,
+            annotations: BTreeMap::new(),
             dropped_links: Vec::new(),
         };
         memo.put(&key, &entry).expect("writable");

@@ -57,8 +57,8 @@ impl Default for Metrics {
             job_seconds.clone(),
         );
         registry.register_with_unit("sent", "Artifact data sent", Unit::Bytes, sent.clone());
-        registry.register("downloads", "Packs that were downloaded", downloads.clone());
-        registry.register_with_unit("downloaded", "Size of the packs", Unit::Bytes, downloaded.clone());
+        registry.register("downloads", "Packs and layers that were downloaded", downloads.clone());
+        registry.register_with_unit("downloaded", "Size of the packs and layers", Unit::Bytes, downloaded.clone());
         registry.register("fetchers", "Fetchers that run now", fetchers.clone());
         registry.register_with_unit("stored", "Size of all archives", Unit::Bytes, stored.clone());
         Self {
@@ -103,7 +103,7 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// Counts a pack, unless none was needed.
+    /// Counts a pack or a layer, unless none was needed.
     pub(crate) fn downloaded(&self, bytes: u64) {
         if bytes > 0 {
             self.downloads.inc();

@@ -20,8 +20,8 @@ pub(crate) type Fingerprint = [u8; 32];
 pub(crate) struct Proof {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) revision: Revision,
-    /// The commit's hex digits.
-    pub(crate) commit: String,
+    /// Names the content: a commit's hex digits, a manifest's digest.
+    pub(crate) content: String,
     /// Order among proofs and revocations: when the question was asked.
     pub(crate) stamp: Stamp,
     /// When the question was asked.
@@ -131,7 +131,7 @@ mod tests {
         Proof {
             fingerprint,
             revision: Revision::git(Some("main"), &"a".repeat(40)),
-            commit: "a".repeat(40),
+            content: "a".repeat(40),
             stamp: Grants::new(LONG).stamp(),
             at: Instant::now(),
             wall: SystemTime::now(),

@@ -2,35 +2,25 @@
 
 use std::time::Duration;
 
-use tenure_core::{Digest, Secret, SourceUrl};
-use tenure_git::{ClientCertificate, Credential, Filter, Reference, Remote};
-use tenure_proto::source::{
-    self, FailureKind, GitSpec, ResolveRequest, credential, git_spec, resolve_request,
-};
+use tenure_core::Digest;
+use tenure_proto::source::{self, ResolveRequest, credential, resolve_request};
 
 use crate::Limits;
 use crate::failure::Failure;
 use crate::proof::{Fingerprint, Proofs};
+use crate::source::{Budget, Source};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_ARTIFACT: u64 = 64 << 20;
 
-/// Longest URL, reference and path; longest ignore rules; most sparse paths.
-const MAX_TEXT: usize = 4096;
-const MAX_IGNORE: usize = 64 << 10;
-const MAX_SPARSE: usize = 256;
-
 /// One question about one remote.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
-    pub(crate) remote: Remote,
+    pub(crate) source: Source,
     /// What callers' spellings of the remote have in common; may be shown.
     pub(crate) name: String,
-    /// Directory of the remote's objects. Callers that trust other authorities have another one: who
-    /// could pretend to be the remote to one of them can't to the others.
+    /// Name and trust, as one word: the directory of the remote's objects, and part of the memo's keys.
     pub(crate) realm: String,
-    pub(crate) reference: Reference,
-    pub(crate) filter: Filter,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) known_revision: String,
     pub(crate) max_age: Duration,
@@ -41,28 +31,14 @@ pub(crate) struct Ask {
 impl Ask {
     /// Reads a request.
     pub(crate) fn read(request: ResolveRequest, limits: &Limits, proofs: &Proofs) -> Result<Self, Failure> {
-        let invalid = |message: &str| Failure::new(FailureKind::InvalidReference, message);
-        let Some(resolve_request::Spec::Git(spec)) = request.spec else {
-            return Err(invalid("the request names no source that this cache knows"));
-        };
-        check_sizes(&spec).map_err(|message| invalid(&message))?;
-        let url: SourceUrl = spec
-            .url
-            .parse()
-            .map_err(|error| invalid(&format!("can't use the URL: {error}")))?;
         let credential = request.credential.unwrap_or_default();
-        let fingerprint = fingerprint(proofs, &spec.url, &credential);
-        let name = url.remote_key();
-        let realm = realm(&name, &credential.ca_pem);
+        let fingerprint = fingerprint(proofs, url(request.spec.as_ref()), &credential);
+        let source = Source::read(request.spec, credential, limits)?;
+        let name = source.name();
         Ok(Self {
-            remote: remote(url, credential)?,
+            realm: realm(&name, &source.trust()),
             name,
-            realm,
-            reference: reference(&spec),
-            filter: Filter {
-                ignore: spec.has_ignore.then_some(spec.ignore),
-                sparse: spec.sparse,
-            },
+            source,
             fingerprint,
             known_revision: request.known_revision,
             max_age: duration(request.max_age).unwrap_or_default(),
@@ -78,112 +54,29 @@ impl Ask {
         })
     }
 
-    /// What must not occur in a message to the caller.
-    pub(crate) fn secrets(&self) -> Vec<&str> {
-        let mut secrets = match &self.remote.credential {
-            // Hosts also take a token in the user's place.
-            Credential::Basic { username, password } => {
-                vec![
-                    password.expose_str(),
-                    Some(username.as_str()).filter(|name| name.len() >= 20),
-                ]
-            }
-            Credential::Bearer { token } => vec![token.expose_str()],
-            Credential::Ssh {
-                passphrase, identity, ..
-            } => {
-                vec![
-                    passphrase.as_ref().and_then(Secret::expose_str),
-                    identity.expose_str(),
-                ]
-            }
-            Credential::None => vec![],
-        };
-        let url = &self.remote.url;
-        secrets.push(match url.expose_password() {
-            None if url.scheme() != "ssh" => url.user(),
-            password => password,
-        });
-        secrets.into_iter().flatten().collect()
+    /// What a job for this caller may take.
+    pub(crate) const fn budget(&self) -> Budget {
+        Budget {
+            bytes: self.max_bytes,
+            timeout: self.timeout,
+        }
     }
 }
 
-fn check_sizes(spec: &GitSpec) -> Result<(), String> {
-    let long = |text: &String| text.len() > MAX_TEXT;
-    let reference = match &spec.r#ref {
-        Some(
-            git_spec::Ref::Branch(text)
-            | git_spec::Ref::Tag(text)
-            | git_spec::Ref::Semver(text)
-            | git_spec::Ref::Name(text)
-            | git_spec::Ref::Commit(text),
-        ) => long(text),
-        None => false,
-    };
-    if long(&spec.url) || reference || long(&spec.commit_branch) || spec.sparse.iter().any(long) {
-        return Err(format!(
-            "the URL, the reference or a path is longer than {MAX_TEXT} bytes"
-        ));
-    }
-    if spec.ignore.len() > MAX_IGNORE {
-        return Err(format!("the ignore rules are longer than {MAX_IGNORE} bytes"));
-    }
-    if spec.sparse.len() > MAX_SPARSE {
-        return Err(format!("more than {MAX_SPARSE} directories are asked for"));
-    }
-    Ok(())
-}
-
-fn reference(spec: &GitSpec) -> Reference {
-    match &spec.r#ref {
-        None => Reference::default(),
-        Some(git_spec::Ref::Branch(name)) => Reference::Branch(name.clone()),
-        Some(git_spec::Ref::Tag(name)) => Reference::Tag(name.clone()),
-        Some(git_spec::Ref::Semver(range)) => Reference::Semver(range.clone()),
-        Some(git_spec::Ref::Name(name)) => Reference::Name(name.clone()),
-        Some(git_spec::Ref::Commit(id)) => Reference::Commit {
-            id: id.clone(),
-            branch: Some(spec.commit_branch.clone()).filter(|branch| !branch.is_empty()),
-        },
+fn url(spec: Option<&resolve_request::Spec>) -> &str {
+    match spec {
+        Some(resolve_request::Spec::Git(git)) => &git.url,
+        Some(resolve_request::Spec::Oci(oci)) => &oci.url,
+        None => "",
     }
 }
 
-fn remote(url: SourceUrl, from: source::Credential) -> Result<Remote, Failure> {
-    let credential = match from.kind {
-        None => Credential::None,
-        Some(credential::Kind::Basic(basic)) => Credential::Basic {
-            username: basic.username,
-            password: Secret::from(basic.password),
-        },
-        Some(credential::Kind::Bearer(token)) => Credential::Bearer {
-            token: Secret::from(token),
-        },
-        Some(credential::Kind::Ssh(ssh)) => Credential::Ssh {
-            identity: Secret::new(ssh.identity),
-            passphrase: Some(ssh.passphrase)
-                .filter(|text| !text.is_empty())
-                .map(Secret::from),
-            known_hosts: String::from_utf8(ssh.known_hosts)
-                .map_err(|_| Failure::new(FailureKind::HostKeyMismatch, "known_hosts is not text"))?,
-            username: Some(ssh.username).filter(|name| !name.is_empty()),
-        },
-    };
-    let mut remote = Remote::new(url, credential);
-    remote.ca_pem = Some(from.ca_pem).filter(|pem| !pem.is_empty());
-    if !from.client_cert_pem.is_empty() {
-        remote.client_certificate = Some(ClientCertificate {
-            certificate_pem: from.client_cert_pem,
-            key_pem: Secret::new(from.client_key_pem),
-        });
-    }
-    Ok(remote)
-}
-
-fn realm(name: &str, ca_pem: &[u8]) -> String {
+fn realm(name: &str, trust: &[&[u8]]) -> String {
     let mut text = name.as_bytes().to_vec();
-    if !ca_pem.is_empty() {
+    for part in trust {
         text.push(0);
-        text.extend_from_slice(ca_pem);
+        text.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        text.extend_from_slice(part);
     }
     Digest::of(&text).hex()
 }
@@ -199,6 +92,7 @@ fn fingerprint(proofs: &Proofs, url: &str, credential: &source::Credential) -> F
             b"",
         ],
         Some(credential::Kind::Bearer(token)) => [b"bearer", token.as_bytes(), b"", b"", b""],
+        Some(credential::Kind::IdentityToken(token)) => [b"identity", token.as_bytes(), b"", b"", b""],
         Some(credential::Kind::Ssh(ssh)) => [
             b"ssh",
             &ssh.identity,
@@ -224,6 +118,7 @@ fn duration(from: Option<impl TryInto<Duration>>) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tenure_proto::source::{FailureKind, GitSpec, OciSpec};
 
     fn request(url: &str) -> ResolveRequest {
         let spec = GitSpec {
@@ -299,6 +194,41 @@ mod tests {
         });
         let ask = read(secret).expect("valid");
         assert!(!format!("{ask:?}").contains("CANARY"));
-        assert_eq!(ask.secrets(), ["CANARY", "CANARY"]);
+        assert_eq!(ask.source.secrets(), ["CANARY", "CANARY"]);
+    }
+
+    fn image(url: &str, change: impl FnOnce(&mut OciSpec)) -> Result<Ask, Failure> {
+        let mut spec = OciSpec {
+            url: url.into(),
+            ..OciSpec::default()
+        };
+        change(&mut spec);
+        read(ResolveRequest {
+            spec: Some(resolve_request::Spec::Oci(spec)),
+            ..ResolveRequest::default()
+        })
+    }
+
+    #[test]
+    fn registries_are_told_apart_by_name_authority_and_whether_anybody_may_be_them() {
+        let one = image("oci://ghcr.io/org/app", |_| {}).expect("valid");
+        let spelled = image("oci://GHCR.io/org/app/", |_| {}).expect("valid");
+        let insecure = image("oci://ghcr.io/org/app", |spec| spec.insecure = true).expect("valid");
+        assert_eq!(one.realm, spelled.realm);
+        assert_ne!(one.realm, insecure.realm);
+        let copied = image("oci://ghcr.io/org/app", |spec| spec.copy = true).expect("valid");
+        assert_ne!(one.source.shape(), copied.source.shape());
+    }
+
+    #[test]
+    fn an_image_that_can_never_be_pulled_is_refused_without_repeating_the_url() {
+        for url in ["oci://bob:CANARY@ghcr.io/app", "https://CANARY/app", "oci://ghcr.io/app:CANARY@x"] {
+            let failure = image(url, |_| {}).expect_err(url);
+            assert_eq!(failure.kind, FailureKind::InvalidReference);
+        }
+        let digest = |spec: &mut OciSpec| spec.r#ref = Some(source::oci_spec::Ref::Digest("md5:1".into()));
+        assert!(image("oci://ghcr.io/app", digest).is_err());
+        let long = |spec: &mut OciSpec| spec.semver_filter = "x".repeat(5000);
+        assert!(image("oci://ghcr.io/app", long).is_err());
     }
 }

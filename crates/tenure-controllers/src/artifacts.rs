@@ -15,7 +15,7 @@ use crate::Resolved;
 /// Unpacked bytes allowed for each packed byte of the limit: what text compresses to, with room.
 const UNPACK_FACTOR: u64 = 16;
 /// How the cache marks a link of the repository that the archive does not hold.
-const DROPPED_LINK: &str = "dropped-symlink:";
+pub(crate) const DROPPED_LINK: &str = "dropped-symlink:";
 /// Most files and directories in one artifact.
 const MAX_ENTRIES: u64 = 100_000;
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tenure_core::{Account, Name, SourceUrl};
+use tenure_core::{Account, Name, covers};
 use tenure_kube::{ActingClient, Connection, OwnClient, TokenCell};
 use tokio_util::sync::CancellationToken;
 
@@ -79,23 +79,27 @@ pub struct SecretFor {
 }
 
 impl SourcePolicy {
-    /// Whether `url` may be fetched.
+    /// Whether a URL may be fetched, which can be written in these ways.
     #[must_use]
-    pub fn allows(&self, url: &SourceUrl) -> bool {
-        self.allow.is_empty() || self.allow.iter().any(|prefix| url.has_prefix(prefix))
+    pub fn allows(&self, spellings: &[String]) -> bool {
+        self.allow.is_empty() || self.allow.iter().any(|prefix| any(prefix, spellings))
     }
 
-    /// The Secret to use for `url` when the object names none: that of the longest prefix.
+    /// The Secret to use for a URL when the object names none: that of the longest prefix.
     #[must_use]
-    pub fn secret_for(&self, url: &SourceUrl) -> Option<&str> {
+    pub fn secret_for(&self, spellings: &[String]) -> Option<&str> {
         let matching = self
             .secrets
             .iter()
-            .filter(|secret| url.has_prefix(&secret.prefix));
+            .filter(|secret| any(&secret.prefix, spellings));
         matching
             .max_by_key(|secret| secret.prefix.len())
             .map(|secret| secret.name.as_str())
     }
+}
+
+fn any(prefix: &str, spellings: &[String]) -> bool {
+    spellings.iter().any(|url| covers(prefix, url))
 }
 
 /// What a pass may touch: made once per worker, shared by all its passes.
@@ -134,6 +138,7 @@ impl Effects {
 mod tests {
     use super::*;
     use crate::testing::home;
+    use tenure_core::SourceUrl;
 
     #[test]
     fn an_object_without_an_account_acts_as_the_first_of_its_own_namespace() {
@@ -179,13 +184,11 @@ mod tests {
                 secret("ssh://git@host/team/", "narrow"),
             ],
         };
-        let url: SourceUrl = "ssh://git@host/team/app.git".parse().expect("valid");
+        let spellings = |url: &str| url.parse::<SourceUrl>().expect("valid").spellings();
+        let url = spellings("ssh://git@host/team/app.git");
         assert_eq!(policy.secret_for(&url), Some("narrow"));
         assert!(policy.allows(&url));
-        assert!(!policy.allows(&"https://host/team/app.git".parse().expect("valid")));
-        assert_eq!(
-            policy.secret_for(&"ssh://git@host.evil/team/".parse().expect("valid")),
-            None
-        );
+        assert!(!policy.allows(&spellings("https://host/team/app.git")));
+        assert_eq!(policy.secret_for(&spellings("ssh://git@host.evil/team/")), None);
     }
 }

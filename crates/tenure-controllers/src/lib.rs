@@ -23,8 +23,10 @@ mod snapshot;
 mod sources;
 mod writer;
 
-pub mod gitrepository;
+mod gitrepository;
 pub mod kustomization;
+mod ocirepository;
+pub mod source;
 
 pub(crate) use chain::chain;
 
@@ -34,7 +36,8 @@ pub use pass::{Pass, State, Wake};
 pub use retry::{FailureCounts, next_due};
 pub use snapshot::{Snapshot, key_of};
 pub use sources::{
-    GitCredential, GitCredentialKind, GitReference, GitRequest, Resolved, SourceFailure, Sources,
+    GitCredential, GitCredentialKind, GitReference, GitRequest, OciRequest, Resolved, SourceFailure,
+    SourceRequest, Sources, TlsSecrets, Wanted,
 };
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tenure_core::{Classify, Digest, Retry, Revision, Secret, SourceUrl};
 
+use crate::artifacts::DROPPED_LINK;
+
 /// The source cache as a controller sees it.
 #[async_trait]
 pub trait Sources: Send + Sync {
@@ -13,7 +15,7 @@ pub trait Sources: Send + Sync {
     ///
     /// # Errors
     /// When the cache cannot be reached, or says why the remote gave nothing.
-    async fn resolve(&self, request: &GitRequest) -> Result<Resolved, SourceFailure>;
+    async fn resolve(&self, request: &SourceRequest) -> Result<Resolved, SourceFailure>;
 
     /// Writes the artifact's bytes to `to` and checks them against its digest.
     ///
@@ -21,11 +23,60 @@ pub trait Sources: Send + Sync {
     /// When the cache cannot be reached, refuses the grant, or sends other bytes.
     async fn fetch(&self, resolved: &Resolved, to: PathBuf) -> Result<(), SourceFailure>;
 
-    /// Forgets credential and grants for a remote; best effort, for a source that was deleted.
-    async fn release(&self, url: &SourceUrl);
+    /// Forgets credential and grants for a remote, which is named without a password; best effort, for a source
+    /// that was deleted.
+    async fn release(&self, remote: &str);
 }
 
 /// One question to the cache.
+#[derive(Debug, Clone)]
+pub struct SourceRequest {
+    /// What is asked for, and what opens it.
+    pub wanted: Wanted,
+    /// `spec.ignore`, if set.
+    pub ignore: Option<String>,
+    /// Covers connecting, listing and fetching.
+    pub timeout: Duration,
+    /// Largest archive accepted, in bytes.
+    pub max_artifact_bytes: u64,
+}
+
+/// What is asked for, by kind of source.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// A commit of a repository.
+    Git(GitRequest),
+    /// A layer of an artifact in a registry.
+    Oci(OciRequest),
+}
+
+/// A layer, and what opens its registry.
+#[derive(Debug, Clone)]
+pub struct OciRequest {
+    /// The repository.
+    pub repository: tenure_oci::Repository,
+    /// What to look up in it.
+    pub reference: tenure_oci::Reference,
+    /// Which layer, and what to do with it.
+    pub layer: tenure_oci::Layer,
+    /// Plain http is good enough.
+    pub insecure: bool,
+    /// What logs in.
+    pub credential: tenure_oci::Credential,
+    /// Whom to trust and what to show.
+    pub tls: TlsSecrets,
+}
+
+/// From a Secret with certificates.
+#[derive(Debug, Clone, Default)]
+pub struct TlsSecrets {
+    /// Roots to trust.
+    pub ca_pem: Option<Secret>,
+    /// Client certificate and key.
+    pub client: Option<(Secret, Secret)>,
+}
+
+/// A commit, and what opens its repository.
 #[derive(Debug, Clone)]
 pub struct GitRequest {
     /// The repository.
@@ -34,14 +85,8 @@ pub struct GitRequest {
     pub reference: GitReference,
     /// What opens it.
     pub credential: GitCredential,
-    /// `spec.ignore`, if set.
-    pub ignore: Option<String>,
     /// Directories to keep; empty keeps all.
     pub sparse: Vec<String>,
-    /// Covers connecting, listing and fetching.
-    pub timeout: Duration,
-    /// Largest archive accepted, in bytes.
-    pub max_artifact_bytes: u64,
 }
 
 /// `spec.ref` after precedence: commit, name, semver, tag, branch; `master` when empty.
@@ -97,7 +142,7 @@ pub enum GitCredentialKind {
 /// The cache's answer.
 #[derive(Debug, Clone)]
 pub struct Resolved {
-    /// `main@sha1:…`
+    /// `main@sha1:…`, `v1@sha256:…`
     pub revision: Revision,
     /// Of the archive.
     pub digest: Digest,
@@ -105,10 +150,19 @@ pub struct Resolved {
     pub size: u64,
     /// First line of the commit message.
     pub subject: String,
-    /// What the archive does not hold but the repository does, such as dropped links.
+    /// What its maker says of it, and what the archive does not hold but the repository does: dropped links.
     pub metadata: Vec<(String, String)>,
     /// Opens the artifact to this home for a while.
     pub grant: Secret,
+}
+
+impl Resolved {
+    /// What its maker says of it.
+    pub(crate) fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.metadata.iter();
+        all.filter(|(key, _)| !key.starts_with(DROPPED_LINK))
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
 }
 
 /// Why the cache gave nothing, in the words of a condition.
@@ -123,6 +177,8 @@ pub struct SourceFailure {
     pub retry: Retry,
     /// The cache itself is out of reach: what is here already stays authoritative.
     pub cache_down: bool,
+    /// The reference was found; getting its content failed.
+    pub found: bool,
 }
 
 impl Classify for SourceFailure {

@@ -35,4 +35,4 @@ pub use range::{Range, RangeError};
 pub use revision::{Revision, RevisionError};
 pub use secret::Secret;
 pub use text::printable;
-pub use url::{SourceUrl, UrlError};
+pub use url::{SourceUrl, UrlError, covers};

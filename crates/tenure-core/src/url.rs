@@ -105,15 +105,13 @@ impl SourceUrl {
     /// `ssh://git@h:22/a`, but never `ssh://git@h.evil/`. A trailing `*` matches any rest.
     #[must_use]
     pub fn has_prefix(&self, prefix: &str) -> bool {
-        let (prefix, open) = match prefix.strip_suffix('*') {
-            Some(rest) => (rest, true),
-            None => (prefix, false),
-        };
-        [self.written(false), self.written(true)].iter().any(|url| {
-            url.strip_prefix(prefix).is_some_and(|rest| {
-                open || rest.is_empty() || prefix.ends_with(['/', '@']) || rest.starts_with('/')
-            })
-        })
+        self.spellings().iter().any(|url| covers(prefix, url))
+    }
+
+    /// The ways in which a prefix may be written that covers this URL: with and without its port.
+    #[must_use]
+    pub fn spellings(&self) -> Vec<String> {
+        vec![self.written(false), self.written(true)]
     }
 
     fn written(&self, with_port: bool) -> String {
@@ -125,6 +123,18 @@ impl SourceUrl {
         };
         format!("{}://{user}{}{port}{}", self.scheme(), self.host, self.path)
     }
+}
+
+/// Whether the URL starts with `prefix`, which ends where a name ends; a trailing `*` matches any rest.
+#[must_use]
+pub fn covers(prefix: &str, url: &str) -> bool {
+    let (prefix, open) = match prefix.strip_suffix('*') {
+        Some(rest) => (rest, true),
+        None => (prefix, false),
+    };
+    url.strip_prefix(prefix).is_some_and(|rest| {
+        open || rest.is_empty() || prefix.ends_with(['/', '@']) || rest.starts_with('/')
+    })
 }
 
 impl FromStr for SourceUrl {

@@ -199,6 +199,21 @@ impl OwnClient {
         Ok(self.caller.optional::<Value>(&call).await?.is_some())
     }
 
+    /// The Secrets that pods of a ServiceAccount of the home pull their images with; `None` when there is no such
+    /// account.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn pull_secrets(&self, name: &Name) -> Result<Option<Vec<String>>, KubeError> {
+        let call = Call::get(self.core("serviceaccounts").named(name));
+        let account: Option<Value> = self.caller.optional(&call).await?;
+        Ok(account.map(|account| {
+            let secrets = account.get("imagePullSecrets").and_then(Value::as_array);
+            let named = |secret: &Value| Some(secret.get("name")?.as_str()?.to_owned());
+            secrets.into_iter().flatten().filter_map(named).collect()
+        }))
+    }
+
     /// Whether the home is being deleted, or gone.
     ///
     /// # Errors

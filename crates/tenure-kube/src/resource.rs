@@ -21,6 +21,14 @@ pub const GITREPOSITORY: FluxKind = FluxKind {
     plural: "gitrepositories",
 };
 
+/// `OCIRepository` of `source.toolkit.fluxcd.io/v1`.
+pub const OCIREPOSITORY: FluxKind = FluxKind {
+    group: "source.toolkit.fluxcd.io",
+    version: "v1",
+    kind: "OCIRepository",
+    plural: "ocirepositories",
+};
+
 /// `Kustomization` of `kustomize.toolkit.fluxcd.io/v1`.
 pub const KUSTOMIZATION: FluxKind = FluxKind {
     group: "kustomize.toolkit.fluxcd.io",
@@ -32,6 +40,8 @@ pub const KUSTOMIZATION: FluxKind = FluxKind {
 impl FluxKind {
     /// See [`GITREPOSITORY`](crate::GITREPOSITORY).
     pub const GITREPOSITORY: Self = GITREPOSITORY;
+    /// See [`OCIREPOSITORY`](crate::OCIREPOSITORY).
+    pub const OCIREPOSITORY: Self = OCIREPOSITORY;
     /// See [`KUSTOMIZATION`](crate::KUSTOMIZATION).
     pub const KUSTOMIZATION: Self = KUSTOMIZATION;
 

@@ -51,6 +51,7 @@ hidden! {
     source::Ssh => "Ssh",
     source::FetchRequest => "FetchRequest",
     source::GitSpec => "GitSpec",
+    source::OciSpec => "OciSpec",
 }
 
 impl fmt::Debug for lifeline::Start {

@@ -1,7 +1,7 @@
 //! The supervisor: it knows who the tenants are and what is due when, and wakes a worker for it.
 //!
 //! A home (a namespace with a Tenant's Flux objects) without due work is an index of names, a timer and
-//! two metadata watches. Work starts a sandboxed worker, which is told what to look at over its
+//! three metadata watches. Work starts a sandboxed worker, which is told what to look at over its
 //! lifeline, answers when each object is due again, and ends.
 //!
 //! What it refuses: to read a spec, Secret or source; to write into a tenant's namespace; to keep a

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use tenure_controllers::{Effects, Pass, State, Wake, gitrepository, kustomization};
+use tenure_controllers::{Effects, Pass, State, Wake, kustomization, source};
 use tenure_core::{Name, ObjectKey};
 use tenure_kube::FluxKind;
 use tenure_proto::lifeline::{self, Down, Idle, Outcome, Ready, Woken, down, up};
@@ -151,7 +151,7 @@ impl Worker {
             }
             down::Message::Moved(moved) => {
                 self.last_sequence = self.last_sequence.max(moved.sequence);
-                for key in gitrepository::with_remote(&self.session.effects.snapshot, &moved.remote_key) {
+                for key in source::with_remote(&self.session.effects.snapshot, &moved.remote_key) {
                     self.queue.push(key, false);
                 }
             }
@@ -249,9 +249,10 @@ async fn reconcile(job: &Job, effects: &Arc<Effects>) -> Option<Pass> {
             Err(error) => return Some(unreadable(&job.key, &error, effects)),
         }
     }
-    let pass = match kind.kind {
-        "GitRepository" => gitrepository::reconcile(&job.key, effects).await,
-        _ => kustomization::reconcile(&job.key, effects).await,
+    let pass = if source::KINDS.contains(&kind) {
+        source::reconcile(&job.key, effects).await
+    } else {
+        kustomization::reconcile(&job.key, effects).await
     };
     if pass.state == State::Gone {
         effects.snapshot.remove(&job.key);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
-use tenure_controllers::{Artifacts, Effects, Home, SecretFor, Snapshot, SourcePolicy};
+use tenure_controllers::{Artifacts, Effects, Home, SecretFor, Snapshot, SourcePolicy, source};
 use tenure_core::{Account, Name, Secret};
 use tenure_kube::{Cluster, Connection, FluxKind, OwnClient, TokenCell};
 use tenure_proto::lifeline::{Audience, CacheEndpoint, Limits, Profile, Start, Token};
@@ -22,7 +22,11 @@ const DEFAULT_CONCURRENCY: usize = 4;
 const DEFAULT_ARTIFACT_BYTES: u64 = 64 << 20;
 
 /// The kinds a worker reconciles.
-pub(crate) const KINDS: [FluxKind; 2] = [tenure_kube::GITREPOSITORY, tenure_kube::KUSTOMIZATION];
+pub(crate) const KINDS: [FluxKind; 3] = [
+    tenure_kube::GITREPOSITORY,
+    tenure_kube::OCIREPOSITORY,
+    tenure_kube::KUSTOMIZATION,
+];
 
 /// The tokens, replaced in place as the supervisor pushes new ones.
 #[derive(Clone, Debug)]
@@ -131,7 +135,7 @@ impl Session {
         })
     }
 
-    /// Sees the whole home once: two requests.
+    /// Sees the whole home once: a request for each kind.
     pub(crate) async fn list(&self) -> Result<(), tenure_kube::KubeError> {
         for kind in KINDS {
             self.list_kind(kind).await?;
@@ -152,10 +156,10 @@ impl Session {
     fn tidy(&self) {
         let digest =
             |object: &serde_json::Value| object.pointer("/status/artifact/digest")?.as_str()?.parse().ok();
-        let sources = self.effects.snapshot.of_kind(tenure_kube::GITREPOSITORY.kind);
-        self.effects
-            .artifacts
-            .retain(&sources.iter().filter_map(|(_, object)| digest(object)).collect());
+        let snapshot = &self.effects.snapshot;
+        let sources = source::KINDS.iter().flat_map(|kind| snapshot.of_kind(kind.kind));
+        let kept = sources.filter_map(|(_, object)| digest(&object)).collect();
+        self.effects.artifacts.retain(&kept);
     }
 
     pub(crate) fn memo(&self) -> Vec<u8> {

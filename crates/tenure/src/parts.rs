@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tenure_api::{SYSTEM_NAMESPACE, WORKERS_NAMESPACE};
 use tenure_core::{GoDuration, Name};
+use tenure_net::{Cidr, Guard};
 use tenure_sandbox::Profile;
 use tokio_util::sync::CancellationToken;
 
@@ -85,6 +86,12 @@ pub(crate) struct CacheArgs {
     /// How long a grant opens an artifact
     #[arg(long, default_value = "10m")]
     grant_ttl: GoDuration,
+    /// Block of addresses where registries may be although they are refused without it; may be repeated
+    #[arg(long = "allow-addresses")]
+    allow_addresses: Vec<Cidr>,
+    /// Block of addresses where no registry may be, such as the cluster's; may be repeated
+    #[arg(long = "refuse-addresses")]
+    refuse_addresses: Vec<Cidr>,
 }
 
 /// Flags of `tenure worker`; given by the supervisor.
@@ -197,7 +204,10 @@ pub(crate) fn cache(args: CacheArgs) -> anyhow::Result<()> {
         data_dir: args.data,
         grant_ttl: args.grant_ttl.as_duration(),
         fetcher_program: None,
-        limits: tenure_cache::Limits::default(),
+        limits: tenure_cache::Limits {
+            addresses: Guard::new(args.allow_addresses, args.refuse_addresses),
+            ..tenure_cache::Limits::default()
+        },
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

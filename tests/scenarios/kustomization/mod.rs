@@ -21,7 +21,7 @@ fn maps(stage: &Stage, team: &Team<'_>) -> Api<ConfigMap> {
 }
 
 /// The value of `key` in a ConfigMap; nothing when it is not there.
-async fn data(stage: &Stage, team: &Team<'_>, name: &str) -> anyhow::Result<Option<String>> {
+pub(crate) async fn data(stage: &Stage, team: &Team<'_>, name: &str) -> anyhow::Result<Option<String>> {
     let found = maps(stage, team).get_opt(name).await?;
     Ok(found.map(|map| map.data.unwrap_or_default().remove("key").unwrap_or_default()))
 }
@@ -35,7 +35,12 @@ async fn roll(team: &Team<'_>, files: &[(&str, Option<&str>)]) -> anyhow::Result
 }
 
 /// The messages of the events about an object, sorted by time, once `enough` of them are there.
-async fn events(stage: &Stage, team: &Team<'_>, name: &str, enough: &str) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn events(
+    stage: &Stage,
+    team: &Team<'_>,
+    name: &str,
+    enough: &str,
+) -> anyhow::Result<Vec<String>> {
     let api: Api<k8s_openapi::api::core::v1::Event> = Api::namespaced(stage.client(), team.home());
     until(
         &format!("an event of {name} that says {enough:?}"),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 mod git_repository;
 mod kustomization;
+mod oci_repository;
 mod schema;
 mod tenant;
 #[cfg(test)]
@@ -17,8 +18,7 @@ struct Kind {
     plural: &'static str,
     short: &'static [&'static str],
     categories: &'static [&'static str],
-    /// Name and JSON path of the first columns.
-    columns: &'static [(&'static str, &'static str)],
+    columns: &'static [Column],
     /// Served versions, the stored one first; the others are deprecated.
     versions: &'static [&'static str],
     part_of: &'static str,
@@ -27,14 +27,30 @@ struct Kind {
     status: fn() -> Value,
 }
 
-const KINDS: [Kind; 3] = [
+/// Name, type and JSON path.
+type Column = (&'static str, &'static str, &'static str);
+
+const URL: Column = ("URL", "string", ".spec.url");
+const AGE: Column = ("Age", "date", ".metadata.creationTimestamp");
+const READY: Column = (
+    "Ready",
+    "string",
+    ".status.conditions[?(@.type==\"Ready\")].status",
+);
+const STATUS: Column = (
+    "Status",
+    "string",
+    ".status.conditions[?(@.type==\"Ready\")].message",
+);
+
+const KINDS: [Kind; 4] = [
     Kind {
         group: crate::SOURCE_GROUP,
         kind: "GitRepository",
         plural: "gitrepositories",
         short: &["gitrepo"],
         categories: &["all", "fluxcd", "fluxcd-sources"],
-        columns: &[("URL", ".spec.url")],
+        columns: &[URL, AGE, READY, STATUS],
         versions: &["v1", "v1beta2"],
         part_of: "flux",
         about: "A Git repository to build from.",
@@ -42,12 +58,25 @@ const KINDS: [Kind; 3] = [
         status: git_repository::status,
     },
     Kind {
+        group: crate::SOURCE_GROUP,
+        kind: "OCIRepository",
+        plural: "ocirepositories",
+        short: &["ocirepo"],
+        categories: &["all", "fluxcd", "fluxcd-sources"],
+        columns: &[URL, READY, STATUS, AGE],
+        versions: &["v1", "v1beta2"],
+        part_of: "flux",
+        about: "An artifact of an OCI registry to build from.",
+        spec: oci_repository::spec,
+        status: oci_repository::status,
+    },
+    Kind {
         group: crate::KUSTOMIZE_GROUP,
         kind: "Kustomization",
         plural: "kustomizations",
         short: &["ks"],
         categories: &["all", "fluxcd", "fluxcd-appliers"],
-        columns: &[],
+        columns: &[AGE, READY, STATUS],
         versions: &["v1", "v1beta2"],
         part_of: "flux",
         about: "A directory of a source, built and applied.",
@@ -60,7 +89,7 @@ const KINDS: [Kind; 3] = [
         plural: "tenants",
         short: &[],
         categories: &[],
-        columns: &[("Phase", ".status.phase")],
+        columns: &[("Phase", "string", ".status.phase"), AGE, READY, STATUS],
         versions: &["v1alpha1"],
         part_of: "tenure",
         about: "Who reconciles where, as whom and within what limits.",
@@ -130,15 +159,8 @@ fn version(kind: &Kind, name: &str) -> Value {
 }
 
 fn columns(kind: &Kind) -> Value {
-    let mut columns: Vec<_> = kind
-        .columns
-        .iter()
-        .map(|(name, path)| json!({"name": name, "type": "string", "jsonPath": path}))
-        .collect();
-    columns.push(json!({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}));
-    for (name, field) in [("Ready", "status"), ("Status", "message")] {
-        let path = format!(".status.conditions[?(@.type==\"Ready\")].{field}");
-        columns.push(json!({"name": name, "type": "string", "jsonPath": path}));
-    }
-    json!(columns)
+    let columns = kind.columns.iter();
+    columns
+        .map(|(name, kind, path)| json!({"name": name, "type": kind, "jsonPath": path}))
+        .collect()
 }

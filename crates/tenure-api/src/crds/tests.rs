@@ -43,6 +43,7 @@ fn every_schema_is_structural() {
 fn flux_kinds_serve_two_versions_with_one_schema_and_store_v1() {
     for name in [
         "gitrepositories.source.toolkit.fluxcd.io",
+        "ocirepositories.source.toolkit.fluxcd.io",
         "kustomizations.kustomize.toolkit.fluxcd.io",
     ] {
         let versions = crd(name)["spec"]["versions"].clone();
@@ -112,6 +113,30 @@ fn the_types_and_the_schemas_know_the_same_fields() {
         artifact: Some(crate::Artifact::default()),
         ..Default::default()
     });
+    let image = serde_json::to_value(crate::OciRepositoryStatus {
+        url: Some(text.clone()),
+        content_config_checksum: Some(text.clone()),
+        observed_layer_selector: Some(crate::OciLayerSelector {
+            media_type: Some(text.clone()),
+            operation: Some(text.clone()),
+        }),
+        ..Default::default()
+    });
+    let pulled = serde_json::to_value(crate::OciRepositorySpec {
+        reference: Some(crate::OciRepositoryRef {
+            semver_filter: Some(text.clone()),
+            ..Default::default()
+        }),
+        verify: Some(crate::OciVerification {
+            match_oidc_identity: Some(Vec::new()),
+            ..Default::default()
+        }),
+        cert_secret_ref: Some(crate::LocalObjectReference::default()),
+        proxy_secret_ref: Some(crate::LocalObjectReference::default()),
+        service_account_name: Some(text.clone()),
+        insecure: true,
+        ..Default::default()
+    });
     let tenant = serde_json::to_value(crate::TenantSpec {
         kinds: Some(Vec::new()),
         watch_secrets: true,
@@ -127,6 +152,8 @@ fn the_types_and_the_schemas_know_the_same_fields() {
     });
     for (schema, value) in [
         (super::git_repository::status(), source),
+        (super::oci_repository::status(), image),
+        (super::oci_repository::spec(), pulled),
         (super::tenant::spec(), tenant),
     ] {
         known(&schema, &value.expect("a value"), "");

@@ -27,6 +27,7 @@ pub const DEFAULT_KINDS: &[&str] = &[
     "rolebindings.rbac.authorization.k8s.io",
     "roles.rbac.authorization.k8s.io",
     "gitrepositories.source.toolkit.fluxcd.io",
+    "ocirepositories.source.toolkit.fluxcd.io",
     "kustomizations.kustomize.toolkit.fluxcd.io",
 ];
 
@@ -64,6 +65,7 @@ pub const FLUX_KINDS: &[(&str, &[(&str, bool)])] = &[
 pub fn shared_resource(kind: &str) -> Option<(&'static str, &'static str)> {
     match kind {
         "GitRepository" => Some((SOURCE_GROUP, "gitrepositories")),
+        "OCIRepository" => Some((SOURCE_GROUP, "ocirepositories")),
         "Kustomization" => Some((KUSTOMIZE_GROUP, "kustomizations")),
         _ => None,
     }

@@ -120,7 +120,7 @@ pub struct SourceSecret {
 pub struct Peer {
     /// Where it lives.
     pub namespace: String,
-    /// `GitRepository` or `Kustomization`.
+    /// `GitRepository`, `OCIRepository` or `Kustomization`.
     pub kind: String,
     /// Its name.
     pub name: String,

@@ -80,7 +80,7 @@ pub enum TenantError {
         value: String,
     },
     /// A peer is of a kind that can't be shared.
-    #[error("{field} is '{value}'; only GitRepository and Kustomization can be shared")]
+    #[error("{field} is '{value}'; only GitRepository, OCIRepository and Kustomization can be shared")]
     PeerKind {
         /// The field's path.
         field: String,
@@ -316,6 +316,7 @@ mod tests {
         }
         for (kind, good) in [
             ("GitRepository", true),
+            ("OCIRepository", true),
             ("Kustomization", true),
             ("Secret", false),
         ] {

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 /// Bytes of data in one message.
 const CHUNK: usize = 256 << 10;
 
-/// What an artifact is.
+/// What an artifact is, unless it is a layer as it was pushed.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<FetchChunk, Status>> + Send>>;
@@ -52,7 +52,6 @@ pub(super) async fn fetch(
     let header = Artifact {
         digest: digest.to_string(),
         size,
-        media_type: MEDIA_TYPE.into(),
         ..Artifact::default()
     };
     let header = FetchChunk {

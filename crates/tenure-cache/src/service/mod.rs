@@ -8,10 +8,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::Stream;
-use tenure_core::{Name, SourceUrl};
+use tenure_core::Name;
 use tenure_proto::source::sources_server::Sources;
 use tenure_proto::source::{
-    FailureKind, FetchChunk, FetchRequest, ReleaseRequest, ReleaseResponse, ResolveRequest, ResolveResponse,
+    FetchChunk, FetchRequest, ReleaseRequest, ReleaseResponse, ResolveRequest, ResolveResponse,
 };
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
@@ -26,6 +26,7 @@ use crate::memo::{Entry, Key};
 use crate::metrics::Metrics;
 use crate::once::Once;
 use crate::proof::Proofs;
+use crate::source;
 
 pub(crate) use homes::Homes;
 pub(crate) use resolve::local;
@@ -90,17 +91,8 @@ impl Sources for Service {
 
     async fn release(&self, request: Request<ReleaseRequest>) -> Result<Response<ReleaseResponse>, Status> {
         let home = self.home(request.metadata())?;
-        let url: SourceUrl = request.into_inner().url.parse().map_err(|error| {
-            Failure::new(
-                FailureKind::InvalidReference,
-                format!("can't use the URL: {error}"),
-            )
-            .status()
-        })?;
-        self.0.forget(&Scope {
-            home,
-            remote: url.remote_key(),
-        });
+        let remote = source::name_of(&request.into_inner().url).map_err(|failure| failure.status())?;
+        self.0.forget(&Scope { home, remote });
         Ok(Response::new(ReleaseResponse {}))
     }
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tenure_core::Name;
-use tenure_git::Resolved;
 use tenure_proto::source::{Artifact, FailureKind, ResolveRequest, ResolveResponse};
 use tokio::time::timeout_at;
 
@@ -19,6 +18,7 @@ use crate::memo::{Entry, Key};
 use crate::once::Role;
 use crate::proof::Proof;
 use crate::request::Ask;
+use crate::source::Found;
 
 /// Metadata of an artifact: links that are not in it have this before their path, and their target as value.
 const DROPPED_LINK: &str = "dropped-symlink:";
@@ -55,7 +55,7 @@ pub(super) async fn resolve(
             Err(Failure::new(FailureKind::UpstreamUnavailable, message)
                 .hint("raise spec.timeout if it is just slow"))
         });
-    answer.map_err(|failure| failure.scrub(&question.ask.secrets()))
+    answer.map_err(|failure| failure.scrub(&question.ask.source.secrets()))
 }
 
 impl Question {
@@ -65,13 +65,12 @@ impl Question {
         }
         let stamp = self.cache.grants.stamp();
         let (at, wall) = (Instant::now(), SystemTime::now());
-        let resolved =
-            self.refusal_revokes(self.cache.fetchers.resolve(&self.slot().await?, &self.ask).await)?;
-        let entry = self.artifact(&resolved).await?;
+        let found = self.refusal_revokes(self.cache.fetchers.resolve(&self.slot().await?, &self.ask).await)?;
+        let entry = self.artifact(&found).await?;
         let proof = Proof {
             fingerprint: self.ask.fingerprint,
-            revision: resolved.revision,
-            commit: resolved.commit,
+            revision: found.revision,
+            content: found.content,
             stamp,
             at,
             wall,
@@ -90,20 +89,20 @@ impl Question {
             &self.ask.fingerprint,
             self.ask.max_age,
         )?;
-        let entry = self.cache.disk.recall(self.key(&proof.commit)).await?;
+        let entry = self.cache.disk.recall(self.key(&proof.content)).await?;
         (entry.size <= self.ask.max_bytes).then_some((proof, entry))
     }
 
-    /// The artifact of a commit that the remote has named to this caller.
-    async fn artifact(&self, resolved: &Resolved) -> Result<Entry, Failure> {
-        let key = self.key(&resolved.commit);
-        if !resolved.advertised {
-            // Only a download with the caller's credential shows that it may have the commit.
+    /// The artifact of what the remote has named to this caller.
+    async fn artifact(&self, found: &Found) -> Result<Entry, Failure> {
+        let key = self.key(&found.content);
+        if !found.advertised {
+            // Only a download with the caller's credential shows that it may have the content.
             let exported = export(
                 self.cache.clone(),
                 self.scope.home.clone(),
                 self.ask.clone(),
-                resolved.clone(),
+                found.clone(),
                 key,
             );
             return self.refusal_revokes(Box::pin(exported).await);
@@ -116,7 +115,7 @@ impl Question {
                 self.cache.clone(),
                 self.scope.home.clone(),
                 self.ask.clone(),
-                resolved.clone(),
+                found.clone(),
                 key,
             );
             match self.cache.exports.run(&key, work).await {
@@ -156,8 +155,12 @@ impl Question {
             .issue(&self.scope, artifact, &proof.revision, proof.stamp);
         let revision = proof.revision.to_string();
         let dropped = entry.dropped_links.iter();
-        let metadata = dropped
-            .map(|(path, target)| (format!("{DROPPED_LINK}{path}"), target.clone()))
+        let dropped = dropped.map(|(path, target)| (format!("{DROPPED_LINK}{path}"), target.clone()));
+        let said = entry.annotations.clone().into_iter();
+        // whoever made the artifact does not say what the cache has left out of it
+        let metadata = said
+            .filter(|(name, _)| !name.starts_with(DROPPED_LINK))
+            .chain(dropped)
             .collect();
         Ok(ResolveResponse {
             not_modified: revision == self.ask.known_revision,
@@ -165,7 +168,7 @@ impl Question {
             artifact: Some(Artifact {
                 digest: entry.digest.to_string(),
                 size: entry.size,
-                media_type: MEDIA_TYPE.into(),
+                media_type: entry.media_type.clone().unwrap_or_else(|| MEDIA_TYPE.into()),
                 metadata,
             }),
             grant,
@@ -179,17 +182,12 @@ impl Question {
         slot(&self.cache, &self.scope.home).await
     }
 
-    fn key(&self, commit: &str) -> Key {
-        Key::new(
-            &self.ask.realm,
-            commit,
-            self.ask.filter.ignore.as_deref(),
-            &self.ask.filter.sparse,
-        )
+    fn key(&self, content: &str) -> Key {
+        Key::new(&self.ask.realm, content, &self.ask.source.shape())
     }
 
     fn reference(&self) -> String {
-        format!("{} {:?}", self.ask.realm, self.ask.reference)
+        format!("{} {}", self.ask.realm, self.ask.source.reference())
     }
 }
 
@@ -201,21 +199,21 @@ async fn slot(cache: &Cache, home: &Name) -> Result<tokio::sync::OwnedSemaphoreP
         .ok_or_else(|| local("wait for a fetcher", "the cache is ending"))
 }
 
-/// Downloads the commit if need be, packs it, and takes the archive into the store.
+/// Downloads the content if need be, packs it, and takes the archive into the store.
 async fn export(
     cache: Arc<Cache>,
     home: Name,
     ask: Arc<Ask>,
-    resolved: Resolved,
+    found: Found,
     key: Key,
 ) -> Result<Entry, Failure> {
     let place = slot(&cache, &home).await?;
-    let packing = cache.fetchers.fetch(&place, &cache.disk, &ask, &resolved);
+    let packing = cache.fetchers.fetch(&place, &cache.disk, &ask, &found);
     let packed = Box::pin(packing).await?;
     let entry = packed.entry.clone();
     let kept = cache.disk.keep(packed.file.clone(), key, entry.clone()).await;
     kept.map_err(|error| local("keep an artifact", error))?;
-    tracing::info!(remote = ask.name, revision = %resolved.revision, digest = %entry.digest, size = entry.size, "new artifact");
+    tracing::info!(remote = ask.name, revision = %found.revision, digest = %entry.digest, size = entry.size, "new artifact");
     Ok(entry)
 }
 

@@ -19,6 +19,7 @@ mod source_client {
 mod faults;
 mod isolation;
 mod issuer;
+mod oci;
 mod rig;
 mod sharing;
 mod tokens;

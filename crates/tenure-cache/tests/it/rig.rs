@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tenure_cache::{Config, Limits, Server};
 use tenure_core::{Digest, Name, Secret};
+use tenure_net::Guard;
 use tenure_proto::source::{
     Basic, Credential, GitSpec, ResolveRequest, ResolveResponse, Ssh, credential, git_spec, resolve_request,
 };
@@ -39,10 +40,18 @@ impl Default for Setup {
         Self {
             grant_ttl: Duration::from_secs(600),
             fetcher: None,
-            limits: Limits::default(),
+            limits: Limits {
+                addresses: this_machine(),
+                ..Limits::default()
+            },
             no_keys: false,
         }
     }
+}
+
+/// Where the servers of the tests are.
+pub(crate) fn this_machine() -> Guard {
+    Guard::new(["127.0.0.0/8".parse().expect("a block")], [])
 }
 
 impl Rig {

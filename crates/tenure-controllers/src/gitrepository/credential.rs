@@ -4,13 +4,47 @@ use std::collections::BTreeMap;
 
 use tenure_core::{Secret, SourceUrl};
 
-use crate::{GitCredential, GitCredentialKind};
+use super::plan::{Question, SecretChoice};
+use crate::source::{Failure, authentication, named};
+use crate::{Effects, GitCredential, GitCredentialKind, GitRequest, Wanted};
+
+/// The question with what opens the repository.
+pub(crate) async fn wanted(question: &Question, effects: &Effects) -> Result<Wanted, Failure> {
+    let url = &question.url;
+    let credential = match &question.secret {
+        SecretChoice::Anonymous => GitCredential::default(),
+        SecretChoice::Missing => {
+            let home = &effects.home;
+            return Err(authentication(format!(
+                "no Secret for '{url}': ssh needs a Secret in namespace '{}' with the keys 'identity' and 'known_hosts'; name it in spec.secretRef, or for this URL's prefix in spec.sources.secrets of the Tenant '{}'",
+                home.namespace, home.tenant,
+            )));
+        }
+        SecretChoice::Named(name) => {
+            let data = named(effects, name, url, expected_keys(url.scheme())).await?;
+            read(url, name, &data).map_err(authentication)?
+        }
+    };
+    Ok(Wanted::Git(GitRequest {
+        url: url.clone(),
+        reference: question.reference.clone(),
+        credential,
+        sparse: question.sparse.clone(),
+    }))
+}
+
+fn expected_keys(scheme: &str) -> &'static str {
+    match scheme {
+        "ssh" => "'identity' and 'known_hosts'",
+        _ => "'username' and 'password', or 'bearerToken'",
+    }
+}
 
 /// Reads the Secret's data for use with `url`.
 ///
 /// # Errors
 /// Names the keys that are missing, never a value.
-pub(crate) fn read(
+fn read(
     url: &SourceUrl,
     name: &str,
     data: &BTreeMap<String, Secret>,

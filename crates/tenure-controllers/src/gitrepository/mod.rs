@@ -1,45 +1,79 @@
 //! GitRepository: asks the cache what a reference means now, keeps the artifact, says so.
 //!
-//! `plan` decides from the object and the Tenant alone; `run` reads the Secret, asks the cache and
-//! fetches what is new; `status` writes what came of it.
+//! `plan` decides from the object and the Tenant alone; the rest of a pass is that of every source.
 
 mod credential;
 mod plan;
-mod run;
-mod status;
 
-use std::sync::Arc;
+use serde_json::{Value, json};
+use tenure_api::{GitRepository, reasons};
+use tenure_core::{Revision, SourceUrl};
+use tenure_kube::{FluxKind, GITREPOSITORY};
 
-use serde_json::Value;
-use tenure_api::GitRepository;
-use tenure_core::ObjectKey;
+use crate::source::plan::{Observed, Plan};
+use crate::source::{Failure, Kind};
+use crate::{Effects, Resolved, SourceFailure, Wanted};
 
-use crate::{Effects, Pass, Snapshot};
+/// The kind GitRepository.
+pub(crate) struct GitSource;
 
-/// One pass over the GitRepository `key`, as the snapshot has it.
-pub async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
-    let Some(object) = effects.snapshot.get(key) else {
-        return Pass::gone();
-    };
-    let observed = plan::Observed {
-        object: &object,
-        home: &effects.home,
-    };
-    run::run(key, plan::plan(&observed), effects).await
-}
+impl Kind for GitSource {
+    type Question = plan::Question;
 
-/// The GitRepositories of the home whose remote is `remote_key`.
-#[must_use]
-pub fn with_remote(snapshot: &Snapshot, remote_key: &str) -> Vec<ObjectKey> {
-    let same = |object: &Value| {
-        let url = object.pointer("/spec/url").and_then(Value::as_str)?;
-        Some(url.parse::<tenure_core::SourceUrl>().ok()?.remote_key() == remote_key)
-    };
-    snapshot
-        .of_kind("GitRepository")
-        .into_iter()
-        .filter_map(|(key, object)| same(&object).unwrap_or(false).then_some(key))
-        .collect()
+    const FLUX: FluxKind = GITREPOSITORY;
+    const HAS_URL: bool = false;
+
+    fn plan(observed: &Observed<'_>) -> Plan<Self::Question> {
+        plan::plan(observed)
+    }
+
+    async fn wanted(question: &Self::Question, effects: &Effects) -> Result<Wanted, Failure> {
+        credential::wanted(question, effects).await
+    }
+
+    fn failed(_: &Self::Question, failure: SourceFailure) -> Failure {
+        let failure = Failure::from(failure);
+        match failure.reason {
+            reasons::GIT_OPERATION_FAILED | reasons::EMPTY_GIT_REPOSITORY => Failure {
+                message: format!("failed to checkout and determine revision: {}", failure.message),
+                ..failure
+            },
+            _ => failure,
+        }
+    }
+
+    fn ready(revision: &Revision) -> String {
+        format!("stored artifact for revision '{revision}'")
+    }
+
+    fn news(_: &Value, resolved: &Resolved) -> String {
+        let subject: String = resolved.subject.chars().take(50).collect();
+        format!("stored artifact for commit '{subject}'")
+    }
+
+    fn unmoved(revision: &Revision) -> (&'static str, String) {
+        let message = format!("no changes since last reconciliation: observed revision '{revision}'");
+        (reasons::GIT_OPERATION_SUCCEEDED, message)
+    }
+
+    fn file(revision: &Revision) -> String {
+        revision.hex().to_owned()
+    }
+
+    fn observed(spec: &Value) -> Vec<(&'static str, Option<Value>)> {
+        let sparse = spec.get("sparseCheckout").and_then(Value::as_array);
+        vec![
+            ("observedIgnore", spec.get("ignore").cloned()),
+            (
+                "observedSparseCheckout",
+                sparse.filter(|list| !list.is_empty()).map(|list| json!(list)),
+            ),
+        ]
+    }
+
+    fn remote(url: &str) -> Option<String> {
+        Some(url.parse::<SourceUrl>().ok()?.remote_key())
+    }
 }
 
 /// The typed object; an object that does not decode is that object's own error.

@@ -1,50 +1,16 @@
-use std::time::Duration;
-
-use serde_json::Value;
-use tenure_api::{GitRepository, reasons};
+use tenure_api::GitRepository;
 use tenure_core::SourceUrl;
 
+use crate::source::plan::{Observed, Plan, Refusal, Resolve, allowed};
 use crate::{GitReference, Home};
 
-/// Used when `spec.timeout` is empty.
-const DEFAULT_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// What a decision rests on.
-pub(crate) struct Observed<'a> {
-    pub(crate) object: &'a Value,
-    pub(crate) home: &'a Home,
-}
-
-/// What to do with a GitRepository.
+/// Which reference of which repository, and what opens it.
 #[derive(Debug)]
-pub(crate) enum Plan {
-    /// It is being deleted: let go of it.
-    Release { url: Option<SourceUrl> },
-    /// Record that the request was seen, and nothing else.
-    Rest,
-    /// It can never work as it is written.
-    Refuse(Refusal),
-    /// Ask the cache.
-    Resolve(Box<Resolve>),
-}
-
-/// Why an object is refused until it, or the Tenant, changes.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) reason: &'static str,
-    pub(crate) message: String,
-}
-
-/// A question that makes sense.
-#[derive(Debug)]
-pub(crate) struct Resolve {
+pub(crate) struct Question {
     pub(crate) url: SourceUrl,
     pub(crate) reference: GitReference,
     pub(crate) secret: SecretChoice,
-    pub(crate) ignore: Option<String>,
     pub(crate) sparse: Vec<String>,
-    pub(crate) interval: Duration,
-    pub(crate) timeout: Duration,
 }
 
 /// Which Secret opens the repository.
@@ -59,75 +25,44 @@ pub(crate) enum SecretChoice {
 }
 
 /// Decides; total and without effects.
-pub(crate) fn plan(observed: &Observed<'_>) -> Plan {
+pub(crate) fn plan(observed: &Observed<'_>) -> Plan<Question> {
     let repository = match super::typed(observed.object) {
         Ok(repository) => repository,
-        Err(error) => return refuse(reasons::FAILED, format!("the object can't be read: {error}")),
+        Err(error) => return Refusal::unreadable(&error).into(),
     };
     if repository.metadata.deletion_timestamp.is_some() {
+        let url = repository.spec.url.parse::<SourceUrl>().ok();
         return Plan::Release {
-            url: repository.spec.url.parse().ok(),
+            remote: url.map(|url| url.remote_key()),
         };
     }
     if repository.spec.suspend || observed.home.suspended {
         return Plan::Rest;
     }
-    match resolve(&repository, observed.home) {
-        Ok(resolve) => Plan::Resolve(Box::new(resolve)),
-        Err(refusal) => Plan::Refuse(refusal),
-    }
+    resolve(&repository, observed.home).into()
 }
 
-fn refuse(reason: &'static str, message: String) -> Plan {
-    Plan::Refuse(Refusal { reason, message })
-}
-
-fn resolve(repository: &GitRepository, home: &Home) -> Result<Resolve, Refusal> {
+fn resolve(repository: &GitRepository, home: &Home) -> Result<Resolve<Question>, Refusal> {
     let spec = &repository.spec;
-    let refusal = |reason, message: String| Refusal { reason, message };
-    let url: SourceUrl = spec
-        .url
-        .parse()
-        .map_err(|error| refusal(reasons::URL_INVALID, format!("spec.url can't be used: {error}")))?;
-    if !home.sources.allows(&url) {
-        let message = format!(
-            "the Tenant '{}' may not fetch from '{url}'; add a prefix of it to the Tenant's spec.sources.allow",
-            home.tenant
-        );
-        return Err(refusal(reasons::ACCESS_DENIED, message));
-    }
+    let url: SourceUrl = spec.url.parse().map_err(Refusal::url)?;
+    let spellings = url.spellings();
+    allowed(home, &url, &spellings)?;
     if let Some(field) = unsupported(repository) {
-        return Err(refusal(
-            reasons::FEATURE_GATE_DISABLED,
-            format!("spec.{field} is not supported yet; remove it"),
-        ));
+        return Err(Refusal::unsupported(field));
     }
-    let duration = |field: &str, error: tenure_core::DurationError| {
-        refusal(reasons::FAILED, format!("spec.{field} can't be read: {error}"))
-    };
-    let interval = spec
-        .interval()
-        .map_err(|error| duration("interval", error))?
-        .as_duration();
-    let timeout = spec
-        .timeout()
-        .map_err(|error| duration("timeout", error))?
-        .map(|t| t.as_duration());
-    let secret = match (&spec.secret_ref, home.sources.secret_for(&url)) {
+    let secret = match (&spec.secret_ref, home.sources.secret_for(&spellings)) {
         (Some(reference), _) => SecretChoice::Named(reference.name.clone()),
         (None, Some(name)) => SecretChoice::Named(name.to_owned()),
         (None, None) if url.scheme() == "ssh" => SecretChoice::Missing,
         (None, None) => SecretChoice::Anonymous,
     };
-    Ok(Resolve {
+    let question = Question {
         url,
         reference: reference(repository),
         secret,
-        ignore: spec.ignore.clone(),
         sparse: spec.sparse_checkout.clone().unwrap_or_default(),
-        interval,
-        timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
-    })
+    };
+    Resolve::new(question, spec.ignore.as_ref(), spec.interval(), spec.timeout())
 }
 
 /// Commit before name before semver before tag before branch; `master` when nothing is said.
@@ -178,7 +113,8 @@ mod tests {
     use super::*;
     use crate::SecretFor;
     use crate::testing::home;
-    use serde_json::json;
+    use serde_json::{Value, json};
+    use tenure_api::reasons;
 
     fn object(spec: &Value) -> Value {
         let mut full = json!({"interval": "1m0s", "url": "ssh://git@host/app.git"});
@@ -191,11 +127,11 @@ mod tests {
         })
     }
 
-    fn planned(object: &Value, home: &Home) -> Plan {
+    fn planned(object: &Value, home: &Home) -> Plan<Question> {
         plan(&Observed { object, home })
     }
 
-    fn resolved(spec: &Value, home: &Home) -> Resolve {
+    fn resolved(spec: &Value, home: &Home) -> Resolve<Question> {
         match planned(&object(spec), home) {
             Plan::Resolve(resolve) => *resolve,
             other => panic!("{other:?}"),
@@ -235,10 +171,10 @@ mod tests {
                 },
             ),
         ] {
-            assert_eq!(resolved(&json!({"ref": reference}), &home).reference, expected);
+            assert_eq!(resolved(&json!({"ref": reference}), &home).question.reference, expected);
         }
         assert_eq!(
-            resolved(&json!({}), &home).reference,
+            resolved(&json!({}), &home).question.reference,
             GitReference::Branch("master".into())
         );
     }
@@ -246,9 +182,9 @@ mod tests {
     #[test]
     fn the_objects_secret_wins_over_the_tenants() {
         let mut home = home("apps", &[]);
-        assert_eq!(resolved(&json!({}), &home).secret, SecretChoice::Missing);
+        assert_eq!(resolved(&json!({}), &home).question.secret, SecretChoice::Missing);
         assert_eq!(
-            resolved(&json!({"url": "https://host/a"}), &home).secret,
+            resolved(&json!({"url": "https://host/a"}), &home).question.secret,
             SecretChoice::Anonymous
         );
         home.sources.secrets = vec![SecretFor {
@@ -256,11 +192,11 @@ mod tests {
             name: "tenants".into(),
         }];
         assert_eq!(
-            resolved(&json!({}), &home).secret,
+            resolved(&json!({}), &home).question.secret,
             SecretChoice::Named("tenants".into())
         );
         let named = json!({"secretRef": {"name": "own"}});
-        assert_eq!(resolved(&named, &home).secret, SecretChoice::Named("own".into()));
+        assert_eq!(resolved(&named, &home).question.secret, SecretChoice::Named("own".into()));
     }
 
     #[test]
@@ -298,6 +234,6 @@ mod tests {
         ));
         let mut deleted = object(&json!({"suspend": true}));
         deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-        assert!(matches!(planned(&deleted, &home), Plan::Release { url: Some(_) }));
+        assert!(matches!(planned(&deleted, &home), Plan::Release { remote: Some(_) }));
     }
 }

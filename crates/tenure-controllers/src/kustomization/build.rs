@@ -62,7 +62,7 @@ async fn ensure_here(plan: &Apply, effects: &Arc<Effects>) -> Result<(), Failure
     if effects.artifacts.holds(&plan.digest) {
         return Ok(());
     }
-    let pass = crate::gitrepository::reconcile(&plan.source, effects).await;
+    let pass = crate::source::reconcile(&plan.source, effects).await;
     if effects.artifacts.holds(&plan.digest) {
         return Ok(());
     }

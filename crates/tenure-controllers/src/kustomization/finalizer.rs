@@ -1,9 +1,9 @@
-//! The finalizer that both kinds carry.
+//! The finalizer that all kinds carry.
 
 use jiff::Timestamp;
-use tenure_api::{KUSTOMIZE_STATUS_MANAGER, SOURCE_CONTROLLER};
+use tenure_api::{KUSTOMIZE_STATUS_MANAGER, SOURCE_CONTROLLER, SOURCE_GROUP};
 use tenure_core::ObjectKey;
-use tenure_kube::{FinalizerChange, FluxKind, GITREPOSITORY, KubeError};
+use tenure_kube::{FinalizerChange, FluxKind, KubeError};
 
 use crate::retry::after;
 use crate::{Effects, Pass, State};
@@ -43,7 +43,7 @@ async fn change(
     let Some(object) = effects.snapshot.get(key) else {
         return Ok(());
     };
-    let manager = if kind == GITREPOSITORY {
+    let manager = if kind.group == SOURCE_GROUP {
         SOURCE_CONTROLLER
     } else {
         KUSTOMIZE_STATUS_MANAGER

@@ -7,6 +7,8 @@ use tenure_core::{Account, Digest, Name, ObjectKey, Revision};
 
 use crate::{Home, Snapshot};
 
+/// Where an artifact says which revision it was made from.
+const ORIGIN_REVISION: &str = "org.opencontainers.image.revision";
 /// Shortest timeout of a pass, whatever the object says.
 const TIMEOUT_FLOOR: Duration = Duration::from_secs(30);
 
@@ -54,6 +56,8 @@ pub(crate) struct Apply {
     pub(crate) account: Account,
     pub(crate) source: ObjectKey,
     pub(crate) revision: Revision,
+    /// The revision that the artifact was made from, if its maker says.
+    pub(crate) origin: Option<String>,
     pub(crate) digest: Digest,
     pub(crate) interval: Duration,
     pub(crate) retry: Duration,
@@ -123,12 +127,13 @@ fn apply(
     }
     let source = source(&kustomization, observed.home)?;
     dependencies(&kustomization, observed)?;
-    let (revision, digest) = artifact(&source, observed.snapshot, retry)?;
+    let artifact = artifact(&source, observed.snapshot, retry)?;
     Ok(Apply {
         account,
         source,
-        revision,
-        digest,
+        revision: artifact.revision,
+        origin: artifact.origin,
+        digest: artifact.digest,
         interval,
         retry,
         timeout,
@@ -157,7 +162,7 @@ fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<P
         .filter(|namespace| !namespace.is_empty());
     if let Some(namespace) = namespace.filter(|namespace| *namespace != home.namespace.as_str()) {
         let message = format!(
-            "can't access '{}/{namespace}/{}', cross-namespace references have been blocked; put a source for the same URL into namespace '{}': the repository is fetched once for both",
+            "can't access '{}/{namespace}/{}', cross-namespace references have been blocked; put a source for the same URL into namespace '{}': it is fetched once for both",
             reference.kind, reference.name, home.namespace
         );
         return Err(Box::new(Plan::Stall {
@@ -165,9 +170,9 @@ fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<P
             message,
         }));
     }
-    if reference.kind != "GitRepository" {
+    if !crate::source::KINDS.iter().any(|kind| kind.kind == reference.kind) {
         let message = format!(
-            "spec.sourceRef.kind {} is not supported yet; use GitRepository",
+            "spec.sourceRef.kind {} is not supported yet; use GitRepository or OCIRepository",
             reference.kind
         );
         return Err(Box::new(Plan::Stall {
@@ -188,11 +193,14 @@ fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<P
     })
 }
 
-fn artifact(
-    source: &ObjectKey,
-    snapshot: &Snapshot,
-    retry: Duration,
-) -> Result<(Revision, Digest), Box<Plan>> {
+/// What a source offers.
+struct Offered {
+    revision: Revision,
+    origin: Option<String>,
+    digest: Digest,
+}
+
+fn artifact(source: &ObjectKey, snapshot: &Snapshot, retry: Duration) -> Result<Offered, Box<Plan>> {
     let wait = |message: String| {
         Box::new(Plan::Wait {
             reason: reasons::ARTIFACT_FAILED,
@@ -211,7 +219,17 @@ fn artifact(
             .pointer(&format!("/status/artifact/{name}"))
             .and_then(Value::as_str)
     };
-    let read = || Some((field("revision")?.parse().ok()?, field("digest")?.parse().ok()?));
+    let origin = object
+        .pointer("/status/artifact/metadata")
+        .and_then(|metadata| metadata.get(ORIGIN_REVISION)?.as_str())
+        .filter(|origin| !origin.is_empty());
+    let read = || {
+        Some(Offered {
+            revision: field("revision")?.parse().ok()?,
+            origin: origin.map(str::to_owned),
+            digest: field("digest")?.parse().ok()?,
+        })
+    };
     read().ok_or_else(|| {
         let after = Duration::from_secs(30).min(retry);
         let message = "Source artifact not found, retrying in 30s".to_owned();
@@ -264,7 +282,10 @@ fn dependencies(kustomization: &Kustomization, observed: &Observed<'_>) -> Resul
         if !ready(&object) {
             return Err(wait(format!("dependency '{title}' is not ready")));
         }
-        let source = |of: &Value| of.pointer("/spec/sourceRef/name").cloned();
+        let source = |of: &Value| {
+            let part = |name: &str| of.pointer(&format!("/spec/sourceRef/{name}")).cloned();
+            (part("kind"), part("name"))
+        };
         let applied = object
             .pointer("/status/lastAppliedRevision")
             .and_then(Value::as_str);

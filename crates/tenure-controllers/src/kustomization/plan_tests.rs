@@ -88,6 +88,44 @@ fn an_account_of_nobody_or_of_somebody_else_is_refused() {
 }
 
 #[test]
+fn an_image_is_a_source_too_and_says_what_it_was_made_from() {
+    let snapshot = Snapshot::default();
+    let artifact = json!({
+        "revision": format!("v1@sha256:{}", "a".repeat(64)), "digest": format!("sha256:{}", "b".repeat(64)),
+        "metadata": {"org.opencontainers.image.revision": "main@sha1:1"},
+    });
+    let image = json!({"metadata": {"name": "repo"}, "status": {"artifact": artifact}});
+    snapshot.put(key("OCIRepository", "repo"), image);
+    let of = |kind: &str| {
+        let spec = json!({"sourceRef": {"kind": kind, "name": "repo"}});
+        planned(&kustomization("app", &spec), &snapshot)
+    };
+    let Plan::Apply(apply) = of("OCIRepository") else {
+        panic!("nothing is missing");
+    };
+    assert_eq!(apply.source, key("OCIRepository", "repo"));
+    assert_eq!(apply.origin.as_deref(), Some("main@sha1:1"));
+    assert_eq!(message(of("GitRepository")).0, reasons::ARTIFACT_FAILED);
+    let (reason, text) = message(of("Bucket"));
+    assert_eq!(reason, reasons::FEATURE_GATE_DISABLED);
+    assert!(text.contains("use GitRepository or OCIRepository"), "{text}");
+}
+
+#[test]
+fn a_dependency_on_another_kind_of_source_need_not_be_as_far() {
+    let snapshot = with_artifact();
+    let other = json!({"sourceRef": {"kind": "OCIRepository", "name": "repo"}});
+    let mut base = kustomization("base", &other);
+    base["status"] = json!({
+        "observedGeneration": 3, "lastAppliedRevision": "v1@sha256:1",
+        "conditions": [{"type": "Ready", "status": "True"}],
+    });
+    snapshot.put(key("Kustomization", "base"), base);
+    let object = kustomization("app", &json!({"dependsOn": [{"name": "base"}]}));
+    assert!(matches!(planned(&object, &snapshot), Plan::Apply(_)));
+}
+
+#[test]
 fn a_source_in_another_namespace_is_blocked_in_fluxs_words() {
     let spec = json!({"sourceRef": {"kind": "GitRepository", "name": "repo", "namespace": "other"}});
     let (reason, text) = message(planned(&kustomization("app", &spec), &with_artifact()));

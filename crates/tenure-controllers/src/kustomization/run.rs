@@ -321,9 +321,11 @@ async fn succeeded(
         took: began.elapsed(),
         reason: reasons::RECONCILIATION_SUCCEEDED,
         revision: &plan.revision,
+        origin: plan.origin.as_deref(),
     };
     let ending = Ending::Applied {
         revision: &plan.revision,
+        origin: plan.origin.as_deref(),
         inventory: &success.inventory,
         history: worth_saying.then_some(snapshot),
         healthy: success.healthy.map(|message| {
@@ -363,10 +365,6 @@ async fn say(key: &ObjectKey, plan: &Apply, reason: &'static str, message: Strin
     if message.is_empty() {
         return;
     }
-    let revision = [(
-        "kustomize.toolkit.fluxcd.io/revision".to_owned(),
-        plan.revision.to_string(),
-    )];
     event(
         effects,
         key,
@@ -374,9 +372,19 @@ async fn say(key: &ObjectKey, plan: &Apply, reason: &'static str, message: Strin
         EventKind::Normal,
         reason,
         message,
-        revision,
+        revisions(plan),
     )
     .await;
+}
+
+/// What every event of an attempt says besides its message.
+fn revisions(plan: &Apply) -> Vec<(String, String)> {
+    let said = |name: &str, value: String| (format!("kustomize.toolkit.fluxcd.io/{name}"), value);
+    let origin = plan.origin.clone();
+    [said("revision", plan.revision.to_string())]
+        .into_iter()
+        .chain(origin.map(|origin| said("originRevision", origin)))
+        .collect()
 }
 
 fn finished(plan: &Apply, began: Instant) -> String {
@@ -400,6 +408,7 @@ async fn failed(
         took: began.elapsed(),
         reason: failure.reason,
         revision: &plan.revision,
+        origin: plan.origin.as_deref(),
     };
     let ending = Ending::Failed(Failed {
         reason: failure.reason,
@@ -412,10 +421,6 @@ async fn failed(
     });
     match write(key, effects, &ending).await {
         Ok(true) if news => {
-            let revision = [(
-                "kustomize.toolkit.fluxcd.io/revision".to_owned(),
-                plan.revision.to_string(),
-            )];
             let message = failure.message.clone();
             event(
                 effects,
@@ -424,7 +429,7 @@ async fn failed(
                 EventKind::Warning,
                 failure.reason,
                 message,
-                revision,
+                revisions(plan),
             )
             .await;
         }

@@ -1,5 +1,7 @@
 //! What a Kustomization's status says; pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use tenure_api::{self as condition, Conditions, rfc3339};
 use tenure_api::{HistorySnapshot, reasons};
@@ -35,6 +37,8 @@ pub(crate) enum Ending<'a> {
     /// Everything is as the revision says.
     Applied {
         revision: &'a Revision,
+        /// What the artifact was made from.
+        origin: Option<&'a str>,
         inventory: &'a [Entry],
         history: Option<Snapshot<'a>>,
         healthy: Option<String>,
@@ -69,6 +73,7 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) took: std::time::Duration,
     pub(crate) reason: &'static str,
     pub(crate) revision: &'a Revision,
+    pub(crate) origin: Option<&'a str>,
 }
 
 /// The new status, from the old one.
@@ -103,6 +108,7 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
         }
         Ending::Applied {
             revision,
+            origin,
             inventory,
             history,
             healthy,
@@ -119,6 +125,8 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
             status["observedGeneration"] = json!(about.generation);
             status["lastAppliedRevision"] = json!(revision);
             status["lastAttemptedRevision"] = json!(revision);
+            let origin = origin.map(|origin| json!(origin));
+            put(&mut status, "lastAppliedOriginRevision", origin);
             set_inventory(&mut status, inventory);
             if let Some(snapshot) = history {
                 add_history(&mut status, snapshot, about);
@@ -190,11 +198,20 @@ fn add_history(status: &mut Value, snapshot: &Snapshot<'_>, about: &About<'_>) {
         last_reconciled_duration: milliseconds(snapshot.took).to_string(),
         last_reconciled_status: snapshot.reason.to_owned(),
         total_reconciliations: known.map_or(1, |line| line.total_reconciliations + 1),
-        metadata: Some([("revision".to_owned(), snapshot.revision.to_string())].into()),
+        metadata: Some(metadata(snapshot)),
     };
     let rest = old.iter().filter(|line| !same(line)).cloned();
     let lines: Vec<_> = std::iter::once(line).chain(rest).take(HISTORY).collect();
     status["history"] = json!(lines);
+}
+
+fn metadata(snapshot: &Snapshot<'_>) -> BTreeMap<String, String> {
+    let origin = snapshot.origin.map(|origin| ("originRevision", origin.to_owned()));
+    [("revision", snapshot.revision.to_string())]
+        .into_iter()
+        .chain(origin)
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 fn milliseconds(took: std::time::Duration) -> GoDuration {
@@ -223,6 +240,7 @@ mod tests {
     fn applied<'a>(revision: &'a Revision, history: Option<Snapshot<'a>>) -> Ending<'a> {
         Ending::Applied {
             revision,
+            origin: None,
             inventory: &[],
             history,
             healthy: None,
@@ -236,7 +254,29 @@ mod tests {
             took,
             reason: reasons::RECONCILIATION_SUCCEEDED,
             revision,
+            origin: None,
         }
+    }
+
+    #[test]
+    fn what_an_artifact_was_made_from_is_said_as_long_as_it_says_so() {
+        let revision = revision('a');
+        let line = Snapshot {
+            origin: Some("main@sha1:1"),
+            ..snapshot(&revision, b"1")
+        };
+        let ending = Ending::Applied {
+            revision: &revision,
+            origin: Some("main@sha1:1"),
+            inventory: &[],
+            history: Some(line),
+            healthy: None,
+        };
+        let now = status(&json!({}), &about(1), &ending);
+        assert_eq!(now["lastAppliedOriginRevision"], "main@sha1:1");
+        assert_eq!(now["history"][0]["metadata"]["originRevision"], "main@sha1:1");
+        let later = status(&now, &about(2), &applied(&revision, None));
+        assert!(later.get("lastAppliedOriginRevision").is_none());
     }
 
     #[test]

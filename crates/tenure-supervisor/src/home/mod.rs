@@ -32,7 +32,11 @@ pub(crate) use spec::HomeSpec;
 use worker::Worker;
 
 /// The kinds that are watched in every home.
-const KINDS: [FluxKind; 2] = [FluxKind::GITREPOSITORY, FluxKind::KUSTOMIZATION];
+const KINDS: [FluxKind; 3] = [
+    FluxKind::GITREPOSITORY,
+    FluxKind::OCIREPOSITORY,
+    FluxKind::KUSTOMIZATION,
+];
 /// No wait is longer, so that a clock that is set cannot make a home sleep for ever.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 

@@ -372,6 +372,8 @@ impl Installation {
             ("--issuer-keys", self.path("keys/jwks.json")),
             ("--workers-namespace", self.workers.clone()),
             ("--data", self.path("data")),
+            // where the servers of the tests are
+            ("--allow-addresses", "127.0.0.0/8".to_owned()),
         ];
         self.spec("cache", "cache.log", &flags, options)
     }

@@ -4,20 +4,30 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use tenure_controllers::{
-    GitCredential, GitCredentialKind, GitReference, GitRequest, Resolved, SourceFailure, Sources,
+    GitCredential, GitCredentialKind, GitReference, GitRequest, OciRequest, Resolved, SourceFailure,
+    SourceRequest, Sources, Wanted,
 };
 use tenure_core::{Classify as _, Secret, SourceUrl};
+use tenure_oci::{Operation, Reference};
 use tenure_proto::source::{
-    Basic, Credential, GitSpec, ResolveRequest, ResolveResponse, Ssh, credential, git_spec, resolve_request,
+    Basic, Credential, GitSpec, OciSpec, ResolveRequest, ResolveResponse, Ssh, credential, git_spec, oci_spec,
+    resolve_request,
 };
 
 use super::{SourceClient, SourceError};
 
 #[async_trait]
 impl Sources for SourceClient {
-    async fn resolve(&self, request: &GitRequest) -> Result<Resolved, SourceFailure> {
-        let response = Self::resolve(self, message(request)).await?;
-        Ok(resolved(response)?)
+    async fn resolve(&self, request: &SourceRequest) -> Result<Resolved, SourceFailure> {
+        let response = Self::resolve(self, message(request)).await;
+        let response = response.map_err(|error| match &request.wanted {
+            Wanted::Git(_) => SourceFailure::from(error),
+            Wanted::Oci(_) => SourceFailure {
+                reason: error.reason_for_oci(),
+                ..SourceFailure::from(error)
+            },
+        });
+        Ok(resolved(response?)?)
     }
 
     async fn fetch(&self, resolved: &Resolved, to: PathBuf) -> Result<(), SourceFailure> {
@@ -29,8 +39,8 @@ impl Sources for SourceClient {
         Ok(fetched?)
     }
 
-    async fn release(&self, url: &SourceUrl) {
-        if let Err(error) = Self::release(self, exposed(url)).await {
+    async fn release(&self, remote: &str) {
+        if let Err(error) = Self::release(self, remote.to_owned()).await {
             tracing::debug!(%error, "the source cache was not told to forget a remote");
         }
     }
@@ -47,12 +57,27 @@ impl From<SourceError> for SourceFailure {
             message,
             retry: error.retry(),
             cache_down: error.cache_down(),
+            found: error.found(),
         }
     }
 }
 
-fn message(request: &GitRequest) -> ResolveRequest {
-    let (reference, commit_branch) = match &request.reference {
+fn message(request: &SourceRequest) -> ResolveRequest {
+    let (spec, credential) = match &request.wanted {
+        Wanted::Git(git) => git_message(git, request.ignore.as_ref()),
+        Wanted::Oci(oci) => oci_message(oci, request.ignore.as_ref()),
+    };
+    ResolveRequest {
+        spec: Some(spec),
+        credential: Some(credential),
+        timeout: request.timeout.try_into().ok(),
+        max_artifact_bytes: request.max_artifact_bytes,
+        ..ResolveRequest::default()
+    }
+}
+
+fn git_message(git: &GitRequest, ignore: Option<&String>) -> (resolve_request::Spec, Credential) {
+    let (reference, commit_branch) = match &git.reference {
         GitReference::Branch(name) => (git_spec::Ref::Branch(name.clone()), String::new()),
         GitReference::Tag(name) => (git_spec::Ref::Tag(name.clone()), String::new()),
         GitReference::Semver(range) => (git_spec::Ref::Semver(range.clone()), String::new()),
@@ -63,25 +88,53 @@ fn message(request: &GitRequest) -> ResolveRequest {
         ),
     };
     let spec = GitSpec {
-        url: exposed(&request.url),
+        url: exposed(&git.url),
         r#ref: Some(reference),
         commit_branch,
-        ignore: request.ignore.clone().unwrap_or_default(),
-        has_ignore: request.ignore.is_some(),
-        sparse: request.sparse.clone(),
+        ignore: ignore.cloned().unwrap_or_default(),
+        has_ignore: ignore.is_some(),
+        sparse: git.sparse.clone(),
     };
-    ResolveRequest {
-        spec: Some(resolve_request::Spec::Git(spec)),
-        credential: Some(credential(&request.credential)),
-        timeout: request.timeout.try_into().ok(),
-        max_artifact_bytes: request.max_artifact_bytes,
-        ..ResolveRequest::default()
-    }
+    (resolve_request::Spec::Git(spec), credential(&git.credential))
+}
+
+fn oci_message(oci: &OciRequest, ignore: Option<&String>) -> (resolve_request::Spec, Credential) {
+    let mut spec = OciSpec {
+        url: oci.repository.url(),
+        layer_media_type: oci.layer.media_type.clone().unwrap_or_default(),
+        copy: oci.layer.operation == Operation::Copy,
+        ignore: ignore.cloned().unwrap_or_default(),
+        has_ignore: ignore.is_some(),
+        insecure: oci.insecure,
+        ..OciSpec::default()
+    };
+    spec.r#ref = Some(match &oci.reference {
+        Reference::Tag(tag) => oci_spec::Ref::Tag(tag.clone()),
+        Reference::Digest(digest) => oci_spec::Ref::Digest(digest.to_string()),
+        Reference::Semver {
+            range,
+            filter,
+            underscore_is_plus,
+        } => {
+            spec.semver_filter = filter.clone().unwrap_or_default();
+            spec.underscore_is_plus = *underscore_is_plus;
+            oci_spec::Ref::Semver(range.clone())
+        }
+    });
+    let kind = match &oci.credential {
+        tenure_oci::Credential::None => None,
+        tenure_oci::Credential::Basic { username, password } => Some(credential::Kind::Basic(Basic {
+            username: username.clone(),
+            password: text(password),
+        })),
+        tenure_oci::Credential::Identity { token } => Some(credential::Kind::IdentityToken(text(token))),
+        tenure_oci::Credential::Bearer { token } => Some(credential::Kind::Bearer(text(token))),
+    };
+    let credential = with_tls(kind, oci.tls.ca_pem.as_ref(), oci.tls.client.as_ref());
+    (resolve_request::Spec::Oci(spec), credential)
 }
 
 fn credential(from: &GitCredential) -> Credential {
-    let bytes = |secret: &Secret| secret.expose().to_vec();
-    let text = |secret: &Secret| secret.expose_str().unwrap_or_default().to_owned();
     let kind = match &from.kind {
         GitCredentialKind::None => None,
         GitCredentialKind::Basic { username, password } => Some(credential::Kind::Basic(Basic {
@@ -101,20 +154,28 @@ fn credential(from: &GitCredential) -> Credential {
             username: username.clone(),
         })),
     };
+    with_tls(kind, from.ca_pem.as_ref(), from.client.as_ref())
+}
+
+fn with_tls(
+    kind: Option<credential::Kind>,
+    ca_pem: Option<&Secret>,
+    client: Option<&(Secret, Secret)>,
+) -> Credential {
     Credential {
         kind,
-        ca_pem: from.ca_pem.as_ref().map(bytes).unwrap_or_default(),
-        client_cert_pem: from
-            .client
-            .as_ref()
-            .map(|(cert, _)| bytes(cert))
-            .unwrap_or_default(),
-        client_key_pem: from
-            .client
-            .as_ref()
-            .map(|(_, key)| bytes(key))
-            .unwrap_or_default(),
+        ca_pem: ca_pem.map(bytes).unwrap_or_default(),
+        client_cert_pem: client.map(|(cert, _)| bytes(cert)).unwrap_or_default(),
+        client_key_pem: client.map(|(_, key)| bytes(key)).unwrap_or_default(),
     }
+}
+
+fn bytes(secret: &Secret) -> Vec<u8> {
+    secret.expose().to_vec()
+}
+
+fn text(secret: &Secret) -> String {
+    secret.expose_str().unwrap_or_default().to_owned()
 }
 
 /// The URL with what its `Display` hides: for the cache, over TLS.
@@ -152,6 +213,7 @@ fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
 mod tests {
     use super::*;
     use std::time::Duration;
+    use tenure_controllers::TlsSecrets;
 
     #[test]
     fn a_password_in_the_url_reaches_the_cache_and_nobody_else() {
@@ -159,15 +221,17 @@ mod tests {
         assert_eq!(exposed(&url), "https://bob:hunter2@host:443/app.git");
         let ssh: SourceUrl = "ssh://git@host/app.git".parse().expect("valid");
         assert_eq!(exposed(&ssh), "ssh://git@host:22/app.git");
-        let request = GitRequest {
-            url,
-            reference: GitReference::Commit {
-                commit: "a".repeat(40),
-                branch: Some("main".into()),
-            },
-            credential: GitCredential::default(),
+        let request = SourceRequest {
+            wanted: Wanted::Git(GitRequest {
+                url,
+                reference: GitReference::Commit {
+                    commit: "a".repeat(40),
+                    branch: Some("main".into()),
+                },
+                credential: GitCredential::default(),
+                sparse: vec!["a".into()],
+            }),
             ignore: Some(String::new()),
-            sparse: vec!["a".into()],
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
         };
@@ -177,5 +241,38 @@ mod tests {
             panic!("a Git spec")
         };
         assert!(spec.has_ignore && spec.commit_branch == "main");
+    }
+
+    #[test]
+    fn an_image_is_asked_for_with_the_one_login_that_fits() {
+        let request = SourceRequest {
+            wanted: Wanted::Oci(OciRequest {
+                repository: tenure_oci::Repository::from_url("oci://ghcr.io/org/app").expect("valid"),
+                reference: Reference::Semver {
+                    range: "1.x".into(),
+                    filter: Some("^v".into()),
+                    underscore_is_plus: true,
+                },
+                layer: tenure_oci::Layer::default(),
+                insecure: true,
+                credential: tenure_oci::Credential::Identity {
+                    token: Secret::from("CANARY".to_owned()),
+                },
+                tls: TlsSecrets::default(),
+            }),
+            ignore: None,
+            timeout: Duration::from_secs(60),
+            max_artifact_bytes: 1,
+        };
+        let message = message(&request);
+        assert!(!format!("{message:?}").contains("CANARY"));
+        let kind = message.credential.and_then(|credential| credential.kind);
+        assert!(matches!(kind, Some(credential::Kind::IdentityToken(token)) if token == "CANARY"));
+        let Some(resolve_request::Spec::Oci(spec)) = message.spec else {
+            panic!("an OCI spec")
+        };
+        assert!(matches!(&spec.r#ref, Some(oci_spec::Ref::Semver(range)) if range == "1.x"));
+        assert!(spec.insecure && spec.underscore_is_plus && !spec.has_ignore && !spec.copy);
+        assert_eq!(spec.semver_filter, "^v");
     }
 }

@@ -39,6 +39,8 @@ pub enum SourceError {
         hint: String,
         /// When the remote wants to be asked again.
         retry_after: Option<Duration>,
+        /// The reference was found; getting its content failed.
+        found: bool,
     },
     /// The cache sent other bytes than the artifact's.
     #[error("the source cache sent {found} for artifact {expected}: the bytes were thrown away")]
@@ -75,8 +77,29 @@ impl SourceError {
                 message,
                 hint: failure.hint.clone(),
                 retry_after: failure.retry_after.and_then(|after| after.try_into().ok()),
+                found: failure.found,
             },
         }
+    }
+
+    /// The reason for a source in a registry.
+    #[must_use]
+    pub fn reason_for_oci(&self) -> &'static str {
+        match self {
+            Self::Remote { kind, .. } => match kind {
+                FailureKind::InvalidReference => "URLInvalid",
+                FailureKind::TooLarge => "ArchiveOperationFailed",
+                FailureKind::LayerUnusable => "OCIArtifactLayerOperationFailed",
+                _ => "OCIArtifactPullFailed",
+            },
+            _ => self.reason(),
+        }
+    }
+
+    /// Whether the reference was found, and getting its content failed.
+    #[must_use]
+    pub const fn found(&self) -> bool {
+        matches!(self, Self::Remote { found: true, .. })
     }
 
     /// Whether it is the cache itself that is out of reach: what is on disk stays authoritative.

@@ -5,76 +5,51 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tenure_api::{REQUESTED_AT, SOURCE_CONTROLLER, reasons};
 use tenure_core::{ObjectKey, Retry};
-use tenure_kube::{EventKind, GITREPOSITORY, KubeError};
+use tenure_kube::{EventKind, KubeError};
 
-use super::credential;
-use super::plan::{Plan, Refusal, Resolve, SecretChoice};
+use super::Kind;
+use super::plan::{Plan, Refusal, Resolve};
 use super::status::{About, Ending, status};
 use crate::retry::after;
 use crate::writer::{event, write_status};
-use crate::{
-    Effects, GitCredential, GitRequest, Pass, Resolved, SourceFailure, State, Wake, chain, next_due, reads,
-};
+use crate::{Effects, Pass, Resolved, SourceFailure, SourceRequest, State, Wake, chain, next_due};
 
 /// Longest wait for the cache itself before the pass goes on to its next object; the answer to
 /// what the remote does is bounded by `spec.timeout`.
 const CACHE_RETRY: Duration = Duration::from_secs(10);
 
 /// Carries the plan out.
-pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> Pass {
+pub(crate) async fn run<K: Kind>(key: &ObjectKey, plan: Plan<K::Question>, effects: &Arc<Effects>) -> Pass {
     if !matches!(plan, Plan::Release { .. })
-        && let Err(error) = crate::kustomization::add_finalizer(GITREPOSITORY, key, effects).await
+        && let Err(error) = crate::kustomization::add_finalizer(K::FLUX, key, effects).await
     {
         return lost(key, &error, effects);
     }
     let outcome = match plan {
-        Plan::Release { url } => {
-            if let Some(url) = url {
-                effects.sources.release(&url).await;
-            }
-            if effects
-                .snapshot
-                .get(key)
-                .and_then(|object| digest_of(&object))
-                .is_some()
-            {
-                let message = "garbage collected artifacts for deleted resource".to_owned();
-                event(
-                    effects,
-                    key,
-                    SOURCE_CONTROLLER,
-                    EventKind::Normal,
-                    "GarbageCollectionSucceeded",
-                    message,
-                    [],
-                )
-                .await;
-            }
-            return crate::kustomization::drop_finalizer(GITREPOSITORY, key, effects).await;
-        }
+        Plan::Release { remote } => return release::<K>(key, remote, effects).await,
         Plan::Rest => {
-            return match write(key, effects, &[], &Ending::Rested).await {
+            return match write::<K>(key, effects, &Ending::Rested).await {
                 Ok(_) => Pass::suspended(),
                 Err(error) => lost(key, &error, effects),
             };
         }
         Plan::Refuse(refusal) => Err(Failure::from(refusal)),
-        Plan::Resolve(resolve) => attempt(&resolve, effects)
+        Plan::Resolve(resolve) => attempt::<K>(&resolve, effects)
             .await
-            .map(|resolved| (resolve, resolved)),
+            .map(|resolved| (resolve.interval, resolved)),
     };
     match outcome {
-        Ok((resolve, resolved)) => stored(key, &resolve, &resolved, effects).await,
-        Err(failure) => failed(key, &failure, effects).await,
+        Ok((interval, resolved)) => stored::<K>(key, interval, &resolved, effects).await,
+        Err(failure) => failed::<K>(key, &failure, effects).await,
     }
 }
 
 /// What went wrong, in the words of the status.
-struct Failure {
-    reason: &'static str,
-    message: String,
-    retry: Retry,
-    cache_down: bool,
+pub(crate) struct Failure {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) retry: Retry,
+    pub(crate) cache_down: bool,
 }
 
 impl From<Refusal> for Failure {
@@ -99,14 +74,31 @@ impl From<SourceFailure> for Failure {
     }
 }
 
-async fn attempt(resolve: &Resolve, effects: &Effects) -> Result<Resolved, Failure> {
-    let credential = credential(resolve, effects).await?;
-    let request = GitRequest {
-        url: resolve.url.clone(),
-        reference: resolve.reference.clone(),
-        credential,
+async fn release<K: Kind>(key: &ObjectKey, remote: Option<String>, effects: &Arc<Effects>) -> Pass {
+    if let Some(remote) = remote {
+        effects.sources.release(&remote).await;
+    }
+    let object = effects.snapshot.get(key);
+    if object.and_then(|object| digest_of(&object)).is_some() {
+        let message = "garbage collected artifacts for deleted resource".to_owned();
+        event(
+            effects,
+            key,
+            SOURCE_CONTROLLER,
+            EventKind::Normal,
+            "GarbageCollectionSucceeded",
+            message,
+            [],
+        )
+        .await;
+    }
+    crate::kustomization::drop_finalizer(K::FLUX, key, effects).await
+}
+
+async fn attempt<K: Kind>(resolve: &Resolve<K::Question>, effects: &Effects) -> Result<Resolved, Failure> {
+    let request = SourceRequest {
+        wanted: K::wanted(&resolve.question, effects).await?,
         ignore: resolve.ignore.clone(),
-        sparse: resolve.sparse.clone(),
         timeout: resolve.timeout,
         max_artifact_bytes: effects.home.max_artifact_bytes,
     };
@@ -114,7 +106,7 @@ async fn attempt(resolve: &Resolve, effects: &Effects) -> Result<Resolved, Failu
         .sources
         .resolve(&request)
         .await
-        .map_err(|failure| as_flux_words_it(failure.into()))?;
+        .map_err(|failure| K::failed(&resolve.question, failure))?;
     if !effects.artifacts.holds(&resolved.digest) {
         let to = effects.artifacts.incoming();
         effects.sources.fetch(&resolved, to.clone()).await?;
@@ -131,64 +123,14 @@ async fn attempt(resolve: &Resolve, effects: &Effects) -> Result<Resolved, Failu
     Ok(resolved)
 }
 
-fn as_flux_words_it(failure: Failure) -> Failure {
-    match failure.reason {
-        reasons::GIT_OPERATION_FAILED | reasons::EMPTY_GIT_REPOSITORY => Failure {
-            message: format!("failed to checkout and determine revision: {}", failure.message),
-            ..failure
-        },
-        _ => failure,
-    }
-}
-
-async fn credential(resolve: &Resolve, effects: &Effects) -> Result<GitCredential, Failure> {
-    let home = &effects.home;
-    let authentication = |message: String| Failure {
-        reason: reasons::AUTHENTICATION_FAILED,
-        message,
-        retry: Retry::Backoff,
-        cache_down: false,
-    };
-    match &resolve.secret {
-        SecretChoice::Anonymous => Ok(GitCredential::default()),
-        SecretChoice::Missing => Err(authentication(format!(
-            "no Secret for '{}': ssh needs a Secret in namespace '{}' with the keys 'identity' and 'known_hosts'; name it in spec.secretRef, or for this URL's prefix in spec.sources.secrets of the Tenant '{}'",
-            resolve.url, home.namespace, home.tenant,
-        ))),
-        SecretChoice::Named(name) => {
-            let missing = |why: &str| {
-                authentication(format!(
-                    "failed to get Secret '{}/{name}' for '{}': {why}; expected the keys {}",
-                    home.namespace,
-                    resolve.url,
-                    expected_keys(resolve.url.scheme()),
-                ))
-            };
-            let account = home.account_for(None);
-            let data = match (&account, home.strict) {
-                (Err(nobody), true) => return Err(missing(nobody)),
-                (Ok(account), true) => reads::secret(effects, account, name).await,
-                (_, false) => reads::own_secret(effects, name).await,
-            };
-            let data = data
-                .map_err(|error| missing(&error))?
-                .ok_or_else(|| missing("not found"))?;
-            credential::read(&resolve.url, name, &data).map_err(authentication)
-        }
-    }
-}
-
-fn expected_keys(scheme: &str) -> &'static str {
-    match scheme {
-        "ssh" => "'identity' and 'known_hosts'",
-        _ => "'username' and 'password', or 'bearerToken'",
-    }
-}
-
-async fn stored(key: &ObjectKey, resolve: &Resolve, resolved: &Resolved, effects: &Arc<Effects>) -> Pass {
+async fn stored<K: Kind>(
+    key: &ObjectKey,
+    interval: Duration,
+    resolved: &Resolved,
+    effects: &Arc<Effects>,
+) -> Pass {
     let before = effects.snapshot.get(key).and_then(|object| digest_of(&object));
-    let sparse = &resolve.sparse;
-    let written = match write(key, effects, sparse, &Ending::Stored(resolved)).await {
+    let written = match write::<K>(key, effects, &Ending::Stored(resolved)).await {
         Ok(written) => written,
         Err(error) => return lost(key, &error, effects),
     };
@@ -200,26 +142,26 @@ async fn stored(key: &ObjectKey, resolve: &Resolve, resolved: &Resolved, effects
         wake.push(Wake::ConsumersOf(key.clone()));
     }
     if moved {
-        announce(key, effects, resolved).await;
+        announce::<K>(key, effects, resolved).await;
     } else if written {
-        unmoved(key, effects, resolved).await;
+        unmoved::<K>(key, effects, resolved).await;
     }
     Pass {
         state: State::Ready,
         reason: reasons::SUCCEEDED.to_owned(),
-        next_due: Some(next_due(Timestamp::now(), resolve.interval)),
+        next_due: Some(next_due(Timestamp::now(), interval)),
         wake,
     }
 }
 
-async fn failed(key: &ObjectKey, failure: &Failure, effects: &Arc<Effects>) -> Pass {
+async fn failed<K: Kind>(key: &ObjectKey, failure: &Failure, effects: &Arc<Effects>) -> Pass {
     let stalled = failure.retry == Retry::Stalled;
     let Failure { reason, message, .. } = failure;
     let ending = match stalled {
         true => Ending::Stalled { reason, message },
         false => Ending::Failed { reason, message },
     };
-    match write(key, effects, &[], &ending).await {
+    match write::<K>(key, effects, &ending).await {
         Ok(true) => {
             event(
                 effects,
@@ -264,12 +206,7 @@ fn lost(key: &ObjectKey, error: &KubeError, effects: &Effects) -> Pass {
     }
 }
 
-async fn write(
-    key: &ObjectKey,
-    effects: &Effects,
-    sparse: &[String],
-    ending: &Ending<'_>,
-) -> Result<bool, KubeError> {
+async fn write<K: Kind>(key: &ObjectKey, effects: &Effects, ending: &Ending<'_>) -> Result<bool, KubeError> {
     let Some(object) = effects.snapshot.get(key) else {
         return Ok(false);
     };
@@ -289,18 +226,19 @@ async fn write(
             .pointer("/spec/suspend")
             .and_then(Value::as_bool)
             .unwrap_or(false),
-        ignore: object.pointer("/spec/ignore").and_then(Value::as_str),
-        sparse,
+        spec: object.get("spec").unwrap_or(&Value::Null),
         now: Timestamp::now(),
     };
-    write_status(effects, GITREPOSITORY, key, SOURCE_CONTROLLER, |old| {
-        status(old, &about, ending)
+    write_status(effects, K::FLUX, key, SOURCE_CONTROLLER, |old| {
+        status::<K>(old, &about, ending)
     })
     .await
 }
 
-async fn announce(key: &ObjectKey, effects: &Effects, resolved: &Resolved) {
-    let subject: String = resolved.subject.chars().take(50).collect();
+async fn announce<K: Kind>(key: &ObjectKey, effects: &Effects, resolved: &Resolved) {
+    let Some(object) = effects.snapshot.get(key) else {
+        return;
+    };
     let annotations = [
         (
             "source.toolkit.fluxcd.io/revision".to_owned(),
@@ -311,13 +249,13 @@ async fn announce(key: &ObjectKey, effects: &Effects, resolved: &Resolved) {
             resolved.digest.to_string(),
         ),
     ];
-    let message = format!("stored artifact for commit '{subject}'");
+    let message = K::news(&object, resolved);
     event(
         effects,
         key,
         SOURCE_CONTROLLER,
         EventKind::Normal,
-        "NewArtifact",
+        reasons::NEW_ARTIFACT,
         message,
         annotations,
     )
@@ -326,17 +264,14 @@ async fn announce(key: &ObjectKey, effects: &Effects, resolved: &Resolved) {
 
 /// Somebody asked, or changed the object, and learns that there is nothing new. As Flux words it; a look
 /// that the interval brings about says nothing.
-async fn unmoved(key: &ObjectKey, effects: &Effects, resolved: &Resolved) {
-    let message = format!(
-        "no changes since last reconciliation: observed revision '{}'",
-        resolved.revision
-    );
+async fn unmoved<K: Kind>(key: &ObjectKey, effects: &Effects, resolved: &Resolved) {
+    let (reason, message) = K::unmoved(&resolved.revision);
     event(
         effects,
         key,
         SOURCE_CONTROLLER,
         EventKind::Normal,
-        "GitOperationSucceeded",
+        reason,
         message,
         [],
     )

@@ -1,10 +1,11 @@
-//! What a GitRepository's status says; pure.
+//! What a source's status says; pure.
 
 use serde_json::{Value, json};
 use tenure_api::reasons;
 use tenure_api::{self as condition, ConditionStatus, Conditions};
-use tenure_core::{Name, Revision};
+use tenure_core::Name;
 
+use super::Kind;
 use crate::Resolved;
 use crate::merge::{conditions_of, put};
 
@@ -34,13 +35,12 @@ pub(crate) struct About<'a> {
     pub(crate) requested_at: Option<&'a str>,
     /// `spec.suspend`
     pub(crate) suspended: bool,
-    pub(crate) ignore: Option<&'a str>,
-    pub(crate) sparse: &'a [String],
+    pub(crate) spec: &'a Value,
     pub(crate) now: jiff::Timestamp,
 }
 
 /// The new status, from the old one.
-pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Value {
+pub(crate) fn status<K: Kind>(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Value {
     let mut status = old.clone();
     if let Some(requested) = about.requested_at {
         status["lastHandledReconcileAt"] = json!(requested);
@@ -59,7 +59,7 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
             status["observedGeneration"] = json!(about.generation);
         }
         Ending::Stored(resolved) => {
-            let message = format!("stored artifact for revision '{}'", resolved.revision);
+            let message = K::ready(&resolved.revision);
             conditions.mark_true(condition::READY, reasons::SUCCEEDED, &message);
             conditions.mark_true(condition::ARTIFACT_IN_STORAGE, reasons::SUCCEEDED, &message);
             for gone in [
@@ -70,17 +70,13 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
                 conditions.remove(gone);
             }
             status["observedGeneration"] = json!(about.generation);
-            put(
-                &mut status,
-                "observedIgnore",
-                about.ignore.map(|ignore| json!(ignore)),
-            );
-            put(
-                &mut status,
-                "observedSparseCheckout",
-                (!about.sparse.is_empty()).then(|| json!(about.sparse)),
-            );
-            let artifact = artifact(about, resolved);
+            for (field, value) in K::observed(about.spec) {
+                put(&mut status, field, value);
+            }
+            if K::HAS_URL {
+                status["url"] = json!(format!("{ARTIFACT_HOST}/{}/latest.tar.gz", directory::<K>(about)));
+            }
+            let artifact = artifact::<K>(about, resolved);
             if !same_artifact(&status["artifact"], &artifact) {
                 status["artifact"] = artifact;
             }
@@ -101,34 +97,48 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
     status
 }
 
-fn artifact(about: &About<'_>, resolved: &Resolved) -> Value {
-    let path = artifact_path(about.namespace, about.name, &resolved.revision);
-    json!({
+fn artifact<K: Kind>(about: &About<'_>, resolved: &Resolved) -> Value {
+    let path = format!("{}/{}.tar.gz", directory::<K>(about), K::file(&resolved.revision));
+    let mut artifact = json!({
         "path": path,
         "url": format!("{ARTIFACT_HOST}/{path}"),
         "revision": resolved.revision.to_string(),
         "digest": resolved.digest.to_string(),
         "size": resolved.size,
         "lastUpdateTime": condition::rfc3339(about.now),
-    })
+    });
+    let metadata: serde_json::Map<_, _> = resolved
+        .annotations()
+        .map(|(key, value)| (key.to_owned(), json!(value)))
+        .collect();
+    if !metadata.is_empty() {
+        artifact["metadata"] = Value::Object(metadata);
+    }
+    artifact
 }
 
-fn artifact_path(namespace: &Name, name: &Name, revision: &Revision) -> String {
-    format!("gitrepository/{namespace}/{name}/{}.tar.gz", revision.hex())
+fn directory<K: Kind>(about: &About<'_>) -> String {
+    format!("{}/{}/{}", K::FLUX.kind.to_lowercase(), about.namespace, about.name)
 }
 
 /// Equal but for the time of the update: then the old one stays, and nothing is written.
 fn same_artifact(old: &Value, new: &Value) -> bool {
-    ["path", "url", "revision", "digest", "size"]
+    ["path", "url", "revision", "digest", "size", "metadata"]
         .iter()
-        .all(|field| old[field] == new[field])
+        .all(|field| old.get(field) == new.get(field))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gitrepository::GitSource;
+    use crate::ocirepository::OciSource;
     use crate::testing::name;
-    use tenure_core::{Digest, Secret};
+    use tenure_core::{Digest, Revision, Secret};
+
+    fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Value {
+        super::status::<GitSource>(old, about, ending)
+    }
 
     fn resolved(commit: char) -> Resolved {
         Resolved {
@@ -161,8 +171,7 @@ mod tests {
                 generation: 2,
                 requested_at,
                 suspended: false,
-                ignore: None,
-                sparse: &[],
+                spec: &Value::Null,
                 now: jiff::Timestamp::from_second(second).expect("in range"),
             }
         }
@@ -291,5 +300,41 @@ mod tests {
             rested["conditions"][0]["lastTransitionTime"],
             old["conditions"][0]["lastTransitionTime"]
         );
+    }
+
+    #[test]
+    fn an_image_says_its_digest_where_it_is_and_what_its_maker_says() {
+        let case = Case::new();
+        let spec = json!({"ignore": "", "layerSelector": {"operation": "copy"}});
+        let about = About {
+            spec: &spec,
+            ..case.about(1, None)
+        };
+        let digest = Digest::of(b"manifest");
+        let image = Resolved {
+            revision: format!("v1@{digest}").parse().expect("a revision"),
+            metadata: vec![
+                ("dropped-symlink:a".into(), "b".into()),
+                ("org.opencontainers.image.revision".into(), "main@sha1:1".into()),
+            ],
+            ..resolved('a')
+        };
+        let now = super::status::<OciSource>(&json!({}), &about, &Ending::Stored(&image));
+        assert_eq!(now["conditions"][0]["message"], format!("stored artifact for digest 'v1@{digest}'"));
+        assert_eq!(
+            now["artifact"]["path"],
+            format!("ocirepository/apps/app/{digest}.tar.gz")
+        );
+        assert_eq!(
+            now["artifact"]["metadata"],
+            json!({"org.opencontainers.image.revision": "main@sha1:1"})
+        );
+        assert_eq!(now["observedLayerSelector"], spec["layerSelector"]);
+        assert_eq!(now["observedIgnore"], "");
+        assert!(now["url"].as_str().expect("set").ends_with("/ocirepository/apps/app/latest.tar.gz"));
+        let plain = case.about(9, None);
+        let later = super::status::<OciSource>(&now, &plain, &Ending::Stored(&image));
+        assert_eq!(later["artifact"], now["artifact"], "the same artifact is not stored again");
+        assert!(later.get("observedLayerSelector").is_none());
     }
 }

@@ -1,0 +1,244 @@
+use std::collections::BTreeMap;
+
+use tenure_core::{Secret, SourceUrl};
+use tenure_git::child::{self, Job};
+use tenure_git::{
+    ClientCertificate, Credential, Filter, GitError, Limits, Missing, Reference, Remote, Resolved,
+};
+use tenure_proto::source::{self, FailureKind, GitSpec, credential, git_spec};
+
+use super::{Answer, Budget, Fetched, Found, Room, invalid, short};
+use crate::failure::Failure;
+use crate::service::local;
+
+/// Most sparse paths.
+const MAX_SPARSE: usize = 256;
+
+/// A reference of a Git repository.
+#[derive(Clone, Debug)]
+pub(crate) struct Git {
+    remote: Remote,
+    reference: Reference,
+    filter: Filter,
+}
+
+impl Git {
+    pub(super) fn read(spec: GitSpec, credential: source::Credential) -> Result<Self, Failure> {
+        check_sizes(&spec)?;
+        let url = url(&spec.url)?;
+        Ok(Self {
+            remote: remote(url, credential)?,
+            reference: reference(&spec),
+            filter: Filter {
+                ignore: spec.has_ignore.then_some(spec.ignore),
+                sparse: spec.sparse,
+            },
+        })
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.remote.url.remote_key()
+    }
+
+    pub(super) fn trust(&self) -> Vec<&[u8]> {
+        self.remote.ca_pem.as_deref().into_iter().collect()
+    }
+
+    pub(super) fn reference(&self) -> String {
+        format!("{:?}", self.reference)
+    }
+
+    pub(super) fn shape(&self) -> Vec<&str> {
+        let sparse = self.filter.sparse.iter().map(String::as_str);
+        super::ignore(self.filter.ignore.as_deref())
+            .into_iter()
+            .chain(sparse)
+            .collect()
+    }
+
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        let mut secrets = match &self.remote.credential {
+            // Hosts also take a token in the user's place.
+            Credential::Basic { username, password } => {
+                vec![
+                    password.expose_str(),
+                    Some(username.as_str()).filter(|name| name.len() >= 20),
+                ]
+            }
+            Credential::Bearer { token } => vec![token.expose_str()],
+            Credential::Ssh {
+                passphrase, identity, ..
+            } => {
+                vec![
+                    passphrase.as_ref().and_then(Secret::expose_str),
+                    identity.expose_str(),
+                ]
+            }
+            Credential::None => vec![],
+        };
+        let url = &self.remote.url;
+        secrets.push(match url.expose_password() {
+            None if url.scheme() != "ssh" => url.user(),
+            password => password,
+        });
+        secrets.into_iter().flatten().collect()
+    }
+
+    pub(super) fn resolve(&self, budget: Budget) -> Job {
+        Job::Resolve {
+            remote: self.remote.clone(),
+            reference: self.reference.clone(),
+            limits: limits(budget),
+        }
+    }
+
+    pub(super) fn fetch(&self, found: &Found, room: Room, budget: Budget) -> Result<Job, Failure> {
+        Ok(Job::Fetch {
+            remote: self.remote.clone(),
+            resolved: Resolved {
+                revision: found.revision.clone(),
+                commit: found.content.clone(),
+                pointer: found.pointer.clone(),
+                advertised: found.advertised,
+            },
+            odb_dir: room
+                .objects
+                .ok_or_else(|| local("keep a remote's objects", "it has no place for them"))?,
+            out: room.out,
+            filter: self.filter.clone(),
+            limits: limits(budget),
+        })
+    }
+}
+
+pub(super) fn answer(answer: child::Answer) -> Answer {
+    match answer {
+        child::Answer::Resolved(resolved) => Answer::Found(Found {
+            revision: resolved.revision,
+            content: resolved.commit,
+            pointer: resolved.pointer,
+            advertised: resolved.advertised,
+        }),
+        child::Answer::Fetched(fetched) => Answer::Fetched(Fetched {
+            digest: fetched.digest,
+            size: fetched.size,
+            subject: fetched.commit_message_first_line,
+            media_type: None,
+            annotations: BTreeMap::new(),
+            dropped_links: fetched.dropped_symlinks,
+            downloaded: fetched.packed_bytes,
+        }),
+        child::Answer::Failed(error) => Answer::Failed(failure(&error)),
+    }
+}
+
+pub(super) fn url(text: &str) -> Result<SourceUrl, Failure> {
+    text.parse()
+        .map_err(|error| invalid(&format!("can't use the URL: {error}")))
+}
+
+fn check_sizes(spec: &GitSpec) -> Result<(), Failure> {
+    let reference = match &spec.r#ref {
+        Some(
+            git_spec::Ref::Branch(text)
+            | git_spec::Ref::Tag(text)
+            | git_spec::Ref::Semver(text)
+            | git_spec::Ref::Name(text)
+            | git_spec::Ref::Commit(text),
+        ) => text,
+        None => "",
+    };
+    let mut texts = vec![spec.url.as_str(), reference, &spec.commit_branch];
+    texts.extend(spec.sparse.iter().map(String::as_str));
+    short(&texts, &spec.ignore)?;
+    if spec.sparse.len() > MAX_SPARSE {
+        return Err(invalid(&format!(
+            "more than {MAX_SPARSE} directories are asked for"
+        )));
+    }
+    Ok(())
+}
+
+fn reference(spec: &GitSpec) -> Reference {
+    match &spec.r#ref {
+        None => Reference::default(),
+        Some(git_spec::Ref::Branch(name)) => Reference::Branch(name.clone()),
+        Some(git_spec::Ref::Tag(name)) => Reference::Tag(name.clone()),
+        Some(git_spec::Ref::Semver(range)) => Reference::Semver(range.clone()),
+        Some(git_spec::Ref::Name(name)) => Reference::Name(name.clone()),
+        Some(git_spec::Ref::Commit(id)) => Reference::Commit {
+            id: id.clone(),
+            branch: Some(spec.commit_branch.clone()).filter(|branch| !branch.is_empty()),
+        },
+    }
+}
+
+fn remote(url: SourceUrl, from: source::Credential) -> Result<Remote, Failure> {
+    let credential = match from.kind {
+        None => Credential::None,
+        Some(credential::Kind::Basic(basic)) => Credential::Basic {
+            username: basic.username,
+            password: Secret::from(basic.password),
+        },
+        Some(credential::Kind::Bearer(token)) => Credential::Bearer {
+            token: Secret::from(token),
+        },
+        Some(credential::Kind::Ssh(ssh)) => Credential::Ssh {
+            identity: Secret::new(ssh.identity),
+            passphrase: Some(ssh.passphrase)
+                .filter(|text| !text.is_empty())
+                .map(Secret::from),
+            known_hosts: String::from_utf8(ssh.known_hosts)
+                .map_err(|_| Failure::new(FailureKind::HostKeyMismatch, "known_hosts is not text"))?,
+            username: Some(ssh.username).filter(|name| !name.is_empty()),
+        },
+        Some(credential::Kind::IdentityToken(_)) => {
+            return Err(invalid("a Git host takes no registry's identity token"));
+        }
+    };
+    let mut remote = Remote::new(url, credential);
+    remote.ca_pem = Some(from.ca_pem).filter(|pem| !pem.is_empty());
+    if !from.client_cert_pem.is_empty() {
+        remote.client_certificate = Some(ClientCertificate {
+            certificate_pem: from.client_cert_pem,
+            key_pem: Secret::new(from.client_key_pem),
+        });
+    }
+    Ok(remote)
+}
+
+fn limits(budget: Budget) -> Limits {
+    let usual = Limits::default();
+    Limits {
+        artifact_bytes: budget.bytes,
+        pack_bytes: usual.pack_bytes.max(budget.bytes.saturating_mul(2)),
+        timeout: budget.timeout,
+        ..usual
+    }
+}
+
+/// What the child says of the remote, in the protocol's words.
+fn failure(error: &GitError) -> Failure {
+    let kind = match error {
+        GitError::AuthenticationFailed { .. } => FailureKind::AuthenticationFailed,
+        GitError::HostKeyMismatch { .. } => FailureKind::HostKeyMismatch,
+        GitError::NotFound { .. } => FailureKind::NotFound,
+        GitError::InvalidReference { .. } => FailureKind::InvalidReference,
+        GitError::Unavailable { .. } | GitError::Timeout { .. } => FailureKind::UpstreamUnavailable,
+        GitError::TooLarge { .. } => FailureKind::TooLarge,
+        GitError::EmptyRepository { .. } => FailureKind::EmptyRepository,
+        GitError::Malformed { .. } => FailureKind::Malformed,
+        GitError::Local { .. } => return local("keep a remote's objects", error),
+    };
+    let mut failure = Failure::new(kind, error.to_string());
+    // Hosts hide what they refuse to show: to them, too, the credential is no longer good.
+    failure.refused = matches!(
+        error,
+        GitError::AuthenticationFailed { .. }
+            | GitError::NotFound {
+                what: Missing::Repository,
+                ..
+            }
+    );
+    failure
+}

@@ -1,0 +1,218 @@
+//! The kinds of source behind one face: what a request asks for, which jobs answer it, and what the answers mean.
+//! Everything else in this crate knows no kind.
+
+mod git;
+mod oci;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tenure_core::{Digest, Revision};
+use tenure_proto::source::{Credential, FailureKind, resolve_request::Spec};
+use tokio::net::UnixStream;
+
+use crate::Limits;
+use crate::child;
+use crate::failure::Failure;
+
+use git::Git;
+use oci::Oci;
+
+/// Longest URL, reference and path; longest ignore rules.
+const MAX_TEXT: usize = 4096;
+const MAX_IGNORE: usize = 64 << 10;
+
+/// What to look for, where, and with what.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    Git(Git),
+    Oci(Oci),
+}
+
+/// Where a reference is, as the remote has said to one credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) revision: Revision,
+    /// Names the content: a commit's hex digits, a manifest's digest.
+    pub(crate) content: String,
+    /// The branch or tag in the revision.
+    pub(crate) pointer: Option<String>,
+    /// Whether the remote itself named the content. If not, only a download proves that it may be read.
+    pub(crate) advertised: bool,
+}
+
+/// What a fetcher says of the archive that it has written.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    /// First line of a commit's message.
+    pub(crate) subject: String,
+    /// What it is, unless an archive like all others.
+    pub(crate) media_type: Option<String>,
+    /// What its maker says of it.
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) dropped_links: Vec<(String, String)>,
+    /// Bytes that came from the remote.
+    pub(crate) downloaded: u64,
+}
+
+/// A job for one fetcher, in the protocol of its kind.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Git(tenure_git::child::Job),
+    Oci(tenure_oci::child::Job),
+}
+
+/// What a fetcher answers.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Found(Found),
+    Fetched(Fetched),
+    Failed(Failure),
+    /// To a question that nobody asked.
+    Other,
+}
+
+/// Where a fetcher may write, and how much it may take.
+#[derive(Debug)]
+pub(crate) struct Room {
+    /// The remote's objects, if its kind keeps any.
+    pub(crate) objects: Option<PathBuf>,
+    /// The archive.
+    pub(crate) out: PathBuf,
+}
+
+/// What one job may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    pub(crate) bytes: u64,
+    pub(crate) timeout: Duration,
+}
+
+impl Source {
+    /// Reads what a request asks for.
+    pub(crate) fn read(spec: Option<Spec>, credential: Credential, limits: &Limits) -> Result<Self, Failure> {
+        match spec {
+            Some(Spec::Git(spec)) => Git::read(spec, credential).map(Self::Git),
+            Some(Spec::Oci(spec)) => Oci::read(spec, credential, &limits.addresses).map(Self::Oci),
+            None => Err(invalid("the request names no source that this cache knows")),
+        }
+    }
+
+    /// What callers' spellings of the remote have in common; may be shown.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Git(git) => git.name(),
+            Self::Oci(oci) => oci.name(),
+        }
+    }
+
+    /// Callers of one name who would be deceived by different servers share nothing: whoever could pretend to be
+    /// the remote to one of them can't to the others.
+    pub(crate) fn trust(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Git(git) => git.trust(),
+            Self::Oci(oci) => oci.trust(),
+        }
+    }
+
+    /// The reference, as text that tells it from every other.
+    pub(crate) fn reference(&self) -> String {
+        match self {
+            Self::Git(git) => git.reference(),
+            Self::Oci(oci) => oci.reference(),
+        }
+    }
+
+    /// What decides on the archive's bytes, besides the content.
+    pub(crate) fn shape(&self) -> Vec<&str> {
+        match self {
+            Self::Git(git) => git.shape(),
+            Self::Oci(oci) => oci.shape(),
+        }
+    }
+
+    /// What must not occur in a message to the caller.
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        match self {
+            Self::Git(git) => git.secrets(),
+            Self::Oci(oci) => oci.secrets(),
+        }
+    }
+
+    /// Whether what was downloaded for one revision saves downloading for the next.
+    pub(crate) const fn keeps_objects(&self) -> bool {
+        matches!(self, Self::Git(_))
+    }
+
+    /// The job that asks the remote where the reference is.
+    pub(crate) fn resolve(&self, budget: Budget) -> Job {
+        match self {
+            Self::Git(git) => Job::Git(git.resolve(budget)),
+            Self::Oci(oci) => Job::Oci(oci.resolve(budget)),
+        }
+    }
+
+    /// The job that downloads what was found, and packs it.
+    pub(crate) fn fetch(&self, found: &Found, room: Room, budget: Budget) -> Result<Job, Failure> {
+        match self {
+            Self::Git(git) => git.fetch(found, room, budget).map(Job::Git),
+            Self::Oci(oci) => oci.fetch(found, room, budget).map(Job::Oci),
+        }
+    }
+}
+
+impl Job {
+    /// Gives the job to a fetcher and waits for its answer.
+    pub(crate) async fn give(&self, to: &mut UnixStream) -> std::io::Result<Answer> {
+        match self {
+            Self::Git(job) => {
+                child::announce(to, child::GIT).await?;
+                tenure_git::child::send_job(to, job).await?;
+                Ok(git::answer(tenure_git::child::read_answer(to).await?))
+            }
+            Self::Oci(job) => {
+                child::announce(to, child::OCI).await?;
+                tenure_oci::child::send_job(to, job).await?;
+                let fetches = matches!(job, tenure_oci::child::Job::Fetch { .. });
+                Ok(oci::answer(tenure_oci::child::read_answer(to).await?, fetches))
+            }
+        }
+    }
+}
+
+/// The name of the remote at `url`, as [`Source::name`] gives it.
+pub(crate) fn name_of(url: &str) -> Result<String, Failure> {
+    if url.starts_with("oci://") {
+        return oci::repository(url).map(|repository| repository.url());
+    }
+    git::url(url).map(|url| url.remote_key())
+}
+
+fn invalid(message: &str) -> Failure {
+    Failure::new(FailureKind::InvalidReference, message)
+}
+
+fn short(texts: &[&str], ignore: &str) -> Result<(), Failure> {
+    if texts.iter().any(|text| text.len() > MAX_TEXT) {
+        return Err(invalid(&format!(
+            "the URL, the reference or a path is longer than {MAX_TEXT} bytes"
+        )));
+    }
+    if ignore.len() > MAX_IGNORE {
+        return Err(invalid(&format!(
+            "the ignore rules are longer than {MAX_IGNORE} bytes"
+        )));
+    }
+    Ok(())
+}
+
+/// Ignore rules that are set and empty are others than none.
+fn ignore(rules: Option<&str>) -> [&str; 2] {
+    [
+        if rules.is_some() { "ignore" } else { "default" },
+        rules.unwrap_or_default(),
+    ]
+}

@@ -1,0 +1,92 @@
+//! From Secrets and a ServiceAccount of the home to what opens a registry.
+
+use std::collections::BTreeMap;
+
+use tenure_core::{Name, Secret};
+use tenure_oci::Keyring;
+
+use super::plan::Question;
+use crate::source::{Failure, authentication, named};
+use crate::{Effects, OciRequest, TlsSecrets, Wanted};
+
+/// The key of a docker config in a pull Secret.
+const CONFIG: &str = ".dockerconfigjson";
+
+/// The question with what opens the registry.
+pub(crate) async fn wanted(question: &Question, effects: &Effects) -> Result<Wanted, Failure> {
+    let mut keyring = Keyring::default();
+    let mut secrets: Vec<String> = question.secret.iter().cloned().collect();
+    if let Some(account) = &question.account {
+        secrets.extend(pull_secrets(account, effects).await?);
+    }
+    for name in &secrets {
+        let keys = format!("'{CONFIG}'");
+        let data = named(effects, name, question.repository.url(), &keys).await?;
+        add(&mut keyring, name, &data).map_err(authentication)?;
+    }
+    let tls = match &question.certificates {
+        None => TlsSecrets::default(),
+        Some(name) => {
+            let keys = "'ca.crt', or 'tls.crt' and 'tls.key'";
+            let data = named(effects, name, question.repository.url(), keys).await?;
+            certificates(name, &data).map_err(authentication)?
+        }
+    };
+    Ok(Wanted::Oci(OciRequest {
+        credential: keyring.find(&question.repository),
+        repository: question.repository.clone(),
+        reference: question.reference.clone(),
+        layer: question.layer.clone(),
+        insecure: question.insecure,
+        tls,
+    }))
+}
+
+/// The Secrets that pods of the account pull with.
+async fn pull_secrets(account: &str, effects: &Effects) -> Result<Vec<String>, Failure> {
+    let failed = |why: &str| {
+        let namespace = &effects.home.namespace;
+        authentication(format!(
+            "failed to get ServiceAccount '{namespace}/{account}' for its imagePullSecrets: {why}"
+        ))
+    };
+    let name = Name::new(account).map_err(|error| failed(&error.to_string()))?;
+    let found = effects.own.pull_secrets(&name).await;
+    found
+        .map_err(|error| failed(&error.to_string()))?
+        .ok_or_else(|| failed("not found"))
+}
+
+/// Takes in the logins of one Secret.
+pub(super) fn add(keyring: &mut Keyring, name: &str, data: &BTreeMap<String, Secret>) -> Result<(), String> {
+    let config = data.get(CONFIG).filter(|config| !config.is_empty());
+    let config = config.ok_or_else(|| {
+        format!("the Secret '{name}' lacks '{CONFIG}': it must be of type kubernetes.io/dockerconfigjson")
+    })?;
+    keyring
+        .add(config.expose())
+        .map_err(|error| format!("the Secret '{name}' can't be used: {error}"))
+}
+
+/// Whom to trust and what to show, by today's keys and the older ones.
+pub(super) fn certificates(name: &str, data: &BTreeMap<String, Secret>) -> Result<TlsSecrets, String> {
+    let get = |today: &str, older: &str| {
+        let given = |key: &str| data.get(key).filter(|value| !value.is_empty()).cloned();
+        given(today).or_else(|| given(older))
+    };
+    let ca_pem = get("ca.crt", "caFile");
+    let client = match (get("tls.crt", "certFile"), get("tls.key", "keyFile")) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) if ca_pem.is_some() => None,
+        (None, None) => {
+            return Err(format!(
+                "the Secret '{name}' has neither 'ca.crt' nor 'tls.crt' and 'tls.key'"
+            ));
+        }
+        (certificate, _) => {
+            let missing = if certificate.is_some() { "tls.key" } else { "tls.crt" };
+            return Err(format!("the Secret '{name}' lacks '{missing}'"));
+        }
+    };
+    Ok(TlsSecrets { ca_pem, client })
+}
