@@ -52,7 +52,10 @@ async fn places(stage: &Stage, home: &str) -> anyhow::Result<Vec<Place>> {
         let events = serde_json::to_string(&events.list(&ListParams::default()).await?.items)?;
         places.push(Place::text(format!("events of {namespace}"), events));
     }
-    for kinds in ["kustomizations,gitrepositories,ocirepositories", "tenants,leases,configmaps"] {
+    for kinds in [
+        "kustomizations,gitrepositories,ocirepositories",
+        "tenants,leases,configmaps",
+    ] {
         let namespace = if kinds.starts_with("kust") {
             home
         } else {

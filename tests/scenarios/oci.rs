@@ -141,7 +141,9 @@ fn an_artifact_is_applied_and_a_moved_tag_is_rolled_forward() -> anyhow::Result<
         ensure!(
             all.iter().any(|event| {
                 let notes = event.metadata.annotations.as_ref();
-                notes.and_then(|notes| notes.get(origin)).is_some_and(|said| said == ORIGIN)
+                notes
+                    .and_then(|notes| notes.get(origin))
+                    .is_some_and(|said| said == ORIGIN)
             }),
             "an event says what the artifact was made from"
         );
@@ -230,7 +232,12 @@ fn a_credential_that_the_registry_refuses_is_said_and_what_runs_stays() -> anyho
             &["text/plain"],
         )
         .await?;
-        refused(json!({"provider": "aws"}), "FeatureGateDisabled", &["spec.provider"]).await?;
+        refused(
+            json!({"provider": "aws"}),
+            "FeatureGateDisabled",
+            &["spec.provider"],
+        )
+        .await?;
         refused(
             json!({"verify": {"provider": "cosign"}}),
             "FeatureGateDisabled",
@@ -291,14 +298,14 @@ fn a_copied_layer_is_kept_as_it_is_and_is_no_use_to_a_kustomization_unless_it_is
         tenant.registry.push(REPOSITORY, "latest", &artifact).await?;
         tenant.team.reconcile("OCIRepository", "app").await?;
         until("the artifact to be refused", PATIENCE, || async {
-            let message = tenant.team.refused("Kustomization", "app", "ArtifactFailed").await?;
+            let message = tenant
+                .team
+                .refused("Kustomization", "app", "ArtifactFailed")
+                .await?;
             says(&message, &["artifact"])
         })
         .await?;
-        assert_eq!(
-            data(&stage, &tenant.team, "kept").await?.as_deref(),
-            Some("old")
-        );
+        assert_eq!(data(&stage, &tenant.team, "kept").await?.as_deref(), Some("old"));
         Ok(())
     })
 }
@@ -313,11 +320,21 @@ fn a_registry_that_the_tenant_may_not_use_is_not_asked() -> anyhow::Result<()> {
         let patch = |prefix| kube::api::Patch::Merge(allow(prefix));
         let params = kube::api::PatchParams::default();
         tenants
-            .patch(&tenant.team.fixture.name, &params, &patch("oci://ghcr.io/".to_owned()))
+            .patch(
+                &tenant.team.fixture.name,
+                &params,
+                &patch("oci://ghcr.io/".to_owned()),
+            )
             .await?;
         tenant.source(&json!({})).await?;
-        let message = tenant.team.refused("OCIRepository", "app", "AccessDenied").await?;
-        says(&message, &["spec.sources.allow", &tenant.registry.url(REPOSITORY)])?;
+        let message = tenant
+            .team
+            .refused("OCIRepository", "app", "AccessDenied")
+            .await?;
+        says(
+            &message,
+            &["spec.sources.allow", &tenant.registry.url(REPOSITORY)],
+        )?;
         let allowed = format!("oci://{}/team/", tenant.registry.host());
         tenants
             .patch(&tenant.team.fixture.name, &params, &patch(allowed))

@@ -57,8 +57,17 @@ impl Default for Metrics {
             job_seconds.clone(),
         );
         registry.register_with_unit("sent", "Artifact data sent", Unit::Bytes, sent.clone());
-        registry.register("downloads", "Packs and layers that were downloaded", downloads.clone());
-        registry.register_with_unit("downloaded", "Size of the packs and layers", Unit::Bytes, downloaded.clone());
+        registry.register(
+            "downloads",
+            "Packs and layers that were downloaded",
+            downloads.clone(),
+        );
+        registry.register_with_unit(
+            "downloaded",
+            "Size of the packs and layers",
+            Unit::Bytes,
+            downloaded.clone(),
+        );
         registry.register("fetchers", "Fetchers that run now", fetchers.clone());
         registry.register_with_unit("stored", "Size of all archives", Unit::Bytes, stored.clone());
         Self {

@@ -222,7 +222,11 @@ mod tests {
 
     #[test]
     fn an_image_that_can_never_be_pulled_is_refused_without_repeating_the_url() {
-        for url in ["oci://bob:CANARY@ghcr.io/app", "https://CANARY/app", "oci://ghcr.io/app:CANARY@x"] {
+        for url in [
+            "oci://bob:CANARY@ghcr.io/app",
+            "https://CANARY/app",
+            "oci://ghcr.io/app:CANARY@x",
+        ] {
             let failure = image(url, |_| {}).expect_err(url);
             assert_eq!(failure.kind, FailureKind::InvalidReference);
         }

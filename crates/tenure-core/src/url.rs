@@ -132,9 +132,8 @@ pub fn covers(prefix: &str, url: &str) -> bool {
         Some(rest) => (rest, true),
         None => (prefix, false),
     };
-    url.strip_prefix(prefix).is_some_and(|rest| {
-        open || rest.is_empty() || prefix.ends_with(['/', '@']) || rest.starts_with('/')
-    })
+    url.strip_prefix(prefix)
+        .is_some_and(|rest| open || rest.is_empty() || prefix.ends_with(['/', '@']) || rest.starts_with('/'))
 }
 
 impl FromStr for SourceUrl {

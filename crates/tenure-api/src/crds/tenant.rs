@@ -37,7 +37,11 @@ pub(super) fn spec() -> Value {
     ]);
     let peer = object(vec![
         must("namespace", sized(1, 63), "Where it lives."),
-        must("kind", one_of(&["GitRepository", "OCIRepository", "Kustomization"]), "Its kind."),
+        must(
+            "kind",
+            one_of(&["GitRepository", "OCIRepository", "Kustomization"]),
+            "Its kind.",
+        ),
         must("name", sized(1, 253), "Its name."),
     ]);
     let port = json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 65535});

@@ -65,7 +65,8 @@ impl Question {
         }
         let stamp = self.cache.grants.stamp();
         let (at, wall) = (Instant::now(), SystemTime::now());
-        let found = self.refusal_revokes(self.cache.fetchers.resolve(&self.slot().await?, &self.ask).await)?;
+        let found =
+            self.refusal_revokes(self.cache.fetchers.resolve(&self.slot().await?, &self.ask).await)?;
         let entry = self.artifact(&found).await?;
         let proof = Proof {
             fingerprint: self.ask.fingerprint,

@@ -26,7 +26,9 @@ impl Oci {
         guard: &Guard,
     ) -> Result<Self, Failure> {
         let wanted = match &spec.r#ref {
-            Some(oci_spec::Ref::Tag(text) | oci_spec::Ref::Semver(text) | oci_spec::Ref::Digest(text)) => text,
+            Some(oci_spec::Ref::Tag(text) | oci_spec::Ref::Semver(text) | oci_spec::Ref::Digest(text)) => {
+                text
+            }
             None => "",
         };
         short(

@@ -79,7 +79,10 @@ fn said(error: &SourceError) -> Option<(FailureKind, bool)> {
 async fn two_homes_share_a_layer_and_each_proves_for_itself() {
     let rig = Rig::start().await;
     let registry = registry(&[("alice", "alices-password"), ("bob", "bobs-password")]).await;
-    let pushed = registry.push("team/app", "latest", &app("a: 1\n")).await.expect("pushed");
+    let pushed = registry
+        .push("team/app", "latest", &app("a: 1\n"))
+        .await
+        .expect("pushed");
     let (alice, bob) = (rig.home("alice"), rig.home("bob"));
     let first = alice
         .resolve(image(&registry, "alice", "alices-password"))
@@ -88,7 +91,10 @@ async fn two_homes_share_a_layer_and_each_proves_for_itself() {
     assert_eq!(first.revision, format!("latest@{}", pushed.digest));
     let artifact = first.artifact.clone().expect("set");
     assert_eq!(
-        artifact.metadata.get("org.opencontainers.image.revision").map(String::as_str),
+        artifact
+            .metadata
+            .get("org.opencontainers.image.revision")
+            .map(String::as_str),
         Some(REVISION)
     );
     let before = registry.requests().len();
@@ -116,18 +122,29 @@ async fn two_homes_share_a_layer_and_each_proves_for_itself() {
         .resolve(image(&registry, "mallory", "guess"))
         .await
         .expect_err("refused");
-    assert_eq!(said(&error), Some((FailureKind::AuthenticationFailed, false)), "{error}");
+    assert_eq!(
+        said(&error),
+        Some((FailureKind::AuthenticationFailed, false)),
+        "{error}"
+    );
     let mut nobody = image(&registry, "", "");
     nobody.credential.as_mut().expect("set").kind = None;
     let error = stranger.resolve(nobody).await.expect_err("refused");
-    assert_eq!(said(&error), Some((FailureKind::AuthenticationFailed, false)), "{error}");
+    assert_eq!(
+        said(&error),
+        Some((FailureKind::AuthenticationFailed, false)),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_locked_out_of_a_registry_loses_what_it_had_given() {
     let rig = Rig::start().await;
     let registry = registry(&[("alice", "alices-password"), ("bob", "bobs-password")]).await;
-    registry.push("team/app", "latest", &app("a: 1\n")).await.expect("pushed");
+    registry
+        .push("team/app", "latest", &app("a: 1\n"))
+        .await
+        .expect("pushed");
     let (alice, bob) = (rig.home("alice"), rig.home("bob"));
     let of_alice = alice
         .resolve(image(&registry, "alice", "alices-password"))
@@ -143,7 +160,11 @@ async fn who_is_locked_out_of_a_registry_loses_what_it_had_given() {
         .resolve(image(&registry, "bob", "bobs-password"))
         .await
         .expect_err("refused");
-    assert_eq!(said(&error), Some((FailureKind::AuthenticationFailed, false)), "{error}");
+    assert_eq!(
+        said(&error),
+        Some((FailureKind::AuthenticationFailed, false)),
+        "{error}"
+    );
     let error = fetch(&bob, &of_bob).await.expect_err("revoked");
     assert!(matches!(error, SourceError::Stale(_)), "{error}");
     fetch(&alice, &of_alice).await.expect("alice's is hers");
@@ -153,7 +174,10 @@ async fn who_is_locked_out_of_a_registry_loses_what_it_had_given() {
 async fn callers_at_once_make_one_download() {
     let rig = Rig::start().await;
     let registry = registry(&[("alice", "alices-password")]).await;
-    registry.push("team/app", "latest", &app("a: 1\n")).await.expect("pushed");
+    registry
+        .push("team/app", "latest", &app("a: 1\n"))
+        .await
+        .expect("pushed");
     let calls = (0..12).map(|n| {
         let client = rig.home(&format!("home-{}", n % 4));
         let request = image(&registry, "alice", "alices-password");
@@ -170,7 +194,10 @@ async fn callers_at_once_make_one_download() {
 async fn what_a_registry_lacks_is_told_from_what_an_artifact_lacks() {
     let rig = Rig::start().await;
     let registry = registry(&[("alice", "alices-password")]).await;
-    registry.push("team/app", "latest", &app("a: 1\n")).await.expect("pushed");
+    registry
+        .push("team/app", "latest", &app("a: 1\n"))
+        .await
+        .expect("pushed");
     let alice = rig.home("alice");
     let good = || image(&registry, "alice", "alices-password");
     let tag = |tag: &str| oci_spec::Ref::Tag(tag.into());
@@ -211,7 +238,10 @@ async fn a_copied_layer_is_as_it_was_pushed_and_a_shape_of_its_own() {
     let registry = registry(&[("alice", "alices-password")]).await;
     let mut artifact = app("a: 1\n");
     artifact.layers.push(Part::new("text/plain", "not an archive"));
-    registry.push("team/app", "latest", &artifact).await.expect("pushed");
+    registry
+        .push("team/app", "latest", &artifact)
+        .await
+        .expect("pushed");
     let alice = rig.home("alice");
     let good = || image(&registry, "alice", "alices-password");
     let extracted = alice.resolve(good()).await.expect("resolves");
@@ -233,8 +263,13 @@ async fn a_copied_layer_is_as_it_was_pushed_and_a_shape_of_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_in_the_clear_is_read_only_by_who_says_so_and_shares_nothing() {
     let rig = Rig::start().await;
-    let registry = Registry::start_with(Transport::Http, Login::Nobody).await.expect("a registry");
-    registry.push("team/app", "latest", &app("a: 1\n")).await.expect("pushed");
+    let registry = Registry::start_with(Transport::Http, Login::Nobody)
+        .await
+        .expect("a registry");
+    registry
+        .push("team/app", "latest", &app("a: 1\n"))
+        .await
+        .expect("pushed");
     let alice = rig.home("alice");
     let plain = || ask(&registry.url("team/app"));
     let insecure = alice
@@ -243,7 +278,11 @@ async fn a_registry_in_the_clear_is_read_only_by_who_says_so_and_shares_nothing(
         .expect("it said so");
     fetch(&alice, &insecure).await.expect("fetches");
     let error = alice.resolve(plain()).await.expect_err("it did not");
-    assert_eq!(said(&error), Some((FailureKind::UpstreamUnavailable, false)), "{error}");
+    assert_eq!(
+        said(&error),
+        Some((FailureKind::UpstreamUnavailable, false)),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,11 +296,20 @@ async fn an_address_that_the_platform_does_not_allow_is_not_asked() {
     })
     .await;
     let alice = rig.home("alice");
-    let metadata = changed(ask("oci://169.254.169.254/latest/app"), |spec| spec.insecure = true);
+    let metadata = changed(ask("oci://169.254.169.254/latest/app"), |spec| {
+        spec.insecure = true
+    });
     for request in [metadata, ask("oci://127.0.0.1:1/app/x")] {
         let error = alice.resolve(request).await.expect_err("refused");
-        assert_eq!(said(&error), Some((FailureKind::UpstreamUnavailable, false)), "{error}");
-        assert!(error.to_string().contains("the platform does not allow"), "{error}");
+        assert_eq!(
+            said(&error),
+            Some((FailureKind::UpstreamUnavailable, false)),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains("the platform does not allow"),
+            "{error}"
+        );
     }
 }
 

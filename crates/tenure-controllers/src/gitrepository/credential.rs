@@ -44,11 +44,7 @@ fn expected_keys(scheme: &str) -> &'static str {
 ///
 /// # Errors
 /// Names the keys that are missing, never a value.
-fn read(
-    url: &SourceUrl,
-    name: &str,
-    data: &BTreeMap<String, Secret>,
-) -> Result<GitCredential, String> {
+fn read(url: &SourceUrl, name: &str, data: &BTreeMap<String, Secret>) -> Result<GitCredential, String> {
     let get = |key: &str| data.get(key).filter(|value| !value.is_empty());
     let text = |key: &str| {
         get(key)

@@ -171,7 +171,10 @@ mod tests {
                 },
             ),
         ] {
-            assert_eq!(resolved(&json!({"ref": reference}), &home).question.reference, expected);
+            assert_eq!(
+                resolved(&json!({"ref": reference}), &home).question.reference,
+                expected
+            );
         }
         assert_eq!(
             resolved(&json!({}), &home).question.reference,
@@ -196,7 +199,10 @@ mod tests {
             SecretChoice::Named("tenants".into())
         );
         let named = json!({"secretRef": {"name": "own"}});
-        assert_eq!(resolved(&named, &home).question.secret, SecretChoice::Named("own".into()));
+        assert_eq!(
+            resolved(&named, &home).question.secret,
+            SecretChoice::Named("own".into())
+        );
     }
 
     #[test]
@@ -234,6 +240,9 @@ mod tests {
         ));
         let mut deleted = object(&json!({"suspend": true}));
         deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-        assert!(matches!(planned(&deleted, &home), Plan::Release { remote: Some(_) }));
+        assert!(matches!(
+            planned(&deleted, &home),
+            Plan::Release { remote: Some(_) }
+        ));
     }
 }

@@ -170,7 +170,10 @@ fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<P
             message,
         }));
     }
-    if !crate::source::KINDS.iter().any(|kind| kind.kind == reference.kind) {
+    if !crate::source::KINDS
+        .iter()
+        .any(|kind| kind.kind == reference.kind)
+    {
         let message = format!(
             "spec.sourceRef.kind {} is not supported yet; use GitRepository or OCIRepository",
             reference.kind

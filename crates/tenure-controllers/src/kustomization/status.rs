@@ -206,7 +206,9 @@ fn add_history(status: &mut Value, snapshot: &Snapshot<'_>, about: &About<'_>) {
 }
 
 fn metadata(snapshot: &Snapshot<'_>) -> BTreeMap<String, String> {
-    let origin = snapshot.origin.map(|origin| ("originRevision", origin.to_owned()));
+    let origin = snapshot
+        .origin
+        .map(|origin| ("originRevision", origin.to_owned()));
     [("revision", snapshot.revision.to_string())]
         .into_iter()
         .chain(origin)

@@ -84,7 +84,11 @@ pub(super) fn certificates(name: &str, data: &BTreeMap<String, Secret>) -> Resul
             ));
         }
         (certificate, _) => {
-            let missing = if certificate.is_some() { "tls.key" } else { "tls.crt" };
+            let missing = if certificate.is_some() {
+                "tls.key"
+            } else {
+                "tls.crt"
+            };
             return Err(format!("the Secret '{name}' lacks '{missing}'"));
         }
     };

@@ -70,16 +70,12 @@ fn resolve(object: &OciRepository, home: &Home) -> Result<Resolve<Question>, Ref
 /// spelling of the object leads elsewhere than the prefix says.
 fn spellings(repository: &Repository) -> Vec<String> {
     let registry = repository.registry();
-    let hosts = [registry]
-        .into_iter()
-        .chain((registry == HUB.0).then_some(HUB.1));
+    let hosts = [registry].into_iter().chain((registry == HUB.0).then_some(HUB.1));
     let url = |host: &str| format!("oci://{host}/{}", repository.path());
     let mut all = Vec::new();
     for host in hosts {
         let address_ends = host.rfind(']').unwrap_or(0);
-        let has_port = host
-            .get(address_ends..)
-            .is_some_and(|rest| rest.contains(':'));
+        let has_port = host.get(address_ends..).is_some_and(|rest| rest.contains(':'));
         all.push(url(host));
         if !has_port {
             all.push(url(&format!("{host}:443")));

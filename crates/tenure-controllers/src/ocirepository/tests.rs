@@ -92,10 +92,26 @@ fn a_reference_follows_fluxs_precedence() {
 fn what_can_never_work_is_said_and_not_tried() {
     let home = home("apps", &[]);
     for (spec, reason, part) in [
-        (json!({"url": "oci://bob:CANARY@ghcr.io/app"}), reasons::URL_INVALID, "spec.url"),
-        (json!({"url": "https://ghcr.io/app"}), reasons::URL_INVALID, "oci://"),
-        (json!({"url": "oci://ghcr.io/app:v1"}), reasons::URL_INVALID, "spec.ref"),
-        (json!({"ref": {"digest": "sha256:1"}}), reasons::URL_INVALID, "spec.ref.digest"),
+        (
+            json!({"url": "oci://bob:CANARY@ghcr.io/app"}),
+            reasons::URL_INVALID,
+            "spec.url",
+        ),
+        (
+            json!({"url": "https://ghcr.io/app"}),
+            reasons::URL_INVALID,
+            "oci://",
+        ),
+        (
+            json!({"url": "oci://ghcr.io/app:v1"}),
+            reasons::URL_INVALID,
+            "spec.ref",
+        ),
+        (
+            json!({"ref": {"digest": "sha256:1"}}),
+            reasons::URL_INVALID,
+            "spec.ref.digest",
+        ),
         (json!({"interval": "soon"}), reasons::FAILED, "spec.interval"),
         (
             json!({"verify": {"provider": "cosign"}}),
@@ -107,7 +123,11 @@ fn what_can_never_work_is_said_and_not_tried() {
             reasons::FEATURE_GATE_DISABLED,
             "spec.proxySecretRef",
         ),
-        (json!({"provider": "aws"}), reasons::FEATURE_GATE_DISABLED, "spec.provider"),
+        (
+            json!({"provider": "aws"}),
+            reasons::FEATURE_GATE_DISABLED,
+            "spec.provider",
+        ),
     ] {
         let refusal = refused(&spec, &home);
         assert_eq!(refusal.reason, reason, "{spec}");
@@ -224,12 +244,16 @@ fn secret(pairs: &[(&str, &str)]) -> BTreeMap<String, Secret> {
 fn a_pull_secret_opens_its_own_registry_only() {
     let config = r#"{"auths": {"ghcr.io": {"username": "bob", "password": "CANARY"}}}"#;
     let mut keyring = Keyring::default();
-    credential::add(&mut keyring, "pull", &secret(&[(".dockerconfigjson", config)])).expect("a docker config");
+    credential::add(&mut keyring, "pull", &secret(&[(".dockerconfigjson", config)]))
+        .expect("a docker config");
     let find = |url: &str| keyring.find(&Repository::from_url(url).expect("valid"));
     assert!(matches!(find("oci://ghcr.io/org/app"), Credential::Basic { .. }));
     assert!(matches!(find("oci://quay.io/org/app"), Credential::None));
     for (data, part) in [
-        (secret(&[("username", "bob"), ("password", "CANARY")]), "'.dockerconfigjson'"),
+        (
+            secret(&[("username", "bob"), ("password", "CANARY")]),
+            "'.dockerconfigjson'",
+        ),
         (secret(&[(".dockerconfigjson", "CANARY")]), "'pull'"),
     ] {
         let error = credential::add(&mut keyring, "pull", &data).expect_err("unusable");

@@ -118,7 +118,12 @@ fn artifact<K: Kind>(about: &About<'_>, resolved: &Resolved) -> Value {
 }
 
 fn directory<K: Kind>(about: &About<'_>) -> String {
-    format!("{}/{}/{}", K::FLUX.kind.to_lowercase(), about.namespace, about.name)
+    format!(
+        "{}/{}/{}",
+        K::FLUX.kind.to_lowercase(),
+        about.namespace,
+        about.name
+    )
 }
 
 /// Equal but for the time of the update: then the old one stays, and nothing is written.
@@ -320,7 +325,10 @@ mod tests {
             ..resolved('a')
         };
         let now = super::status::<OciSource>(&json!({}), &about, &Ending::Stored(&image));
-        assert_eq!(now["conditions"][0]["message"], format!("stored artifact for digest 'v1@{digest}'"));
+        assert_eq!(
+            now["conditions"][0]["message"],
+            format!("stored artifact for digest 'v1@{digest}'")
+        );
         assert_eq!(
             now["artifact"]["path"],
             format!("ocirepository/apps/app/{digest}.tar.gz")
@@ -331,10 +339,18 @@ mod tests {
         );
         assert_eq!(now["observedLayerSelector"], spec["layerSelector"]);
         assert_eq!(now["observedIgnore"], "");
-        assert!(now["url"].as_str().expect("set").ends_with("/ocirepository/apps/app/latest.tar.gz"));
+        assert!(
+            now["url"]
+                .as_str()
+                .expect("set")
+                .ends_with("/ocirepository/apps/app/latest.tar.gz")
+        );
         let plain = case.about(9, None);
         let later = super::status::<OciSource>(&now, &plain, &Ending::Stored(&image));
-        assert_eq!(later["artifact"], now["artifact"], "the same artifact is not stored again");
+        assert_eq!(
+            later["artifact"], now["artifact"],
+            "the same artifact is not stored again"
+        );
         assert!(later.get("observedLayerSelector").is_none());
     }
 }

@@ -172,7 +172,10 @@ pub fn read_yaml(text: &[u8]) -> Result<Json, String> {
     }
     let options = Options::helm().last_wins();
     match tenure_yaml::parse(text, &options) {
-        Ok(documents) => Ok(documents.into_iter().next().map_or(Json::Null, |document| document.value)),
+        Ok(documents) => Ok(documents
+            .into_iter()
+            .next()
+            .map_or(Json::Null, |document| document.value)),
         Err(error) => Err(format!("error converting YAML to JSON: {}", reason(&error))),
     }
 }

@@ -182,9 +182,7 @@ mod tests {
         let error = sort(&files(&[("c/templates/a.yaml", "a: b: c")])).expect_err("not YAML");
         let text = error.to_string();
         assert!(
-            text.starts_with(
-                "YAML parse error on c/templates/a.yaml: error converting YAML to JSON: yaml: "
-            ),
+            text.starts_with("YAML parse error on c/templates/a.yaml: error converting YAML to JSON: yaml: "),
             "{text}"
         );
         let error = sort(&files(&[("c/templates/a.yaml", "- a")])).expect_err("a list");

@@ -9,8 +9,8 @@ use serde_json::{Map, Number, Value};
 pub use coalesce::NotATable;
 pub(crate) use coalesce::{Coalescer, Defaults};
 pub(crate) use table::{deep_copy, from_json_map, path_value, table, to_json_map};
-pub use yaml::{ValuesError, read_values};
 pub(crate) use yaml::json_kind;
+pub use yaml::{ValuesError, read_values};
 
 /// JSON as Go's decoder gives it: every number a float64. Integers stay what `--set` makes.
 pub(crate) fn as_go_json(value: Value) -> Value {

@@ -10,8 +10,8 @@ use tenure_controllers::{
 use tenure_core::{Classify as _, Secret, SourceUrl};
 use tenure_oci::{Operation, Reference};
 use tenure_proto::source::{
-    Basic, Credential, GitSpec, OciSpec, ResolveRequest, ResolveResponse, Ssh, credential, git_spec, oci_spec,
-    resolve_request,
+    Basic, Credential, GitSpec, OciSpec, ResolveRequest, ResolveResponse, Ssh, credential, git_spec,
+    oci_spec, resolve_request,
 };
 
 use super::{SourceClient, SourceError};
