@@ -52,11 +52,6 @@ pub(super) fn bracketed(text: &str) -> Result<(String, usize), String> {
             out.push(']');
             return Ok((out, at + 1));
         }
-        if c == '-' && !first && !rest(at + 1).starts_with(']') {
-            // A hyphen may stand first and last; elsewhere it has to be a range's.
-            let end = at + 1 + rest(at + 1).chars().next().map_or(0, char::len_utf8);
-            return error("invalid character class range", text.get(at..end).unwrap_or(here));
-        }
         first = false;
         if here.starts_with("[:")
             && let Some(end) = here.find(":]")

@@ -204,6 +204,7 @@ mod tests {
         assert_eq!(replace("a(x*)b", "-ab-axxb-", "$1W"), "---");
         assert_eq!(replace("(?P<n>b)", "abc", "<$n$$>"), "a<b$>c");
         assert_eq!(replace("x*", "abc", "-"), "-a-b-c-");
+        assert_eq!(replace("[^a-z0-9-_.]+", "v1.2-a_b@c", ""), "v1.2-a_bc");
         assert_eq!(
             strings(compile("a*").split(b"abaabaccadaaae", 5).expect("parts")),
             ["", "b", "b", "c", "cadaaae"]
