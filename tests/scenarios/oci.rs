@@ -187,6 +187,8 @@ fn a_credential_that_the_registry_refuses_is_said_and_what_runs_stays() -> anyho
             let tenant = &tenant;
             async move {
                 tenant.source(&spec).await?;
+                // the case before may have failed for the same reason
+                team.reconcile("OCIRepository", "app").await?;
                 let message = team.refused("OCIRepository", "app", reason).await?;
                 says(&message, parts)?;
                 ensure!(!message.contains("canary"), "{message}");
