@@ -48,14 +48,19 @@ pub(crate) struct ResId {
 /// Stands for the namespace of cluster-scoped objects.
 const NOWHERE: &str = "_non_namespaceable_";
 
+/// The namespace that counts: none and `default` are the same.
+pub(crate) fn effective(namespace: &str, is_cluster: bool) -> &str {
+    match namespace {
+        _ if is_cluster => NOWHERE,
+        "" => "default",
+        namespace => namespace,
+    }
+}
+
 impl ResId {
     /// The namespace that counts: none and `default` are the same.
     pub(crate) fn effective_namespace(&self) -> &str {
-        match self.namespace.as_str() {
-            _ if self.is_cluster => NOWHERE,
-            "" => "default",
-            namespace => namespace,
-        }
+        effective(&self.namespace, self.is_cluster)
     }
 
     pub(crate) fn same_namespace(&self, other: &Self) -> bool {

@@ -36,6 +36,9 @@ pub(crate) fn mapping<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut
     let mut at = value;
     for key in path {
         let map = at.as_object_mut()?;
+        if !map.contains_key(*key) {
+            make_room(map, 1);
+        }
         let next = map.entry(*key).or_insert_with(|| Value::Object(Map::new()));
         if next.is_null() {
             *next = Value::Object(Map::new());
@@ -43,6 +46,34 @@ pub(crate) fn mapping<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut
         at = next;
     }
     at.as_object_mut()
+}
+
+/// Largest mapping that is kept without spare room. Larger ones grow by doubling, as adding to them one
+/// by one would cost the square of their size.
+const EXACT: usize = 32;
+
+/// Makes room for a few more members and no more than that. A mapping that grows by itself doubles, and
+/// a build holds thousands of small ones that get a label or two.
+pub(crate) fn make_room(map: &mut Map<String, Value>, more: usize) {
+    if more == 0 || map.len() + more > EXACT {
+        return;
+    }
+    let mut roomy = Map::with_capacity(map.len() + more);
+    roomy.extend(std::mem::take(map));
+    *map = roomy;
+}
+
+/// A copy without spare room, which a mapping's own clone has.
+pub(crate) fn copy(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.iter().map(copy).collect()),
+        Value::Object(members) => {
+            let mut map = Map::with_capacity(members.len());
+            map.extend(members.iter().map(|(key, value)| (key.clone(), copy(value))));
+            Value::Object(map)
+        }
+        scalar => scalar.clone(),
+    }
 }
 
 /// Adds the members of `base` at `path` that `value` lacks there.

@@ -144,6 +144,7 @@ fn walk(
             if make != Create::Nothing {
                 if !map.contains_key(name) {
                     meter.member(name)?;
+                    object::make_room(map, 1);
                 }
                 let slot = map.entry(name.to_owned()).or_insert_with(fresh);
                 if slot.is_null() {
@@ -199,6 +200,9 @@ pub(crate) fn set_members(
 ) -> Result<(), Error> {
     let gvk = resource.gvk();
     let specs: Vec<&FieldSpec> = specs.iter().filter(|s| s.selects(&gvk)).collect();
+    if specs.len() > 1 {
+        resource.shared.reserve_exact(pairs.len());
+    }
     for (key, text) in pairs {
         let new = Value::String(text.clone());
         let mut places = Vec::new();
@@ -222,6 +226,7 @@ pub(crate) fn set_members(
                         meter.member(key)?;
                         meter.take(text.len() + way.len())?;
                         places.push(way.into());
+                        object::make_room(map, 1);
                     }
                     map.insert(key.clone(), new.clone());
                     Ok(())

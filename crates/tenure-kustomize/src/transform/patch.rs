@@ -220,13 +220,13 @@ fn merge_into(
             resource.remember(&meter)?;
         }
         // The patch takes the group and version of its target; its kind says which schema holds.
-        let mut fitted = patch.value.clone();
+        let mut fitted = object::copy(&patch.value);
         if let (Some(map), Some(version)) = (fitted.as_object_mut(), resource.value.get("apiVersion")) {
             map.insert("apiVersion".to_owned(), version.clone());
         }
         let bare = resource.written.bare_nulls(&resource.value);
-        let merged = merge::object(schemas, resource.value.take(), &fitted, &bare, &meter)
-            .map_err(|e| e.about(&id))?;
+        let merged =
+            merge::object(schemas, resource.value.take(), fitted, &bare, &meter).map_err(|e| e.about(&id))?;
         let Some(merged) = merged else { continue };
         resource.value = merged;
         resource.written.absorb(&patch.written, &resource.value);

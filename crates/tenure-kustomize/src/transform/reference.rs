@@ -1,62 +1,158 @@
 //! Names of objects inside other objects, brought up to date after renaming.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::field::{Create, kind, visit};
 use crate::config::NameReference;
-use crate::id::{Gvk, ResId};
+use crate::id::{Gvk, ResId, effective};
 use crate::meter::Meter;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::{Error, object};
 
+/// An id of an object that others may refer to. Objects share what they have in common: there are as many
+/// of these as objects, all at once.
+struct Known {
+    gvk: Rc<Gvk>,
+    name: Box<str>,
+    namespace: Rc<str>,
+    is_cluster: bool,
+}
+
 /// What is to be known of an object that others may refer to.
 struct Target {
-    now: ResId,
-    previous: Vec<ResId>,
+    now: Known,
+    previous: Box<[Known]>,
     /// The first effective namespace it had.
-    first_namespace: String,
-    prefixes: Vec<String>,
-    suffixes: Vec<String>,
+    first_namespace: Rc<str>,
+    prefixes: Rc<[String]>,
+    suffixes: Rc<[String]>,
 }
 
 struct Targets {
     list: Vec<Target>,
-    /// Places of the objects that had a name, by that name.
-    by_name: HashMap<String, Vec<usize>>,
+    /// Each name that an object had, as places of the object and of the name in its history; sorted by
+    /// the name.
+    names: Vec<(usize, usize)>,
     /// Places of the objects, by the first effective namespace that they had.
-    by_namespace: HashMap<String, Vec<usize>>,
+    by_namespace: HashMap<Rc<str>, Vec<usize>>,
+}
+
+/// Equal things, held once.
+struct Pool<T: ?Sized>(HashSet<Rc<T>>);
+
+impl<T: ?Sized + Eq + Hash> Pool<T> {
+    fn new() -> Self {
+        Self(HashSet::new())
+    }
+
+    fn share<V: Borrow<T> + Into<Rc<T>>>(&mut self, value: V) -> Rc<T> {
+        if let Some(known) = self.0.get(value.borrow()) {
+            return Rc::clone(known);
+        }
+        let new: Rc<T> = value.into();
+        self.0.insert(Rc::clone(&new));
+        new
+    }
+}
+
+struct Pools {
+    kinds: Pool<Gvk>,
+    namespaces: Pool<str>,
+    affixes: Pool<[String]>,
+}
+
+impl Pools {
+    fn id(&mut self, id: ResId) -> Known {
+        Known {
+            gvk: self.kinds.share(id.gvk),
+            name: id.name.into_boxed_str(),
+            namespace: self.namespaces.share(id.namespace),
+            is_cluster: id.is_cluster,
+        }
+    }
+}
+
+impl Known {
+    fn effective_namespace(&self) -> &str {
+        effective(&self.namespace, self.is_cluster)
+    }
+
+    fn same_namespace(&self, other: &ResId) -> bool {
+        self.effective_namespace() == other.effective_namespace()
+    }
+
+    fn shown(&self) -> String {
+        let id = ResId {
+            gvk: Gvk::clone(&self.gvk),
+            name: self.name.to_string(),
+            namespace: self.namespace.to_string(),
+            is_cluster: self.is_cluster,
+        };
+        id.to_string()
+    }
 }
 
 impl Targets {
     fn new(all: &ResMap) -> Self {
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut by_namespace: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut pools = Pools {
+            kinds: Pool::new(),
+            namespaces: Pool::new(),
+            affixes: Pool::new(),
+        };
+        let mut names = Vec::new();
+        let mut by_namespace: HashMap<Rc<str>, Vec<usize>> = HashMap::new();
         let mut list = Vec::with_capacity(all.len());
         for (at, resource) in all.iter().enumerate() {
-            for name in resource.previous_names() {
-                let places = by_name.entry(name.to_owned()).or_default();
-                if places.last() != Some(&at) {
-                    places.push(at);
-                }
-            }
-            let first_namespace = resource.original_id().effective_namespace().to_owned();
-            by_namespace.entry(first_namespace.clone()).or_default().push(at);
+            let now = resource.id();
+            let previous: Box<[Known]> = resource.previous_ids().map(|id| pools.id(id)).collect();
+            let first = previous.first().map(Known::effective_namespace);
+            let first = first.unwrap_or_else(|| now.effective_namespace()).to_owned();
+            let first_namespace = pools.namespaces.share(first);
+            by_namespace
+                .entry(Rc::clone(&first_namespace))
+                .or_default()
+                .push(at);
+            names.extend((0..previous.len()).map(|nth| (at, nth)));
             list.push(Target {
-                now: resource.id(),
-                previous: resource.previous_ids().collect(),
+                now: pools.id(now),
+                previous,
                 first_namespace,
-                prefixes: resource.prefixes.clone(),
-                suffixes: resource.suffixes.clone(),
+                prefixes: pools.affixes.share(resource.prefixes.clone()),
+                suffixes: pools.affixes.share(resource.suffixes.clone()),
             });
         }
-        Self {
+        let mut targets = Self {
             list,
-            by_name,
+            names: Vec::new(),
             by_namespace,
-        }
+        };
+        names.sort_by(|a, b| targets.name(*a).cmp(targets.name(*b)));
+        targets.names = names;
+        targets
+    }
+
+    fn name(&self, (at, nth): (usize, usize)) -> &str {
+        let known = self.list.get(at).and_then(|target| target.previous.get(nth));
+        known.map_or("", |known| &known.name)
+    }
+
+    /// The objects that had a name, in order.
+    fn called(&self, name: &str) -> impl Iterator<Item = &Target> {
+        let from = self.names.partition_point(|known| self.name(*known) < name);
+        let there = self.names.get(from..).unwrap_or_default();
+        let mut last = None;
+        there
+            .iter()
+            .take_while(move |known| self.name(**known) == name)
+            // It may have had the name more than once.
+            .filter_map(move |(at, _)| (last.replace(*at) != Some(*at)).then_some(*at))
+            .filter_map(|at| self.list.get(at))
     }
 }
 
@@ -108,7 +204,7 @@ fn update(
                 Some(who) => who,
                 None => referrer.insert(Referrer::of(resource)?),
             };
-            if targets.by_name.is_empty() {
+            if targets.names.is_empty() {
                 return Ok(());
             }
             let search = Search {
@@ -190,9 +286,9 @@ impl Search<'_> {
                 };
                 self.meter
                     .grow(name.len(), found.now.name.len() + found.now.namespace.len())?;
-                map.insert("name".into(), Value::from(found.now.name.clone()));
+                map.insert("name".into(), Value::from(&*found.now.name));
                 if !found.now.namespace.is_empty() {
-                    map.insert("namespace".into(), Value::from(found.now.namespace.clone()));
+                    map.insert("namespace".into(), Value::from(&*found.now.namespace));
                 }
                 Ok(())
             }
@@ -212,11 +308,8 @@ impl Search<'_> {
 
     /// The object that was called `name`, if the reference means one of this build.
     fn find(&self, name: &str, namespace: Option<&str>, whole: bool) -> Result<Option<&Target>, Error> {
-        let Some(places) = self.targets.by_name.get(name) else {
-            return Ok(None);
-        };
         let mut found: Vec<&Target> = Vec::new();
-        for target in places.iter().filter_map(|at| self.targets.list.get(*at)) {
+        for target in self.targets.called(name) {
             self.meter.step()?;
             if self.is_of_kind(target) && self.may_refer(target) && self.is_beside(target) {
                 found.push(target);
@@ -242,7 +335,7 @@ impl Search<'_> {
                 "{name:?} could be any of {}",
                 several
                     .iter()
-                    .map(|t| t.now.to_string())
+                    .map(|t| t.now.shown())
                     .collect::<Vec<_>>()
                     .join(", ")
             ))),
@@ -270,7 +363,7 @@ impl Search<'_> {
         self.who.id.is_cluster
             || target.now.is_cluster
             || target.now.same_namespace(&self.who.id)
-            || self.who.subjects.contains(&target.now.namespace)
+            || self.who.subjects.iter().any(|s| **s == *target.now.namespace)
     }
 
     fn is_beside(&self, target: &Target) -> bool {
@@ -286,7 +379,7 @@ impl Search<'_> {
         let there = self.targets.by_namespace.get(namespace).into_iter().flatten();
         let mut there = there.filter_map(|at| self.targets.list.get(*at));
         if there.any(|t| namespaced(&t) && self.may_refer(t)) {
-            found.retain(|t| namespaced(t) && t.first_namespace == namespace);
+            found.retain(|t| namespaced(t) && *t.first_namespace == *namespace);
         } else {
             found.retain(|t| namespaced(t) && t.now.effective_namespace() == namespace);
         }

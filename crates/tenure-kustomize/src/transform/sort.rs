@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use crate::Error;
 use crate::config::{rank, sort_text, standard_rank};
 use crate::file::SortOptions;
-use crate::id::ResId;
 use crate::resmap::ResMap;
+use crate::resource::Resource;
 
 /// Sorts as `sortOptions` say.
 pub(crate) fn by_options(all: &mut ResMap, options: &SortOptions) -> Result<(), Error> {
@@ -37,34 +37,66 @@ pub(crate) fn legacy(all: &mut ResMap) {
 
 fn sort(all: &mut ResMap, rank: &dyn Fn(&str) -> i64) {
     let list = all.list_mut();
-    let mut keyed: Vec<_> = std::mem::take(list).into_iter().map(|r| (r.id(), r)).collect();
-    keyed.sort_by(|(a, _), (b, _)| compare(a, b, rank));
-    list.extend(keyed.into_iter().map(|(_, r)| r));
+    let keys: Vec<Key<'_>> = list.iter().map(Key::of).collect();
+    let mut order: Vec<(usize, &Key<'_>)> = keys.iter().enumerate().collect();
+    order.sort_by(|(_, a), (_, b)| compare(a, b, rank));
+    let mut goes_to = vec![0; order.len()];
+    for (new, (old, _)) in order.into_iter().enumerate() {
+        if let Some(place) = goes_to.get_mut(old) {
+            *place = new;
+        }
+    }
+    // In place: a second list of all objects would be the most that a build ever holds.
+    for at in 0..list.len() {
+        while let Some(place) = goes_to.get(at).copied().filter(|place| *place != at) {
+            list.swap(at, place);
+            goes_to.swap(at, place);
+        }
+    }
 }
 
-fn compare(a: &ResId, b: &ResId, rank: &dyn Fn(&str) -> i64) -> Ordering {
-    if a.gvk == b.gvk {
-        return id_text(a).cmp(&id_text(b));
+/// What of an object decides on its place.
+struct Key<'a> {
+    group: &'a str,
+    version: &'a str,
+    kind: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Key<'a> {
+    fn of(resource: &'a Resource) -> Self {
+        let api_version = resource.api_version();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        Self {
+            group,
+            version,
+            kind: resource.kind(),
+            namespace: resource.namespace(),
+            name: resource.name(),
+        }
     }
-    let text = |id: &ResId| sort_text(&id.gvk.group, &id.gvk.version, &id.gvk.kind);
-    let namespaces = a.gvk.kind == "Namespace" && b.gvk.kind == "Namespace";
-    rank(&a.gvk.kind).cmp(&rank(&b.gvk.kind)).then_with(|| {
+
+    /// Namespace and name, as one text.
+    fn text(&self) -> impl Iterator<Item = u8> {
+        let or = |text: &'a str, none: &'a str| if text.is_empty() { none } else { text };
+        let parts = [or(self.namespace, "~X"), "|", or(self.name, "~N")];
+        parts.into_iter().flat_map(str::bytes)
+    }
+}
+
+fn compare(a: &Key<'_>, b: &Key<'_>, rank: &dyn Fn(&str) -> i64) -> Ordering {
+    if (a.group, a.version, a.kind) == (b.group, b.version, b.kind) {
+        return a.text().cmp(b.text());
+    }
+    let text = |key: &Key<'_>| sort_text(key.group, key.version, key.kind);
+    let namespaces = a.kind == "Namespace" && b.kind == "Namespace";
+    rank(a.kind).cmp(&rank(b.kind)).then_with(|| {
         // The core Namespace comes before other groups' kinds of that name.
-        if namespaces && (a.gvk.group.is_empty() || b.gvk.group.is_empty()) {
+        if namespaces && (a.group.is_empty() || b.group.is_empty()) {
             text(b).cmp(&text(a))
         } else {
             text(a).cmp(&text(b))
         }
     })
-}
-
-fn id_text(id: &ResId) -> String {
-    let or = |text: &str, none: &str| {
-        if text.is_empty() {
-            none.to_owned()
-        } else {
-            text.to_owned()
-        }
-    };
-    format!("{}|{}", or(&id.namespace, "~X"), or(&id.name, "~N"))
 }

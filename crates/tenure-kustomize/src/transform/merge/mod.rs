@@ -29,7 +29,7 @@ pub(crate) use selected::for_selected;
 
 use crate::Error;
 use crate::meter::Meter;
-use crate::object::scalar;
+use crate::object::{copy, make_room, scalar};
 use crate::schema::{Schema, Schemas};
 
 /// Merges `patch` into `target`; nothing is left if the patch deletes it.
@@ -39,11 +39,10 @@ use crate::schema::{Schema, Schemas};
 pub(crate) fn object(
     schemas: &Schemas,
     mut target: Value,
-    patch: &Value,
+    mut patch: Value,
     bare: &[String],
     meter: &Meter,
 ) -> Result<Option<Value>, Error> {
-    let mut patch = patch.clone();
     let merge = Merge {
         schemas,
         meter,
@@ -248,7 +247,7 @@ impl<'a> Merge<'a> {
                     *old = Value::Null;
                     gone = true;
                 }
-                (Kept::Patch, Some(new)) => replace(old, new.clone()),
+                (Kept::Patch, Some(new)) => replace(old, copy(new)),
                 _ => {}
             }
         }
@@ -257,13 +256,14 @@ impl<'a> Merge<'a> {
             target.retain(|name, value| !value.is_null() || !patch.contains_key(name));
         }
         added.sort_unstable();
+        make_room(target, added.len());
         for name in added {
             let Some(new) = patch.as_mut().and_then(|p| p.get_mut(&name)) else {
                 continue;
             };
             let of = schema.and_then(|s| s.field(&name));
             if self.node(of, None, Some(&mut *new)).map_err(|e| e.under(&name))? == Kept::Patch {
-                target.insert(name, new.clone());
+                target.insert(name, copy(new));
             }
         }
         Ok(())

@@ -270,7 +270,7 @@ fn lists_of_plain_values_that_merge() {
         let merged = object(
             &Schemas::default(),
             whole(target),
-            &whole(patch),
+            whole(patch),
             &[],
             &Meter::new(Budget::default()),
         )
@@ -323,7 +323,7 @@ fn doubling_is_bounded() {
         match object(
             &Schemas::default(),
             value.clone(),
-            &yaml("{}"),
+            yaml("{}"),
             &[],
             &Meter::new(Budget::default()),
         ) {

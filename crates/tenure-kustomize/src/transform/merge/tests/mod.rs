@@ -21,7 +21,7 @@ fn merge(head: &str, target: &str, patch: &str) -> Result<Value, String> {
     let merged = object(
         &Schemas::default(),
         whole(target),
-        &whole(patch),
+        whole(patch),
         &[],
         &Meter::new(Budget::default()),
     );
@@ -215,7 +215,7 @@ fn whole_objects() {
         object(
             &Schemas::default(),
             yaml(target),
-            &yaml(patch),
+            yaml(patch),
             &[],
             &Meter::new(Budget::default()),
         )
