@@ -183,6 +183,7 @@ async fn verified(ask: &Ask, file: &Path, fetched: Fetched) -> Result<Entry, Fai
             media_type: fetched.media_type,
             annotations: fetched.annotations,
             dropped_links: fetched.dropped_links,
+            objects: fetched.objects,
         }),
         Ok((digest, size)) => {
             tracing::error!(remote = ask.name, said = %fetched.digest, %digest, size, "a fetcher misreported its archive");

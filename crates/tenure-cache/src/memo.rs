@@ -33,6 +33,9 @@ pub(crate) struct Entry {
     pub(crate) annotations: BTreeMap<String, String>,
     /// Symbolic links that the archive does not hold: path and target.
     pub(crate) dropped_links: Vec<(String, String)>,
+    /// The commit and the tag, as they are.
+    #[serde(default)]
+    pub(crate) objects: Vec<tenure_git::RawObject>,
 }
 
 /// Names an entry. The remote is part of it: a remote that claims to be at another's content must not
@@ -49,7 +52,7 @@ impl Key {
             bytes.extend_from_slice(text.as_bytes());
         };
         // Raise the number when the same content would give other bytes.
-        part("1");
+        part("2");
         part(realm);
         part(content);
         shape.iter().for_each(|text| part(text));

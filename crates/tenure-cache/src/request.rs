@@ -26,6 +26,8 @@ pub(crate) struct Ask {
     pub(crate) max_age: Duration,
     pub(crate) timeout: Duration,
     pub(crate) max_bytes: u64,
+    /// Whether the caller wants to check signatures himself.
+    pub(crate) objects: bool,
 }
 
 impl Ask {
@@ -33,11 +35,13 @@ impl Ask {
     pub(crate) fn read(request: ResolveRequest, limits: &Limits, proofs: &Proofs) -> Result<Self, Failure> {
         let credential = request.credential.unwrap_or_default();
         let fingerprint = fingerprint(proofs, url(request.spec.as_ref()), &credential);
+        let objects = matches!(&request.spec, Some(resolve_request::Spec::Git(git)) if git.objects);
         let source = Source::read(request.spec, credential, limits)?;
         let name = source.name();
         Ok(Self {
             realm: realm(&name, &source.trust()),
             name,
+            objects,
             source,
             fingerprint,
             known_revision: request.known_revision,

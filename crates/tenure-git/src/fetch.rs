@@ -3,7 +3,9 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use base64::Engine as _;
 use gix::ObjectId;
+use gix::objs::{Find as _, FindHeader as _};
 use gix::odb::pack;
 use gix::protocol::fetch::{Arguments, Context, Negotiate, Options, Response, Shallow, Tags, negotiate};
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,8 @@ use crate::transport::{Deadline, Failure, Link};
 use crate::tree::{self, Listing, TreeError};
 use crate::{GitError, Limits, Missing, Remote, Resolved};
 
+/// The largest commit or tag that is handed over, in bytes.
+const RAW: u64 = 256 << 10;
 /// Bytes of unpacked objects that are kept while a tree is packed.
 const DELTA_CACHE: usize = 16 << 20;
 
@@ -38,8 +42,23 @@ pub struct Fetched {
     pub commit_message_first_line: String,
     /// Symbolic links that were left out: path and target, at most 32.
     pub dropped_symlinks: Vec<(String, String)>,
+    /// The commit, and the annotated tag that led to it, as they are: whoever checks signatures reads them himself.
+    /// One of more than 256 KiB is left out.
+    pub objects: Vec<RawObject>,
     /// Bytes of pack that were downloaded; 0 when the object database had the commit.
     pub packed_bytes: u64,
+}
+
+/// A commit or a tag, as the repository has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RawObject {
+    /// Its hex digits.
+    pub id: String,
+    /// It is a tag, not a commit.
+    pub is_tag: bool,
+    /// Its bytes, in base64.
+    pub base64: String,
 }
 
 impl Filter {
@@ -78,20 +97,26 @@ pub fn fetch(
     limits: &Limits,
 ) -> Result<Fetched, GitError> {
     let shown = remote.shown();
-    let commit = ObjectId::from_hex(resolved.commit.as_bytes()).map_err(|_| GitError::InvalidReference {
-        reference: resolved.revision.to_string(),
-        message: "the commit is not a hash".to_owned(),
-    })?;
+    let parse = |text: &String| {
+        ObjectId::from_hex(text.as_bytes()).map_err(|_| GitError::InvalidReference {
+            reference: resolved.revision.to_string(),
+            message: "the commit is not a hash".to_owned(),
+        })
+    };
+    let commit = parse(&resolved.commit)?;
+    let tag = resolved.tag.as_ref().map(parse).transpose()?;
     let objects = prepare(odb_dir, &shown)?;
     let present = if resolved.advertised {
-        open(&objects, commit, limits, &shown)?
+        let has_tag = |(odb, _): &Opened| tag.is_none_or(|tag| gix::objs::Exists::exists(odb, &tag));
+        open(&objects, commit, limits, &shown)?.filter(has_tag)
     } else {
         None
     };
     let (odb, mut listing, packed_bytes) = match present {
         Some((odb, listing)) => (odb, listing, 0),
         None => {
-            let bytes = download(remote, commit, odb_dir, &objects, limits)?;
+            let wants = Wants { commit, tag };
+            let bytes = download(remote, wants, odb_dir, &objects, limits)?;
             let (odb, listing) =
                 open(&objects, commit, limits, &shown)?.ok_or_else(|| GitError::Malformed {
                     remote: shown.clone(),
@@ -107,12 +132,31 @@ pub fn fetch(
         filter,
     };
     let exported = export.write(&mut listing, out)?;
+    let raw = [Some((commit, false)), tag.map(|tag| (tag, true))];
+    let raw = raw.into_iter().flatten();
     Ok(Fetched {
+        objects: raw.filter_map(|(id, is_tag)| read(&odb, id, is_tag)).collect(),
         digest: exported.packed.digest,
         size: exported.packed.size,
         commit_message_first_line: listing.title,
         dropped_symlinks: exported.dropped,
         packed_bytes,
+    })
+}
+
+/// A commit or tag, unless it is not there, something else or too large.
+fn read(odb: &gix::odb::Handle, id: ObjectId, is_tag: bool) -> Option<RawObject> {
+    let kind = if is_tag { gix::objs::Kind::Tag } else { gix::objs::Kind::Commit };
+    let header = odb.try_header(&id).ok()??;
+    if header.size > RAW || header.kind != kind {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let found = odb.try_find(&id, &mut bytes).ok()??;
+    Some(RawObject {
+        id: id.to_string(),
+        is_tag,
+        base64: base64::engine::general_purpose::STANDARD.encode(found.data),
     })
 }
 
@@ -158,7 +202,7 @@ fn open(objects: &Path, commit: ObjectId, limits: &Limits, shown: &str) -> Resul
 /// Downloads the commit without its history; gives the size of the pack.
 fn download(
     remote: &Remote,
-    commit: ObjectId,
+    wants: Wants,
     odb_dir: &Path,
     objects: &Path,
     limits: &Limits,
@@ -181,7 +225,7 @@ fn download(
         let indexed = index(
             &mut metered,
             &objects.join("pack"),
-            commit,
+            wants.commit,
             limits,
             progress,
             stop,
@@ -197,7 +241,7 @@ fn download(
     };
     let stop = AtomicBool::new(false);
     let done = gix::protocol::fetch(
-        &mut One(commit),
+        &mut One(wants),
         consume,
         gix::progress::Discard,
         &stop,
@@ -209,7 +253,7 @@ fn download(
             gix::protocol::indicate_end_of_interaction(&mut link.wire, false).ok();
             Ok(received)
         }
-        Err(error) => Err(not_our_ref(link.explain(&error), commit)),
+        Err(error) => Err(not_our_ref(link.explain(&error), wants.commit)),
     }
 }
 
@@ -257,18 +301,29 @@ fn index(
     Ok(())
 }
 
-/// Asks for one commit and offers nothing.
-struct One(ObjectId);
+/// What a download is for.
+#[derive(Clone, Copy)]
+struct Wants {
+    commit: ObjectId,
+    tag: Option<ObjectId>,
+}
+
+/// Asks for one commit, and the tag that led to it, and offers nothing.
+struct One(Wants);
 
 impl Negotiate for One {
     fn mark_complete_and_common_ref(&mut self) -> gix::Result<negotiate::Action> {
         Ok(negotiate::Action::MustNegotiate {
-            remote_ref_target_known: vec![false],
+            remote_ref_target_known: vec![false; 1 + usize::from(self.0.tag.is_some())],
         })
     }
 
     fn add_wants(&mut self, arguments: &mut Arguments, _known: &[bool]) -> bool {
-        arguments.want(self.0);
+        let Wants { commit, tag } = self.0;
+        arguments.want(commit);
+        if let Some(tag) = tag {
+            arguments.want(tag);
+        }
         true
     }
 

@@ -23,7 +23,7 @@ mod transport;
 mod tree;
 
 pub use error::{GitError, Missing};
-pub use fetch::{Fetched, Filter, fetch};
+pub use fetch::{Fetched, Filter, RawObject, fetch};
 pub use reference::{Reference, Resolved};
 pub use remote::{ClientCertificate, Credential, Limits, Remote};
 pub use resolve::resolve;

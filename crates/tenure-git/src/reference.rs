@@ -52,6 +52,9 @@ pub struct Resolved {
     pub commit: String,
     /// The branch, tag or reference name in the revision.
     pub pointer: Option<String>,
+    /// The annotated tag that stands between the reference and the commit: its hex digits.
+    #[serde(default)]
+    pub tag: Option<String>,
     /// Whether the remote itself named the commit. If not, only a download with the credential proves that it
     /// may be read, so [`crate::fetch`] never serves it from the object database alone.
     pub advertised: bool,

@@ -150,18 +150,19 @@ impl Wanted {
             Self::Full { name, pointer, .. } => named
                 .into_iter()
                 .find(|(n, _)| n == name)
-                .map(|(_, id)| resolved(Some(pointer), &id, true)),
+                .map(|(_, tip)| resolved(Some(pointer), &tip.commit, tip.tag, true)),
             Self::Range { range, .. } => {
-                let tags = named.filter_map(|(n, id)| Some((n.strip_prefix("refs/tags/")?.to_owned(), id)));
-                highest(range, tags, reference)?.map(|(tag, id)| resolved(Some(&tag), &id, true))
+                let tags = named.filter_map(|(n, tip)| Some((n.strip_prefix("refs/tags/")?.to_owned(), tip)));
+                highest(range, tags, reference)?
+                    .map(|(name, tip)| resolved(Some(&name), &tip.commit, tip.tag, true))
             }
             Self::Commit { id } => {
-                let tips: Vec<_> = named.map(|(_, tip)| tip).collect();
+                let tips: Vec<_> = named.map(|(_, tip)| tip.commit).collect();
                 let Reference::Commit { branch, .. } = reference else {
                     return Ok(None);
                 };
                 let pointer = branch.as_deref().filter(|b| !b.is_empty());
-                (!tips.is_empty()).then(|| resolved(pointer, id, tips.contains(id)))
+                (!tips.is_empty()).then(|| resolved(pointer, id, None, tips.contains(id)))
             }
         })
     }
@@ -170,16 +171,16 @@ impl Wanted {
 /// The highest version in the range; a tag's leading `v` does not count.
 fn highest(
     range: &Range,
-    tags: impl Iterator<Item = (String, String)>,
+    tags: impl Iterator<Item = (String, Tip)>,
     reference: &Reference,
-) -> Result<Option<(String, String)>, GitError> {
-    let versions = tags.filter_map(|(tag, id)| {
+) -> Result<Option<(String, Tip)>, GitError> {
+    let versions = tags.filter_map(|(tag, tip)| {
         let version = semver::Version::parse(tag.strip_prefix('v').unwrap_or(&tag)).ok()?;
-        range.matches(&version).then_some((version, tag, id))
+        range.matches(&version).then_some((version, tag, tip))
     });
     let mut matching: Vec<_> = versions.collect();
     matching.sort_by(|a, b| a.0.cmp_precedence(&b.0));
-    let Some((top, tag, id)) = matching.pop() else {
+    let Some((top, tag, tip)) = matching.pop() else {
         return Ok(None);
     };
     match matching.last() {
@@ -191,7 +192,7 @@ fn highest(
                 ),
             ))
         }
-        _ => Ok(Some((tag, id))),
+        _ => Ok(Some((tag, tip))),
     }
 }
 
@@ -202,17 +203,28 @@ fn invalid(reference: &Reference, message: &str) -> GitError {
     }
 }
 
-fn resolved(pointer: Option<&str>, id: &str, advertised: bool) -> Resolved {
+fn resolved(pointer: Option<&str>, id: &str, tag: Option<String>, advertised: bool) -> Resolved {
     Resolved {
         revision: Revision::git(pointer, id),
         commit: id.to_owned(),
         pointer: pointer.map(ToOwned::to_owned),
+        tag,
         advertised,
     }
 }
 
-fn tip(r: &Ref) -> Option<(String, String)> {
+/// Where a reference leads.
+struct Tip {
+    commit: String,
+    /// An annotated tag is an object of its own, between the reference and the commit.
+    tag: Option<String>,
+}
+
+fn tip(r: &Ref) -> Option<(String, Tip)> {
     let (name, target, peeled) = r.unpack();
-    // an annotated tag is an object of its own; what it peels to is the commit
-    Some((name.to_string(), peeled.or(target)?.to_string()))
+    let tip = Tip {
+        commit: peeled.or(target)?.to_string(),
+        tag: peeled.and(target).map(|tag| tag.to_owned().to_string()),
+    };
+    Some((name.to_string(), tip))
 }

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tenure_core::Name;
-use tenure_proto::source::{Artifact, FailureKind, ResolveRequest, ResolveResponse};
+use tenure_proto::source::{Artifact, FailureKind, GitObject, ResolveRequest, ResolveResponse};
 use tokio::time::timeout_at;
 
 use super::Cache;
@@ -71,7 +73,7 @@ impl Question {
         let proof = Proof {
             fingerprint: self.ask.fingerprint,
             revision: found.revision,
-            content: found.content,
+            content: found.whole(),
             stamp,
             at,
             wall,
@@ -96,7 +98,7 @@ impl Question {
 
     /// The artifact of what the remote has named to this caller.
     async fn artifact(&self, found: &Found) -> Result<Entry, Failure> {
-        let key = self.key(&found.content);
+        let key = self.key(&found.whole());
         if !found.advertised {
             // Only a download with the caller's credential shows that it may have the content.
             let exported = export(
@@ -176,6 +178,7 @@ impl Question {
             proven_at: Some(proof.wall.into()),
             grant_expires_at: Some(expires.into()),
             commit_message: entry.subject.clone(),
+            objects: self.ask.objects.then(|| objects(entry)).unwrap_or_default(),
         })
     }
 
@@ -190,6 +193,18 @@ impl Question {
     fn reference(&self) -> String {
         format!("{} {}", self.ask.realm, self.ask.source.reference())
     }
+}
+
+fn objects(entry: &Entry) -> Vec<GitObject> {
+    let objects = entry.objects.iter();
+    let objects = objects.filter_map(|object| {
+        Some(GitObject {
+            id: object.id.clone(),
+            is_tag: object.is_tag,
+            data: STANDARD.decode(&object.base64).ok()?,
+        })
+    });
+    objects.collect()
 }
 
 async fn slot(cache: &Cache, home: &Name) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {

@@ -99,6 +99,7 @@ impl Git {
                 revision: found.revision.clone(),
                 commit: found.content.clone(),
                 pointer: found.pointer.clone(),
+                tag: found.through.clone(),
                 advertised: found.advertised,
             },
             odb_dir: room
@@ -117,6 +118,7 @@ pub(super) fn answer(answer: child::Answer) -> Answer {
             revision: resolved.revision,
             content: resolved.commit,
             pointer: resolved.pointer,
+            through: resolved.tag,
             advertised: resolved.advertised,
         }),
         child::Answer::Fetched(fetched) => Answer::Fetched(Fetched {
@@ -126,6 +128,7 @@ pub(super) fn answer(answer: child::Answer) -> Answer {
             media_type: None,
             annotations: BTreeMap::new(),
             dropped_links: fetched.dropped_symlinks,
+            objects: fetched.objects,
             downloaded: fetched.packed_bytes,
         }),
         child::Answer::Failed(error) => Answer::Failed(failure(&error)),

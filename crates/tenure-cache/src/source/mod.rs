@@ -38,6 +38,8 @@ pub(crate) struct Found {
     pub(crate) content: String,
     /// The branch or tag in the revision.
     pub(crate) pointer: Option<String>,
+    /// What leads to the content and is handed over with it: an annotated tag's hex digits.
+    pub(crate) through: Option<String>,
     /// Whether the remote itself named the content. If not, only a download proves that it may be read.
     pub(crate) advertised: bool,
 }
@@ -54,6 +56,8 @@ pub(crate) struct Fetched {
     /// What its maker says of it.
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) dropped_links: Vec<(String, String)>,
+    /// What its signatures stand in.
+    pub(crate) objects: Vec<tenure_git::RawObject>,
     /// Bytes that came from the remote.
     pub(crate) downloaded: u64,
 }
@@ -89,6 +93,16 @@ pub(crate) struct Room {
 pub(crate) struct Budget {
     pub(crate) bytes: u64,
     pub(crate) timeout: Duration,
+}
+
+impl Found {
+    /// Names all that an archive comes with: the content, and what leads to it.
+    pub(crate) fn whole(&self) -> String {
+        match &self.through {
+            Some(through) => format!("{} {through}", self.content),
+            None => self.content.clone(),
+        }
+    }
 }
 
 impl Source {

@@ -121,6 +121,7 @@ pub(super) fn answer(answer: child::Answer, fetches: bool) -> Answer {
             revision: resolved.revision,
             content: resolved.digest.to_string(),
             pointer: resolved.tag,
+            through: None,
             advertised: true,
         }),
         child::Answer::Fetched(fetched) => Answer::Fetched(Fetched {
@@ -130,6 +131,7 @@ pub(super) fn answer(answer: child::Answer, fetches: bool) -> Answer {
             media_type: Some(fetched.media_type),
             annotations: fetched.annotations,
             dropped_links: fetched.dropped_symlinks,
+            objects: Vec::new(),
             downloaded: fetched.downloaded_bytes,
         }),
         child::Answer::Signatures(_) => Answer::Other,
