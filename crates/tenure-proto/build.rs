@@ -25,6 +25,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ".tenure.source.v1.FetchRequest",
         ".tenure.source.v1.GitSpec",
         ".tenure.source.v1.OciSpec",
+        ".tenure.source.v1.HelmSpec",
+        ".tenure.source.v1.BucketSpec",
+        ".tenure.source.v1.FileSpec",
+        ".tenure.source.v1.Keys",
+        ".tenure.source.v1.Proxy",
     ] {
         prost = prost.skip_debug([secret]);
     }

@@ -53,7 +53,7 @@ async fn places(stage: &Stage, home: &str) -> anyhow::Result<Vec<Place>> {
         places.push(Place::text(format!("events of {namespace}"), events));
     }
     for kinds in [
-        "kustomizations,gitrepositories,ocirepositories",
+        "kustomizations,gitrepositories,ocirepositories,helmrepositories,helmcharts,buckets,externalartifacts",
         "tenants,leases,configmaps",
     ] {
         let namespace = if kinds.starts_with("kust") {

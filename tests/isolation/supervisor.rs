@@ -121,7 +121,15 @@ fn is_its_own_business(system: &str, workers: &str, event: &AuditEvent) -> bool 
 /// What it asks with a worker's token: metadata of the kinds that it watches, of that worker's home.
 fn is_metadata(event: &AuditEvent, home: &str) -> bool {
     let Some(object) = &event.object else { return false };
-    let kinds = ["kustomizations", "gitrepositories", "ocirepositories"];
+    let kinds = [
+        "kustomizations",
+        "gitrepositories",
+        "ocirepositories",
+        "helmrepositories",
+        "helmcharts",
+        "buckets",
+        "externalartifacts",
+    ];
     let about = kinds.contains(&object.resource.as_str())
         && object.subresource.is_empty()
         && object.namespace == home;

@@ -236,7 +236,15 @@ pub(crate) fn collection(kind: &str, namespace: &str) -> String {
 
 /// Every kind that a worker has to do with.
 pub(crate) fn kinds() -> Vec<String> {
-    let served = ["gitrepositories", "ocirepositories", "kustomizations"];
+    let served = [
+        "gitrepositories",
+        "ocirepositories",
+        "helmrepositories",
+        "helmcharts",
+        "buckets",
+        "externalartifacts",
+        "kustomizations",
+    ];
     let flux = FLUX_KINDS.iter().flat_map(|(group, kinds)| {
         let kinds = kinds.iter().filter(|(kind, _)| served.contains(kind));
         kinds.map(move |(kind, _)| format!("{kind}.{group}"))

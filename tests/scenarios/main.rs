@@ -3,6 +3,8 @@
 
 mod article;
 mod bad_input;
+mod bucket;
+mod helm;
 mod kustomization;
 mod oci;
 mod world;

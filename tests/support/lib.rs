@@ -170,6 +170,19 @@ impl Team<'_> {
         .await
     }
 
+    /// An object of a kind of source, once a minute if `spec` does not say how often.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub async fn source(&self, kind: &str, name: &str, spec: &Value) -> anyhow::Result<()> {
+        let usual = match kind {
+            "ExternalArtifact" => json!({}),
+            _ => json!({"interval": "1m0s"}),
+        };
+        self.put("source.toolkit.fluxcd.io/v1", kind, name, &over(usual, spec))
+            .await
+    }
+
     async fn put(&self, api_version: &str, kind: &str, name: &str, spec: &Value) -> anyhow::Result<()> {
         let object = json!({
             "apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": self.home()}, "spec": spec,
@@ -252,6 +265,10 @@ pub fn flux(client: &Client, kind: &str, namespace: &str) -> Api<DynamicObject> 
         "Kustomization" => ("kustomize.toolkit.fluxcd.io", "kustomizations"),
         "GitRepository" => ("source.toolkit.fluxcd.io", "gitrepositories"),
         "OCIRepository" => ("source.toolkit.fluxcd.io", "ocirepositories"),
+        "HelmRepository" => ("source.toolkit.fluxcd.io", "helmrepositories"),
+        "HelmChart" => ("source.toolkit.fluxcd.io", "helmcharts"),
+        "Bucket" => ("source.toolkit.fluxcd.io", "buckets"),
+        "ExternalArtifact" => ("source.toolkit.fluxcd.io", "externalartifacts"),
         _ => ("tenure.dev", "tenants"),
     };
     let version = if group == "tenure.dev" { "v1alpha1" } else { "v1" };

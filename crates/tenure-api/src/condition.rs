@@ -15,6 +15,8 @@ pub const STALLED: &str = "Stalled";
 pub const HEALTHY: &str = "Healthy";
 /// Whether a source's artifact is kept.
 pub const ARTIFACT_IN_STORAGE: &str = "ArtifactInStorage";
+/// The source could not be made into an artifact.
+pub const BUILD_FAILED: &str = "BuildFailed";
 /// True only while a source's fetch fails.
 pub const FETCH_FAILED: &str = "FetchFailed";
 /// True only while a source's artifact is behind its upstream.

@@ -1,11 +1,8 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tenure_core::{DurationError, GoDuration};
 
-use crate::object::optional_duration;
-use crate::{Condition, LocalObjectReference, Object};
+use crate::object::scheduled;
+use crate::{Artifact, Condition, LocalObjectReference, Object};
 
 /// A Git repository as a source, in the union of `v1` and `v1beta2`.
 pub type GitRepository = Object<GitRepositorySpec, GitRepositoryStatus>;
@@ -64,23 +61,7 @@ pub struct GitRepositorySpec {
     pub access_from: Option<Value>,
 }
 
-impl GitRepositorySpec {
-    /// How often to look.
-    ///
-    /// # Errors
-    /// When the text is not a duration.
-    pub fn interval(&self) -> Result<GoDuration, DurationError> {
-        self.interval.parse()
-    }
-
-    /// The longest fetch; `None` when not set.
-    ///
-    /// # Errors
-    /// When the text is not a duration.
-    pub fn timeout(&self) -> Result<Option<GoDuration>, DurationError> {
-        optional_duration(self.timeout.as_deref())
-    }
-}
+scheduled!(GitRepositorySpec);
 
 /// What to check out; commit wins over name, semver, tag and branch, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,26 +149,4 @@ pub struct GitRepositoryStatus {
     /// `v1beta2` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_config_checksum: Option<String>,
-}
-
-/// What a source offers to appliers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Artifact {
-    /// Path in the store.
-    pub path: String,
-    /// Where Flux's clients download it.
-    pub url: String,
-    /// Human-readable revision, see [`tenure_core::Revision`].
-    pub revision: String,
-    /// `<algorithm>:<hex>` of the stored file; see [`tenure_core::Digest`].
-    pub digest: String,
-    /// RFC 3339, in seconds.
-    pub last_update_time: String,
-    /// Bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub size: Option<i64>,
-    /// Free annotations, such as the origin's revision.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<BTreeMap<String, String>>,
 }

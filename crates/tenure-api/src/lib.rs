@@ -6,9 +6,14 @@
 //! Invariants: decoding is tolerant (unknown fields are ignored, durations stay text until asked for);
 //! conditions keep the contract's order; no rendered Role has a right that the table does not give.
 
+mod artifact;
+mod bucket;
 pub mod condition;
 mod crds;
+mod external_artifact;
 mod git_repository;
+mod helm_chart;
+mod helm_repository;
 mod kustomization;
 mod kustomization_status;
 mod names;
@@ -19,15 +24,19 @@ mod reference;
 pub mod rights;
 mod tenant;
 
+pub use artifact::Artifact;
+pub use bucket::{Bucket, BucketSpec, BucketStatus, BucketSts};
 pub use condition::{
-    ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, Condition, ConditionStatus, Conditions, FETCH_FAILED, HEALTHY,
-    MAX_MESSAGE, READY, RECONCILING, SOURCE_VERIFIED, STALLED, get, is_true, rfc3339,
+    ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, BUILD_FAILED, Condition, ConditionStatus, Conditions,
+    FETCH_FAILED, HEALTHY, MAX_MESSAGE, READY, RECONCILING, SOURCE_VERIFIED, STALLED, get, is_true, rfc3339,
 };
 pub use crds::crds;
+pub use external_artifact::{ExternalArtifact, ExternalArtifactSpec, ExternalArtifactStatus};
 pub use git_repository::{
-    Artifact, GitInclude, GitRepository, GitRepositoryRef, GitRepositorySpec, GitRepositoryStatus,
-    GitVerification,
+    GitInclude, GitRepository, GitRepositoryRef, GitRepositorySpec, GitRepositoryStatus, GitVerification,
 };
+pub use helm_chart::{HelmChart, HelmChartSpec, HelmChartStatus};
+pub use helm_repository::{HelmRepository, HelmRepositorySpec, HelmRepositoryStatus};
 pub use kustomization::{
     CommonMetadata, CustomHealthCheck, Decryption, IgnoreRule, Image, Json6902Patch, KubeConfigReference,
     Kustomization, KustomizationSpec, Patch, PostBuild, SubstituteReference,

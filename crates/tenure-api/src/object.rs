@@ -75,3 +75,27 @@ impl<Spec, Status> Object<Spec, Status> {
 pub(crate) fn optional_duration(text: Option<&str>) -> Result<Option<GoDuration>, DurationError> {
     text.filter(|text| !text.is_empty()).map(str::parse).transpose()
 }
+
+/// `spec.interval` and `spec.timeout` of a source, read.
+macro_rules! scheduled {
+    ($spec:ty) => {
+        impl $spec {
+            /// How often to look.
+            ///
+            /// # Errors
+            /// When the text is not a duration.
+            pub fn interval(&self) -> Result<tenure_core::GoDuration, tenure_core::DurationError> {
+                self.interval.parse()
+            }
+
+            /// The longest fetch; `None` when not set.
+            ///
+            /// # Errors
+            /// When the text is not a duration.
+            pub fn timeout(&self) -> Result<Option<tenure_core::GoDuration>, tenure_core::DurationError> {
+                $crate::object::optional_duration(self.timeout.as_deref())
+            }
+        }
+    };
+}
+pub(crate) use scheduled;

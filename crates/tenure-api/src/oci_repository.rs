@@ -1,7 +1,6 @@
 use serde::{Deserialize, Serialize};
-use tenure_core::{DurationError, GoDuration};
 
-use crate::object::optional_duration;
+use crate::object::scheduled;
 use crate::{Artifact, Condition, LocalObjectReference, Object};
 
 /// An artifact of an OCI registry as a source, in the union of `v1` and `v1beta2`.
@@ -55,23 +54,7 @@ pub struct OciRepositorySpec {
     pub suspend: bool,
 }
 
-impl OciRepositorySpec {
-    /// How often to look.
-    ///
-    /// # Errors
-    /// When the text is not a duration.
-    pub fn interval(&self) -> Result<GoDuration, DurationError> {
-        self.interval.parse()
-    }
-
-    /// The longest pull; `None` when not set.
-    ///
-    /// # Errors
-    /// When the text is not a duration.
-    pub fn timeout(&self) -> Result<Option<GoDuration>, DurationError> {
-        optional_duration(self.timeout.as_deref())
-    }
-}
+scheduled!(OciRepositorySpec);
 
 /// What to pull; digest wins over semver and tag, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

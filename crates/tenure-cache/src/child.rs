@@ -3,13 +3,33 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use serde::de::DeserializeOwned;
+use tenure_core::frame;
 use tenure_sandbox::{Profile, enter};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// The first byte that a fetcher is sent says which protocol the rest is in: that of [`tenure_git::child`],
 pub(crate) const GIT: u8 = b'g';
 /// or that of [`tenure_oci::child`].
 pub(crate) const OCI: u8 = b'o';
+/// or that of [`tenure_http::child`].
+pub(crate) const HTTP: u8 = b'h';
+
+/// Gives a fetcher a job and waits for its answer.
+pub(crate) async fn ask<T: DeserializeOwned>(
+    to: &mut tokio::net::UnixStream,
+    protocol: u8,
+    job: &[u8],
+) -> io::Result<T> {
+    announce(to, protocol).await?;
+    to.write_all(job).await?;
+    to.flush().await?;
+    let mut prefix = [0; 4];
+    to.read_exact(&mut prefix).await?;
+    let mut json = vec![0; frame::length(prefix)?];
+    to.read_exact(&mut json).await?;
+    frame::decode(&json)
+}
 
 /// Says which protocol comes.
 pub(crate) async fn announce(to: &mut tokio::net::UnixStream, protocol: u8) -> io::Result<()> {
@@ -47,6 +67,7 @@ fn serve(mut stream: UnixStream) -> io::Result<()> {
     stream.read_exact(&mut protocol)?;
     match protocol {
         [GIT] => tenure_git::child::serve(stream),
+        [HTTP] => tenure_http::child::serve(stream),
         [OCI] => tenure_oci::child::serve(stream),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidData,

@@ -74,7 +74,7 @@ impl Failure {
     /// The error status that carries this failure.
     pub(crate) fn status(&self) -> Status {
         self.status_as(match self.kind {
-            FailureKind::NotFound => Code::NotFound,
+            FailureKind::NotFound | FailureKind::NoSuchChart => Code::NotFound,
             FailureKind::InvalidReference => Code::InvalidArgument,
             FailureKind::UpstreamUnavailable | FailureKind::Gone => Code::Unavailable,
             FailureKind::TooLarge => Code::ResourceExhausted,

@@ -71,6 +71,9 @@ fn url(spec: Option<&resolve_request::Spec>) -> &str {
     match spec {
         Some(resolve_request::Spec::Git(git)) => &git.url,
         Some(resolve_request::Spec::Oci(oci)) => &oci.url,
+        Some(resolve_request::Spec::Helm(helm)) => &helm.url,
+        Some(resolve_request::Spec::Bucket(bucket)) => &bucket.endpoint,
+        Some(resolve_request::Spec::File(file)) => &file.url,
         None => "",
     }
 }
@@ -97,6 +100,13 @@ fn fingerprint(proofs: &Proofs, url: &str, credential: &source::Credential) -> F
         ],
         Some(credential::Kind::Bearer(token)) => [b"bearer", token.as_bytes(), b"", b"", b""],
         Some(credential::Kind::IdentityToken(token)) => [b"identity", token.as_bytes(), b"", b"", b""],
+        Some(credential::Kind::Keys(keys)) => [
+            b"keys",
+            keys.access_key.as_bytes(),
+            keys.secret_key.as_bytes(),
+            keys.session_token.as_bytes(),
+            b"",
+        ],
         Some(credential::Kind::Ssh(ssh)) => [
             b"ssh",
             &ssh.identity,
@@ -112,7 +122,25 @@ fn fingerprint(proofs: &Proofs, url: &str, credential: &source::Credential) -> F
         &credential.client_cert_pem,
         &credential.client_key_pem,
     );
-    proofs.fingerprint(&[url.as_bytes(), kind, a, b, c, d, ca, cert, key])
+    let proxy = credential.proxy.as_ref();
+    let [address, user, password] = proxy.map_or(["", "", ""], |proxy| {
+        [&proxy.address, &proxy.username, &proxy.password].map(String::as_str)
+    });
+    let [address, user, password] = [address, user, password].map(str::as_bytes);
+    proofs.fingerprint(&[
+        url.as_bytes(),
+        kind,
+        a,
+        b,
+        c,
+        d,
+        ca,
+        cert,
+        key,
+        address,
+        user,
+        password,
+    ])
 }
 
 fn duration(from: Option<impl TryInto<Duration>>) -> Option<Duration> {

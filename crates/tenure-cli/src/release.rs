@@ -9,10 +9,13 @@ use tenure_api::{FINALIZER, KUSTOMIZE_GROUP, SOURCE_GROUP, TENANT_LABEL, WORKER_
 use crate::cluster::api;
 
 /// What a Flux object is called in the API: group, kind, plural.
-pub(crate) const FLUX: [(&str, &str, &str); 3] = [
+pub(crate) const FLUX: [(&str, &str, &str); 6] = [
     (KUSTOMIZE_GROUP, "Kustomization", "kustomizations"),
     (SOURCE_GROUP, "GitRepository", "gitrepositories"),
     (SOURCE_GROUP, "OCIRepository", "ocirepositories"),
+    (SOURCE_GROUP, "HelmRepository", "helmrepositories"),
+    (SOURCE_GROUP, "HelmChart", "helmcharts"),
+    (SOURCE_GROUP, "Bucket", "buckets"),
 ];
 /// How often an object that moved on meanwhile is tried again.
 const CONFLICTS: u32 = 5;

@@ -121,6 +121,19 @@ impl Artifacts {
         fs::write(&note, text).map_err(|error| ArtifactError::Directory(note, error))
     }
 
+    /// The packed artifact's bytes, for one that is small by its nature.
+    ///
+    /// # Errors
+    /// When it is not here ([`ArtifactError::is_missing`]) or not what its digest says.
+    pub fn read(&self, digest: &Digest) -> Result<Vec<u8>, ArtifactError> {
+        let path = self.0.store.path(digest);
+        let bytes = fs::read(&path).map_err(|_| StoreError::Missing(*digest))?;
+        if Digest::of(&bytes) != *digest {
+            return Err(StoreError::Missing(*digest).into());
+        }
+        Ok(bytes)
+    }
+
     /// The artifact's files.
     ///
     /// # Errors

@@ -23,7 +23,11 @@ mod snapshot;
 mod sources;
 mod writer;
 
+mod bucket;
+mod externalartifact;
 mod gitrepository;
+mod helmchart;
+mod helmrepository;
 pub mod kustomization;
 mod ocirepository;
 pub mod source;
@@ -36,8 +40,8 @@ pub use pass::{Pass, State, Wake};
 pub use retry::{FailureCounts, next_due};
 pub use snapshot::{Snapshot, key_of};
 pub use sources::{
-    GitCredential, GitCredentialKind, GitReference, GitRequest, OciRequest, Resolved, SourceFailure,
-    SourceRequest, Sources, TlsSecrets, Wanted,
+    BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitReference, GitRequest, HelmRequest,
+    OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
 };
 
 #[cfg(test)]

@@ -48,6 +48,66 @@ pub enum Wanted {
     Git(GitRequest),
     /// A layer of an artifact in a registry.
     Oci(OciRequest),
+    /// A Helm repository's index, or one of its charts.
+    Helm(HelmRequest),
+    /// The files of a bucket.
+    Bucket(BucketRequest),
+    /// What somebody else has made.
+    File(FileRequest),
+}
+
+/// A Helm repository's index, or one of its charts, and what opens the repository.
+#[derive(Debug, Clone)]
+pub struct HelmRequest {
+    /// The repository.
+    pub url: SourceUrl,
+    /// Name, and version or range; the index itself if there is none.
+    pub chart: Option<(String, String)>,
+    /// User and password.
+    pub login: Option<(String, Secret)>,
+    /// They may be shown to hosts that the index names.
+    pub pass_credentials: bool,
+    /// Whom to trust and what to show.
+    pub tls: TlsSecrets,
+}
+
+/// The files of a bucket, and what opens it.
+#[derive(Debug, Clone)]
+pub struct BucketRequest {
+    /// The store.
+    pub endpoint: SourceUrl,
+    /// The bucket.
+    pub name: String,
+    /// The store's region; may be empty.
+    pub region: String,
+    /// Only keys that start so.
+    pub prefix: String,
+    /// Access key and secret key.
+    pub keys: Option<(String, Secret)>,
+    /// Whom to trust and what to show.
+    pub tls: TlsSecrets,
+    /// What to go through.
+    pub proxy: Option<ProxySecret>,
+}
+
+/// What somebody else has made, by its digest.
+#[derive(Debug, Clone)]
+pub struct FileRequest {
+    /// Where it is.
+    pub url: SourceUrl,
+    /// Of its bytes.
+    pub digest: Digest,
+    /// As its maker calls it.
+    pub revision: Revision,
+}
+
+/// From a Secret with a proxy's address.
+#[derive(Debug, Clone)]
+pub struct ProxySecret {
+    /// `http`, `https` or `socks5`, without user and password.
+    pub address: String,
+    /// Both, or neither.
+    pub login: Option<(String, Secret)>,
 }
 
 /// A layer, and what opens its registry.
@@ -65,6 +125,8 @@ pub struct OciRequest {
     pub credential: tenure_oci::Credential,
     /// Whom to trust and what to show.
     pub tls: TlsSecrets,
+    /// What to go through.
+    pub proxy: Option<ProxySecret>,
 }
 
 /// From a Secret with certificates.
@@ -148,7 +210,7 @@ pub struct Resolved {
     pub digest: Digest,
     /// Of the archive, in bytes.
     pub size: u64,
-    /// First line of the commit message.
+    /// First line of a commit's message; how many files a bucket has.
     pub subject: String,
     /// What its maker says of it, and what the archive does not hold but the repository does: dropped links.
     pub metadata: Vec<(String, String)>,
@@ -179,6 +241,29 @@ pub struct SourceFailure {
     pub cache_down: bool,
     /// The reference was found; getting its content failed.
     pub found: bool,
+    /// What kind of trouble it is, for who has words of their own for it.
+    pub trouble: Trouble,
+}
+
+/// What kind of trouble a remote makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It is none of the remote's.
+    Ours,
+    /// The remote refuses the credential, or wants one.
+    Refused,
+    /// It is not there.
+    Missing,
+    /// The repository is there, and no such chart in it.
+    NoSuchChart,
+    /// It can never work as it is asked for.
+    Invalid,
+    /// What came is not what it should be.
+    Malformed,
+    /// There is too much of it.
+    TooLarge,
+    /// Out of reach, or something else.
+    Unavailable,
 }
 
 impl Classify for SourceFailure {

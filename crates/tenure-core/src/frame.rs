@@ -1,7 +1,7 @@
 //! Messages between a parent and its sandboxed child: four bytes of length, big-endian, then JSON. Bytes only; who
 //! reads and writes them chooses how to wait.
 
-use std::io;
+use std::io::{self, Read, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -55,6 +55,25 @@ pub fn decode<T: DeserializeOwned>(json: &[u8]) -> io::Result<T> {
             "a frame between fetcher and parent is not understood",
         )
     })
+}
+
+/// A child's whole life: reads one job, does it, writes one answer. The job's frame is wiped before it is done.
+///
+/// # Errors
+/// When the parent is gone, or sent something that is not a job.
+pub fn serve<Job: DeserializeOwned, Answer: Serialize>(
+    mut stream: impl Read + Write,
+    work: impl FnOnce(Job) -> io::Result<Answer>,
+) -> io::Result<()> {
+    let mut prefix = [0; 4];
+    stream.read_exact(&mut prefix)?;
+    let mut json = Zeroizing::new(vec![0; length(prefix)?]);
+    stream.read_exact(&mut json)?;
+    let job = decode(&json)?;
+    drop(json);
+    let answer = encode(&work(job)?)?;
+    stream.write_all(&answer)?;
+    stream.flush()
 }
 
 fn too_large() -> io::Error {

@@ -3,7 +3,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A revision as Flux writes it: `<named pointer>@<algorithm>:<hex>`, or the hash alone.
+use crate::Digest;
+
+/// The longest revision that is taken as it comes.
+const LONGEST: usize = 512;
+
+/// A revision as Flux writes it: `<named pointer>@<algorithm>:<hex>`, the hash alone, or, of charts and of what others
+/// make, a version or whatever its maker writes.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Revision {
@@ -27,13 +33,37 @@ impl Revision {
         }
     }
 
+    /// A revision with this hash and no pointer.
+    #[must_use]
+    pub fn digest(digest: Digest) -> Self {
+        Self {
+            pointer: None,
+            hash: digest.to_string().into(),
+        }
+    }
+
+    /// What is a revision in its maker's own words, such as a chart's version.
+    ///
+    /// # Errors
+    /// When it is empty, longer than any revision, or can't be printed.
+    pub fn opaque(text: &str) -> Result<Self, RevisionError> {
+        let printable = !text.chars().any(|c| c.is_control() || c.is_whitespace());
+        if text.is_empty() || text.len() > LONGEST || !printable {
+            return Err(RevisionError(text.chars().take(200).collect()));
+        }
+        Ok(text.parse().unwrap_or_else(|_| Self {
+            pointer: None,
+            hash: text.into(),
+        }))
+    }
+
     /// The branch, tag or reference name before the `@`.
     #[must_use]
     pub fn pointer(&self) -> Option<&str> {
         self.pointer.as_deref()
     }
 
-    /// `<algorithm>:<hex>`.
+    /// `<algorithm>:<hex>`, or the whole of what is none.
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
@@ -115,6 +145,24 @@ mod tests {
         assert!(Revision::git(None, &"a".repeat(64)).hash().starts_with("sha256:"));
         for bad in ["", "main", "@sha1:abcdef1", "main@sha1:xyz", "main/abcdef"] {
             assert!(bad.parse::<Revision>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_chart_has_its_version_for_a_revision() {
+        for text in ["6.5.4", "6.5.4+abc123def456.2", "v1/whatever"] {
+            let revision = Revision::opaque(text).expect("printable");
+            assert_eq!((revision.to_string(), revision.hash()), (text.to_owned(), text));
+        }
+        let digest = Digest::of(b"index");
+        let known = Revision::opaque(&format!("latest@{digest}")).expect("printable");
+        assert_eq!(
+            (known.pointer(), known.hash()),
+            (Some("latest"), digest.to_string().as_str())
+        );
+        assert_eq!(Revision::digest(digest).to_string(), digest.to_string());
+        for bad in ["", "a b", "a\n", &"a".repeat(600)] {
+            assert!(Revision::opaque(bad).is_err(), "{bad}");
         }
     }
 }

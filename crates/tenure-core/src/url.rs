@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Secret;
+
 /// Where a source lives: an `http`, `https` or `ssh` URL whose password cannot be printed.
 ///
 /// The grammar is narrower than RFC 3986 on purpose: what two parsers could read differently (a
@@ -87,6 +89,18 @@ impl SourceUrl {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The URL with user and password, if it has them: for who has to use it.
+    #[must_use]
+    pub fn expose(&self) -> Secret {
+        let user = match (self.user(), self.expose_password()) {
+            (Some(user), Some(password)) => format!("{user}:{password}@"),
+            (Some(user), None) => format!("{user}@"),
+            (None, _) => String::new(),
+        };
+        let (scheme, host, port, path) = (self.scheme(), self.host(), self.port(), self.path());
+        Secret::from(format!("{scheme}://{user}{host}:{port}{path}"))
     }
 
     /// The URL without user information: what two tenants' spellings of one remote have in common.

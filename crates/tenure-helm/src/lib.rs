@@ -6,6 +6,8 @@
 //! Refuses: to run a program, to reach the network or the environment, to read a file outside the
 //! chart's root. A chart whose dependencies are not in its `charts/` is an error; nothing is fetched.
 //!
+//! A [`Package`] is a chart on its way into an archive, with other values or with the charts it depends on.
+//!
 //! Invariants: the result depends on nothing but the chart, the values and [`Options`]; loading is
 //! bounded by [`Limits`], rendering by those of [`tenure_gotmpl`]; no input panics. Output, order,
 //! warnings and errors are those of Helm 4.2.
@@ -40,6 +42,7 @@ mod glob;
 mod limits;
 mod load;
 mod manifest;
+mod package;
 mod post_render;
 mod release;
 mod render;
@@ -58,6 +61,7 @@ pub use manifest::{
     DeletePolicy, Head, Hook, HookEvent, INSTALL_ORDER, Manifest, ManifestError, UNINSTALL_ORDER,
     execution_order, split,
 };
+pub use package::{Package, PackageError, with_build};
 pub use post_render::{PostRenderer, Strategy};
 pub use release::{check_release_name, name_from_template};
 pub use render::{Options, Release, Rendered, Renderer, Selection};

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
-use tenure_core::printable;
+use tenure_core::{Digest, printable};
 use tenure_net::{Order, Reply, Route};
 use zeroize::Zeroizing;
 
@@ -15,6 +15,7 @@ use crate::transfer::{Disk, Memory, Sink, take, within};
 use crate::{ChartVersion, Credential, Downloaded, HttpError, Index, Limits, Missing, Remote};
 
 const INDEX: &str = "index.yaml";
+const ARTIFACT: &str = "the artifact";
 /// How often a download may break off.
 const BREAKS: u32 = 3;
 
@@ -52,29 +53,75 @@ pub async fn chart(
     let conversation = Conversation::new(remote)?;
     within(&conversation.shown, limits, async {
         let name = printable(&format!("{} {}", version.name, version.version));
-        let place = version.urls.first().ok_or_else(|| HttpError::Malformed {
-            remote: conversation.shown.clone(),
-            message: format!("its index gives no place for {name}"),
-        })?;
-        let url = conversation.url(place)?;
         let wanted = version.sha256();
-        let pass = conversation.may_go_to(&url, wanted.is_some())?;
-        let file = File::options().write(true).create_new(true).open(out);
-        let file = file.map_err(|e| local(&conversation.shown, &e))?;
-        let mut sink = Disk(BufWriter::with_capacity(64 << 10, file));
-        let done = conversation
-            .download(&url, pass, limits.chart_bytes, &name, &mut sink)
-            .await?;
-        sink.flush().map_err(|e| local(&conversation.shown, &e))?;
-        match wanted {
-            Some(wanted) if wanted != done.digest => Err(HttpError::DigestMismatch {
-                remote: conversation.shown.clone(),
-                chart: name,
-                wanted,
-                found: done.digest,
-            }),
-            _ => Ok(done),
-        }
+        let (url, pass) = conversation.place(version, &name)?;
+        conversation
+            .keep(&url, pass, limits.chart_bytes, &name, wanted, out)
+            .await
+    })
+    .await
+}
+
+/// Finds the version of a chart that a range asks for, and proves that the credential opens its archive: who may read
+/// an index need not be one who may read what it lists.
+///
+/// *Cancel safety*: drop the future to stop. It ends by itself after `limits.timeout`.
+///
+/// # Errors
+/// [`HttpError`].
+pub async fn locate(
+    remote: &Remote,
+    name: &str,
+    wanted: &str,
+    limits: &Limits,
+) -> Result<ChartVersion, HttpError> {
+    let conversation = Conversation::new(remote)?;
+    within(&conversation.shown, limits, async {
+        let index = Box::pin(index(remote, limits)).await?;
+        let mut version = index.select(name, wanted)?.clone();
+        version.urls.truncate(1);
+        let shown = printable(&format!("{} {}", version.name, version.version));
+        let (url, pass) = conversation.place(&version, &shown)?;
+        let (route, order) = conversation.way(&url, pass)?;
+        conversation.answer(&route, &order, &shown).await?;
+        Ok(version)
+    })
+    .await
+}
+
+/// Whether the file at the remote's URL can be read.
+///
+/// # Errors
+/// [`HttpError`].
+pub async fn reach(remote: &Remote, limits: &Limits) -> Result<(), HttpError> {
+    let conversation = Conversation::new(remote)?;
+    within(&conversation.shown, limits, async {
+        let url = conversation.itself();
+        let (route, order) = conversation.way(&url, false)?;
+        conversation.answer(&route, &order, ARTIFACT).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Downloads the file at the remote's URL to `out`, which must not exist yet, and verifies its digest.
+///
+/// *Cancel safety*: drop the future to stop; `out` may then be there in part.
+///
+/// # Errors
+/// [`HttpError`]; `out` may then be there in part.
+pub async fn file(
+    remote: &Remote,
+    digest: Digest,
+    out: &Path,
+    limits: &Limits,
+) -> Result<Downloaded, HttpError> {
+    let conversation = Conversation::new(remote)?;
+    within(&conversation.shown, limits, async {
+        let url = conversation.itself();
+        conversation
+            .keep(&url, false, limits.artifact_bytes, ARTIFACT, Some(digest), out)
+            .await
     })
     .await
 }
@@ -143,6 +190,17 @@ impl<'a> Conversation<'a> {
         Ok(url)
     }
 
+    /// Where the archive is, and whether the credential goes along.
+    fn place(&self, version: &ChartVersion, name: &str) -> Result<(Url, bool), HttpError> {
+        let place = version.urls.first().ok_or_else(|| HttpError::Malformed {
+            remote: self.shown.clone(),
+            message: format!("its index gives no place for {name}"),
+        })?;
+        let url = self.url(place)?;
+        let pass = self.may_go_to(&url, version.sha256().is_some())?;
+        Ok((url, pass))
+    }
+
     /// Whether the credential goes along to another origin; an error if nothing may.
     fn may_go_to(&self, url: &Url, has_digest: bool) -> Result<bool, HttpError> {
         let leaves_tls = self.base.scheme() == "https" && url.scheme() != "https";
@@ -155,14 +213,40 @@ impl<'a> Conversation<'a> {
         Ok(self.remote.pass_credentials && !leaves_tls)
     }
 
-    async fn download(
+    /// What the remote's URL is itself.
+    fn itself(&self) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(self.base.path().trim_end_matches('/'));
+        url
+    }
+
+    /// Downloads to a new file.
+    async fn keep(
         &self,
         url: &Url,
         pass: bool,
         limit: u64,
         name: &str,
-        sink: &mut dyn Sink,
+        wanted: Option<Digest>,
+        out: &Path,
     ) -> Result<Downloaded, HttpError> {
+        let file = File::options().write(true).create_new(true).open(out);
+        let file = file.map_err(|e| local(&self.shown, &e))?;
+        let mut sink = Disk(BufWriter::with_capacity(64 << 10, file));
+        let done = self.download(url, pass, limit, name, &mut sink).await?;
+        sink.flush().map_err(|e| local(&self.shown, &e))?;
+        match wanted {
+            Some(wanted) if wanted != done.digest => Err(HttpError::DigestMismatch {
+                remote: self.shown.clone(),
+                name: name.to_owned(),
+                wanted,
+                found: done.digest,
+            }),
+            _ => Ok(done),
+        }
+    }
+
+    fn way(&self, url: &Url, pass: bool) -> Result<(Route, Order), HttpError> {
         let home = if pass { url.clone() } else { self.base.clone() };
         let plain = self.base.scheme() == "http";
         let route = Route::new(&self.remote.outbound, home, plain).map_err(|error| {
@@ -175,14 +259,32 @@ impl<'a> Conversation<'a> {
         if let Some(value) = &self.authorization {
             order.private.insert(AUTHORIZATION, value.clone());
         }
+        Ok((route, order))
+    }
+
+    /// A good answer, of which nothing was read yet.
+    async fn answer(&self, route: &Route, order: &Order, name: &str) -> Result<Response, HttpError> {
+        let asked = route.ask(order).await;
+        let Reply { response, own } = asked.map_err(|e| failed(&self.shown, e))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(self.explain(&response, own, name))
+    }
+
+    async fn download(
+        &self,
+        url: &Url,
+        pass: bool,
+        limit: u64,
+        name: &str,
+        sink: &mut dyn Sink,
+    ) -> Result<Downloaded, HttpError> {
+        let (route, order) = self.way(url, pass)?;
         let mut breaks = 0;
         loop {
             sink.restart().map_err(|e| local(&self.shown, &e))?;
-            let asked = route.ask(&order).await;
-            let Reply { response, own } = asked.map_err(|e| failed(&self.shown, e))?;
-            if !response.status().is_success() {
-                return Err(self.explain(&response, own, name));
-            }
+            let response = self.answer(&route, &order, name).await?;
             match take(&self.shown, response, limit, name, sink).await {
                 Err(HttpError::Unavailable { .. }) if breaks < BREAKS => breaks += 1,
                 done => return done,

@@ -66,14 +66,14 @@ pub enum HttpError {
         /// How long it asks to wait.
         retry_after: Option<Duration>,
     },
-    /// The archive is not the one of the index.
-    #[error("{remote}: the archive of {chart} has digest {found}, the index says {wanted}")]
+    /// The file is not the one that was announced.
+    #[error("{remote}: {name} has digest {found}, {wanted} was announced")]
     DigestMismatch {
         /// The repository, redacted.
         remote: String,
-        /// Name and version.
-        chart: String,
-        /// Digest in the index.
+        /// Which file.
+        name: String,
+        /// Digest in the index, or in whatever else names the file.
         wanted: Digest,
         /// Digest of the bytes.
         found: Digest,

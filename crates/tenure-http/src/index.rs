@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use semver::Version;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tenure_core::{Digest, Range};
 use tenure_yaml::{Limits, Options, parse_one};
@@ -23,7 +23,7 @@ pub struct Index {
 }
 
 /// One version of a chart.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChartVersion {
     /// The chart's name.
     pub name: String,
@@ -142,7 +142,8 @@ impl ChartVersion {
     }
 
     /// The digest of the archive, where the index gives one.
-    pub(crate) fn sha256(&self) -> Option<Digest> {
+    #[must_use]
+    pub fn sha256(&self) -> Option<Digest> {
         let hex = self.digest.as_deref()?.trim_start_matches("sha256:");
         format!("sha256:{}", hex.to_ascii_lowercase()).parse().ok()
     }

@@ -1,8 +1,10 @@
 //! Sources that are files behind HTTP: Helm repositories, their index and their charts; buckets that speak S3.
 //!
 //! - [`index`] downloads and reads `index.yaml`; [`Index::select`] finds the version that a range asks for.
-//! - [`chart`] downloads that version's archive.
+//! - [`chart`] downloads that version's archive; [`locate`] proves that it can be.
 //! - [`bucket`] lists the objects of a bucket and packs them.
+//! - [`file`] downloads what somebody else has made, by its digest.
+//! - [`child`] is the protocol between a parent and the sandboxed child that does the work.
 //!
 //! What it refuses: more bytes than the limits, a chart with another digest than the index says, to send the
 //! credential to another origin than the repository's unless the source says so, addresses that the platform does
@@ -23,13 +25,14 @@
 //! ```
 
 pub mod bucket;
+pub mod child;
 mod download;
 mod error;
 mod index;
 mod remote;
 mod transfer;
 
-pub use download::{chart, index};
+pub use download::{chart, file, index, locate, reach};
 pub use error::{HttpError, Missing};
 pub use index::{ChartVersion, Index};
 pub use remote::{Credential, Limits, Remote};

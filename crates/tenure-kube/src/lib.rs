@@ -43,6 +43,9 @@ pub use event::{EventDraft, EventKind, Regarding};
 pub use metadata::{Meta, MetaEvent, MetaStream, MetadataClient};
 pub use own::{FINALIZER, FinalizerChange, OwnClient};
 pub use release::{ReleaseClient, Standing};
-pub use resource::{By, FluxKind, GITREPOSITORY, KUSTOMIZATION, OCIREPOSITORY, ResourceInfo};
+pub use resource::{
+    BUCKET, By, EXTERNALARTIFACT, FluxKind, GITREPOSITORY, HELMCHART, HELMREPOSITORY, KUSTOMIZATION,
+    OCIREPOSITORY, ResourceInfo,
+};
 pub use supervisor::{LeaseLock, LeaseState, Minted, SupervisorClient, TenantEvent, TenantStream};
 pub use watch::{Listing, WatchEvent, WatchStream};

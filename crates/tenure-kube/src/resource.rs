@@ -29,6 +29,38 @@ pub const OCIREPOSITORY: FluxKind = FluxKind {
     plural: "ocirepositories",
 };
 
+/// `HelmRepository` of `source.toolkit.fluxcd.io/v1`.
+pub const HELMREPOSITORY: FluxKind = FluxKind {
+    group: "source.toolkit.fluxcd.io",
+    version: "v1",
+    kind: "HelmRepository",
+    plural: "helmrepositories",
+};
+
+/// `HelmChart` of `source.toolkit.fluxcd.io/v1`.
+pub const HELMCHART: FluxKind = FluxKind {
+    group: "source.toolkit.fluxcd.io",
+    version: "v1",
+    kind: "HelmChart",
+    plural: "helmcharts",
+};
+
+/// `Bucket` of `source.toolkit.fluxcd.io/v1`.
+pub const BUCKET: FluxKind = FluxKind {
+    group: "source.toolkit.fluxcd.io",
+    version: "v1",
+    kind: "Bucket",
+    plural: "buckets",
+};
+
+/// `ExternalArtifact` of `source.toolkit.fluxcd.io/v1`.
+pub const EXTERNALARTIFACT: FluxKind = FluxKind {
+    group: "source.toolkit.fluxcd.io",
+    version: "v1",
+    kind: "ExternalArtifact",
+    plural: "externalartifacts",
+};
+
 /// `Kustomization` of `kustomize.toolkit.fluxcd.io/v1`.
 pub const KUSTOMIZATION: FluxKind = FluxKind {
     group: "kustomize.toolkit.fluxcd.io",
@@ -42,6 +74,14 @@ impl FluxKind {
     pub const GITREPOSITORY: Self = GITREPOSITORY;
     /// See [`OCIREPOSITORY`](crate::OCIREPOSITORY).
     pub const OCIREPOSITORY: Self = OCIREPOSITORY;
+    /// See [`HELMREPOSITORY`](crate::HELMREPOSITORY).
+    pub const HELMREPOSITORY: Self = HELMREPOSITORY;
+    /// See [`HELMCHART`](crate::HELMCHART).
+    pub const HELMCHART: Self = HELMCHART;
+    /// See [`BUCKET`](crate::BUCKET).
+    pub const BUCKET: Self = BUCKET;
+    /// See [`EXTERNALARTIFACT`](crate::EXTERNALARTIFACT).
+    pub const EXTERNALARTIFACT: Self = EXTERNALARTIFACT;
     /// See [`KUSTOMIZATION`](crate::KUSTOMIZATION).
     pub const KUSTOMIZATION: Self = KUSTOMIZATION;
 

@@ -22,6 +22,7 @@ mod guard;
 mod proxy;
 mod route;
 mod tls;
+pub mod wire;
 
 pub use client::{Client, Outbound, Trouble, trouble};
 pub use guard::{Cidr, CidrError, Guard, Refused};

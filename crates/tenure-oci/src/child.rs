@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tenure_core::{Digest, frame};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use zeroize::Zeroizing;
 
 use crate::{Fetched, Layer, Limits, OciError, Reference, Remote, Resolved, Signature};
@@ -115,42 +114,22 @@ impl Job {
     }
 }
 
+impl Job {
+    /// The job as it goes to the child, secrets and all.
+    ///
+    /// # Errors
+    /// When it is larger than [`frame::LARGEST`].
+    pub fn frame(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+        frame::encode(&wire::Job::from(self.clone()))
+    }
+}
+
 /// The child's whole life: reads one job, does it, writes one answer.
 ///
 /// # Errors
 /// When the parent is gone, or sent something that is not a job.
-pub fn serve(mut stream: impl Read + Write) -> io::Result<()> {
-    let mut prefix = [0; 4];
-    stream.read_exact(&mut prefix)?;
-    let mut json = Zeroizing::new(vec![0; frame::length(prefix)?]);
-    stream.read_exact(&mut json)?;
-    let job: Job = frame::decode::<wire::Job>(&json)?.into();
-    drop(json);
-    let answer = frame::encode(&job.run())?;
-    stream.write_all(&answer)?;
-    stream.flush()
-}
-
-/// Sends the job to the child.
-///
-/// # Errors
-/// When the child is gone, or the job is larger than [`frame::LARGEST`].
-pub async fn send_job(stream: &mut (impl tokio::io::AsyncWrite + Unpin), job: &Job) -> io::Result<()> {
-    let frame = frame::encode(&wire::Job::from(job.clone()))?;
-    stream.write_all(&frame).await?;
-    stream.flush().await
-}
-
-/// Waits for the child's answer.
-///
-/// # Errors
-/// `UnexpectedEof` when the child died before it answered; `InvalidData` when it sent something else.
-pub async fn read_answer(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> io::Result<Answer> {
-    let mut prefix = [0; 4];
-    stream.read_exact(&mut prefix).await?;
-    let mut json = vec![0; frame::length(prefix)?];
-    stream.read_exact(&mut json).await?;
-    frame::decode(&json)
+pub fn serve(stream: impl Read + Write) -> io::Result<()> {
+    frame::serve(stream, |job: wire::Job| Ok(Job::from(job).run()))
 }
 
 #[cfg(test)]

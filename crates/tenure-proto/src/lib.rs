@@ -52,6 +52,11 @@ hidden! {
     source::FetchRequest => "FetchRequest",
     source::GitSpec => "GitSpec",
     source::OciSpec => "OciSpec",
+    source::HelmSpec => "HelmSpec",
+    source::BucketSpec => "BucketSpec",
+    source::FileSpec => "FileSpec",
+    source::Keys => "Keys",
+    source::Proxy => "Proxy",
 }
 
 impl fmt::Debug for lifeline::Start {

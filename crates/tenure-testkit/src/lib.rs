@@ -25,6 +25,7 @@ pub mod canary;
 mod command;
 pub mod control_plane;
 pub mod git;
+pub mod helm;
 pub mod install;
 pub mod net;
 pub mod node;

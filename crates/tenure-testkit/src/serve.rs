@@ -43,6 +43,23 @@ impl Site {
         })
     }
 
+    /// The same without TLS.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn plain(router: Router) -> anyhow::Result<Self> {
+        let socket = TcpListener::bind(local(0)).await?;
+        let port = socket.local_addr()?.port();
+        let stop = CancellationToken::new();
+        let served = async move { axum::serve(socket, router).await };
+        tokio::spawn(stop.clone().run_until_cancelled_owned(served));
+        Ok(Self {
+            port,
+            ca: String::new(),
+            _stop: stop.drop_guard(),
+        })
+    }
+
     /// Host and port.
     #[must_use]
     pub fn host(&self) -> String {

@@ -113,7 +113,12 @@ impl Queue {
 }
 
 fn rank(kind: &str) -> u8 {
-    u8::from(kind == "Kustomization")
+    match kind {
+        "Kustomization" => 2,
+        // a source that is made of another
+        "HelmChart" => 1,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]

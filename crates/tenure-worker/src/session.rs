@@ -22,9 +22,13 @@ const DEFAULT_CONCURRENCY: usize = 4;
 const DEFAULT_ARTIFACT_BYTES: u64 = 64 << 20;
 
 /// The kinds a worker reconciles.
-pub(crate) const KINDS: [FluxKind; 3] = [
+pub(crate) const KINDS: [FluxKind; 7] = [
     tenure_kube::GITREPOSITORY,
     tenure_kube::OCIREPOSITORY,
+    tenure_kube::HELMREPOSITORY,
+    tenure_kube::BUCKET,
+    tenure_kube::EXTERNALARTIFACT,
+    tenure_kube::HELMCHART,
     tenure_kube::KUSTOMIZATION,
 ];
 

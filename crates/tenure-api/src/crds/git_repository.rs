@@ -34,15 +34,9 @@ pub(super) fn spec() -> Value {
             "The Secret with trusted public keys.",
         ),
     ]);
-    let selector = object(vec![may("matchLabels", texts(), "Labels of a namespace.")]);
-    let access = object(vec![must(
-        "namespaceSelectors",
-        list(selector),
-        "Namespaces that were meant.",
-    )]);
     with_rules(
         object(vec![
-            may("accessFrom", access, "Of v1beta2; has no effect."),
+            access_from("Of v1beta2; has no effect."),
             may(
                 "gitImplementation",
                 one_of(&["go-git", "libgit2"]),
@@ -58,7 +52,7 @@ pub(super) fn spec() -> Value {
                 includes(),
                 "Artifacts of other GitRepositories to copy in.",
             ),
-            must("interval", duration(), "How often to look for a new revision."),
+            interval(),
             may(
                 "provider",
                 one_of(&["generic", "aws", "azure", "github"]),
@@ -82,12 +76,8 @@ pub(super) fn spec() -> Value {
                 list(text()),
                 "Directories to check out; all when absent.",
             ),
-            may("suspend", flag(), "No reconciliation while true."),
-            may(
-                "timeout",
-                with_default(short_duration(), json!("60s")),
-                "Longest fetch and verification.",
-            ),
+            suspend(),
+            timeout("Longest fetch and verification."),
             must(
                 "url",
                 pattern("^(http|https|ssh)://.*$"),
@@ -103,21 +93,9 @@ pub(super) fn spec() -> Value {
 }
 
 pub(super) fn status() -> Value {
-    object(vec![
-        may("artifact", artifact(), "What was fetched last."),
-        may("conditions", conditions(), "How it fares."),
+    source_status(vec![
         may("contentConfigChecksum", text(), "Of v1beta2."),
         may("includedArtifacts", list(artifact()), "What was copied in."),
-        may(
-            "lastHandledReconcileAt",
-            text(),
-            "Last handled request to reconcile.",
-        ),
-        may(
-            "observedGeneration",
-            count(),
-            "Generation that the status speaks of.",
-        ),
         may("observedIgnore", text(), "spec.ignore of the artifact."),
         may("observedInclude", includes(), "spec.include of the artifact."),
         may(
@@ -131,6 +109,5 @@ pub(super) fn status() -> Value {
             "spec.sparseCheckout of the artifact.",
         ),
         may("sourceVerificationMode", text(), "What was verified."),
-        may("url", text(), "Of v1beta2."),
     ])
 }

@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
+mod bucket;
+mod external_artifact;
 mod git_repository;
+mod helm_chart;
+mod helm_repository;
 mod kustomization;
 mod oci_repository;
 mod schema;
@@ -43,15 +47,18 @@ const STATUS: Column = (
     ".status.conditions[?(@.type==\"Ready\")].message",
 );
 
-const KINDS: [Kind; 4] = [
+const SOURCES: &[&str] = &["all", "fluxcd", "fluxcd-sources"];
+const TWO: &[&str] = &["v1", "v1beta2"];
+
+const KINDS: [Kind; 8] = [
     Kind {
         group: crate::SOURCE_GROUP,
         kind: "GitRepository",
         plural: "gitrepositories",
         short: &["gitrepo"],
-        categories: &["all", "fluxcd", "fluxcd-sources"],
+        categories: SOURCES,
         columns: &[URL, AGE, READY, STATUS],
-        versions: &["v1", "v1beta2"],
+        versions: TWO,
         part_of: "flux",
         about: "A Git repository to build from.",
         spec: git_repository::spec,
@@ -62,13 +69,73 @@ const KINDS: [Kind; 4] = [
         kind: "OCIRepository",
         plural: "ocirepositories",
         short: &["ocirepo"],
-        categories: &["all", "fluxcd", "fluxcd-sources"],
+        categories: SOURCES,
         columns: &[URL, READY, STATUS, AGE],
-        versions: &["v1", "v1beta2"],
+        versions: TWO,
         part_of: "flux",
         about: "An artifact of an OCI registry to build from.",
         spec: oci_repository::spec,
         status: oci_repository::status,
+    },
+    Kind {
+        group: crate::SOURCE_GROUP,
+        kind: "HelmRepository",
+        plural: "helmrepositories",
+        short: &["helmrepo"],
+        categories: SOURCES,
+        columns: &[URL, AGE, READY, STATUS],
+        versions: TWO,
+        part_of: "flux",
+        about: "A repository of Helm charts.",
+        spec: helm_repository::spec,
+        status: helm_repository::status,
+    },
+    Kind {
+        group: crate::SOURCE_GROUP,
+        kind: "HelmChart",
+        plural: "helmcharts",
+        short: &["hc"],
+        categories: SOURCES,
+        columns: &[
+            ("Chart", "string", ".spec.chart"),
+            ("Version", "string", ".spec.version"),
+            ("Source Kind", "string", ".spec.sourceRef.kind"),
+            ("Source Name", "string", ".spec.sourceRef.name"),
+            AGE,
+            READY,
+            STATUS,
+        ],
+        versions: TWO,
+        part_of: "flux",
+        about: "A Helm chart of a repository, or made of another source.",
+        spec: helm_chart::spec,
+        status: helm_chart::status,
+    },
+    Kind {
+        group: crate::SOURCE_GROUP,
+        kind: "Bucket",
+        plural: "buckets",
+        short: &[],
+        categories: SOURCES,
+        columns: &[("Endpoint", "string", ".spec.endpoint"), AGE, READY, STATUS],
+        versions: TWO,
+        part_of: "flux",
+        about: "A bucket of an object store to build from.",
+        spec: bucket::spec,
+        status: bucket::status,
+    },
+    Kind {
+        group: crate::SOURCE_GROUP,
+        kind: "ExternalArtifact",
+        plural: "externalartifacts",
+        short: &["ea"],
+        categories: SOURCES,
+        columns: &[AGE, READY, STATUS, ("Source", "string", ".spec.sourceRef.name")],
+        versions: &["v1"],
+        part_of: "flux",
+        about: "An artifact that somebody else makes and keeps.",
+        spec: external_artifact::spec,
+        status: external_artifact::status,
     },
     Kind {
         group: crate::KUSTOMIZE_GROUP,
@@ -77,7 +144,7 @@ const KINDS: [Kind; 4] = [
         short: &["ks"],
         categories: &["all", "fluxcd", "fluxcd-appliers"],
         columns: &[AGE, READY, STATUS],
-        versions: &["v1", "v1beta2"],
+        versions: TWO,
         part_of: "flux",
         about: "A directory of a source, built and applied.",
         spec: kustomization::spec,
@@ -134,7 +201,9 @@ fn crd(kind: &Kind) -> Value {
 
 fn version(kind: &Kind, name: &str) -> Value {
     let mut status = (kind.status)();
-    status["default"] = json!({"observedGeneration": -1});
+    if status["properties"].get("observedGeneration").is_some() {
+        status["default"] = json!({"observedGeneration": -1});
+    }
     status["description"] = json!("What is.");
     let mut spec = (kind.spec)();
     spec["description"] = json!("What is wanted.");

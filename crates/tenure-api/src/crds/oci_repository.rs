@@ -18,32 +18,11 @@ fn layer_selector() -> Value {
 }
 
 fn verify() -> Value {
-    let identity = object(vec![
-        must("issuer", text(), "Regular expression for the issuer."),
-        must("subject", text(), "Regular expression for the subject."),
-    ]);
-    object(vec![
-        may(
-            "matchOIDCIdentity",
-            list(identity),
-            "Whose keyless signatures count.",
-        ),
-        must(
-            "provider",
-            with_default(one_of(&["cosign", "notation"]), json!("cosign")),
-            "What it was signed with.",
-        ),
-        may(
-            "secretRef",
-            local_reference(),
-            "The Secret with trusted public keys.",
-        ),
-        may(
-            "trustedRootSecretRef",
-            local_reference(),
-            "The Secret with a trusted_root.json.",
-        ),
-    ])
+    verification(vec![may(
+        "trustedRootSecretRef",
+        local_reference(),
+        "The Secret with a trusted_root.json.",
+    )])
 }
 
 pub(super) fn spec() -> Value {
@@ -73,7 +52,7 @@ pub(super) fn spec() -> Value {
             "Ignore rules in gitignore syntax, after the artifact's own.",
         ),
         may("insecure", flag(), "Whether the registry may speak plain http."),
-        must("interval", duration(), "How often to look for a new revision."),
+        interval(),
         may(
             "layerSelector",
             layer_selector(),
@@ -96,38 +75,21 @@ pub(super) fn spec() -> Value {
             text(),
             "ServiceAccount whose pull Secrets count too.",
         ),
-        may("suspend", flag(), "No reconciliation while true."),
-        may(
-            "timeout",
-            with_default(short_duration(), json!("60s")),
-            "Longest pull and verification.",
-        ),
+        suspend(),
+        timeout("Longest pull and verification."),
         must("url", pattern("^oci://.*$"), "The repository's address."),
         may("verify", verify(), "Signatures to require."),
     ])
 }
 
 pub(super) fn status() -> Value {
-    object(vec![
-        may("artifact", artifact(), "What was pulled last."),
-        may("conditions", conditions(), "How it fares."),
+    source_status(vec![
         may("contentConfigChecksum", text(), "Of v1beta2."),
-        may(
-            "lastHandledReconcileAt",
-            text(),
-            "Last handled request to reconcile.",
-        ),
-        may(
-            "observedGeneration",
-            count(),
-            "Generation that the status speaks of.",
-        ),
         may("observedIgnore", text(), "spec.ignore of the artifact."),
         may(
             "observedLayerSelector",
             layer_selector(),
             "spec.layerSelector of the artifact.",
         ),
-        may("url", text(), "Where the latest artifact is offered."),
     ])
 }

@@ -157,3 +157,77 @@ pub(super) fn artifact() -> Value {
         must("url", text(), "Where it is offered."),
     ])
 }
+
+/// `spec.interval` of a source.
+pub(super) fn interval() -> Field {
+    must("interval", duration(), "How often to look for a new revision.")
+}
+
+/// `spec.timeout` of a source.
+pub(super) fn timeout(of: &str) -> Field {
+    may("timeout", with_default(short_duration(), json!("60s")), of)
+}
+
+/// `spec.suspend`
+pub(super) fn suspend() -> Field {
+    may("suspend", flag(), "No reconciliation while true.")
+}
+
+/// `spec.accessFrom`
+pub(super) fn access_from(about: &str) -> Field {
+    let selector = object(vec![may("matchLabels", texts(), "Labels of a namespace.")]);
+    let access = object(vec![must(
+        "namespaceSelectors",
+        list(selector),
+        "Namespaces that were meant.",
+    )]);
+    may("accessFrom", access, about)
+}
+
+/// The status of a source: what all have, and `more`.
+pub(super) fn source_status(more: Vec<Field>) -> Value {
+    let mut fields = vec![
+        may("artifact", artifact(), "What was fetched last."),
+        may("conditions", conditions(), "How it fares."),
+        may(
+            "lastHandledReconcileAt",
+            text(),
+            "Last handled request to reconcile.",
+        ),
+        may(
+            "observedGeneration",
+            count(),
+            "Generation that the status speaks of.",
+        ),
+        may("url", text(), "Where the latest artifact is offered."),
+    ];
+    fields.extend(more);
+    object(fields)
+}
+
+/// `verify` of what is in a registry, with `more`.
+pub(super) fn verification(more: Vec<Field>) -> Value {
+    let identity = object(vec![
+        must("issuer", text(), "Regular expression for the issuer."),
+        must("subject", text(), "Regular expression for the subject."),
+    ]);
+    let mut fields = vec![
+        may(
+            "matchOIDCIdentity",
+            list(identity),
+            "Whose keyless signatures count.",
+        ),
+        must(
+            "provider",
+            with_default(one_of(&["cosign", "notation"]), json!("cosign")),
+            "What it was signed with.",
+        ),
+        may(
+            "secretRef",
+            local_reference(),
+            "The Secret with trusted public keys.",
+        ),
+    ];
+    fields.extend(more);
+    object(fields)
+}

@@ -28,6 +28,9 @@ pub const DEFAULT_KINDS: &[&str] = &[
     "roles.rbac.authorization.k8s.io",
     "gitrepositories.source.toolkit.fluxcd.io",
     "ocirepositories.source.toolkit.fluxcd.io",
+    "helmrepositories.source.toolkit.fluxcd.io",
+    "helmcharts.source.toolkit.fluxcd.io",
+    "buckets.source.toolkit.fluxcd.io",
     "kustomizations.kustomize.toolkit.fluxcd.io",
 ];
 

@@ -2,13 +2,15 @@
 //! Everything else in this crate knows no kind.
 
 mod git;
+mod http;
 mod oci;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tenure_core::{Digest, Revision};
+use tenure_core::{Digest, Revision, Secret};
+use tenure_net::{ClientCertificate, Guard, Outbound, Proxy, Tls};
 use tenure_proto::source::{Credential, FailureKind, resolve_request::Spec};
 use tokio::net::UnixStream;
 
@@ -17,6 +19,7 @@ use crate::child;
 use crate::failure::Failure;
 
 use git::Git;
+use http::Http;
 use oci::Oci;
 
 /// Longest URL, reference and path; longest ignore rules.
@@ -28,6 +31,7 @@ const MAX_IGNORE: usize = 64 << 10;
 pub(crate) enum Source {
     Git(Git),
     Oci(Oci),
+    Http(Http),
 }
 
 /// Where a reference is, as the remote has said to one credential.
@@ -67,6 +71,10 @@ pub(crate) struct Fetched {
 pub(crate) enum Job {
     Git(tenure_git::child::Job),
     Oci(tenure_oci::child::Job),
+    /// A question about this.
+    Look(Box<(tenure_http::child::Job, Http)>),
+    /// Something to write.
+    Keep(Box<tenure_http::child::Job>),
 }
 
 /// What a fetcher answers.
@@ -111,6 +119,9 @@ impl Source {
         match spec {
             Some(Spec::Git(spec)) => Git::read(spec, credential).map(Self::Git),
             Some(Spec::Oci(spec)) => Oci::read(spec, credential, &limits.addresses).map(Self::Oci),
+            Some(Spec::Helm(spec)) => Http::helm(spec, credential, &limits.addresses).map(Self::Http),
+            Some(Spec::Bucket(spec)) => Http::bucket(spec, credential, &limits.addresses).map(Self::Http),
+            Some(Spec::File(spec)) => Http::file(spec, &credential, &limits.addresses).map(Self::Http),
             None => Err(invalid("the request names no source that this cache knows")),
         }
     }
@@ -120,6 +131,7 @@ impl Source {
         match self {
             Self::Git(git) => git.name(),
             Self::Oci(oci) => oci.name(),
+            Self::Http(http) => http.name(),
         }
     }
 
@@ -129,6 +141,7 @@ impl Source {
         match self {
             Self::Git(git) => git.trust(),
             Self::Oci(oci) => oci.trust(),
+            Self::Http(http) => http.trust(),
         }
     }
 
@@ -137,6 +150,7 @@ impl Source {
         match self {
             Self::Git(git) => git.reference(),
             Self::Oci(oci) => oci.reference(),
+            Self::Http(http) => http.reference(),
         }
     }
 
@@ -145,6 +159,7 @@ impl Source {
         match self {
             Self::Git(git) => git.shape(),
             Self::Oci(oci) => oci.shape(),
+            Self::Http(http) => http.shape(),
         }
     }
 
@@ -153,6 +168,7 @@ impl Source {
         match self {
             Self::Git(git) => git.secrets(),
             Self::Oci(oci) => oci.secrets(),
+            Self::Http(http) => http.secrets(),
         }
     }
 
@@ -166,6 +182,7 @@ impl Source {
         match self {
             Self::Git(git) => Job::Git(git.resolve(budget)),
             Self::Oci(oci) => Job::Oci(oci.resolve(budget)),
+            Self::Http(http) => Job::Look(Box::new((http.resolve(budget), http.clone()))),
         }
     }
 
@@ -174,6 +191,7 @@ impl Source {
         match self {
             Self::Git(git) => git.fetch(found, room, budget).map(Job::Git),
             Self::Oci(oci) => oci.fetch(found, room, budget).map(Job::Oci),
+            Self::Http(http) => http.fetch(found, room, budget).map(Box::new).map(Job::Keep),
         }
     }
 }
@@ -188,11 +206,17 @@ impl Job {
                 Ok(git::answer(tenure_git::child::read_answer(to).await?))
             }
             Self::Oci(job) => {
-                child::announce(to, child::OCI).await?;
-                tenure_oci::child::send_job(to, job).await?;
                 let fetches = matches!(job, tenure_oci::child::Job::Fetch { .. });
-                Ok(oci::answer(tenure_oci::child::read_answer(to).await?, fetches))
+                Ok(oci::answer(
+                    child::ask(to, child::OCI, &job.frame()?).await?,
+                    fetches,
+                ))
             }
+            Self::Look(asked) => {
+                let (job, about) = &**asked;
+                Ok(about.found(child::ask(to, child::HTTP, &job.frame()?).await?))
+            }
+            Self::Keep(job) => Ok(http::fetched(child::ask(to, child::HTTP, &job.frame()?).await?)),
         }
     }
 }
@@ -229,4 +253,46 @@ fn ignore(rules: Option<&str>) -> [&str; 2] {
         if rules.is_some() { "ignore" } else { "default" },
         rules.unwrap_or_default(),
     ]
+}
+
+/// How to reach a server that TLS protects.
+fn outbound(from: &Credential, guard: &Guard) -> Result<Outbound, Failure> {
+    let certificate = (!from.client_cert_pem.is_empty()).then(|| ClientCertificate {
+        certificate_pem: from.client_cert_pem.clone(),
+        key_pem: Secret::new(from.client_key_pem.clone()),
+    });
+    let proxy = from.proxy.as_ref().map(|proxy| {
+        short(&[&proxy.address], "")?;
+        let named = !proxy.username.is_empty() || !proxy.password.is_empty();
+        let login = || (proxy.username.clone(), Secret::from(proxy.password.clone()));
+        Ok(Proxy {
+            address: proxy.address.clone(),
+            login: named.then(login),
+        })
+    });
+    Ok(Outbound {
+        guard: guard.clone(),
+        tls: Tls {
+            ca_pem: Some(from.ca_pem.clone()).filter(|pem| !pem.is_empty()),
+            client_certificate: certificate,
+            ..Tls::default()
+        },
+        proxy: proxy.transpose()?,
+    })
+}
+
+/// Who could pretend to be the remote: the authorities that are trusted, and the proxy where nothing protects.
+fn trust(outbound: &Outbound) -> Vec<&[u8]> {
+    let authority = outbound.tls.ca_pem.as_deref();
+    let proxy = outbound.proxy.as_ref().map(|proxy| proxy.address.as_bytes());
+    let nobody = &b""[..];
+    match (authority, proxy) {
+        (authority, Some(proxy)) => vec![authority.unwrap_or(nobody), proxy],
+        (authority, None) => authority.into_iter().collect(),
+    }
+}
+
+fn proxy_password(outbound: &Outbound) -> Option<&str> {
+    let (_, password) = outbound.proxy.as_ref()?.login.as_ref()?;
+    password.expose_str()
 }

@@ -1,12 +1,12 @@
 use tenure_core::Secret;
-use tenure_net::{ClientCertificate, Guard, Outbound, Tls};
+use tenure_net::Guard;
 use tenure_oci::child::{self, Job};
 use tenure_oci::{
     Credential, Layer, Limits, Missing, OciError, Operation, Reference, Remote, Repository, Resolved,
 };
 use tenure_proto::source::{self, FailureKind, OciSpec, credential, oci_spec};
 
-use super::{Answer, Budget, Fetched, Found, Room, invalid, short};
+use super::{Answer, Budget, Fetched, Found, Room, invalid, outbound, short};
 use crate::failure::Failure;
 use crate::service::local;
 
@@ -57,8 +57,10 @@ impl Oci {
 
     pub(super) fn trust(&self) -> Vec<&[u8]> {
         let insecure = self.remote.insecure.then_some(&b"insecure"[..]);
-        let authority = self.remote.outbound.tls.ca_pem.as_deref();
-        authority.into_iter().chain(insecure).collect()
+        super::trust(&self.remote.outbound)
+            .into_iter()
+            .chain(insecure)
+            .collect()
     }
 
     pub(super) fn reference(&self) -> String {
@@ -83,7 +85,8 @@ impl Oci {
             Credential::Basic { password, .. } => password.expose_str(),
             Credential::Identity { token } | Credential::Bearer { token } => token.expose_str(),
         };
-        secret.into_iter().collect()
+        let proxy = super::proxy_password(&self.remote.outbound);
+        secret.into_iter().chain(proxy).collect()
     }
 
     pub(super) fn resolve(&self, budget: Budget) -> Job {
@@ -161,6 +164,7 @@ fn reference(spec: &OciSpec) -> Result<Reference, Failure> {
 }
 
 fn remote(repository: Repository, from: source::Credential, guard: &Guard) -> Result<Remote, Failure> {
+    let outbound = outbound(&from, guard)?;
     let credential = match from.kind {
         None => Credential::None,
         Some(credential::Kind::Basic(basic)) => Credential::Basic {
@@ -173,22 +177,12 @@ fn remote(repository: Repository, from: source::Credential, guard: &Guard) -> Re
         Some(credential::Kind::IdentityToken(token)) => Credential::Identity {
             token: Secret::from(token),
         },
-        Some(credential::Kind::Ssh(_)) => return Err(invalid("a registry takes no ssh key")),
+        Some(credential::Kind::Ssh(_) | credential::Kind::Keys(_)) => {
+            return Err(invalid("a registry takes no ssh key and no keys of a bucket"));
+        }
     };
-    let certificate = (!from.client_cert_pem.is_empty()).then(|| ClientCertificate {
-        certificate_pem: from.client_cert_pem,
-        key_pem: Secret::new(from.client_key_pem),
-    });
     let mut remote = Remote::new(repository, credential);
-    remote.outbound = Outbound {
-        guard: guard.clone(),
-        tls: Tls {
-            ca_pem: Some(from.ca_pem).filter(|pem| !pem.is_empty()),
-            client_certificate: certificate,
-            ..Tls::default()
-        },
-        proxy: None,
-    };
+    remote.outbound = outbound;
     Ok(remote)
 }
 

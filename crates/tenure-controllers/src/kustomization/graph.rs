@@ -6,12 +6,14 @@ use tenure_core::{Name, ObjectKey, Revision};
 use crate::Snapshot;
 
 const KIND: &str = "Kustomization";
+const CHART: &str = "HelmChart";
 
 /// What `key` needs before it makes sense to work on it: its source and its dependencies, where they
 /// are in the same home.
 #[must_use]
 pub fn needs(snapshot: &Snapshot, key: &ObjectKey) -> Vec<ObjectKey> {
-    if key.kind != KIND {
+    let (consumes, depends) = (key.kind == KIND || key.kind == CHART, key.kind == KIND);
+    if !consumes {
         return Vec::new();
     }
     let Some(object) = snapshot.get(key) else {
@@ -19,37 +21,54 @@ pub fn needs(snapshot: &Snapshot, key: &ObjectKey) -> Vec<ObjectKey> {
     };
     source_of(&object)
         .into_iter()
-        .chain(dependencies_of(&object))
+        .chain(depends.then(|| dependencies_of(&object)).into_iter().flatten())
         .collect()
 }
 
-/// The Kustomizations whose source is `source`.
+/// The Kustomizations and charts whose source is `source`.
 #[must_use]
 pub fn consumers_of(snapshot: &Snapshot, source: &ObjectKey) -> Vec<ObjectKey> {
-    select(snapshot, |object| source_of(object).as_ref() == Some(source))
+    let of = |kind| {
+        select(snapshot, kind, |object| {
+            source_of(object).as_ref() == Some(source)
+        })
+    };
+    of(CHART).into_iter().chain(of(KIND)).collect()
 }
 
-/// Whether some Kustomization of `source` has not even tried this revision.
+/// Whether some consumer of `source` has not even tried this revision.
 pub(crate) fn is_behind(snapshot: &Snapshot, source: &ObjectKey, revision: &Revision) -> bool {
-    let (revision, field) = (revision.to_string(), "/status/lastAttemptedRevision");
-    let behind = |object: &Value| {
+    let revision = revision.to_string();
+    let behind = |object: &Value, field: &str| {
         let rests = object.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true);
         !rests && object.pointer(field).and_then(Value::as_str) != Some(revision.as_str())
     };
-    !select(snapshot, |object| {
-        source_of(object).as_ref() == Some(source) && behind(object)
-    })
-    .is_empty()
+    // a chart says which revision it was made of, and not which it could not be made of
+    let stalled = |object: &Value| {
+        let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+        let mut conditions = conditions.into_iter().flatten();
+        conditions.any(|one| one["type"] == "Stalled" && one["status"] == "True")
+    };
+    let any = |kind, field, stands: &dyn Fn(&Value) -> bool| {
+        let found = select(snapshot, kind, |object| {
+            source_of(object).as_ref() == Some(source) && behind(object, field) && !stands(object)
+        });
+        !found.is_empty()
+    };
+    any(KIND, "/status/lastAttemptedRevision", &|_| false)
+        || any(CHART, "/status/observedSourceArtifactRevision", &stalled)
 }
 
 /// The Kustomizations that depend on `object`.
 #[must_use]
 pub fn dependants_of(snapshot: &Snapshot, object: &ObjectKey) -> Vec<ObjectKey> {
-    select(snapshot, |candidate| dependencies_of(candidate).contains(object))
+    select(snapshot, KIND, |candidate| {
+        dependencies_of(candidate).contains(object)
+    })
 }
 
-fn select(snapshot: &Snapshot, wanted: impl Fn(&Value) -> bool) -> Vec<ObjectKey> {
-    let all = snapshot.of_kind(KIND).into_iter();
+fn select(snapshot: &Snapshot, kind: &str, wanted: impl Fn(&Value) -> bool) -> Vec<ObjectKey> {
+    let all = snapshot.of_kind(kind).into_iter();
     let mut keys: Vec<_> = all
         .filter(|(_, object)| wanted(object))
         .map(|(key, _)| key)

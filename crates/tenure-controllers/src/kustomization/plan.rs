@@ -170,12 +170,12 @@ fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<P
             message,
         }));
     }
-    if !crate::source::KINDS
+    if !crate::source::BUILDABLE
         .iter()
         .any(|kind| kind.kind == reference.kind)
     {
         let message = format!(
-            "spec.sourceRef.kind {} is not supported yet; use GitRepository or OCIRepository",
+            "spec.sourceRef.kind {} can't be built from; use GitRepository, OCIRepository, Bucket or ExternalArtifact",
             reference.kind
         );
         return Err(Box::new(Plan::Stall {
@@ -228,7 +228,7 @@ fn artifact(source: &ObjectKey, snapshot: &Snapshot, retry: Duration) -> Result<
         .filter(|origin| !origin.is_empty());
     let read = || {
         Some(Offered {
-            revision: field("revision")?.parse().ok()?,
+            revision: Revision::opaque(field("revision")?).ok()?,
             origin: origin.map(str::to_owned),
             digest: field("digest")?.parse().ok()?,
         })

@@ -6,11 +6,11 @@ use tenure_core::{Name, Secret};
 use tenure_oci::Keyring;
 
 use super::plan::Question;
-use crate::source::{Failure, authentication, named};
-use crate::{Effects, OciRequest, TlsSecrets, Wanted};
+use crate::source::{Failure, authentication, certificates, named, proxy};
+use crate::{Effects, OciRequest, Wanted};
 
 /// The key of a docker config in a pull Secret.
-const CONFIG: &str = ".dockerconfigjson";
+pub(crate) const CONFIG: &str = ".dockerconfigjson";
 
 /// The question with what opens the registry.
 pub(crate) async fn wanted(question: &Question, effects: &Effects) -> Result<Wanted, Failure> {
@@ -24,14 +24,9 @@ pub(crate) async fn wanted(question: &Question, effects: &Effects) -> Result<Wan
         let data = named(effects, name, question.repository.url(), &keys).await?;
         add(&mut keyring, name, &data).map_err(authentication)?;
     }
-    let tls = match &question.certificates {
-        None => TlsSecrets::default(),
-        Some(name) => {
-            let keys = "'ca.crt', or 'tls.crt' and 'tls.key'";
-            let data = named(effects, name, question.repository.url(), keys).await?;
-            certificates(name, &data).map_err(authentication)?
-        }
-    };
+    let url = question.repository.url();
+    let tls = certificates(effects, question.certificates.as_ref(), &url).await?;
+    let proxy = proxy(effects, question.proxy.as_ref(), &url).await?;
     Ok(Wanted::Oci(OciRequest {
         credential: keyring.find(&question.repository),
         repository: question.repository.clone(),
@@ -39,6 +34,7 @@ pub(crate) async fn wanted(question: &Question, effects: &Effects) -> Result<Wan
         layer: question.layer.clone(),
         insecure: question.insecure,
         tls,
+        proxy,
     }))
 }
 
@@ -58,7 +54,7 @@ async fn pull_secrets(account: &str, effects: &Effects) -> Result<Vec<String>, F
 }
 
 /// Takes in the logins of one Secret.
-pub(super) fn add(keyring: &mut Keyring, name: &str, data: &BTreeMap<String, Secret>) -> Result<(), String> {
+pub(crate) fn add(keyring: &mut Keyring, name: &str, data: &BTreeMap<String, Secret>) -> Result<(), String> {
     let config = data.get(CONFIG).filter(|config| !config.is_empty());
     let config = config.ok_or_else(|| {
         format!("the Secret '{name}' lacks '{CONFIG}': it must be of type kubernetes.io/dockerconfigjson")
@@ -66,31 +62,4 @@ pub(super) fn add(keyring: &mut Keyring, name: &str, data: &BTreeMap<String, Sec
     keyring
         .add(config.expose())
         .map_err(|error| format!("the Secret '{name}' can't be used: {error}"))
-}
-
-/// Whom to trust and what to show, by today's keys and the older ones.
-pub(super) fn certificates(name: &str, data: &BTreeMap<String, Secret>) -> Result<TlsSecrets, String> {
-    let get = |today: &str, older: &str| {
-        let given = |key: &str| data.get(key).filter(|value| !value.is_empty()).cloned();
-        given(today).or_else(|| given(older))
-    };
-    let ca_pem = get("ca.crt", "caFile");
-    let client = match (get("tls.crt", "certFile"), get("tls.key", "keyFile")) {
-        (Some(certificate), Some(key)) => Some((certificate, key)),
-        (None, None) if ca_pem.is_some() => None,
-        (None, None) => {
-            return Err(format!(
-                "the Secret '{name}' has neither 'ca.crt' nor 'tls.crt' and 'tls.key'"
-            ));
-        }
-        (certificate, _) => {
-            let missing = if certificate.is_some() {
-                "tls.key"
-            } else {
-                "tls.crt"
-            };
-            return Err(format!("the Secret '{name}' lacks '{missing}'"));
-        }
-    };
-    Ok(TlsSecrets { ca_pem, client })
 }

@@ -2,8 +2,8 @@
 //!
 //! `plan` decides from the object and the Tenant alone; the rest of a pass is that of every source.
 
-mod credential;
-mod plan;
+pub(crate) mod credential;
+pub(crate) mod plan;
 
 use serde_json::Value;
 use tenure_api::{OciRepository, reasons};

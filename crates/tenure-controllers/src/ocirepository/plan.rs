@@ -6,7 +6,7 @@ use crate::Home;
 use crate::source::plan::{Observed, Plan, Refusal, Resolve, allowed};
 
 /// In layers of this kind, a tag's `_` stands for the `+` of a version.
-const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+pub(crate) const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 /// The Docker Hub's registry, and what people call it.
 const HUB: (&str, &str) = ("index.docker.io", "docker.io");
 
@@ -23,6 +23,8 @@ pub(crate) struct Question {
     pub(crate) account: Option<String>,
     /// `spec.certSecretRef`
     pub(crate) certificates: Option<String>,
+    /// `spec.proxySecretRef`
+    pub(crate) proxy: Option<String>,
 }
 
 /// Decides; total and without effects.
@@ -61,6 +63,7 @@ fn resolve(object: &OciRepository, home: &Home) -> Result<Resolve<Question>, Ref
             .map(str::to_owned),
         account: spec.service_account_name.clone().filter(|name| !name.is_empty()),
         certificates: spec.cert_secret_ref.as_ref().map(|secret| secret.name.clone()),
+        proxy: spec.proxy_secret_ref.as_ref().map(|secret| secret.name.clone()),
         repository,
     };
     Resolve::new(question, spec.ignore.as_ref(), spec.interval(), spec.timeout())
@@ -68,7 +71,7 @@ fn resolve(object: &OciRepository, home: &Home) -> Result<Resolve<Question>, Ref
 
 /// The ways in which a Tenant may write a prefix of the repository. What counts is what is asked, so that no
 /// spelling of the object leads elsewhere than the prefix says.
-fn spellings(repository: &Repository) -> Vec<String> {
+pub(crate) fn spellings(repository: &Repository) -> Vec<String> {
     let registry = repository.registry();
     let hosts = [registry].into_iter().chain((registry == HUB.0).then_some(HUB.1));
     let url = |host: &str| format!("oci://{host}/{}", repository.path());
@@ -128,7 +131,6 @@ fn unsupported(object: &OciRepository) -> Option<&'static str> {
     let provider = spec.provider.as_deref().unwrap_or("generic");
     let asked = [
         (spec.verify.is_some(), "verify"),
-        (spec.proxy_secret_ref.is_some(), "proxySecretRef"),
         (!matches!(provider, "" | "generic"), "provider"),
     ];
     asked

@@ -9,7 +9,7 @@ use super::plan::Question;
 use super::*;
 use crate::source::plan::{Refusal, Resolve};
 use crate::testing::home;
-use crate::{Home, SecretFor};
+use crate::{Home, SecretFor, Trouble};
 
 fn object(spec: &Value) -> Value {
     let mut full = json!({"interval": "1m0s", "url": "oci://ghcr.io/org/app"});
@@ -119,11 +119,6 @@ fn what_can_never_work_is_said_and_not_tried() {
             "spec.verify",
         ),
         (
-            json!({"proxySecretRef": {"name": "p"}}),
-            reasons::FEATURE_GATE_DISABLED,
-            "spec.proxySecretRef",
-        ),
-        (
             json!({"provider": "aws"}),
             reasons::FEATURE_GATE_DISABLED,
             "spec.provider",
@@ -209,6 +204,7 @@ fn a_failure_has_fluxs_reason_for_where_it_came() {
         retry: Retry::Backoff,
         cache_down: false,
         found,
+        trouble: Trouble::Unavailable,
     };
     let of = |spec: &Value, found| OciSource::failed(&resolved(spec, &home).question, failure(found));
     let semver = json!({"ref": {"semver": "1.x"}});
@@ -259,15 +255,4 @@ fn a_pull_secret_opens_its_own_registry_only() {
         let error = credential::add(&mut keyring, "pull", &data).expect_err("unusable");
         assert!(error.contains(part) && !error.contains("CANARY"), "{error}");
     }
-}
-
-#[test]
-fn certificates_come_by_todays_keys_and_the_older_ones() {
-    let read = |pairs: &[(&str, &str)]| credential::certificates("tls", &secret(pairs));
-    let authority = read(&[("ca.crt", "PEM")]).expect("enough");
-    assert!(authority.ca_pem.is_some() && authority.client.is_none());
-    let older = read(&[("certFile", "C"), ("keyFile", "K")]).expect("enough");
-    assert!(older.ca_pem.is_none() && older.client.is_some());
-    assert!(read(&[("ca.crt", "PEM"), ("tls.crt", "C")]).is_err_and(|error| error.contains("'tls.key'")));
-    assert!(read(&[]).is_err_and(|error| error.contains("'ca.crt'")));
 }

@@ -10,19 +10,34 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tenure_core::{ObjectKey, Revision};
-use tenure_kube::{FluxKind, GITREPOSITORY, OCIREPOSITORY};
+use tenure_kube::{
+    BUCKET, EXTERNALARTIFACT, FluxKind, GITREPOSITORY, HELMCHART, HELMREPOSITORY, OCIREPOSITORY,
+};
 
+use crate::bucket::BucketSource;
 use crate::gitrepository::GitSource;
+use crate::helmchart::ChartSource;
+use crate::helmrepository::HelmSource;
 use crate::ocirepository::OciSource;
 use crate::{Effects, Pass, Resolved, Snapshot, SourceFailure, Wanted};
 
-pub(crate) use run::Failure;
-pub(crate) use secrets::{authentication, named};
+pub(crate) use run::{At, Failure, Notes, Obtained, keep};
+pub(crate) use secrets::{authentication, certificates, named, proxy, read_certificates, read_login};
 
-use plan::{Observed, Plan};
+use plan::{Observed, Plan, Resolve};
 
-/// The kinds of source that are reconciled, in the order of their names.
-pub const KINDS: [FluxKind; 2] = [GITREPOSITORY, OCIREPOSITORY];
+/// The kinds of source, in the order of their names. An ExternalArtifact is reconciled by whoever makes it, and only
+/// fetched here.
+pub const KINDS: [FluxKind; 6] = [
+    BUCKET,
+    EXTERNALARTIFACT,
+    GITREPOSITORY,
+    HELMCHART,
+    HELMREPOSITORY,
+    OCIREPOSITORY,
+];
+/// Those that a Kustomization can be built from.
+pub const BUILDABLE: [FluxKind; 4] = [BUCKET, EXTERNALARTIFACT, GITREPOSITORY, OCIREPOSITORY];
 
 /// One kind of source.
 pub(crate) trait Kind {
@@ -41,6 +56,18 @@ pub(crate) trait Kind {
     /// What went wrong, as Flux words it.
     fn failed(question: &Self::Question, failure: SourceFailure) -> Failure;
 
+    /// What the question's answer is. Asks the cache, unless there is more to it.
+    async fn obtain(
+        resolve: &Resolve<Self::Question>,
+        _object: &Value,
+        effects: &Arc<Effects>,
+    ) -> Result<Obtained, Failure>
+    where
+        Self: Sized,
+    {
+        run::ask::<Self>(resolve, effects).await.map(Obtained::from)
+    }
+
     /// What its Ready condition says of an artifact.
     fn ready(revision: &Revision) -> String;
 
@@ -53,6 +80,12 @@ pub(crate) trait Kind {
     /// The artifact's file, in the directory of the object.
     fn file(revision: &Revision) -> String;
 
+    /// How that file's name ends.
+    const EXTENSION: &str = ".tar.gz";
+
+    /// What the latest artifact is called.
+    const LATEST: &str = "latest.tar.gz";
+
     /// What of `spec` made the artifact, as fields of the status; `None` takes one away.
     fn observed(spec: &Value) -> Vec<(&'static str, Option<Value>)>;
 
@@ -61,13 +94,25 @@ pub(crate) trait Kind {
 
     /// The remote of an object with this `spec.url`, as the cache calls it.
     fn remote(url: &str) -> Option<String>;
+
+    /// The remote of an object, as the cache calls it.
+    fn remote_of(object: &Value) -> Option<String> {
+        Self::remote(object.pointer("/spec/url")?.as_str()?)
+    }
 }
 
 /// One pass over the source `key`, as the snapshot has it.
 pub async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
-    match key.kind == OciSource::FLUX.kind {
-        true => pass::<OciSource>(key, effects).await,
-        false => pass::<GitSource>(key, effects).await,
+    // boxed: a chart's pass may begin with that of its source
+    match key.kind.as_str() {
+        kind if kind == EXTERNALARTIFACT.kind => {
+            Box::pin(crate::externalartifact::reconcile(key, effects)).await
+        }
+        kind if kind == BUCKET.kind => Box::pin(pass::<BucketSource>(key, effects)).await,
+        kind if kind == HELMCHART.kind => Box::pin(pass::<ChartSource>(key, effects)).await,
+        kind if kind == HELMREPOSITORY.kind => Box::pin(pass::<HelmSource>(key, effects)).await,
+        kind if kind == OCIREPOSITORY.kind => Box::pin(pass::<OciSource>(key, effects)).await,
+        _ => Box::pin(pass::<GitSource>(key, effects)).await,
     }
 }
 
@@ -85,16 +130,15 @@ async fn pass<K: Kind>(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
 /// The sources of the home whose remote is `remote_key`.
 #[must_use]
 pub fn with_remote(snapshot: &Snapshot, remote_key: &str) -> Vec<ObjectKey> {
-    let of = |kind: FluxKind, remote: fn(&str) -> Option<String>| {
-        let same = move |object: &Value| {
-            let url = object.pointer("/spec/url").and_then(Value::as_str);
-            url.and_then(remote).as_deref() == Some(remote_key)
-        };
+    let of = |kind: FluxKind, remote: fn(&Value) -> Option<String>| {
+        let same = move |object: &Value| remote(object).as_deref() == Some(remote_key);
         let all = snapshot.of_kind(kind.kind).into_iter();
         all.filter_map(move |(key, object)| same(&object).then_some(key))
     };
-    of(GitSource::FLUX, GitSource::remote)
-        .chain(of(OciSource::FLUX, OciSource::remote))
+    of(GitSource::FLUX, GitSource::remote_of)
+        .chain(of(OciSource::FLUX, OciSource::remote_of))
+        .chain(of(HelmSource::FLUX, HelmSource::remote_of))
+        .chain(of(BucketSource::FLUX, BucketSource::remote_of))
         .collect()
 }
 
@@ -121,6 +165,22 @@ mod tests {
         assert_eq!(
             with_remote(&snapshot, "https://host:443/app.git"),
             [key("GitRepository", "git")]
+        );
+        snapshot.put(
+            key("Bucket", "bucket"),
+            json!({"spec": {"endpoint": "Host", "bucketName": "b"}}),
+        );
+        snapshot.put(
+            key("HelmRepository", "charts"),
+            json!({"spec": {"url": "https://host/charts/"}}),
+        );
+        assert_eq!(
+            with_remote(&snapshot, "https://host:443/b"),
+            [key("Bucket", "bucket")]
+        );
+        assert_eq!(
+            with_remote(&snapshot, "https://host:443/charts"),
+            [key("HelmRepository", "charts")]
         );
         assert_eq!(
             with_remote(&snapshot, "oci://host.io/app"),

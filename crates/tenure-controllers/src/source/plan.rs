@@ -27,6 +27,8 @@ pub(crate) enum Plan<Q> {
     Rest,
     /// It can never work as it is written.
     Refuse(Refusal),
+    /// Nobody reconciles it: its status and our finalizer are taken away, unless it is suspended.
+    Static { suspended: bool },
     /// Ask the cache.
     Resolve(Box<Resolve<Q>>),
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tenure_api::{REQUESTED_AT, SOURCE_CONTROLLER, reasons};
+use tenure_api::{FINALIZER, REQUESTED_AT, SOURCE_CONTROLLER, reasons};
 use tenure_core::{ObjectKey, Retry};
 use tenure_kube::{EventKind, KubeError};
 
@@ -20,7 +20,7 @@ const CACHE_RETRY: Duration = Duration::from_secs(10);
 
 /// Carries the plan out.
 pub(crate) async fn run<K: Kind>(key: &ObjectKey, plan: Plan<K::Question>, effects: &Arc<Effects>) -> Pass {
-    if !matches!(plan, Plan::Release { .. })
+    if !matches!(plan, Plan::Release { .. } | Plan::Static { .. })
         && let Err(error) = crate::kustomization::add_finalizer(K::FLUX, key, effects).await
     {
         return lost(key, &error, effects);
@@ -33,23 +33,88 @@ pub(crate) async fn run<K: Kind>(key: &ObjectKey, plan: Plan<K::Question>, effec
                 Err(error) => lost(key, &error, effects),
             };
         }
+        Plan::Static { suspended } => return rest_for_ever::<K>(key, suspended, effects).await,
         Plan::Refuse(refusal) => Err(Failure::from(refusal)),
-        Plan::Resolve(resolve) => attempt::<K>(&resolve, effects)
-            .await
-            .map(|resolved| (resolve.interval, resolved)),
+        Plan::Resolve(resolve) => {
+            let Some(object) = effects.snapshot.get(key) else {
+                return Pass::gone();
+            };
+            Box::pin(K::obtain(&resolve, &object, effects))
+                .await
+                .map(|obtained| (resolve.interval, obtained))
+        }
     };
     match outcome {
-        Ok((interval, resolved)) => stored::<K>(key, interval, &resolved, effects).await,
+        Ok((interval, obtained)) => stored::<K>(key, interval, &obtained, effects).await,
         Err(failure) => failed::<K>(key, &failure, effects).await,
     }
 }
 
 /// What went wrong, in the words of the status.
+#[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) reason: &'static str,
     pub(crate) message: String,
     pub(crate) retry: Retry,
     pub(crate) cache_down: bool,
+    pub(crate) at: At,
+}
+
+/// What failed, for the conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    Fetch,
+    Build,
+}
+
+impl Failure {
+    /// The source could not be fetched; it is tried again.
+    pub(crate) fn fetching(reason: &'static str, message: String) -> Self {
+        Self {
+            reason,
+            message,
+            retry: Retry::Backoff,
+            cache_down: false,
+            at: At::Fetch,
+        }
+    }
+
+    /// The same, and only a change helps.
+    pub(crate) fn stalled(self) -> Self {
+        Self {
+            retry: Retry::Stalled,
+            ..self
+        }
+    }
+}
+
+/// What a pass has got.
+#[derive(Debug)]
+pub(crate) struct Obtained {
+    pub(crate) resolved: Resolved,
+    pub(crate) notes: Notes,
+}
+
+/// What there is to say of an artifact, where it is not the same for all of its kind.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// Reason and message of Ready, and of the event that it is new.
+    pub(crate) ready: Option<(&'static str, String)>,
+    /// Who has signed it, if that was asked for.
+    pub(crate) verified: Option<String>,
+    /// The artifact's file, in the directory of the object.
+    pub(crate) file: Option<String>,
+    /// What made it, as fields of the status.
+    pub(crate) observed: Vec<(&'static str, Option<Value>)>,
+}
+
+impl From<Resolved> for Obtained {
+    fn from(resolved: Resolved) -> Self {
+        Self {
+            resolved,
+            notes: Notes::default(),
+        }
+    }
 }
 
 impl From<Refusal> for Failure {
@@ -59,6 +124,7 @@ impl From<Refusal> for Failure {
             message: refusal.message,
             retry: Retry::Stalled,
             cache_down: false,
+            at: At::Fetch,
         }
     }
 }
@@ -70,6 +136,7 @@ impl From<SourceFailure> for Failure {
             message: failure.message,
             retry: failure.retry,
             cache_down: failure.cache_down,
+            at: At::Fetch,
         }
     }
 }
@@ -95,7 +162,45 @@ async fn release<K: Kind>(key: &ObjectKey, remote: Option<String>, effects: &Arc
     crate::kustomization::drop_finalizer(K::FLUX, key, effects).await
 }
 
-async fn attempt<K: Kind>(resolve: &Resolve<K::Question>, effects: &Effects) -> Result<Resolved, Failure> {
+/// An object that nobody reconciles.
+async fn rest_for_ever<K: Kind>(key: &ObjectKey, suspended: bool, effects: &Arc<Effects>) -> Pass {
+    if suspended {
+        return Pass::suspended();
+    }
+    let ours = effects.snapshot.get(key).is_some_and(|object| {
+        let finalizers = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+        finalizers.is_some_and(|all| all.iter().any(|one| one == FINALIZER))
+    });
+    if ours {
+        let pass = crate::kustomization::drop_finalizer(K::FLUX, key, effects).await;
+        if pass.state == State::Failed {
+            return pass;
+        }
+    }
+    let emptied = write_status(
+        effects,
+        K::FLUX,
+        key,
+        SOURCE_CONTROLLER,
+        |_| serde_json::json!({}),
+    );
+    if let Err(error) = emptied.await {
+        return lost(key, &error, effects);
+    }
+    effects.failures.lock().succeeded(key);
+    Pass {
+        state: State::Ready,
+        reason: reasons::SUCCEEDED.to_owned(),
+        next_due: None,
+        wake: vec![Wake::ConsumersOf(key.clone())],
+    }
+}
+
+/// Asks the cache, and keeps what it has.
+pub(crate) async fn ask<K: Kind>(
+    resolve: &Resolve<K::Question>,
+    effects: &Effects,
+) -> Result<Resolved, Failure> {
     let request = SourceRequest {
         wanted: K::wanted(&resolve.question, effects).await?,
         ignore: resolve.ignore.clone(),
@@ -107,34 +212,38 @@ async fn attempt<K: Kind>(resolve: &Resolve<K::Question>, effects: &Effects) -> 
         .resolve(&request)
         .await
         .map_err(|failure| K::failed(&resolve.question, failure))?;
+    keep(&resolved, effects).await?;
+    Ok(resolved)
+}
+
+/// Brings the artifact's bytes here, if they are not.
+pub(crate) async fn keep(resolved: &Resolved, effects: &Effects) -> Result<(), Failure> {
     if !effects.artifacts.holds(&resolved.digest) {
         let to = effects.artifacts.incoming();
-        effects.sources.fetch(&resolved, to.clone()).await?;
-        effects
-            .artifacts
-            .accept(&to, &resolved)
-            .map_err(|error| Failure {
-                reason: reasons::STORAGE_OPERATION_FAILED,
-                message: format!("failed to keep the artifact: {}", chain(&error)),
-                retry: Retry::Backoff,
-                cache_down: false,
-            })?;
+        effects.sources.fetch(resolved, to.clone()).await?;
+        effects.artifacts.accept(&to, resolved).map_err(|error| {
+            let message = format!("failed to keep the artifact: {}", chain(&error));
+            Failure::fetching(reasons::STORAGE_OPERATION_FAILED, message)
+        })?;
     }
-    Ok(resolved)
+    Ok(())
 }
 
 async fn stored<K: Kind>(
     key: &ObjectKey,
     interval: Duration,
-    resolved: &Resolved,
+    obtained: &Obtained,
     effects: &Arc<Effects>,
 ) -> Pass {
+    let resolved = &obtained.resolved;
     let before = effects.snapshot.get(key).and_then(|object| digest_of(&object));
-    let written = match write::<K>(key, effects, &Ending::Stored(resolved)).await {
+    let written = match write::<K>(key, effects, &Ending::Stored(obtained)).await {
         Ok(written) => written,
         Err(error) => return lost(key, &error, effects),
     };
     effects.failures.lock().succeeded(key);
+    let ready = obtained.notes.ready.as_ref();
+    let ready = ready.map_or(reasons::SUCCEEDED, |(reason, _)| reason);
     let mut wake = Vec::new();
     let moved = before.as_deref() != Some(resolved.digest.to_string().as_str());
     // a worker may have ended between the status that says so and the word to the consumers
@@ -142,13 +251,13 @@ async fn stored<K: Kind>(
         wake.push(Wake::ConsumersOf(key.clone()));
     }
     if moved {
-        announce::<K>(key, effects, resolved).await;
+        announce::<K>(key, effects, obtained).await;
     } else if written {
         unmoved::<K>(key, effects, resolved).await;
     }
     Pass {
         state: State::Ready,
-        reason: reasons::SUCCEEDED.to_owned(),
+        reason: ready.to_owned(),
         next_due: Some(next_due(Timestamp::now(), interval)),
         wake,
     }
@@ -156,10 +265,20 @@ async fn stored<K: Kind>(
 
 async fn failed<K: Kind>(key: &ObjectKey, failure: &Failure, effects: &Arc<Effects>) -> Pass {
     let stalled = failure.retry == Retry::Stalled;
-    let Failure { reason, message, .. } = failure;
+    let Failure {
+        reason, message, at, ..
+    } = failure;
     let ending = match stalled {
-        true => Ending::Stalled { reason, message },
-        false => Ending::Failed { reason, message },
+        true => Ending::Stalled {
+            reason,
+            message,
+            at: *at,
+        },
+        false => Ending::Failed {
+            reason,
+            message,
+            at: *at,
+        },
     };
     match write::<K>(key, effects, &ending).await {
         Ok(true) => {
@@ -235,7 +354,8 @@ async fn write<K: Kind>(key: &ObjectKey, effects: &Effects, ending: &Ending<'_>)
     .await
 }
 
-async fn announce<K: Kind>(key: &ObjectKey, effects: &Effects, resolved: &Resolved) {
+async fn announce<K: Kind>(key: &ObjectKey, effects: &Effects, obtained: &Obtained) {
+    let resolved = &obtained.resolved;
     let Some(object) = effects.snapshot.get(key) else {
         return;
     };
@@ -249,13 +369,16 @@ async fn announce<K: Kind>(key: &ObjectKey, effects: &Effects, resolved: &Resolv
             resolved.digest.to_string(),
         ),
     ];
-    let message = K::news(&object, resolved);
+    let (reason, message) = match &obtained.notes.ready {
+        Some((reason, message)) => (*reason, message.clone()),
+        None => (reasons::NEW_ARTIFACT, K::news(&object, resolved)),
+    };
     event(
         effects,
         key,
         SOURCE_CONTROLLER,
         EventKind::Normal,
-        reasons::NEW_ARTIFACT,
+        reason,
         message,
         annotations,
     )

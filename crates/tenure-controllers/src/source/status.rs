@@ -5,7 +5,7 @@ use tenure_api::reasons;
 use tenure_api::{self as condition, ConditionStatus, Conditions};
 use tenure_core::Name;
 
-use super::Kind;
+use super::{At, Kind, Obtained};
 use crate::Resolved;
 use crate::merge::{conditions_of, put};
 
@@ -17,11 +17,19 @@ const ARTIFACT_HOST: &str = "http://tenure-cache.tenure-system.svc.cluster.local
 #[derive(Debug)]
 pub(crate) enum Ending<'a> {
     /// The artifact is here.
-    Stored(&'a Resolved),
+    Stored(&'a Obtained),
     /// Tried, and tried again later.
-    Failed { reason: &'static str, message: &'a str },
+    Failed {
+        reason: &'static str,
+        message: &'a str,
+        at: At,
+    },
     /// Not tried until something changes.
-    Stalled { reason: &'static str, message: &'a str },
+    Stalled {
+        reason: &'static str,
+        message: &'a str,
+        at: At,
+    },
     /// Only seen.
     Rested,
 }
@@ -58,38 +66,50 @@ pub(crate) fn status<K: Kind>(old: &Value, about: &About<'_>, ending: &Ending<'_
             conditions.mark_true(condition::READY, &ready.reason, &ready.message);
             status["observedGeneration"] = json!(about.generation);
         }
-        Ending::Stored(resolved) => {
-            let message = K::ready(&resolved.revision);
-            conditions.mark_true(condition::READY, reasons::SUCCEEDED, &message);
-            conditions.mark_true(condition::ARTIFACT_IN_STORAGE, reasons::SUCCEEDED, &message);
+        Ending::Stored(Obtained { resolved, notes }) => {
+            let (reason, message) = match &notes.ready {
+                Some((reason, message)) => (*reason, message.clone()),
+                None => (reasons::SUCCEEDED, K::ready(&resolved.revision)),
+            };
+            conditions.mark_true(condition::READY, reason, &message);
+            conditions.mark_true(condition::ARTIFACT_IN_STORAGE, reason, &message);
             for gone in [
                 condition::STALLED,
                 condition::RECONCILING,
                 condition::FETCH_FAILED,
+                condition::BUILD_FAILED,
             ] {
                 conditions.remove(gone);
+            }
+            if let Some(who) = &notes.verified {
+                conditions.mark_true(condition::SOURCE_VERIFIED, reasons::SUCCEEDED, who);
+            } else {
+                conditions.remove(condition::SOURCE_VERIFIED);
             }
             status["observedGeneration"] = json!(about.generation);
             for (field, value) in K::observed(about.spec) {
                 put(&mut status, field, value);
             }
-            if K::HAS_URL {
-                status["url"] = json!(format!("{ARTIFACT_HOST}/{}/latest.tar.gz", directory::<K>(about)));
+            for (field, value) in &notes.observed {
+                put(&mut status, field, value.clone());
             }
-            let artifact = artifact::<K>(about, resolved);
+            if K::HAS_URL {
+                status["url"] = json!(format!("{ARTIFACT_HOST}/{}/{}", directory::<K>(about), K::LATEST));
+            }
+            let artifact = artifact::<K>(about, resolved, notes.file.as_deref());
             if !same_artifact(&status["artifact"], &artifact) {
                 status["artifact"] = artifact;
             }
         }
-        Ending::Failed { reason, message } => {
+        Ending::Failed { reason, message, at } => {
             conditions.mark_false(condition::READY, reason, message);
             conditions.mark_reconciling(reasons::PROGRESSING_WITH_RETRY, "building artifact");
-            conditions.mark_true(condition::FETCH_FAILED, reason, message);
+            mark_failed(&mut conditions, *at, reason, message);
         }
-        Ending::Stalled { reason, message } => {
+        Ending::Stalled { reason, message, at } => {
             conditions.mark_false(condition::READY, reason, message);
             conditions.mark_stalled(reason, message);
-            conditions.mark_true(condition::FETCH_FAILED, reason, message);
+            mark_failed(&mut conditions, *at, reason, message);
             status["observedGeneration"] = json!(about.generation);
         }
     }
@@ -97,8 +117,22 @@ pub(crate) fn status<K: Kind>(old: &Value, about: &About<'_>, ending: &Ending<'_
     status
 }
 
-fn artifact<K: Kind>(about: &About<'_>, resolved: &Resolved) -> Value {
-    let path = format!("{}/{}.tar.gz", directory::<K>(about), K::file(&resolved.revision));
+fn mark_failed(conditions: &mut Conditions<'_>, at: At, reason: &str, message: &str) {
+    let (failed, other) = match at {
+        At::Fetch => (condition::FETCH_FAILED, condition::BUILD_FAILED),
+        At::Build => (condition::BUILD_FAILED, condition::FETCH_FAILED),
+    };
+    conditions.remove(other);
+    conditions.mark_true(failed, reason, message);
+}
+
+fn artifact<K: Kind>(about: &About<'_>, resolved: &Resolved, file: Option<&str>) -> Value {
+    let usual = || format!("{}{}", K::file(&resolved.revision), K::EXTENSION);
+    let path = format!(
+        "{}/{}",
+        directory::<K>(about),
+        file.map_or_else(usual, str::to_owned)
+    );
     let mut artifact = json!({
         "path": path,
         "url": format!("{ARTIFACT_HOST}/{path}"),
@@ -194,8 +228,12 @@ mod tests {
     fn a_second_pass_over_the_same_revision_changes_nothing() {
         let case = Case::new();
         let old = json!({"observedGeneration": -1});
-        let first = status(&old, &case.about(1, None), &Ending::Stored(&resolved('a')));
-        let again = status(&first, &case.about(99, None), &Ending::Stored(&resolved('a')));
+        let first = status(&old, &case.about(1, None), &Ending::Stored(&resolved('a').into()));
+        let again = status(
+            &first,
+            &case.about(99, None),
+            &Ending::Stored(&resolved('a').into()),
+        );
         assert_eq!(first, again);
         assert_eq!(kinds(&first), ["Ready", "ArtifactInStorage"]);
         assert_eq!(first["observedGeneration"], 2);
@@ -211,7 +249,7 @@ mod tests {
         let old = status(
             &json!({"observedGeneration": 1}),
             &case.about(1, None),
-            &Ending::Stored(&resolved('a')),
+            &Ending::Stored(&resolved('a').into()),
         );
         let mut old = old;
         old["observedGeneration"] = json!(1);
@@ -221,6 +259,7 @@ mod tests {
             &Ending::Failed {
                 reason: reasons::GIT_OPERATION_FAILED,
                 message: "no route",
+                at: At::Fetch,
             },
         );
         assert_eq!(failed["artifact"], old["artifact"]);
@@ -233,7 +272,7 @@ mod tests {
         let healed = status(
             &failed,
             &case.about(3, Some("now")),
-            &Ending::Stored(&resolved('a')),
+            &Ending::Stored(&resolved('a').into()),
         );
         assert_eq!(kinds(&healed), ["Ready", "ArtifactInStorage"]);
     }
@@ -247,6 +286,7 @@ mod tests {
             &Ending::Failed {
                 reason: "Failed",
                 message: "m",
+                at: At::Fetch,
             },
         );
         let stalled = status(
@@ -255,6 +295,7 @@ mod tests {
             &Ending::Stalled {
                 reason: "URLInvalid",
                 message: "m",
+                at: At::Fetch,
             },
         );
         assert_eq!(kinds(&stalled), ["Stalled", "Ready", "FetchFailed"]);
@@ -275,7 +316,11 @@ mod tests {
     #[test]
     fn a_good_source_is_good_for_the_generation_that_suspends_it() {
         let case = Case::new();
-        let old = status(&json!({}), &case.about(1, None), &Ending::Stored(&resolved('a')));
+        let old = status(
+            &json!({}),
+            &case.about(1, None),
+            &Ending::Stored(&resolved('a').into()),
+        );
         let next = About {
             generation: 3,
             ..case.about(2, None)
@@ -324,7 +369,7 @@ mod tests {
             ],
             ..resolved('a')
         };
-        let now = super::status::<OciSource>(&json!({}), &about, &Ending::Stored(&image));
+        let now = super::status::<OciSource>(&json!({}), &about, &Ending::Stored(&image.clone().into()));
         assert_eq!(
             now["conditions"][0]["message"],
             format!("stored artifact for digest 'v1@{digest}'")
@@ -346,7 +391,7 @@ mod tests {
                 .ends_with("/ocirepository/apps/app/latest.tar.gz")
         );
         let plain = case.about(9, None);
-        let later = super::status::<OciSource>(&now, &plain, &Ending::Stored(&image));
+        let later = super::status::<OciSource>(&now, &plain, &Ending::Stored(&image.clone().into()));
         assert_eq!(
             later["artifact"], now["artifact"],
             "the same artifact is not stored again"

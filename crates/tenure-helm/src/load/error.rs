@@ -77,7 +77,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    pub(super) fn yaml(file: &'static str, text: &str) -> Self {
+    pub(crate) fn yaml(file: &'static str, text: &str) -> Self {
         Self::Yaml {
             file,
             text: text.to_owned(),

@@ -26,13 +26,7 @@ impl Chart {
     /// When it is no chart, a file is malformed, or a limit is reached.
     pub fn from_dir(fs: &dyn ChartFs, path: &str, limits: &Limits) -> Result<Self, LoadError> {
         let mut allowance = Allowance::new(*limits);
-        let files = directory::read(fs, path, &mut allowance)?;
-        let shown = fs.shown(path);
-        detect(&files, || {
-            format!(
-                "unable to detect chart at {shown}/Chart.yaml: open {shown}/Chart.yaml: no such file or directory"
-            )
-        })?;
+        let files = directory(fs, path, &mut allowance)?;
         assemble(files, &mut allowance, 0)
     }
 
@@ -41,14 +35,8 @@ impl Chart {
     /// # Errors
     /// As [`Chart::from_dir`], and when a name in the archive leads out of it.
     pub fn from_archive(bytes: &[u8], limits: &Limits) -> Result<Self, LoadError> {
-        if bytes.len() as u64 > limits.archive {
-            return Err(LoadError::TooMuch("bytes in the archive", limits.archive));
-        }
         let mut allowance = Allowance::new(*limits);
-        let files = archive::read(bytes, &mut allowance)?;
-        detect(&files, || {
-            "unable to detect chart version, no Chart.yaml found".to_owned()
-        })?;
+        let files = archive(bytes, &mut allowance)?;
         assemble(files, &mut allowance, 0)
     }
 
@@ -63,6 +51,39 @@ impl Chart {
         }
         assemble(files, &mut allowance, 0)
     }
+}
+
+/// The files of the chart in a directory.
+pub(crate) fn files_of_dir(fs: &dyn ChartFs, path: &str, limits: &Limits) -> Result<Vec<File>, LoadError> {
+    directory(fs, path, &mut Allowance::new(*limits))
+}
+
+/// The files of the chart in an archive.
+pub(crate) fn files_of_archive(bytes: &[u8], limits: &Limits) -> Result<Vec<File>, LoadError> {
+    archive(bytes, &mut Allowance::new(*limits))
+}
+
+fn directory(fs: &dyn ChartFs, path: &str, allowance: &mut Allowance) -> Result<Vec<File>, LoadError> {
+    let files = directory::read(fs, path, allowance)?;
+    let shown = fs.shown(path);
+    detect(&files, || {
+        format!(
+            "unable to detect chart at {shown}/Chart.yaml: open {shown}/Chart.yaml: no such file or directory"
+        )
+    })?;
+    Ok(files)
+}
+
+fn archive(bytes: &[u8], allowance: &mut Allowance) -> Result<Vec<File>, LoadError> {
+    let limits = allowance.limits;
+    if bytes.len() as u64 > limits.archive {
+        return Err(LoadError::TooMuch("bytes in the archive", limits.archive));
+    }
+    let files = archive::read(bytes, allowance)?;
+    detect(&files, || {
+        "unable to detect chart version, no Chart.yaml found".to_owned()
+    })?;
+    Ok(files)
 }
 
 /// Refuses what is no chart, or one of a kind that is not known.

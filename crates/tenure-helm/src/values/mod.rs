@@ -33,6 +33,29 @@ pub fn with_floats(table: Map<String, Value>) -> Map<String, Value> {
     table.into_iter().map(|(k, v)| (k, as_go_json(v))).collect()
 }
 
+/// Values as they are written: numbers that are whole are written so.
+pub(crate) fn whole(table: Map<String, Value>) -> Map<String, Value> {
+    fn of(value: Value) -> Value {
+        match value {
+            Value::Number(number) => Value::Number(integer(&number).unwrap_or(number)),
+            Value::Array(items) => Value::Array(items.into_iter().map(of).collect()),
+            Value::Object(members) => Value::Object(whole(members)),
+            other => other,
+        }
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "only numbers that are whole and in range are cast"
+    )]
+    fn integer(number: &Number) -> Option<Number> {
+        let float = number.as_f64().filter(|_| number.is_f64())?;
+        // beyond this a float64 is not exact, and its exponent is what Go writes
+        let whole = float.fract() == 0.0 && float.abs() < 1e15;
+        whole.then(|| Number::from(float as i64))
+    }
+    table.into_iter().map(|(key, value)| (key, of(value))).collect()
+}
+
 /// The Go type behind a value, as `%T` prints it.
 pub(crate) fn go_type(value: &Value) -> &'static str {
     match value {

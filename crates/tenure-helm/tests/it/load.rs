@@ -7,7 +7,7 @@ use tenure_helm::{Chart, DirFs, File, Limits, LoadError};
 
 const CHART: &[u8] = b"apiVersion: v2\nname: c\nversion: 1.0.0\n";
 
-fn tree(files: &[(&str, &[u8])]) -> TempDir {
+pub(crate) fn tree(files: &[(&str, &[u8])]) -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     for (path, bytes) in files {
         let path = dir.path().join(path);

@@ -4,5 +4,6 @@ mod args;
 mod cases;
 mod hostile;
 mod load;
+mod package;
 mod random;
 mod render;

@@ -1,3 +1,4 @@
+use tenure_artifact::Ignore;
 use tenure_core::printable;
 
 use super::xml::{Part, Parts, decode};
@@ -9,7 +10,9 @@ use crate::{HttpError, Limits};
 const PAGE: &str = "1000";
 /// Elements inside each other in an answer.
 const DEPTH: usize = 16;
-pub(super) const IGNORE_NAME: &str = ".sourceignore";
+/// The largest `.sourceignore` that is read, in bytes.
+const IGNORE_FILE: u64 = 1 << 20;
+const IGNORE_NAME: &str = ".sourceignore";
 
 /// One answer.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,17 +23,34 @@ struct Page {
 }
 
 /// What is in the bucket under its prefix. Keys that end in `/` stand for directories and do not count; nor does a
-/// `.sourceignore` at the root.
+/// `.sourceignore` at the root, nor what it and `ignore` leave out. There are no other rules, as in Flux.
 ///
 /// # Errors
 /// [`HttpError`].
-pub async fn list(bucket: &Bucket, limits: &Limits) -> Result<Listing, HttpError> {
+pub async fn list(bucket: &Bucket, ignore: Option<&str>, limits: &Limits) -> Result<Listing, HttpError> {
     let conversation = Conversation::open(bucket)?;
-    within(&conversation.shown, limits, conversation.list(limits)).await
+    within(&conversation.shown, limits, conversation.list(ignore, limits)).await
+}
+
+/// [`list`], and the proof that the first object can be read: who may list need not be one who may read.
+///
+/// # Errors
+/// [`HttpError`].
+pub async fn look(bucket: &Bucket, ignore: Option<&str>, limits: &Limits) -> Result<Listing, HttpError> {
+    let conversation = Conversation::open(bucket)?;
+    within(&conversation.shown, limits, async {
+        let listing = conversation.list(ignore, limits).await?;
+        if let Some(first) = listing.objects.first() {
+            conversation.get(&first.key, &[]).await?;
+        }
+        Ok(listing)
+    })
+    .await
 }
 
 impl Conversation<'_> {
-    pub(super) async fn list(&self, limits: &Limits) -> Result<Listing, HttpError> {
+    async fn list(&self, ignore: Option<&str>, limits: &Limits) -> Result<Listing, HttpError> {
+        let rules = self.rules(ignore).await?;
         let mut all: Vec<Object> = Vec::new();
         let mut next: Option<String> = None;
         loop {
@@ -56,9 +76,9 @@ impl Conversation<'_> {
             let page = page.ok_or_else(|| self.malformed("its listing is not understood"))?;
             let moved = page.next.is_some() && page.next != next;
             all.extend(
-                page.objects
-                    .into_iter()
-                    .filter(|o| !o.key.ends_with('/') && o.key != IGNORE_NAME),
+                page.objects.into_iter().filter(|o| {
+                    !o.key.ends_with('/') && o.key != IGNORE_NAME && !rules.matches(&o.key, false)
+                }),
             );
             if all.len() > limits.objects {
                 return Err(HttpError::TooLarge {
@@ -80,6 +100,30 @@ impl Conversation<'_> {
             return Err(self.malformed(&format!("it lists {:?} twice", printable(&twice.key))));
         }
         Ok(Listing { objects: all })
+    }
+
+    async fn rules(&self, ignore: Option<&str>) -> Result<Ignore, HttpError> {
+        let mut rules = Ignore::nothing();
+        match self.get(IGNORE_NAME, &[]).await {
+            Ok(response) => {
+                let mut bytes = Vec::new();
+                take(
+                    &self.shown,
+                    response,
+                    IGNORE_FILE,
+                    IGNORE_NAME,
+                    &mut Memory(&mut bytes),
+                )
+                .await?;
+                rules.add_file("", &bytes);
+            }
+            Err(HttpError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        if let Some(text) = ignore {
+            rules.add_spec(text);
+        }
+        Ok(rules)
     }
 }
 

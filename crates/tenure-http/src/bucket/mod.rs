@@ -17,7 +17,7 @@ use tenure_net::{Failed, Order, Outbound, Reply, Route};
 use crate::error::failed;
 use crate::{HttpError, Missing};
 
-pub use list::list;
+pub use list::{list, look};
 pub use pack::pack;
 
 /// The region of servers that have none.
@@ -38,6 +38,13 @@ pub struct Bucket {
     pub keys: Option<Keys>,
     /// Which addresses, authorities, client certificate and proxy.
     pub outbound: Outbound,
+}
+
+impl Bucket {
+    /// As messages name it, redacted.
+    pub(crate) fn shown(&self) -> String {
+        format!("bucket {:?} at {}", self.name, self.endpoint)
+    }
 }
 
 /// One object of a bucket.
@@ -82,7 +89,7 @@ struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     fn open(bucket: &'a Bucket) -> Result<Self, HttpError> {
         let endpoint = &bucket.endpoint;
-        let shown = format!("bucket {:?} at {endpoint}", bucket.name);
+        let shown = bucket.shown();
         let invalid = |message: &str| HttpError::InvalidReference {
             remote: shown.clone(),
             message: message.to_owned(),

@@ -3,21 +3,17 @@ use std::fs::File;
 use std::io::{BufWriter, Seek as _, Write as _};
 use std::path::Path;
 
-use tenure_artifact::{ArchiveError, ArchiveWriter, Budget, Ignore, check_path};
+use tenure_artifact::{ArchiveError, ArchiveWriter, Budget, check_path};
 use tenure_core::printable;
 
-use super::list::IGNORE_NAME;
 use super::{Bucket, Conversation, Listing};
 use crate::error::local;
-use crate::transfer::{Disk, Memory, take, within};
+use crate::transfer::{Disk, take, within};
 use crate::{Downloaded, HttpError, Limits};
 
-/// The largest `.sourceignore` that is read, in bytes.
-const IGNORE_FILE: u64 = 1 << 20;
-
 /// Downloads the objects of a listing and writes them as an artifact to `out`, which must not exist yet; one at a
-/// time, in a file without a name beside it. Rules of a `.sourceignore` at the root and of `ignore` count, and no
-/// others. What has vanished since it was listed is left out, as in Flux.
+/// time, in a file without a name beside it. What has vanished since it was listed is left out, as in Flux; the
+/// listing that comes back says what was packed.
 ///
 /// *Cancel safety*: drop the future to stop; `out` may then be there in part.
 ///
@@ -27,14 +23,13 @@ pub async fn pack(
     bucket: &Bucket,
     listing: &Listing,
     out: &Path,
-    ignore: Option<&str>,
     limits: &Limits,
-) -> Result<Downloaded, HttpError> {
+) -> Result<(Downloaded, Listing), HttpError> {
     let conversation = Conversation::open(bucket)?;
     within(
         &conversation.shown,
         limits,
-        conversation.pack(listing, out, ignore, limits),
+        conversation.pack(listing, out, limits),
     )
     .await
 }
@@ -44,17 +39,10 @@ impl Conversation<'_> {
         &self,
         listing: &Listing,
         out: &Path,
-        ignore: Option<&str>,
         limits: &Limits,
-    ) -> Result<Downloaded, HttpError> {
-        let rules = self.rules(ignore).await?;
-        let kept: Vec<_> = listing
-            .objects
-            .iter()
-            .filter(|o| !rules.matches(&o.key, false))
-            .collect();
+    ) -> Result<(Downloaded, Listing), HttpError> {
         let mut paths: BTreeSet<(&str, bool)> = BTreeSet::new();
-        for object in &kept {
+        for object in &listing.objects {
             let shown = printable(&object.key);
             check_path(&object.key).map_err(|e| self.malformed(&format!("the key {shown:?}: {e}")))?;
             paths.insert((&object.key, false));
@@ -74,12 +62,14 @@ impl Conversation<'_> {
         };
         let mut archive = ArchiveWriter::new(file, budget);
         let mut left = limits.artifact_bytes;
+        let mut vanished: BTreeSet<&str> = BTreeSet::new();
         for (path, directory) in order {
             if directory {
                 archive.directory(path).map_err(|e| self.explain_archive(e))?;
                 continue;
             }
             let Some((content, size)) = self.object(path, left, out).await? else {
+                vanished.insert(path);
                 continue;
             };
             left = left.saturating_sub(size);
@@ -89,34 +79,15 @@ impl Conversation<'_> {
         }
         let (mut file, packed) = archive.finish().map_err(|e| self.explain_archive(e))?;
         file.flush().map_err(|e| local(&self.shown, &e))?;
-        Ok(Downloaded {
+        let packed = Downloaded {
             digest: packed.digest,
             size: packed.size,
-        })
-    }
-
-    async fn rules(&self, ignore: Option<&str>) -> Result<Ignore, HttpError> {
-        let mut rules = Ignore::nothing();
-        match self.get(IGNORE_NAME, &[]).await {
-            Ok(response) => {
-                let mut bytes = Vec::new();
-                take(
-                    &self.shown,
-                    response,
-                    IGNORE_FILE,
-                    IGNORE_NAME,
-                    &mut Memory(&mut bytes),
-                )
-                .await?;
-                rules.add_file("", &bytes);
-            }
-            Err(HttpError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        if let Some(text) = ignore {
-            rules.add_spec(text);
-        }
-        Ok(rules)
+        };
+        let mut listing = listing.clone();
+        listing
+            .objects
+            .retain(|object| !vanished.contains(object.key.as_str()));
+        Ok((packed, listing))
     }
 
     /// The bytes of an object; nothing when it is not there any more.

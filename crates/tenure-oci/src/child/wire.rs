@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tenure_core::Digest;
 use tenure_core::frame::Open;
-use tenure_net::{ClientCertificate, Guard, Outbound, Proxy, Tls};
+use tenure_net::wire::Outbound;
 
 use crate::{Credential, Layer, Limits, Reference, Repository, Resolved};
 
@@ -36,11 +36,7 @@ pub(super) struct Remote {
     repository: Repository,
     credential: Login,
     insecure: bool,
-    guard: Guard,
-    ca_pem: Option<Vec<u8>>,
-    certificate: Option<(Vec<u8>, Open)>,
-    trust_anyone: bool,
-    proxy: Option<(String, Option<(String, Open)>)>,
+    outbound: Outbound,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,18 +138,11 @@ impl From<crate::Remote> for Remote {
             Credential::Identity { token } => Login::Identity { token: Open(token) },
             Credential::Bearer { token } => Login::Bearer { token: Open(token) },
         };
-        let Outbound { guard, tls, proxy } = remote.outbound;
         Self {
             repository: remote.repository,
             credential,
             insecure: remote.insecure,
-            guard,
-            ca_pem: tls.ca_pem,
-            certificate: tls
-                .client_certificate
-                .map(|c| (c.certificate_pem, Open(c.key_pem))),
-            trust_anyone: tls.trust_anyone,
-            proxy: proxy.map(|p| (p.address, p.login.map(|(user, password)| (user, Open(password))))),
+            outbound: remote.outbound.into(),
         }
     }
 }
@@ -173,23 +162,7 @@ impl From<Remote> for crate::Remote {
             repository: remote.repository,
             credential,
             insecure: remote.insecure,
-            outbound: Outbound {
-                guard: remote.guard,
-                tls: Tls {
-                    ca_pem: remote.ca_pem,
-                    client_certificate: remote
-                        .certificate
-                        .map(|(certificate_pem, key)| ClientCertificate {
-                            certificate_pem,
-                            key_pem: key.0,
-                        }),
-                    trust_anyone: remote.trust_anyone,
-                },
-                proxy: remote.proxy.map(|(address, login)| Proxy {
-                    address,
-                    login: login.map(|(user, password)| (user, password.0)),
-                }),
-            },
+            outbound: remote.outbound.into(),
         }
     }
 }

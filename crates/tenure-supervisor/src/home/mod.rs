@@ -32,9 +32,13 @@ pub(crate) use spec::HomeSpec;
 use worker::Worker;
 
 /// The kinds that are watched in every home.
-const KINDS: [FluxKind; 3] = [
+const KINDS: [FluxKind; 7] = [
     FluxKind::GITREPOSITORY,
     FluxKind::OCIREPOSITORY,
+    FluxKind::HELMREPOSITORY,
+    FluxKind::HELMCHART,
+    FluxKind::BUCKET,
+    FluxKind::EXTERNALARTIFACT,
     FluxKind::KUSTOMIZATION,
 ];
 /// No wait is longer, so that a clock that is set cannot make a home sleep for ever.

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use tenure_controllers::{
-    GitCredential, GitCredentialKind, GitReference, GitRequest, OciRequest, Resolved, SourceFailure,
-    SourceRequest, Sources, Wanted,
+    BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitReference, GitRequest, HelmRequest,
+    OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
 };
-use tenure_core::{Classify as _, Secret, SourceUrl};
+use tenure_core::{Classify as _, Revision, Secret};
 use tenure_oci::{Operation, Reference};
 use tenure_proto::source::{
-    Basic, Credential, GitSpec, OciSpec, ResolveRequest, ResolveResponse, Ssh, credential, git_spec,
-    oci_spec, resolve_request,
+    Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, HelmSpec, Keys, OciSpec, Proxy,
+    ResolveRequest, ResolveResponse, Ssh, credential, git_spec, oci_spec, resolve_request,
 };
 
 use super::{SourceClient, SourceError};
@@ -21,7 +21,10 @@ impl Sources for SourceClient {
     async fn resolve(&self, request: &SourceRequest) -> Result<Resolved, SourceFailure> {
         let response = Self::resolve(self, message(request)).await;
         let response = response.map_err(|error| match &request.wanted {
-            Wanted::Git(_) => SourceFailure::from(error),
+            // the other kinds choose a reason by what kind of trouble it is
+            Wanted::Git(_) | Wanted::Helm(_) | Wanted::Bucket(_) | Wanted::File(_) => {
+                SourceFailure::from(error)
+            }
             Wanted::Oci(_) => SourceFailure {
                 reason: error.reason_for_oci(),
                 ..SourceFailure::from(error)
@@ -58,7 +61,23 @@ impl From<SourceError> for SourceFailure {
             retry: error.retry(),
             cache_down: error.cache_down(),
             found: error.found(),
+            trouble: trouble(&error),
         }
+    }
+}
+
+const fn trouble(error: &SourceError) -> Trouble {
+    let SourceError::Remote { kind, .. } = error else {
+        return Trouble::Ours;
+    };
+    match kind {
+        FailureKind::AuthenticationFailed | FailureKind::HostKeyMismatch => Trouble::Refused,
+        FailureKind::NotFound => Trouble::Missing,
+        FailureKind::NoSuchChart => Trouble::NoSuchChart,
+        FailureKind::InvalidReference => Trouble::Invalid,
+        FailureKind::Malformed | FailureKind::LayerUnusable => Trouble::Malformed,
+        FailureKind::TooLarge => Trouble::TooLarge,
+        _ => Trouble::Unavailable,
     }
 }
 
@@ -66,6 +85,9 @@ fn message(request: &SourceRequest) -> ResolveRequest {
     let (spec, credential) = match &request.wanted {
         Wanted::Git(git) => git_message(git, request.ignore.as_ref()),
         Wanted::Oci(oci) => oci_message(oci, request.ignore.as_ref()),
+        Wanted::Helm(helm) => helm_message(helm),
+        Wanted::Bucket(bucket) => bucket_message(bucket, request.ignore.as_ref()),
+        Wanted::File(file) => file_message(file),
     };
     ResolveRequest {
         spec: Some(spec),
@@ -88,7 +110,7 @@ fn git_message(git: &GitRequest, ignore: Option<&String>) -> (resolve_request::S
         ),
     };
     let spec = GitSpec {
-        url: exposed(&git.url),
+        url: text(&git.url.expose()),
         r#ref: Some(reference),
         commit_branch,
         ignore: ignore.cloned().unwrap_or_default(),
@@ -130,8 +152,69 @@ fn oci_message(oci: &OciRequest, ignore: Option<&String>) -> (resolve_request::S
         tenure_oci::Credential::Identity { token } => Some(credential::Kind::IdentityToken(text(token))),
         tenure_oci::Credential::Bearer { token } => Some(credential::Kind::Bearer(text(token))),
     };
-    let credential = with_tls(kind, oci.tls.ca_pem.as_ref(), oci.tls.client.as_ref());
+    let credential = through(&oci.tls, oci.proxy.as_ref(), kind);
     (resolve_request::Spec::Oci(spec), credential)
+}
+
+fn helm_message(helm: &HelmRequest) -> (resolve_request::Spec, Credential) {
+    let (chart, version) = helm.chart.clone().unwrap_or_default();
+    let spec = HelmSpec {
+        url: text(&helm.url.expose()),
+        chart,
+        version,
+        pass_credentials: helm.pass_credentials,
+    };
+    let kind = helm.login.as_ref().map(|(username, password)| {
+        credential::Kind::Basic(Basic {
+            username: username.clone(),
+            password: text(password),
+        })
+    });
+    (resolve_request::Spec::Helm(spec), through(&helm.tls, None, kind))
+}
+
+fn bucket_message(bucket: &BucketRequest, ignore: Option<&String>) -> (resolve_request::Spec, Credential) {
+    let spec = BucketSpec {
+        endpoint: text(&bucket.endpoint.expose()),
+        bucket: bucket.name.clone(),
+        region: bucket.region.clone(),
+        prefix: bucket.prefix.clone(),
+        ignore: ignore.cloned().unwrap_or_default(),
+        has_ignore: ignore.is_some(),
+    };
+    let kind = bucket.keys.as_ref().map(|(access, secret)| {
+        credential::Kind::Keys(Keys {
+            access_key: access.clone(),
+            secret_key: text(secret),
+            session_token: String::new(),
+        })
+    });
+    let credential = through(&bucket.tls, bucket.proxy.as_ref(), kind);
+    (resolve_request::Spec::Bucket(spec), credential)
+}
+
+fn file_message(file: &FileRequest) -> (resolve_request::Spec, Credential) {
+    let spec = FileSpec {
+        url: text(&file.url.expose()),
+        digest: file.digest.to_string(),
+        revision: file.revision.to_string(),
+    };
+    (resolve_request::Spec::File(spec), Credential::default())
+}
+
+fn through(tls: &TlsSecrets, proxy: Option<&ProxySecret>, kind: Option<credential::Kind>) -> Credential {
+    let proxy = proxy.map(|proxy| {
+        let login = proxy.login.as_ref();
+        Proxy {
+            address: proxy.address.clone(),
+            username: login.map(|(user, _)| user.clone()).unwrap_or_default(),
+            password: login.map(|(_, password)| text(password)).unwrap_or_default(),
+        }
+    });
+    Credential {
+        proxy,
+        ..with_tls(kind, tls.ca_pem.as_ref(), tls.client.as_ref())
+    }
 }
 
 fn credential(from: &GitCredential) -> Credential {
@@ -167,6 +250,7 @@ fn with_tls(
         ca_pem: ca_pem.map(bytes).unwrap_or_default(),
         client_cert_pem: client.map(|(cert, _)| bytes(cert)).unwrap_or_default(),
         client_key_pem: client.map(|(_, key)| bytes(key)).unwrap_or_default(),
+        proxy: None,
     }
 }
 
@@ -178,29 +262,13 @@ fn text(secret: &Secret) -> String {
     secret.expose_str().unwrap_or_default().to_owned()
 }
 
-/// The URL with what its `Display` hides: for the cache, over TLS.
-fn exposed(url: &SourceUrl) -> String {
-    let user = match (url.user(), url.expose_password()) {
-        (Some(user), Some(password)) => format!("{user}:{password}@"),
-        (Some(user), None) => format!("{user}@"),
-        (None, _) => String::new(),
-    };
-    format!(
-        "{}://{user}{}:{}{}",
-        url.scheme(),
-        url.host(),
-        url.port(),
-        url.path()
-    )
-}
-
 fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
     let strange = |what: &str| SourceError::Unreachable(format!("its answer has no {what}"));
     let artifact = response.artifact.ok_or_else(|| strange("artifact"))?;
     let mut metadata: Vec<_> = artifact.metadata.into_iter().collect();
     metadata.sort();
     Ok(Resolved {
-        revision: response.revision.parse().map_err(|_| strange("revision"))?,
+        revision: Revision::opaque(&response.revision).map_err(|_| strange("revision"))?,
         digest: artifact.digest.parse().map_err(|_| strange("digest"))?,
         size: artifact.size,
         subject: response.commit_message,
@@ -213,14 +281,14 @@ fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
 mod tests {
     use super::*;
     use std::time::Duration;
-    use tenure_controllers::TlsSecrets;
+    use tenure_core::SourceUrl;
 
     #[test]
     fn a_password_in_the_url_reaches_the_cache_and_nobody_else() {
         let url: SourceUrl = "https://bob:hunter2@host/app.git".parse().expect("valid");
-        assert_eq!(exposed(&url), "https://bob:hunter2@host:443/app.git");
+        assert_eq!(text(&url.expose()), "https://bob:hunter2@host:443/app.git");
         let ssh: SourceUrl = "ssh://git@host/app.git".parse().expect("valid");
-        assert_eq!(exposed(&ssh), "ssh://git@host:22/app.git");
+        assert_eq!(text(&ssh.expose()), "ssh://git@host:22/app.git");
         let request = SourceRequest {
             wanted: Wanted::Git(GitRequest {
                 url,
@@ -259,6 +327,10 @@ mod tests {
                     token: Secret::from("CANARY".to_owned()),
                 },
                 tls: TlsSecrets::default(),
+                proxy: Some(ProxySecret {
+                    address: "http://proxy:3128".into(),
+                    login: Some(("bob".into(), Secret::from("CANARY".to_owned()))),
+                }),
             }),
             ignore: None,
             timeout: Duration::from_secs(60),
@@ -266,6 +338,8 @@ mod tests {
         };
         let message = message(&request);
         assert!(!format!("{message:?}").contains("CANARY"));
+        let proxy = message.credential.as_ref().and_then(|one| one.proxy.clone());
+        assert_eq!(proxy.expect("set").password, "CANARY");
         let kind = message.credential.and_then(|credential| credential.kind);
         assert!(matches!(kind, Some(credential::Kind::IdentityToken(token)) if token == "CANARY"));
         let Some(resolve_request::Spec::Oci(spec)) = message.spec else {
@@ -274,5 +348,52 @@ mod tests {
         assert!(matches!(&spec.r#ref, Some(oci_spec::Ref::Semver(range)) if range == "1.x"));
         assert!(spec.insecure && spec.underscore_is_plus && !spec.has_ignore && !spec.copy);
         assert_eq!(spec.semver_filter, "^v");
+    }
+
+    #[test]
+    fn charts_buckets_and_files_are_asked_for_with_what_opens_them_and_nothing_else() {
+        let canary = || Secret::from("CANARY".to_owned());
+        let request = |wanted| SourceRequest {
+            wanted,
+            ignore: Some("*.md".into()),
+            timeout: Duration::from_secs(60),
+            max_artifact_bytes: 1,
+        };
+        let helm = message(&request(Wanted::Helm(HelmRequest {
+            url: "https://charts.example.com/stable".parse().expect("valid"),
+            chart: Some(("app".into(), "1.x".into())),
+            login: Some(("bob".into(), canary())),
+            pass_credentials: true,
+            tls: TlsSecrets::default(),
+        })));
+        let bucket = message(&request(Wanted::Bucket(BucketRequest {
+            endpoint: "https://minio.example.com".parse().expect("valid"),
+            name: "team".into(),
+            region: String::new(),
+            prefix: "a/".into(),
+            keys: Some(("id".into(), canary())),
+            tls: TlsSecrets::default(),
+            proxy: None,
+        })));
+        let file = message(&request(Wanted::File(FileRequest {
+            url: "http://watcher/a.tar.gz".parse().expect("valid"),
+            digest: tenure_core::Digest::of(b"a"),
+            revision: Revision::opaque("1.0.0").expect("valid"),
+        })));
+        for message in [&helm, &bucket, &file] {
+            assert!(!format!("{message:?}").contains("CANARY"));
+        }
+        let kind = |message: &ResolveRequest| message.credential.clone().and_then(|one| one.kind);
+        assert!(matches!(kind(&helm), Some(credential::Kind::Basic(basic)) if basic.password == "CANARY"));
+        assert!(matches!(kind(&bucket), Some(credential::Kind::Keys(keys)) if keys.secret_key == "CANARY"));
+        assert!(kind(&file).is_none());
+        let Some(resolve_request::Spec::Helm(spec)) = helm.spec else {
+            panic!("a Helm spec")
+        };
+        assert_eq!((spec.chart.as_str(), spec.version.as_str()), ("app", "1.x"));
+        let Some(resolve_request::Spec::Bucket(spec)) = bucket.spec else {
+            panic!("a bucket's spec")
+        };
+        assert!(spec.has_ignore && spec.ignore == "*.md" && spec.prefix == "a/");
     }
 }

@@ -1,0 +1,324 @@
+use tenure_core::{Digest, Revision, Secret, SourceUrl};
+use tenure_http::bucket::Bucket;
+use tenure_http::child::{self, Job, Task};
+use tenure_http::{ChartVersion, Credential, HttpError, Limits, Missing, Remote};
+use tenure_net::Outbound;
+use tenure_net::aws::Keys;
+use tenure_proto::source::{self, BucketSpec, FailureKind, FileSpec, HelmSpec, credential};
+
+use super::{Answer, Budget, Fetched, Found, Room, invalid, outbound, short};
+use crate::failure::Failure;
+use crate::service::local;
+
+/// Files behind HTTP: a Helm repository's index, one of its charts, a bucket, what somebody else has made.
+#[derive(Clone, Debug)]
+pub(crate) enum Http {
+    Index(Remote),
+    Chart {
+        remote: Remote,
+        name: String,
+        wanted: String,
+    },
+    Bucket {
+        bucket: Box<Bucket>,
+        ignore: Option<String>,
+    },
+    File {
+        remote: Remote,
+        digest: Digest,
+        revision: Revision,
+    },
+}
+
+impl Http {
+    pub(super) fn helm(
+        spec: HelmSpec,
+        credential: source::Credential,
+        guard: &tenure_net::Guard,
+    ) -> Result<Self, Failure> {
+        short(&[&spec.url, &spec.chart, &spec.version], "")?;
+        let outbound = outbound(&credential, guard)?;
+        let mut remote = Remote::new(url(&spec.url)?, basic(credential.kind)?);
+        remote.pass_credentials = spec.pass_credentials;
+        remote.outbound = outbound;
+        Ok(match spec.chart.is_empty() {
+            true => Self::Index(remote),
+            false => Self::Chart {
+                remote,
+                name: spec.chart,
+                wanted: spec.version,
+            },
+        })
+    }
+
+    pub(super) fn bucket(
+        spec: BucketSpec,
+        credential: source::Credential,
+        guard: &tenure_net::Guard,
+    ) -> Result<Self, Failure> {
+        short(
+            &[&spec.endpoint, &spec.bucket, &spec.region, &spec.prefix],
+            &spec.ignore,
+        )?;
+        let outbound = outbound(&credential, guard)?;
+        let keys = match credential.kind {
+            None => None,
+            Some(credential::Kind::Keys(keys)) => Some(Keys {
+                access_key: keys.access_key,
+                secret_key: Secret::from(keys.secret_key),
+                session_token: Some(Secret::from(keys.session_token)).filter(|token| !token.is_empty()),
+            }),
+            Some(_) => return Err(invalid("a bucket takes an access key and a secret key")),
+        };
+        let bucket = Bucket {
+            endpoint: url(&spec.endpoint)?,
+            name: spec.bucket,
+            region: spec.region,
+            prefix: spec.prefix,
+            keys,
+            outbound,
+        };
+        Ok(Self::Bucket {
+            bucket: Box::new(bucket),
+            ignore: spec.has_ignore.then_some(spec.ignore),
+        })
+    }
+
+    pub(super) fn file(
+        spec: FileSpec,
+        credential: &source::Credential,
+        guard: &tenure_net::Guard,
+    ) -> Result<Self, Failure> {
+        short(&[&spec.url, &spec.revision], "")?;
+        if credential.kind.is_some() {
+            return Err(invalid("the file of an artifact is read without a credential"));
+        }
+        let unusable = |error: &dyn std::fmt::Display| invalid(&format!("can't use the artifact: {error}"));
+        let mut remote = Remote::new(url(&spec.url)?, Credential::None);
+        remote.outbound = outbound(credential, guard)?;
+        Ok(Self::File {
+            remote,
+            digest: spec.digest.parse().map_err(|error| unusable(&error))?,
+            revision: Revision::opaque(&spec.revision).map_err(|error| unusable(&error))?,
+        })
+    }
+
+    fn outbound(&self) -> &Outbound {
+        match self {
+            Self::Index(remote) | Self::Chart { remote, .. } | Self::File { remote, .. } => &remote.outbound,
+            Self::Bucket { bucket, .. } => &bucket.outbound,
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Index(remote) | Self::Chart { remote, .. } | Self::File { remote, .. } => {
+                remote.url.remote_key()
+            }
+            Self::Bucket { bucket, .. } => format!("{}/{}", bucket.endpoint.remote_key(), bucket.name),
+        }
+    }
+
+    pub(super) fn trust(&self) -> Vec<&[u8]> {
+        super::trust(self.outbound())
+    }
+
+    pub(super) fn reference(&self) -> String {
+        match self {
+            Self::Index(_) => "index".to_owned(),
+            Self::Chart { name, wanted, .. } => format!("chart {name:?} {wanted:?}"),
+            Self::Bucket { bucket, ignore } => {
+                format!("bucket {:?} {:?} {ignore:?}", bucket.region, bucket.prefix)
+            }
+            Self::File { digest, revision, .. } => format!("file {digest} {revision}"),
+        }
+    }
+
+    pub(super) fn shape(&self) -> Vec<&str> {
+        match self {
+            Self::Index(_) => vec!["index"],
+            Self::Chart { .. } => vec!["chart"],
+            Self::File { .. } => vec!["file"],
+            Self::Bucket { bucket, ignore } => {
+                let rules = super::ignore(ignore.as_deref());
+                ["bucket", &bucket.region, &bucket.prefix]
+                    .into_iter()
+                    .chain(rules)
+                    .collect()
+            }
+        }
+    }
+
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        let mut secrets = match self {
+            Self::Index(remote) | Self::Chart { remote, .. } | Self::File { remote, .. } => {
+                let password = match &remote.credential {
+                    Credential::None => None,
+                    Credential::Basic { password, .. } => password.expose_str(),
+                };
+                vec![password, remote.url.expose_password()]
+            }
+            Self::Bucket { bucket, .. } => {
+                let keys = bucket.keys.as_ref();
+                let token = keys.and_then(|keys| keys.session_token.as_ref()?.expose_str());
+                vec![keys.and_then(|keys| keys.secret_key.expose_str()), token]
+            }
+        };
+        secrets.push(super::proxy_password(self.outbound()));
+        secrets.into_iter().flatten().collect()
+    }
+
+    pub(super) fn resolve(&self, budget: Budget) -> Job {
+        let task = match self {
+            Self::Index(remote) => Task::Index(remote.clone()),
+            Self::Chart { remote, name, wanted } => Task::Chart(remote.clone(), name.clone(), wanted.clone()),
+            Self::Bucket { bucket, ignore } => Task::Bucket((**bucket).clone(), ignore.clone()),
+            Self::File { remote, .. } => Task::File(remote.clone()),
+        };
+        Job {
+            task,
+            limits: limits(budget),
+        }
+    }
+
+    pub(super) fn fetch(&self, found: &Found, room: Room, budget: Budget) -> Result<Job, Failure> {
+        let out = room.out;
+        let digest = || {
+            let digest = found.content.parse::<Digest>();
+            digest.map_err(|error| local("read a digest", error))
+        };
+        let task = match self {
+            Self::Index(remote) => Task::KeepIndex(remote.clone(), digest()?, out),
+            Self::Chart { remote, .. } => {
+                let version = serde_json::from_str(&found.content);
+                let version = version.map_err(|error| local("read where a chart is", error))?;
+                Task::KeepChart(remote.clone(), version, out)
+            }
+            Self::Bucket { bucket, ignore } => {
+                Task::KeepBucket((**bucket).clone(), ignore.clone(), digest()?, out)
+            }
+            Self::File { remote, digest, .. } => Task::KeepFile(remote.clone(), *digest, out),
+        };
+        Ok(Job {
+            task,
+            limits: limits(budget),
+        })
+    }
+
+    /// What a child answers to a question about this.
+    pub(super) fn found(&self, answer: child::Answer) -> Answer {
+        match (self, answer) {
+            (_, child::Answer::Failed(error)) => Answer::Failed(failure(&error, false)),
+            (Self::Index(_) | Self::Bucket { .. }, child::Answer::At(digest)) => {
+                known(Revision::digest(digest), digest.to_string(), true)
+            }
+            (Self::File { digest, revision, .. }, child::Answer::There) => {
+                known(revision.clone(), digest.to_string(), true)
+            }
+            (Self::Chart { .. }, child::Answer::Chart(version)) => chart(&version),
+            _ => Answer::Other,
+        }
+    }
+}
+
+/// What a child answers that was to write something.
+pub(super) fn fetched(answer: child::Answer) -> Answer {
+    match answer {
+        child::Answer::Failed(error) => Answer::Failed(failure(&error, true)),
+        child::Answer::Kept(kept, files) => Answer::Fetched(Fetched {
+            digest: kept.digest,
+            size: kept.size,
+            subject: files.map(|files| files.to_string()).unwrap_or_default(),
+            media_type: None,
+            annotations: std::collections::BTreeMap::new(),
+            dropped_links: Vec::new(),
+            downloaded: kept.size,
+        }),
+        _ => Answer::Other,
+    }
+}
+
+fn chart(version: &ChartVersion) -> Answer {
+    let said = Revision::opaque(&version.version).ok();
+    match (said, serde_json::to_string(version)) {
+        // what names no digest may be another archive next time: only a download shows what it is
+        (Some(revision), Ok(content)) => known(revision, content, version.sha256().is_some()),
+        _ => Answer::Failed(Failure::new(
+            FailureKind::Malformed,
+            "a chart's version in the index can't be used",
+        )),
+    }
+}
+
+fn known(revision: Revision, content: String, advertised: bool) -> Answer {
+    Answer::Found(Found {
+        revision,
+        content,
+        pointer: None,
+        advertised,
+    })
+}
+
+fn url(text: &str) -> Result<SourceUrl, Failure> {
+    let url: SourceUrl = text.parse().map_err(|error| invalid(&format!("{error}")))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        _ => Err(invalid("the URL is not http or https")),
+    }
+}
+
+fn basic(kind: Option<credential::Kind>) -> Result<Credential, Failure> {
+    match kind {
+        None => Ok(Credential::None),
+        Some(credential::Kind::Basic(basic)) => Ok(Credential::Basic {
+            username: basic.username,
+            password: Secret::from(basic.password),
+        }),
+        Some(_) => Err(invalid("a Helm repository takes user and password")),
+    }
+}
+
+fn limits(budget: Budget) -> Limits {
+    let usual = Limits::default();
+    Limits {
+        chart_bytes: usual.chart_bytes.min(budget.bytes),
+        artifact_bytes: budget.bytes,
+        timeout: budget.timeout,
+        ..usual
+    }
+}
+
+/// What the child says of the server, in the protocol's words.
+fn failure(error: &HttpError, fetches: bool) -> Failure {
+    let kind = match error {
+        HttpError::AuthenticationFailed { .. } => FailureKind::AuthenticationFailed,
+        HttpError::NotFound {
+            what: Missing::Chart(_) | Missing::Version(..),
+            ..
+        } => FailureKind::NoSuchChart,
+        HttpError::NotFound { .. } => FailureKind::NotFound,
+        HttpError::InvalidReference { .. } => FailureKind::InvalidReference,
+        HttpError::RateLimited { .. }
+        | HttpError::Unavailable { .. }
+        | HttpError::Forbidden { .. }
+        | HttpError::Timeout { .. } => FailureKind::UpstreamUnavailable,
+        HttpError::TooLarge { .. } => FailureKind::TooLarge,
+        HttpError::DigestMismatch { .. } | HttpError::Malformed { .. } => FailureKind::Malformed,
+        HttpError::Local { .. } => return local("download a file", error),
+    };
+    let mut failure = Failure::new(kind, error.to_string());
+    failure.found = fetches;
+    if let HttpError::RateLimited { retry_after, .. } = error {
+        failure.retry_after = *retry_after;
+    }
+    // A server may hide what it refuses to show: to it, too, the credential is no longer good.
+    failure.refused = matches!(
+        error,
+        HttpError::AuthenticationFailed { .. }
+            | HttpError::NotFound {
+                what: Missing::File(_),
+                ..
+            }
+    );
+    failure
+}

@@ -1,0 +1,119 @@
+//! Bucket: asks the cache what is in it now, keeps its files as an artifact, says so.
+//!
+//! `plan` decides from the object and the Tenant alone; the rest of a pass is that of every source.
+
+mod plan;
+
+use serde_json::Value;
+use tenure_api::{Bucket, reasons};
+use tenure_core::{Revision, Secret};
+use tenure_kube::{BUCKET, FluxKind};
+
+use crate::source::plan::{Observed, Plan};
+use crate::source::{Failure, Kind, authentication, certificates, named, proxy};
+use crate::{BucketRequest, Effects, Resolved, SourceFailure, Trouble, Wanted};
+
+/// The kind Bucket.
+pub(crate) struct BucketSource;
+
+impl Kind for BucketSource {
+    type Question = plan::Question;
+
+    const FLUX: FluxKind = BUCKET;
+    const HAS_URL: bool = true;
+
+    fn plan(observed: &Observed<'_>) -> Plan<Self::Question> {
+        plan::plan(observed)
+    }
+
+    async fn wanted(question: &Self::Question, effects: &Effects) -> Result<Wanted, Failure> {
+        let url = &question.endpoint;
+        let keys = match &question.secret {
+            None => None,
+            Some(name) => {
+                let data = named(effects, name, url, "'accesskey' and 'secretkey'").await?;
+                Some(keys(name, &data).map_err(authentication)?)
+            }
+        };
+        Ok(Wanted::Bucket(BucketRequest {
+            endpoint: url.clone(),
+            name: question.name.clone(),
+            region: question.region.clone(),
+            prefix: question.prefix.clone(),
+            keys,
+            tls: certificates(effects, question.certificates.as_ref(), url).await?,
+            proxy: proxy(effects, question.proxy.as_ref(), url).await?,
+        }))
+    }
+
+    fn failed(question: &Self::Question, failure: SourceFailure) -> Failure {
+        let (trouble, found) = (failure.trouble, failure.found);
+        let failure = Failure::from(failure);
+        let (name, said) = (&question.name, &failure.message);
+        let message = match trouble {
+            Trouble::Ours => return failure,
+            _ if found => format!("fetching files from bucket '{name}' failed: {said}"),
+            Trouble::Missing => format!("bucket '{name}' not found"),
+            Trouble::Malformed | Trouble::TooLarge => {
+                format!("indexation of objects from bucket '{name}' failed: {said}")
+            }
+            _ => format!("failed to confirm existence of '{name}' bucket: {said}"),
+        };
+        Failure {
+            reason: reasons::BUCKET_OPERATION_FAILED,
+            message,
+            ..failure
+        }
+    }
+
+    fn ready(revision: &Revision) -> String {
+        format!("stored artifact: revision '{revision}'")
+    }
+
+    fn news(object: &Value, resolved: &Resolved) -> String {
+        let name = object.pointer("/spec/bucketName").and_then(Value::as_str);
+        let name = name.unwrap_or_default();
+        let files = &resolved.subject;
+        format!("stored artifact with {files} fetched files from '{name}' bucket")
+    }
+
+    fn unmoved(revision: &Revision) -> (&'static str, String) {
+        let message = format!("artifact up-to-date with remote revision: '{revision}'");
+        (reasons::ARTIFACT_UP_TO_DATE, message)
+    }
+
+    fn file(revision: &Revision) -> String {
+        revision.hex().to_owned()
+    }
+
+    fn observed(spec: &Value) -> Vec<(&'static str, Option<Value>)> {
+        vec![("observedIgnore", spec.get("ignore").cloned())]
+    }
+
+    fn remote(_: &str) -> Option<String> {
+        None
+    }
+
+    fn remote_of(object: &Value) -> Option<String> {
+        plan::remote(&typed(object).ok()?.spec)
+    }
+}
+
+/// The typed object; an object that does not decode is that object's own error.
+pub(crate) fn typed(object: &Value) -> Result<Bucket, serde_json::Error> {
+    serde::Deserialize::deserialize(object)
+}
+
+fn keys(name: &str, data: &std::collections::BTreeMap<String, Secret>) -> Result<(String, Secret), String> {
+    let get = |key: &str| data.get(key).filter(|value| !value.is_empty());
+    let access = get("accesskey").and_then(Secret::expose_str);
+    match (access, get("secretkey")) {
+        (Some(access), Some(secret)) => Ok((access.trim_end_matches('\n').to_owned(), secret.clone())),
+        _ => Err(format!(
+            "invalid '{name}' secret data: required fields 'accesskey' and 'secretkey'"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+use tenure_api::{Bucket, BucketSpec};
+use tenure_core::SourceUrl;
+
+use crate::Home;
+use crate::source::plan::{Observed, Plan, Refusal, Resolve, allowed};
+
+/// Which bucket, and what opens it.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) endpoint: SourceUrl,
+    pub(crate) name: String,
+    pub(crate) region: String,
+    pub(crate) prefix: String,
+    /// `spec.secretRef`, or the Tenant's Secret for this bucket.
+    pub(crate) secret: Option<String>,
+    /// `spec.certSecretRef`
+    pub(crate) certificates: Option<String>,
+    /// `spec.proxySecretRef`
+    pub(crate) proxy: Option<String>,
+}
+
+/// Decides; total and without effects.
+pub(crate) fn plan(observed: &Observed<'_>) -> Plan<Question> {
+    let bucket = match super::typed(observed.object) {
+        Ok(bucket) => bucket,
+        Err(error) => return Refusal::unreadable(&error).into(),
+    };
+    if bucket.metadata.deletion_timestamp.is_some() {
+        return Plan::Release {
+            remote: remote(&bucket.spec),
+        };
+    }
+    if bucket.spec.suspend || observed.home.suspended {
+        return Plan::Rest;
+    }
+    resolve(&bucket, observed.home).into()
+}
+
+fn resolve(bucket: &Bucket, home: &Home) -> Result<Resolve<Question>, Refusal> {
+    let spec = &bucket.spec;
+    let endpoint = endpoint(spec)?;
+    // a prefix of the Tenant's may name the bucket, as the first part of the path
+    let spellings: Vec<String> = endpoint
+        .spellings()
+        .iter()
+        .map(|url| format!("{}/{}", url.trim_end_matches('/'), spec.bucket_name))
+        .collect();
+    allowed(home, format!("{endpoint}/{}", spec.bucket_name), &spellings)?;
+    if let Some(field) = unsupported(spec) {
+        return Err(Refusal::unsupported(field));
+    }
+    let named = spec.secret_ref.as_ref().map(|secret| secret.name.as_str());
+    let question = Question {
+        secret: named
+            .or_else(|| home.sources.secret_for(&spellings))
+            .map(str::to_owned),
+        name: spec.bucket_name.clone(),
+        region: spec.region.clone().unwrap_or_default(),
+        prefix: spec.prefix.clone().unwrap_or_default(),
+        certificates: spec.cert_secret_ref.as_ref().map(|secret| secret.name.clone()),
+        proxy: spec.proxy_secret_ref.as_ref().map(|secret| secret.name.clone()),
+        endpoint,
+    };
+    Resolve::new(question, spec.ignore.as_ref(), spec.interval(), spec.timeout())
+}
+
+/// The store's URL: Flux wants a host with an optional port, and says in another field what it speaks.
+fn endpoint(spec: &BucketSpec) -> Result<SourceUrl, Refusal> {
+    let refuse = |error: &dyn std::fmt::Display| {
+        let mut refusal = Refusal::url(error);
+        refusal.message = refusal.message.replace("spec.url", "spec.endpoint");
+        refusal
+    };
+    if spec.endpoint.contains(['/', '@', '?', '#']) {
+        return Err(refuse(&"it is not a host name with an optional port"));
+    }
+    let scheme = if spec.insecure { "http" } else { "https" };
+    format!("{scheme}://{}", spec.endpoint)
+        .parse()
+        .map_err(|error| refuse(&error))
+}
+
+/// The bucket, as the cache calls it.
+pub(super) fn remote(spec: &BucketSpec) -> Option<String> {
+    Some(format!(
+        "{}/{}",
+        endpoint(spec).ok()?.remote_key(),
+        spec.bucket_name
+    ))
+}
+
+/// A field that asks for what is not built yet: said aloud, never skipped.
+fn unsupported(spec: &BucketSpec) -> Option<&'static str> {
+    let provider = spec.provider.as_deref().unwrap_or("generic");
+    let asked = [
+        // keys of one's own open S3 as they open what speaks like it
+        (
+            matches!(provider, "gcp" | "azure") || (provider == "aws" && spec.secret_ref.is_none()),
+            "provider",
+        ),
+        (spec.sts.is_some(), "sts"),
+        (spec.service_account_name.is_some(), "serviceAccountName"),
+    ];
+    asked
+        .into_iter()
+        .find_map(|(asked, field)| asked.then_some(field))
+}
