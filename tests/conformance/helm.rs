@@ -59,7 +59,7 @@ fn result(tools: &Tools, dir: &Path, case: &str, words: &str) -> anyhow::Result<
 }
 
 /// The message without log lines and hints. One that names a thousand places is cut to what counts.
-fn message(text: &str) -> String {
+pub(crate) fn message(text: &str) -> String {
     if let Some((_, rest)) = text.split_once("nested reference name: ") {
         let name = rest.split([':', '\n']).next().unwrap_or_default();
         return format!("nested reference name: {name}");

@@ -3,9 +3,11 @@
 mod cases;
 mod chart;
 mod charts;
+mod expression;
 mod helm;
 mod overlay;
 mod random;
+mod templates;
 
 use std::path::Path;
 

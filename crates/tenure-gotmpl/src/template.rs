@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::environment::Environment;
@@ -37,12 +38,20 @@ impl Templates {
     /// # Errors
     /// If the text is no template. The set stays as it was.
     pub fn parse(&mut self, name: &str, text: impl AsRef<[u8]>) -> Result<(), ParseError> {
+        self.texts.count();
         for tree in parse::parse(name, text.as_ref())? {
             if !tree.is_empty() || !self.trees.contains_key(&tree.name) {
                 self.trees.insert(tree.name.clone(), Arc::new(tree));
             }
         }
         Ok(())
+    }
+
+    /// How many texts were parsed for this set so far, those that runs gave to `tpl` included. A text that was
+    /// parsed before counts once.
+    #[must_use]
+    pub fn parsed(&self) -> u64 {
+        self.texts.parsed.load(Ordering::Relaxed)
     }
 
     /// Whether a template of this name is there.
@@ -95,7 +104,10 @@ const MOST_BYTES: usize = 16 << 20;
 
 /// The texts that `tpl` was given, parsed.
 #[derive(Default)]
-pub(crate) struct Texts(Mutex<Known>);
+pub(crate) struct Texts {
+    known: Mutex<Known>,
+    parsed: AtomicU64,
+}
 
 #[derive(Default)]
 struct Known {
@@ -104,12 +116,17 @@ struct Known {
 }
 
 impl Texts {
+    fn count(&self) {
+        self.parsed.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The templates of a text, the text itself last.
     pub(crate) fn parse(&self, text: &Str) -> Result<Arc<[Arc<Tree>]>, ParseError> {
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(trees) = lock().parsed.get(text) {
             return Ok(Arc::clone(trees));
         }
+        self.count();
         let mut trees: Vec<_> = parse::parse(ROOT, text.as_bytes())?
             .into_iter()
             .map(Arc::new)

@@ -20,6 +20,12 @@ pub trait PostRenderer {
     fn run(&self, objects: Vec<Value>) -> Result<Vec<Value>, String>;
 }
 
+impl<F: Fn(Vec<Value>) -> Result<Vec<Value>, String>> PostRenderer for F {
+    fn run(&self, objects: Vec<Value>) -> Result<Vec<Value>, String> {
+        self(objects)
+    }
+}
+
 /// Which objects a post-renderer sees together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Strategy {

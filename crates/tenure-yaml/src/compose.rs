@@ -7,6 +7,7 @@ use serde_saphyr::granit_parser::{
 };
 
 use crate::resolve::{self, Plain};
+use crate::surrogate::Halves;
 use crate::{Dialect, Error, Limits, Location, Options, Reason, fold, go_float};
 
 /// How much is kept of how scalars are written, in bytes.
@@ -112,6 +113,7 @@ struct Composer<'a> {
     cut: Option<usize>,
     /// Where the node at hand starts and ends, in characters.
     span: (usize, usize),
+    halves: Halves,
 }
 
 type Spanned<'a> = (Event<'a>, Location);
@@ -149,6 +151,7 @@ impl<'a> Composer<'a> {
             path: options.nodes.then(String::new),
             cut: cut(text),
             span: (0, 0),
+            halves: Halves::of(text),
             written: Vec::new(),
             kept: 0,
         }
@@ -193,7 +196,14 @@ impl<'a> Composer<'a> {
             None => Ok(None),
             Some(Ok((event, span))) => {
                 self.span = (span.start.index(), span.end.index());
-                Ok(Some((event, start(&span))))
+                let at = start(&span);
+                if matches!(event, Event::Scalar(_, ScalarStyle::DoubleQuoted, ..))
+                    && self.halves.within(self.span)
+                {
+                    let reason = "found invalid Unicode character escape code";
+                    return Err(Error::new(at, Reason::Syntax(reason.into())));
+                }
+                Ok(Some((event, at)))
             }
             Some(Err(error)) => Err(syntax(&error)),
         }

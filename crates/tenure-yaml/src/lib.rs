@@ -25,6 +25,7 @@ mod fold;
 mod number;
 mod options;
 mod resolve;
+mod surrogate;
 mod timestamp;
 
 pub use compose::{Document, locate, parse, parse_one};

@@ -53,10 +53,31 @@ pub struct Args {
     /// The directory that nothing of the chart is read outside of; everything that you may read by default
     #[arg(long)]
     pub(super) root: Option<PathBuf>,
+    /// Change the manifests before they are sorted. There is one: kustomize, which takes files by
+    /// --post-renderer-args
+    #[arg(long, value_name = "NAME")]
+    pub(super) post_renderer: Option<String>,
+    /// A file with patches and images, as below a HelmRelease's postRenderers
+    #[arg(long, value_name = "FILE", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(super) post_renderer_args: Vec<String>,
+    /// What the post-renderer sees at once
+    #[arg(long, value_name = "STRATEGY", default_value = "combined")]
+    pub(super) post_renderer_strategy: PostRenderStrategy,
     #[command(flatten)]
     pub(super) refused: Refused,
     #[command(flatten)]
     _ignored: Ignored,
+}
+
+/// As in a HelmRelease's `postRenderStrategy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum PostRenderStrategy {
+    /// Hooks and manifests together
+    Combined,
+    /// Hooks and manifests, each by itself
+    Separate,
+    /// Manifests only
+    Nohooks,
 }
 
 /// Where values come from, weakest first.
@@ -82,13 +103,9 @@ pub(super) struct ValueArgs {
     pub(super) literal: Vec<String>,
 }
 
-/// Flags of `helm template` that would run a program, ask a cluster or fetch something.
+/// Flags of `helm template` that would ask a cluster or fetch something.
 #[derive(clap::Args)]
 pub(super) struct Refused {
-    #[arg(long, hide = true)]
-    post_renderer: Option<String>,
-    #[arg(long, hide = true, allow_hyphen_values = true)]
-    post_renderer_args: Vec<String>,
     #[arg(long, hide = true)]
     validate: bool,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "client")]
@@ -106,17 +123,10 @@ pub(super) struct Refused {
 impl Refused {
     /// The first flag that is refused, and why.
     pub(super) fn reason(&self) -> Option<String> {
-        const PROGRAM: &str = "rendering runs no program";
         const CLUSTER: &str = "rendering asks no cluster";
         const NETWORK: &str = "rendering fetches nothing";
         let asks = |value: &str| value == "server" || value == "none" || value == "false";
         let found = [
-            (self.post_renderer.is_some(), "--post-renderer", PROGRAM),
-            (
-                !self.post_renderer_args.is_empty(),
-                "--post-renderer-args",
-                PROGRAM,
-            ),
             (self.validate, "--validate", CLUSTER),
             (
                 self.dry_run.as_deref().is_some_and(asks),

@@ -3,6 +3,7 @@
 mod args;
 mod chart;
 mod output;
+mod post_render;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -69,6 +70,10 @@ fn print(args: &Args) -> Result<String, HelmError> {
     options.capabilities = capabilities;
     options.skip_schema_validation = args.skip_schema_validation;
     options.warn = &warn;
+    let post_renderer = post_render::PostRenderers::of(args)?;
+    options.post_renderer = post_renderer
+        .as_ref()
+        .map(|renderers| (renderers as _, renderers.strategy));
     let rendered = renderer.render(&values, &options).map_err(|error| {
         if !error.is_render() {
             return HelmError::new(error);

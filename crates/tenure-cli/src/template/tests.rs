@@ -143,3 +143,60 @@ fn names_are_chosen_as_helm_chooses_them() {
         assert!(error.starts_with(want), "{error}");
     }
 }
+
+#[test]
+fn kustomize_changes_what_is_printed() {
+    let dir = chart();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    for (name, text) in [
+        (
+            "c/templates/map.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+        ),
+        (
+            "c/templates/other.yaml",
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: b}\n",
+        ),
+        (
+            "c/templates/test.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: t, annotations: {helm.sh/hook: test}}\n",
+        ),
+    ] {
+        file(name, text);
+    }
+    let patch = "patch: '- {op: add, path: /metadata/labels, value: {l: x}}', target: {name: .*}";
+    let one = file("one.yaml", &format!("patches: [{{{patch}}}]\n"));
+    let list = file("list.yaml", &format!("- kustomize: {{patches: [{{{patch}}}]}}\n"));
+    let with = |flags: &[&str]| {
+        let all = [
+            &[
+                "r",
+                "{}/c",
+                "--post-renderer",
+                "kustomize",
+                "--post-renderer-args",
+            ],
+            flags,
+        ]
+        .concat();
+        run(&dir, &all)
+    };
+    for path in [&one, &list] {
+        let text = with(&[path]).expect("renders");
+        assert_eq!(text.matches("labels:\n    l: x").count(), 3, "{text}");
+    }
+    let text = with(&[&one, "--post-renderer-strategy", "nohooks"]).expect("renders");
+    assert_eq!(text.matches("labels:\n    l: x").count(), 2, "{text}");
+    let other = file("other.yaml", "namePrefix: x-\n");
+    let error = with(&[&other]).expect_err("not for post-renderers");
+    assert!(
+        error.ends_with("the field namePrefix is not for post-renderers"),
+        "{error}"
+    );
+    run(&dir, &["r", "{}/c", "--post-renderer", "kustomize"]).expect_err("no file");
+    run(&dir, &["r", "{}/c", "--post-renderer-args", &one]).expect_err("no post-renderer");
+}

@@ -2,8 +2,9 @@
 
 use super::argument::{any, text};
 use super::{Function, Outcome, fixed, variadic};
+use crate::error::Error;
 use crate::exec::Run;
-use crate::value::{List, Map, Param, Value, deep_equal};
+use crate::value::{List, Map, Param, Shape, Value, deep_equal};
 
 const ANY: Param = Param::Any;
 
@@ -64,13 +65,22 @@ fn copy(run: &mut Run<'_>, value: &Value) -> Outcome {
             let items: Result<Vec<_>, _> = list.to_vec().iter().map(|item| copy(run, item)).collect();
             Ok(Value::List(List::typed(list.kind(), items?)))
         }
-        Value::Map(map) if !map.is_nil() => {
-            let new = Map::typed(map.kind());
-            for (key, value) in map.entries() {
-                new.insert(key, copy(run, &value)?);
+        Value::Map(map) if !map.is_nil() => copy_map(run, map).map(Value::Map),
+        Value::Object(object) => match object.shape() {
+            Shape::Map(map) if !map.is_nil() => {
+                let new = copy_map(run, &map)?;
+                Ok(object.with_map(new).unwrap_or_else(|| value.clone()))
             }
-            Ok(Value::Map(new))
-        }
+            _ => Ok(value.clone()),
+        },
         other => Ok(other.clone()),
     }
+}
+
+fn copy_map(run: &mut Run<'_>, map: &Map) -> Result<Map, Error> {
+    let new = Map::typed(map.kind());
+    for (key, value) in map.entries() {
+        new.insert(key, copy(run, &value)?);
+    }
+    Ok(new)
 }

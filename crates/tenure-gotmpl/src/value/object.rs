@@ -34,6 +34,12 @@ pub trait Object: Any {
         self.text()
     }
 
+    /// The same type around another map, for copies. Without one the value is its own copy.
+    fn with_map(&self, map: Map) -> Option<Value> {
+        let _ = map;
+        None
+    }
+
     /// What is written as JSON and YAML in its place, if its type says so itself.
     fn marshal(&self) -> Option<Value> {
         None

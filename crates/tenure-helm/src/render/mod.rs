@@ -126,6 +126,13 @@ impl Renderer {
         &self.chart
     }
 
+    /// How many templates are parsed and kept, with the texts that they gave to `tpl`. Rendering again with the
+    /// same subcharts and texts leaves it as it is.
+    #[must_use]
+    pub fn templates_parsed(&self) -> u64 {
+        self.parsed.parsed()
+    }
+
     /// Renders with the values that a user gave, which go before the chart's.
     ///
     /// # Errors

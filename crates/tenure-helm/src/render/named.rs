@@ -2,7 +2,7 @@ use tenure_gotmpl::{Map, Method, Object, Param, Shape, Value};
 
 use crate::values::{path_value, table};
 
-/// A map of Helm's own type `common.Values`, which has methods: `.Values`, and `.Template`.
+/// A map of Helm's own type `common.Values`, which has methods: the dot, `.Values`, and `.Template`.
 pub(super) struct Values(Map);
 
 impl Values {
@@ -19,6 +19,10 @@ impl Object for Values {
 
     fn shape(&self) -> Shape {
         Shape::Map(self.0.clone())
+    }
+
+    fn with_map(&self, map: Map) -> Option<Value> {
+        Some(Self::of(map))
     }
 
     fn methods(&self) -> &'static [Method] {

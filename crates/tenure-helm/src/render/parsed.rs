@@ -33,6 +33,12 @@ impl Set {
 }
 
 impl Cache {
+    /// How many texts were parsed for the sets that are kept.
+    pub(super) fn parsed(&self) -> u64 {
+        let sets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sets.iter().map(|set| set.templates.parsed()).sum()
+    }
+
     /// The templates of these scopes, parsed now unless they were before.
     pub(super) fn get(&self, scopes: &Scopes) -> Result<Arc<Templates>, Error> {
         if let Some(templates) = self.find(scopes) {

@@ -39,7 +39,7 @@ impl Scoped {
         .into_iter()
         .collect();
         self.scope.insert("Template", Values::of(own));
-        self.scope.clone().into()
+        Values::of(self.scope.clone())
     }
 }
 

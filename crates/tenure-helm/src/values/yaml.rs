@@ -35,7 +35,7 @@ pub fn read_values(text: &[u8]) -> Result<Map<String, Value>, ValuesError> {
     Ok(values)
 }
 
-/// Cuts at lines that start with `---`, as Kubernetes' reader does.
+/// Cuts at lines that start with `---`, as Kubernetes' reader does, which ends every line with a break.
 fn documents(text: &[u8]) -> Result<Vec<Vec<u8>>, ValuesError> {
     let mut documents = Vec::new();
     let mut current: Vec<u8> = Vec::new();
@@ -51,7 +51,11 @@ fn documents(text: &[u8]) -> Result<Vec<Vec<u8>>, ValuesError> {
                 continue;
             }
         }
-        current.extend_from_slice(line);
+        match line.strip_suffix(b"\n") {
+            Some(line) => current.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line)),
+            None => current.extend_from_slice(line),
+        }
+        current.push(b'\n');
     }
     if !current.is_empty() {
         documents.push(current);
@@ -85,6 +89,8 @@ mod tests {
             json!({"a": 1.0, "b": {"c": "x", "d": true}})
         );
         assert_eq!(read_values(b"").expect("reads"), Map::new());
+        let cut = read_values(b"a: |\n  b").expect("reads");
+        assert_eq!(Value::Object(cut), json!({"a": "b\n"}));
     }
 
     #[test]

@@ -42,6 +42,36 @@ fn a_chart_is_rendered_again_with_other_values() {
 }
 
 #[test]
+fn rendering_again_parses_no_template_again() {
+    let part = |name: &str| format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n");
+    let renderer = renderer(&[
+        (
+            "requirements.yaml",
+            "dependencies: [{name: sub, version: 1.x, condition: sub.enabled}]\n",
+        ),
+        ("charts/sub/Chart.yaml", &part("sub")),
+        (
+            "charts/sub/templates/a.yaml",
+            "kind: Sub\nx: {{ tpl \"{{ .Values.x }}\" . }}\n",
+        ),
+        ("templates/_h.tpl", "{{ define \"h\" }}{{ .Values.x }}{{ end }}"),
+        ("templates/a.yaml", "kind: A\nx: {{ include \"h\" . }}\n"),
+    ]);
+    render(&renderer, "x=1");
+    // Three templates, and the text that one of them gives to `tpl`.
+    assert_eq!(renderer.templates_parsed(), 4);
+    render(&renderer, "x=2,sub.x=3");
+    assert_eq!(renderer.templates_parsed(), 4);
+    // Other templates take part now.
+    render(&renderer, "sub.enabled=false");
+    assert_eq!(renderer.templates_parsed(), 6);
+    for line in ["x=3", "x=4,sub.enabled=false", "sub.enabled=true"] {
+        render(&renderer, line);
+    }
+    assert_eq!(renderer.templates_parsed(), 6);
+}
+
+#[test]
 fn a_renderer_is_for_all_threads() {
     let renderer = renderer(&[("templates/a.yaml", "kind: A\nx: {{ .Values.x }}\n")]);
     std::thread::scope(|scope| {

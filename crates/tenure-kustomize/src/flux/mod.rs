@@ -1,8 +1,9 @@
-//! What Flux's Kustomization adds to a build.
+//! What Flux's Kustomization adds to a build, and its HelmRelease to a chart.
 
 mod expression;
 mod generate;
 mod overlay;
+mod post_render;
 mod substitute;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 pub use overlay::{CommonMetadata, Overlay};
+pub use post_render::PostRender;
 pub use substitute::{substitute, substitute_within};
 
 use crate::load::Loader;

@@ -75,7 +75,7 @@ impl ControlPlane {
     /// When it fails; the message carries what it wrote on standard error.
     pub async fn helm(&self, args: &[&str]) -> anyhow::Result<String> {
         let tools = tokio::task::spawn_blocking(Tools::ready).await??;
-        let mut command = program(tools.helm());
+        let mut command = program(tools.helm_program());
         for (name, _) in std::env::vars_os() {
             if name.as_encoded_bytes().starts_with(b"HELM_") {
                 command.env_remove(name);

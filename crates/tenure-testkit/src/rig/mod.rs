@@ -129,7 +129,7 @@ impl Tools {
     /// error.
     pub fn helm_template(&self, dir: &Path, words: &[&str]) -> anyhow::Result<Result<String, String>> {
         let output = output(
-            program(self.helm())
+            program(self.helm_program())
                 .current_dir(dir)
                 .env_clear()
                 .env("HOME", dir)
@@ -145,8 +145,9 @@ impl Tools {
         })
     }
 
-    /// Path of helm; a control plane runs it.
-    pub(crate) fn helm(&self) -> PathBuf {
+    /// Path of helm.
+    #[must_use]
+    pub fn helm_program(&self) -> PathBuf {
         self.dir.join("helm")
     }
 }

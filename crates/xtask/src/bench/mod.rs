@@ -7,9 +7,11 @@ mod awake;
 mod cold;
 mod figure;
 mod floor;
+mod helm;
 mod homes;
 mod kustomize;
 mod noop;
+mod once;
 mod page;
 mod policy;
 mod process;
@@ -61,6 +63,12 @@ pub(crate) struct Args {
     /// The kustomize to compare with; built from its pinned version when it is not given
     #[arg(long)]
     kustomize: Option<PathBuf>,
+    /// The helm to compare with; built from its pinned version when it is not given
+    #[arg(long)]
+    helm: Option<PathBuf>,
+    /// A directory of charts for the part on charts, in place of those made up here: its ten largest are taken
+    #[arg(long)]
+    charts: Option<PathBuf>,
     /// The page with the markers between which the figures are written
     #[arg(long, default_value = "docs/src/benchmarks.md")]
     page: PathBuf,
@@ -74,6 +82,8 @@ pub(crate) struct Args {
 enum Part {
     /// `tenure build` beside kustomize; needs no servers
     Kustomize,
+    /// `tenure template` beside helm; needs no servers
+    Helm,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -85,8 +95,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Some(binary) => std::path::absolute(binary)?,
         None => program::build()?,
     };
-    builds(&args, &binary)?;
-    if args.only == Some(Part::Kustomize) {
+    if args.only != Some(Part::Helm) {
+        builds(&args, &binary)?;
+    }
+    if args.only != Some(Part::Kustomize) {
+        charts(&args, &binary)?;
+    }
+    if args.only.is_some() {
         return Ok(());
     }
     let began = Instant::now();
@@ -124,6 +139,14 @@ fn builds(args: &Args, binary: &Path) -> anyhow::Result<()> {
     let section = kustomize::measure(binary, args.kustomize.as_deref())?;
     let text = page::part("cargo xtask bench --only kustomize", &[section], began.elapsed());
     show(args, page::KUSTOMIZE, &text)
+}
+
+fn charts(args: &Args, binary: &Path) -> anyhow::Result<()> {
+    let began = Instant::now();
+    say("rendering charts");
+    let sections = helm::measure(binary, args.helm.as_deref(), args.charts.as_deref())?;
+    let text = page::part("cargo xtask bench --only helm", &sections, began.elapsed());
+    show(args, page::HELM, &text)
 }
 
 fn show(args: &Args, place: page::Place, text: &str) -> anyhow::Result<()> {

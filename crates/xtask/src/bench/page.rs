@@ -29,6 +29,12 @@ pub(super) const KUSTOMIZE: Place = Place {
     end: "<!-- end of builds -->",
 };
 
+/// Those of charts.
+pub(super) const HELM: Place = Place {
+    begin: "<!-- charts: written by `cargo xtask bench --only helm` -->",
+    end: "<!-- end of charts -->",
+};
+
 pub(super) fn text(args: &Args, sections: &[Section], took: Duration) -> String {
     let source = if args.source_per_app {
         " --source-per-app"

@@ -2,7 +2,7 @@
 
 use super::layout::{DAYS, MONTHS};
 use super::{Duration, Time, Zone};
-use crate::value::{Method, Object, Param, Shape, Str, Value};
+use crate::value::{Field, Method, Object, Param, Shape, Str, Value};
 
 const TIME: &str = "time.Time";
 const DURATION: &str = "time.Duration";
@@ -26,7 +26,12 @@ impl Object for Time {
     }
 
     fn shape(&self) -> Shape {
-        Shape::Struct(Vec::new())
+        // What `==` compares.
+        Shape::Struct(vec![
+            Field::new("wall", Value::Uint64(self.nanos.into())).json("", true),
+            Field::new("ext", Value::Int64(self.unix)).json("", true),
+            Field::new("loc", format!("{:?}", self.zone).as_str()).json("", true),
+        ])
     }
 
     fn methods(&self) -> &'static [Method] {

@@ -1,16 +1,16 @@
 //! `tenure build` beside the tool that it stands in for, on overlays made up here: time and memory.
 
-mod once;
 mod tree;
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::Context as _;
 use tenure_testkit::rig::Tools;
 
-use super::figure::{Section, bytes, digits};
+use super::figure::{Section, bytes};
+use super::once::Run;
 use super::say;
-use once::Run;
 
 /// How often each program builds the same; the fastest run counts, and the largest memory.
 const RUNS: usize = 3;
@@ -38,12 +38,12 @@ pub(super) fn measure(binary: &Path, tool: Option<&Path>) -> anyhow::Result<Sect
         let what = format!("{count} objects, 50 patches");
         let dir = dir.join("over");
         say(&what);
-        let ours = fastest(binary, &dir, RUNS)?;
+        let ours = build(binary, &dir, RUNS)?;
         seconds.push((count, ours.seconds));
         if count <= MOST_FOR_THE_TOOL {
-            compare(&mut section, &what, &ours, &Run::of(&tool, &dir)?);
+            compare(&mut section, &what, &ours, &build(&tool, &dir, 1)?);
         } else {
-            section.fact(&what, format!("{} ms, {}", millis(&ours), bytes(ours.bytes)));
+            section.fact(&what, format!("{} ms, {}", ours.millis(), bytes(ours.bytes)));
         }
     }
     if let (Some((few, first)), Some((many, last))) = (seconds.first(), seconds.last()) {
@@ -63,32 +63,22 @@ pub(super) fn measure(binary: &Path, tool: Option<&Path>) -> anyhow::Result<Sect
     compare(
         &mut section,
         what,
-        &fastest(binary, &dir, RUNS)?,
-        &fastest(&tool, &dir, RUNS)?,
+        &build(binary, &dir, RUNS)?,
+        &build(&tool, &dir, RUNS)?,
     );
     Ok(section)
 }
 
-fn millis(run: &Run) -> String {
-    digits(run.seconds * 1000.0)
-}
-
-fn fastest(program: &Path, dir: &Path, runs: usize) -> anyhow::Result<Run> {
-    let mut best = Run::of(program, dir)?;
-    for _ in 1..runs {
-        let run = Run::of(program, dir)?;
-        best.seconds = best.seconds.min(run.seconds);
-        best.bytes = best.bytes.max(run.bytes);
-    }
-    Ok(best)
+fn build(program: &Path, dir: &Path, runs: usize) -> anyhow::Result<Run> {
+    Run::fastest(program, &[OsStr::new("build"), dir.as_os_str()], runs)
 }
 
 fn compare(section: &mut Section, what: &str, ours: &Run, tool: &Run) {
     section.fact(
         format!("{what}: the tool"),
-        format!("{} ms, {}", millis(tool), bytes(tool.bytes)),
+        format!("{} ms, {}", tool.millis(), bytes(tool.bytes)),
     );
-    section.fact("… Tenure", format!("{} ms, {}", millis(ours), bytes(ours.bytes)));
+    section.fact("… Tenure", format!("{} ms, {}", ours.millis(), bytes(ours.bytes)));
     let same = if ours.output == tool.output {
         "yes"
     } else {
