@@ -17,6 +17,10 @@ pub const HEALTHY: &str = "Healthy";
 pub const ARTIFACT_IN_STORAGE: &str = "ArtifactInStorage";
 /// The source could not be made into an artifact.
 pub const BUILD_FAILED: &str = "BuildFailed";
+/// Another source that is to be part of this one has no artifact.
+pub const INCLUDE_UNAVAILABLE: &str = "IncludeUnavailable";
+/// The artifact could not be kept.
+pub const STORAGE_OPERATION_FAILED: &str = "StorageOperationFailed";
 /// True only while a source's fetch fails.
 pub const FETCH_FAILED: &str = "FetchFailed";
 /// True only while a source's artifact is behind its upstream.

@@ -28,7 +28,8 @@ pub use artifact::Artifact;
 pub use bucket::{Bucket, BucketSpec, BucketStatus, BucketSts};
 pub use condition::{
     ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, BUILD_FAILED, Condition, ConditionStatus, Conditions,
-    FETCH_FAILED, HEALTHY, MAX_MESSAGE, READY, RECONCILING, SOURCE_VERIFIED, STALLED, get, is_true, rfc3339,
+    FETCH_FAILED, HEALTHY, INCLUDE_UNAVAILABLE, MAX_MESSAGE, READY, RECONCILING, SOURCE_VERIFIED, STALLED,
+    STORAGE_OPERATION_FAILED, get, is_true, rfc3339,
 };
 pub use crds::crds;
 pub use external_artifact::{ExternalArtifact, ExternalArtifactSpec, ExternalArtifactStatus};

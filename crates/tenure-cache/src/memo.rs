@@ -158,6 +158,7 @@ mod tests {
             media_type: None,
             annotations: BTreeMap::new(),
             dropped_links: Vec::new(),
+            objects: Vec::new(),
         };
         memo.put(&key, &entry).expect("writable");
         assert_eq!(memo.get(&key, &store), None, "no artifact, no entry");

@@ -11,6 +11,7 @@ use tenure_artifact::{Budget, Store, StoreError, UnpackError, unpack};
 use tenure_core::Digest;
 
 use crate::Resolved;
+use crate::compose::{ComposeError, Composition, Part, Written};
 
 /// Unpacked bytes allowed for each packed byte of the limit: what text compresses to, with room.
 const UNPACK_FACTOR: u64 = 16;
@@ -161,6 +162,31 @@ impl Artifacts {
         })
     }
 
+    /// Writes the artifact `base` with `parts` of others in it to `out`, and says what it has become. What `.sourceignore`
+    /// files and `ignore` name is left out of the whole.
+    ///
+    /// # Errors
+    /// When one of them is not here, a part is not there or in the way of something, or it becomes too large.
+    pub fn compose(
+        &self,
+        base: Digest,
+        parts: Vec<Part>,
+        ignore: Option<&str>,
+        max_bytes: u64,
+        out: &Path,
+    ) -> Result<Written, ComposeError> {
+        let open = |digest: &Digest| {
+            let root = self.tree(digest)?.root;
+            Dir::open_ambient_dir(&root, ambient_authority())
+                .map_err(|error| ArtifactError::Directory(root, error))
+        };
+        let mut whole = Composition::new(open(&base)?)?;
+        for part in parts {
+            whole.add(open(&part.digest)?, &part)?;
+        }
+        whole.write(ignore, max_bytes, out)
+    }
+
     /// Removes what none of `keep` is: an earlier revision, the source of a deleted object.
     pub fn retain(&self, keep: &HashSet<Digest>) {
         let names: HashSet<String> = keep.iter().map(Digest::hex).collect();
@@ -221,6 +247,7 @@ mod tests {
                 ("dropped-symlink:link.yaml".into(), "../../etc/passwd".into()),
                 ("something-else".into(), "x".into()),
             ],
+            objects: Vec::new(),
             grant: Secret::new(*b""),
         };
         artifacts.accept(&incoming, &resolved).expect("its own digest");

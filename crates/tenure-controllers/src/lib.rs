@@ -14,6 +14,7 @@
 
 mod artifacts;
 mod chain;
+mod compose;
 mod effects;
 mod merge;
 mod pass;
@@ -35,13 +36,15 @@ pub mod source;
 pub(crate) use chain::chain;
 
 pub use artifacts::{ArtifactError, Artifacts};
+pub use compose::{ComposeError, Part, Written};
 pub use effects::{Effects, Home, SecretFor, SourcePolicy};
 pub use pass::{Pass, State, Wake};
 pub use retry::{FailureCounts, next_due};
 pub use snapshot::{Snapshot, key_of};
 pub use sources::{
-    BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitReference, GitRequest, HelmRequest,
-    OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
+    BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitObject, GitReference, GitRequest,
+    HelmRequest, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets,
+    Trouble, Wanted,
 };
 
 #[cfg(test)]

@@ -149,6 +149,8 @@ pub struct GitRequest {
     pub credential: GitCredential,
     /// Directories to keep; empty keeps all.
     pub sparse: Vec<String>,
+    /// Hand over commit and tag, to check their signatures.
+    pub objects: bool,
 }
 
 /// `spec.ref` after precedence: commit, name, semver, tag, branch; `master` when empty.
@@ -214,8 +216,21 @@ pub struct Resolved {
     pub subject: String,
     /// What its maker says of it, and what the archive does not hold but the repository does: dropped links.
     pub metadata: Vec<(String, String)>,
+    /// The commit and the tag that led to it, if they were asked for.
+    pub objects: Vec<GitObject>,
     /// Opens the artifact to this home for a while.
     pub grant: Secret,
+}
+
+/// A commit or an annotated tag as the repository has it; not yet checked against its id.
+#[derive(Debug, Clone)]
+pub struct GitObject {
+    /// Its hex digits.
+    pub id: String,
+    /// It is a tag, not a commit.
+    pub is_tag: bool,
+    /// Its bytes.
+    pub data: Vec<u8>,
 }
 
 impl Resolved {

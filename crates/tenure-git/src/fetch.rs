@@ -146,7 +146,11 @@ pub fn fetch(
 
 /// A commit or tag, unless it is not there, something else or too large.
 fn read(odb: &gix::odb::Handle, id: ObjectId, is_tag: bool) -> Option<RawObject> {
-    let kind = if is_tag { gix::objs::Kind::Tag } else { gix::objs::Kind::Commit };
+    let kind = if is_tag {
+        gix::objs::Kind::Tag
+    } else {
+        gix::objs::Kind::Commit
+    };
     let header = odb.try_header(&id).ok()??;
     if header.size > RAW || header.kind != kind {
         return None;

@@ -72,8 +72,8 @@ impl Question {
         let entry = self.artifact(&found).await?;
         let proof = Proof {
             fingerprint: self.ask.fingerprint,
-            revision: found.revision,
             content: found.whole(),
+            revision: found.revision,
             stamp,
             at,
             wall,
@@ -178,7 +178,7 @@ impl Question {
             proven_at: Some(proof.wall.into()),
             grant_expires_at: Some(expires.into()),
             commit_message: entry.subject.clone(),
-            objects: self.ask.objects.then(|| objects(entry)).unwrap_or_default(),
+            objects: if self.ask.objects { objects(entry) } else { Vec::new() },
         })
     }
 

@@ -232,6 +232,7 @@ pub(super) fn fetched(answer: child::Answer) -> Answer {
             media_type: None,
             annotations: std::collections::BTreeMap::new(),
             dropped_links: Vec::new(),
+            objects: Vec::new(),
             downloaded: kept.size,
         }),
         _ => Answer::Other,
@@ -255,6 +256,7 @@ fn known(revision: Revision, content: String, advertised: bool) -> Answer {
         revision,
         content,
         pointer: None,
+        through: None,
         advertised,
     })
 }

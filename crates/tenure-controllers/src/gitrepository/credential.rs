@@ -30,6 +30,7 @@ pub(crate) async fn wanted(question: &Question, effects: &Effects) -> Result<Wan
         reference: question.reference.clone(),
         credential,
         sparse: question.sparse.clone(),
+        objects: question.verify.is_some(),
     }))
 }
 

@@ -3,15 +3,19 @@
 //! `plan` decides from the object and the Tenant alone; the rest of a pass is that of every source.
 
 mod credential;
+mod include;
 mod plan;
+mod verify;
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tenure_api::{GitRepository, reasons};
 use tenure_core::{Revision, SourceUrl};
 use tenure_kube::{FluxKind, GITREPOSITORY};
 
-use crate::source::plan::{Observed, Plan};
-use crate::source::{Failure, Kind};
+use crate::source::plan::{Observed, Plan, Resolve};
+use crate::source::{Failure, Kind, Notes, Obtained, ask};
 use crate::{Effects, Resolved, SourceFailure, Wanted};
 
 /// The kind GitRepository.
@@ -31,6 +35,31 @@ impl Kind for GitSource {
         credential::wanted(question, effects).await
     }
 
+    async fn obtain(
+        resolve: &Resolve<Self::Question>,
+        object: &Value,
+        effects: &Arc<Effects>,
+    ) -> Result<Obtained, Failure> {
+        let question = &resolve.question;
+        let included = include::available(&question.include, effects)?;
+        let resolved = ask::<Self>(resolve, effects).await?;
+        let verified = match &question.verify {
+            Some(verify) => Some(verify::verify(verify, &question.reference, &resolved, effects).await?),
+            None => None,
+        };
+        let mode = question.verify.as_ref().map(|verify| json!(verify.mode));
+        let mut notes = Notes {
+            verified,
+            observed: vec![("sourceVerificationMode", mode)],
+            ..Notes::default()
+        };
+        notes
+            .observed
+            .extend(include::observed(&question.include, &included));
+        let resolved = include::compose(resolve, resolved, included, object, effects).await?;
+        Ok(Obtained { resolved, notes })
+    }
+
     fn failed(_: &Self::Question, failure: SourceFailure) -> Failure {
         let failure = Failure::from(failure);
         match failure.reason {
@@ -47,7 +76,10 @@ impl Kind for GitSource {
     }
 
     fn news(_: &Value, resolved: &Resolved) -> String {
-        let subject: String = resolved.subject.chars().take(50).collect();
+        let mut subject: String = resolved.subject.chars().take(50).collect();
+        if subject.len() < resolved.subject.len() {
+            subject.push_str("...");
+        }
         format!("stored artifact for commit '{subject}'")
     }
 

@@ -1,4 +1,4 @@
-use tenure_api::GitRepository;
+use tenure_api::{GitInclude, GitRepository, GitVerification, reasons};
 use tenure_core::SourceUrl;
 
 use crate::source::plan::{Observed, Plan, Refusal, Resolve, allowed};
@@ -11,6 +11,19 @@ pub(crate) struct Question {
     pub(crate) reference: GitReference,
     pub(crate) secret: SecretChoice,
     pub(crate) sparse: Vec<String>,
+    pub(crate) verify: Option<Verify>,
+    pub(crate) include: Vec<GitInclude>,
+}
+
+/// Whose signatures are required, and on what.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Verify {
+    /// As the status repeats it.
+    pub(crate) mode: &'static str,
+    pub(crate) tag: bool,
+    pub(crate) head: bool,
+    /// Name of the Secret with public keys.
+    pub(crate) secret: String,
 }
 
 /// Which Secret opens the repository.
@@ -61,6 +74,8 @@ fn resolve(repository: &GitRepository, home: &Home) -> Result<Resolve<Question>,
         reference: reference(repository),
         secret,
         sparse: spec.sparse_checkout.clone().unwrap_or_default(),
+        verify: spec.verify.as_ref().map(verify).transpose()?,
+        include: spec.include.clone().unwrap_or_default(),
     };
     Resolve::new(question, spec.ignore.as_ref(), spec.interval(), spec.timeout())
 }
@@ -85,15 +100,30 @@ fn reference(repository: &GitRepository) -> GitReference {
         .unwrap_or_else(|| GitReference::Branch("master".to_owned()))
 }
 
+fn verify(verify: &GitVerification) -> Result<Verify, Refusal> {
+    let (mode, tag, head) = match verify.mode.as_deref().unwrap_or_default() {
+        "" | "HEAD" | "head" => ("HEAD", false, true),
+        "Tag" => ("Tag", true, false),
+        "TagAndHEAD" => ("TagAndHEAD", true, true),
+        other => {
+            return Err(Refusal {
+                reason: reasons::INVALID_VERIFICATION_MODE,
+                message: format!("spec.verify.mode {other:?} is none of HEAD, Tag and TagAndHEAD"),
+            });
+        }
+    };
+    Ok(Verify {
+        mode,
+        tag,
+        head,
+        secret: verify.secret_ref.name.clone(),
+    })
+}
+
 /// A field that asks for what is not built yet: said aloud, never skipped.
 fn unsupported(repository: &GitRepository) -> Option<&'static str> {
     let spec = &repository.spec;
     let asked = [
-        (spec.verify.is_some(), "verify"),
-        (
-            spec.include.as_ref().is_some_and(|include| !include.is_empty()),
-            "include",
-        ),
         (spec.recurse_submodules.unwrap_or(false), "recurseSubmodules"),
         (spec.proxy_secret_ref.is_some(), "proxySecretRef"),
         (
@@ -114,7 +144,6 @@ mod tests {
     use crate::SecretFor;
     use crate::testing::home;
     use serde_json::{Value, json};
-    use tenure_api::reasons;
 
     fn object(spec: &Value) -> Value {
         let mut full = json!({"interval": "1m0s", "url": "ssh://git@host/app.git"});
@@ -227,8 +256,37 @@ mod tests {
                 .message
                 .contains("spec.interval")
         );
-        let verify = json!({"verify": {"mode": "HEAD", "secretRef": {"name": "keys"}}});
-        assert!(refused(&verify, &home).message.contains("spec.verify"));
+        let submodules = json!({"recurseSubmodules": true});
+        assert!(
+            refused(&submodules, &home)
+                .message
+                .contains("spec.recurseSubmodules")
+        );
+    }
+
+    #[test]
+    fn what_is_to_be_signed_is_the_commit_unless_the_mode_says_more() {
+        let home = home("apps", &[]);
+        let modes = [
+            (json!({}), "HEAD", false, true),
+            (json!({"mode": "head"}), "HEAD", false, true),
+            (json!({"mode": "Tag"}), "Tag", true, false),
+            (json!({"mode": "TagAndHEAD"}), "TagAndHEAD", true, true),
+        ];
+        for (mut spec, mode, tag, head) in modes {
+            spec["secretRef"] = json!({"name": "keys"});
+            let verify = resolved(&json!({"verify": spec}), &home).question.verify;
+            let secret = "keys".to_owned();
+            assert_eq!(
+                verify,
+                Some(Verify {
+                    mode,
+                    tag,
+                    head,
+                    secret
+                })
+            );
+        }
     }
 
     #[test]

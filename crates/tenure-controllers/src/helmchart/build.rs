@@ -330,6 +330,7 @@ fn resolved(version: &str, digest: Digest, size: u64) -> Option<Resolved> {
         size,
         subject: String::new(),
         metadata: Vec::new(),
+        objects: Vec::new(),
         grant: Secret::new(*b""),
     })
 }

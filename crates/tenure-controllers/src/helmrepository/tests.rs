@@ -167,6 +167,7 @@ fn the_event_says_the_size_as_flux_does() {
         size: 30_900,
         subject: String::new(),
         metadata: Vec::new(),
+        objects: Vec::new(),
         grant: Secret::new(*b""),
     };
     let object = object(&json!({"url": "https://bob:CANARY@charts.example.com"}));

@@ -21,7 +21,7 @@ use crate::helmrepository::HelmSource;
 use crate::ocirepository::OciSource;
 use crate::{Effects, Pass, Resolved, Snapshot, SourceFailure, Wanted};
 
-pub(crate) use run::{At, Failure, Notes, Obtained, keep};
+pub(crate) use run::{At, Failure, Notes, Obtained, ask, keep};
 pub(crate) use secrets::{authentication, certificates, named, proxy, read_certificates, read_login};
 
 use plan::{Observed, Plan, Resolve};
@@ -65,7 +65,7 @@ pub(crate) trait Kind {
     where
         Self: Sized,
     {
-        run::ask::<Self>(resolve, effects).await.map(Obtained::from)
+        ask::<Self>(resolve, effects).await.map(Obtained::from)
     }
 
     /// What its Ready condition says of an artifact.

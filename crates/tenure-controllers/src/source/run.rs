@@ -65,6 +65,10 @@ pub(crate) struct Failure {
 pub(crate) enum At {
     Fetch,
     Build,
+    /// Another source that is to be part of this one.
+    Include,
+    Storage,
+    Signature,
 }
 
 impl Failure {
@@ -77,6 +81,11 @@ impl Failure {
             cache_down: false,
             at: At::Fetch,
         }
+    }
+
+    /// The same, of another step.
+    pub(crate) fn at(self, at: At) -> Self {
+        Self { at, ..self }
     }
 
     /// The same, and only a change helps.

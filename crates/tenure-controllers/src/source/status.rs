@@ -13,6 +13,14 @@ use crate::merge::{conditions_of, put};
 /// plain HTTP endpoint on; the fields are part of the kind either way.
 const ARTIFACT_HOST: &str = "http://tenure-cache.tenure-system.svc.cluster.local.";
 
+/// What is only there while it is so.
+const FAILURES: [&str; 4] = [
+    condition::FETCH_FAILED,
+    condition::BUILD_FAILED,
+    condition::INCLUDE_UNAVAILABLE,
+    condition::STORAGE_OPERATION_FAILED,
+];
+
 /// How a pass ended, for the status.
 #[derive(Debug)]
 pub(crate) enum Ending<'a> {
@@ -73,12 +81,10 @@ pub(crate) fn status<K: Kind>(old: &Value, about: &About<'_>, ending: &Ending<'_
             };
             conditions.mark_true(condition::READY, reason, &message);
             conditions.mark_true(condition::ARTIFACT_IN_STORAGE, reason, &message);
-            for gone in [
-                condition::STALLED,
-                condition::RECONCILING,
-                condition::FETCH_FAILED,
-                condition::BUILD_FAILED,
-            ] {
+            for gone in [condition::STALLED, condition::RECONCILING]
+                .into_iter()
+                .chain(FAILURES)
+            {
                 conditions.remove(gone);
             }
             if let Some(who) = &notes.verified {
@@ -118,12 +124,20 @@ pub(crate) fn status<K: Kind>(old: &Value, about: &About<'_>, ending: &Ending<'_
 }
 
 fn mark_failed(conditions: &mut Conditions<'_>, at: At, reason: &str, message: &str) {
-    let (failed, other) = match at {
-        At::Fetch => (condition::FETCH_FAILED, condition::BUILD_FAILED),
-        At::Build => (condition::BUILD_FAILED, condition::FETCH_FAILED),
+    let failed = match at {
+        At::Fetch => condition::FETCH_FAILED,
+        At::Build => condition::BUILD_FAILED,
+        At::Include => condition::INCLUDE_UNAVAILABLE,
+        At::Storage => condition::STORAGE_OPERATION_FAILED,
+        At::Signature => condition::SOURCE_VERIFIED,
     };
-    conditions.remove(other);
-    conditions.mark_true(failed, reason, message);
+    for other in FAILURES.into_iter().filter(|other| *other != failed) {
+        conditions.remove(other);
+    }
+    match at {
+        At::Signature => conditions.mark_false(failed, reason, message),
+        _ => conditions.mark_true(failed, reason, message),
+    };
 }
 
 fn artifact<K: Kind>(about: &About<'_>, resolved: &Resolved, file: Option<&str>) -> Value {
@@ -186,6 +200,7 @@ mod tests {
             size: 10,
             subject: "commit".into(),
             metadata: Vec::new(),
+            objects: Vec::new(),
             grant: Secret::new(*b"g"),
         }
     }

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use tenure_controllers::{
-    BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitReference, GitRequest, HelmRequest,
-    OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
+    BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitObject, GitReference, GitRequest,
+    HelmRequest, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets,
+    Trouble, Wanted,
 };
 use tenure_core::{Classify as _, Revision, Secret};
 use tenure_oci::{Operation, Reference};
@@ -116,6 +117,7 @@ fn git_message(git: &GitRequest, ignore: Option<&String>) -> (resolve_request::S
         ignore: ignore.cloned().unwrap_or_default(),
         has_ignore: ignore.is_some(),
         sparse: git.sparse.clone(),
+        objects: git.objects,
     };
     (resolve_request::Spec::Git(spec), credential(&git.credential))
 }
@@ -273,6 +275,15 @@ fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
         size: artifact.size,
         subject: response.commit_message,
         metadata,
+        objects: response
+            .objects
+            .into_iter()
+            .map(|object| GitObject {
+                id: object.id,
+                is_tag: object.is_tag,
+                data: object.data,
+            })
+            .collect(),
         grant: Secret::new(response.grant),
     })
 }
@@ -298,6 +309,7 @@ mod tests {
                 },
                 credential: GitCredential::default(),
                 sparse: vec!["a".into()],
+                objects: true,
             }),
             ignore: Some(String::new()),
             timeout: Duration::from_secs(60),
