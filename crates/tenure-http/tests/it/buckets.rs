@@ -203,5 +203,9 @@ async fn a_redirect_to_another_host_takes_no_signature_along() {
         outbound: outbound(&[site.ca(), elsewhere.ca()].concat()),
     };
     list(&bucket, None, &limits()).await.unwrap_err();
-    assert_eq!(asked.all(), [("/x".to_owned(), None)]);
+    let seen = asked.all();
+    assert!(
+        !seen.is_empty() && seen.iter().all(|(_, shown)| shown.is_none()),
+        "{seen:?}"
+    );
 }
