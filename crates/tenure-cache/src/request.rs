@@ -23,6 +23,8 @@ pub(crate) struct Ask {
     pub(crate) realm: String,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) known_revision: String,
+    /// Signatures are wanted too.
+    pub(crate) signatures: bool,
     pub(crate) max_age: Duration,
     pub(crate) timeout: Duration,
     pub(crate) max_bytes: u64,
@@ -41,6 +43,7 @@ impl Ask {
             source,
             fingerprint,
             known_revision: request.known_revision,
+            signatures: request.signatures,
             max_age: duration(request.max_age).unwrap_or_default(),
             timeout: duration(request.timeout)
                 .filter(|timeout| !timeout.is_zero())

@@ -222,6 +222,7 @@ mod tests {
                 ("something-else".into(), "x".into()),
             ],
             grant: Secret::new(*b""),
+            signatures: Vec::new(),
         };
         artifacts.accept(&incoming, &resolved).expect("its own digest");
         packed.digest

@@ -39,6 +39,8 @@ pub struct SourceRequest {
     pub timeout: Duration,
     /// Largest archive accepted, in bytes.
     pub max_artifact_bytes: u64,
+    /// The signatures are wanted too; of what is in a registry only.
+    pub signatures: bool,
 }
 
 /// What is asked for, by kind of source.
@@ -216,6 +218,8 @@ pub struct Resolved {
     pub metadata: Vec<(String, String)>,
     /// Opens the artifact to this home for a while.
     pub grant: Secret,
+    /// What lies beside it and may be a signature, if that was asked for.
+    pub signatures: Vec<tenure_oci::Signature>,
 }
 
 impl Resolved {

@@ -97,6 +97,17 @@ impl Oci {
         }
     }
 
+    pub(super) fn signatures(&self, content: &str, budget: Budget) -> Result<Job, Failure> {
+        let digest = content
+            .parse()
+            .map_err(|error| local("read a manifest's digest", error))?;
+        Ok(Job::Signatures {
+            remote: self.remote.clone(),
+            digest,
+            limits: limits(budget),
+        })
+    }
+
     pub(super) fn fetch(&self, found: &Found, room: Room, budget: Budget) -> Result<Job, Failure> {
         let digest = found
             .content
@@ -135,8 +146,16 @@ pub(super) fn answer(answer: child::Answer, fetches: bool) -> Answer {
             dropped_links: fetched.dropped_symlinks,
             downloaded: fetched.downloaded_bytes,
         }),
-        child::Answer::Signatures(_) => Answer::Other,
+        child::Answer::Signatures(found) => Answer::Signed(found.into_iter().map(signature).collect()),
         child::Answer::Failed(error) => Answer::Failed(failure(&error, fetches)),
+    }
+}
+
+fn signature(of: tenure_oci::Signature) -> source::Signature {
+    source::Signature {
+        media_type: of.media_type,
+        annotations: of.annotations.into_iter().collect(),
+        payload: of.payload,
     }
 }
 

@@ -168,6 +168,7 @@ fn the_event_says_the_size_as_flux_does() {
         subject: String::new(),
         metadata: Vec::new(),
         grant: Secret::new(*b""),
+        signatures: Vec::new(),
     };
     let object = object(&json!({"url": "https://bob:CANARY@charts.example.com"}));
     let news = HelmSource::news(&object, &resolved);

@@ -120,8 +120,16 @@ pub(crate) fn status<K: Kind>(old: &Value, about: &About<'_>, ending: &Ending<'_
 fn mark_failed(conditions: &mut Conditions<'_>, at: At, reason: &str, message: &str) {
     let (failed, other) = match at {
         At::Fetch => (condition::FETCH_FAILED, condition::BUILD_FAILED),
-        At::Build => (condition::BUILD_FAILED, condition::FETCH_FAILED),
+        At::Build | At::VerifyForBuild => (condition::BUILD_FAILED, condition::FETCH_FAILED),
+        At::Verify => {
+            conditions.mark_false(condition::SOURCE_VERIFIED, reason, message);
+            conditions.remove(condition::FETCH_FAILED);
+            return;
+        }
     };
+    if at == At::VerifyForBuild {
+        conditions.mark_false(condition::SOURCE_VERIFIED, reasons::VERIFICATION_ERROR, message);
+    }
     conditions.remove(other);
     conditions.mark_true(failed, reason, message);
 }
@@ -187,6 +195,7 @@ mod tests {
             subject: "commit".into(),
             metadata: Vec::new(),
             grant: Secret::new(*b"g"),
+            signatures: Vec::new(),
         }
     }
 

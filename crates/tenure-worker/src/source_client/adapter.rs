@@ -11,10 +11,13 @@ use tenure_core::{Classify as _, Revision, Secret};
 use tenure_oci::{Operation, Reference};
 use tenure_proto::source::{
     Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, HelmSpec, Keys, OciSpec, Proxy,
-    ResolveRequest, ResolveResponse, Ssh, credential, git_spec, oci_spec, resolve_request,
+    ResolveRequest, ResolveResponse, Signature, Ssh, credential, git_spec, oci_spec, resolve_request,
 };
 
 use super::{SourceClient, SourceError};
+
+/// How old a proof may be for the signatures of what it is of.
+const JUST_NOW: std::time::Duration = std::time::Duration::from_secs(30);
 
 #[async_trait]
 impl Sources for SourceClient {
@@ -94,6 +97,9 @@ fn message(request: &SourceRequest) -> ResolveRequest {
         credential: Some(credential),
         timeout: request.timeout.try_into().ok(),
         max_artifact_bytes: request.max_artifact_bytes,
+        signatures: request.signatures,
+        // asked for right after what they are of
+        max_age: request.signatures.then(|| JUST_NOW.try_into().ok()).flatten(),
         ..ResolveRequest::default()
     }
 }
@@ -262,6 +268,14 @@ fn text(secret: &Secret) -> String {
     secret.expose_str().unwrap_or_default().to_owned()
 }
 
+fn signature(of: Signature) -> tenure_oci::Signature {
+    tenure_oci::Signature {
+        media_type: of.media_type,
+        annotations: of.annotations.into_iter().collect(),
+        payload: of.payload,
+    }
+}
+
 fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
     let strange = |what: &str| SourceError::Unreachable(format!("its answer has no {what}"));
     let artifact = response.artifact.ok_or_else(|| strange("artifact"))?;
@@ -274,6 +288,7 @@ fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
         subject: response.commit_message,
         metadata,
         grant: Secret::new(response.grant),
+        signatures: response.signatures.into_iter().map(signature).collect(),
     })
 }
 
@@ -302,6 +317,7 @@ mod tests {
             ignore: Some(String::new()),
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
+            signatures: false,
         };
         let message = message(&request);
         assert!(!format!("{message:?}").contains("hunter2"));
@@ -335,6 +351,7 @@ mod tests {
             ignore: None,
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
+            signatures: false,
         };
         let message = message(&request);
         assert!(!format!("{message:?}").contains("CANARY"));
@@ -358,6 +375,7 @@ mod tests {
             ignore: Some("*.md".into()),
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
+            signatures: false,
         };
         let helm = message(&request(Wanted::Helm(HelmRequest {
             url: "https://charts.example.com/stable".parse().expect("valid"),
