@@ -106,6 +106,14 @@ fn fingerprint(proofs: &Proofs, url: &str, credential: &source::Credential) -> F
             keys.session_token.as_bytes(),
             b"",
         ],
+        // the service too: another one may give other keys
+        Some(credential::Kind::Ldap(ldap)) => [
+            b"ldap",
+            ldap.endpoint.as_bytes(),
+            ldap.username.as_bytes(),
+            ldap.password.as_bytes(),
+            &ldap.client_key_pem,
+        ],
         Some(credential::Kind::Ssh(ssh)) => [
             b"ssh",
             &ssh.identity,

@@ -86,10 +86,25 @@ pub struct BucketRequest {
     pub prefix: String,
     /// Access key and secret key.
     pub keys: Option<(String, Secret)>,
+    /// Where to ask for keys, if there are none of one's own.
+    pub ldap: Option<LdapRequest>,
     /// Whom to trust and what to show.
     pub tls: TlsSecrets,
     /// What to go through.
     pub proxy: Option<ProxySecret>,
+}
+
+/// A service that gives a directory's user keys of an object store.
+#[derive(Debug, Clone)]
+pub struct LdapRequest {
+    /// The service.
+    pub endpoint: SourceUrl,
+    /// In the directory.
+    pub username: String,
+    /// In the directory.
+    pub password: Secret,
+    /// Whom to trust and what to show.
+    pub tls: TlsSecrets,
 }
 
 /// What somebody else has made, by its digest.

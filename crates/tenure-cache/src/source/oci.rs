@@ -194,7 +194,7 @@ fn remote(repository: Repository, from: source::Credential, guard: &Guard) -> Re
         Some(credential::Kind::IdentityToken(token)) => Credential::Identity {
             token: Secret::from(token),
         },
-        Some(credential::Kind::Ssh(_) | credential::Kind::Keys(_)) => {
+        Some(credential::Kind::Ssh(_) | credential::Kind::Keys(_) | credential::Kind::Ldap(_)) => {
             return Err(invalid("a registry takes no ssh key and no keys of a bucket"));
         }
     };

@@ -10,7 +10,7 @@ use tenure_controllers::{
 use tenure_core::{Classify as _, Revision, Secret};
 use tenure_oci::{Operation, Reference};
 use tenure_proto::source::{
-    Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, HelmSpec, Keys, OciSpec, Proxy,
+    Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, HelmSpec, Keys, Ldap, OciSpec, Proxy,
     ResolveRequest, ResolveResponse, Signature, Ssh, credential, git_spec, oci_spec, resolve_request,
 };
 
@@ -195,7 +195,18 @@ fn bucket_message(bucket: &BucketRequest, ignore: Option<&String>) -> (resolve_r
             session_token: String::new(),
         })
     });
-    let credential = through(&bucket.tls, bucket.proxy.as_ref(), kind);
+    let ldap = bucket.ldap.as_ref().map(|ldap| {
+        let tls = with_tls(None, ldap.tls.ca_pem.as_ref(), ldap.tls.client.as_ref());
+        credential::Kind::Ldap(Ldap {
+            endpoint: text(&ldap.endpoint.expose()),
+            username: ldap.username.clone(),
+            password: text(&ldap.password),
+            ca_pem: tls.ca_pem,
+            client_cert_pem: tls.client_cert_pem,
+            client_key_pem: tls.client_key_pem,
+        })
+    });
+    let credential = through(&bucket.tls, bucket.proxy.as_ref(), kind.or(ldap));
     (resolve_request::Spec::Bucket(spec), credential)
 }
 
@@ -390,6 +401,7 @@ mod tests {
             region: String::new(),
             prefix: "a/".into(),
             keys: Some(("id".into(), canary())),
+            ldap: None,
             tls: TlsSecrets::default(),
             proxy: None,
         })));
