@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 use tenure_testkit::helm::Charts;
-use tenure_testkit::oci::{Artifact, Registry};
+use tenure_testkit::oci::{Artifact, Registry, Signer};
 use tenure_testkit::{TenantFixture, until};
 use tenure_tests::{PATIENCE, Stage, Team, condition, is_ready, value};
 
@@ -354,6 +354,35 @@ fn a_chart_in_a_registry_is_pulled_and_its_repository_is_nobodys() -> anyhow::Re
             chart["status"].get("observedSourceArtifactRevision").is_none(),
             "{}",
             chart["status"]
+        );
+        let signer = Signer::new()?;
+        tenant
+            .secret("cosign", "cosign.pub", &signer.public_key(), "note", "x")
+            .await?;
+        let signed =
+            json!({"version": "1.2.0", "verify": {"provider": "cosign", "secretRef": {"name": "cosign"}}});
+        let next = Artifact::chart("app", "1.2.0", &[VALUES]);
+        let pushed = registry.push("charts/app", "1.2.0", &next).await?;
+        tenant.chart(&signed).await?;
+        let said = tenant
+            .team
+            .refused("HelmChart", "app", "ChartVerificationError")
+            .await?;
+        says(&said, &["chart verification error: ", "no signature of"])?;
+        let chart = value(&tenant.team.objects("HelmChart"), "app").await?;
+        for (kind, status, reason) in [
+            ("SourceVerified", "False", "VerificationError"),
+            ("BuildFailed", "True", "ChartVerificationError"),
+        ] {
+            let found = condition(&chart, kind).cloned().unwrap_or_default();
+            ensure!(found["status"] == status && found["reason"] == reason, "{found}");
+        }
+        registry.sign("charts/app", &pushed, &signer).await?;
+        tenant.team.reconcile("HelmChart", "app").await?;
+        let chart = tenant.built("1.2.0").await?;
+        assert_eq!(
+            message(&chart, "SourceVerified"),
+            "Succeeded: verified signature of version 1.2.0"
         );
         let repository = value(&tenant.team.objects("HelmRepository"), "charts").await?;
         assert_eq!(repository["status"], json!({}));

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
-use tenure_testkit::oci::{Artifact, Part, Registry};
+use tenure_testkit::oci::{Artifact, Part, Registry, Signer};
 use tenure_testkit::{TenantFixture, apply_yaml, until};
 use tenure_tests::{PATIENCE, Stage, Team, condition, value};
 
@@ -342,6 +342,65 @@ fn a_registry_that_the_tenant_may_not_use_is_not_asked() -> anyhow::Result<()> {
             .patch(&tenant.team.fixture.name, &params, &patch(allowed))
             .await?;
         tenant.team.ready("OCIRepository", "app").await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn what_no_trusted_key_has_signed_is_not_applied() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let tenant = Tenant::new(&stage, "oci-signed").await?;
+        let (ours, theirs) = (Signer::new()?, Signer::new()?);
+        let keys = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "cosign", "namespace": tenant.team.home()},
+            "stringData": {"cosign.pub": ours.public_key()},
+        });
+        stage.tenure.apply(&[keys]).await?;
+        let manifest = config_map("kept", "old");
+        let files = [("deploy/kept.yaml", manifest.as_str())];
+        let artifact = Artifact::flux(&files, "https://git.example.com/app.git", ORIGIN);
+        let pushed = tenant.registry.push(REPOSITORY, "latest", &artifact).await?;
+        let verify = json!({"verify": {"provider": "cosign", "secretRef": {"name": "cosign"}}});
+        tenant.source(&verify).await?;
+        let team = &tenant.team;
+        for (signs, part) in [
+            (None, "no signature of"),
+            (Some(&theirs), "not by one of the keys"),
+        ] {
+            if let Some(signer) = signs {
+                tenant.registry.sign(REPOSITORY, &pushed, signer).await?;
+                team.reconcile("OCIRepository", "app").await?;
+            }
+            let message = team.refused("OCIRepository", "app", "VerificationError").await?;
+            says(
+                &message,
+                &["failed to verify the signature using provider 'cosign': ", part],
+            )?;
+            let object = tenant.object().await?;
+            let verified = condition(&object, "SourceVerified").cloned().unwrap_or_default();
+            ensure!(verified["status"] == "False", "it is {verified}");
+            ensure!(object["status"].get("artifact").is_none(), "nothing was kept");
+        }
+        tenant.registry.sign(REPOSITORY, &pushed, &ours).await?;
+        team.reconcile("OCIRepository", "app").await?;
+        let object = team.ready("OCIRepository", "app").await?;
+        let verified = condition(&object, "SourceVerified").cloned().unwrap_or_default();
+        assert_eq!(
+            verified["message"],
+            format!("verified signature of revision latest@{}", pushed.digest)
+        );
+        let before = tenant.registry.requests().len();
+        team.reconcile("OCIRepository", "app").await?;
+        let asked = tenant.registry.requests().split_off(before);
+        ensure!(
+            asked
+                .iter()
+                .all(|one| !one.contains(".sig") && !one.contains("referrers")),
+            "what was verified is not verified again: {asked:?}"
+        );
+        tenant.kustomization().await?;
+        tenant.applied(&pushed.digest, "old").await?;
         Ok(())
     })
 }

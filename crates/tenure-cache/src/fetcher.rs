@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tenure_core::{Digest, Sha256Writer};
-use tenure_proto::source::FailureKind;
+use tenure_proto::source::{FailureKind, Signature};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
@@ -59,7 +59,26 @@ impl Fetchers {
         match self.run("resolve", ask, &job, &[]).await? {
             Answer::Found(found) => Ok(found),
             Answer::Failed(failure) => Err(failure),
-            Answer::Fetched(_) | Answer::Other => Err(died(ask, "gave an answer to another question")),
+            Answer::Fetched(_) | Answer::Signed(_) | Answer::Other => {
+                Err(died(ask, "gave an answer to another question"))
+            }
+        }
+    }
+
+    /// Collects the signatures of content that the remote has named. `_place` is the home's turn.
+    pub(crate) async fn signatures(
+        &self,
+        _place: &OwnedSemaphorePermit,
+        ask: &Ask,
+        content: &str,
+    ) -> Result<Vec<Signature>, Failure> {
+        let job = ask.source.signatures(content, ask.budget())?;
+        match self.run("signatures", ask, &job, &[]).await? {
+            Answer::Signed(signatures) => Ok(signatures),
+            Answer::Failed(failure) => Err(failure),
+            Answer::Found(_) | Answer::Fetched(_) | Answer::Other => {
+                Err(died(ask, "gave an answer to another question"))
+            }
         }
     }
 
@@ -99,7 +118,9 @@ impl Fetchers {
                 })
             }
             Answer::Failed(failure) => Err(failure),
-            Answer::Found(_) | Answer::Other => Err(died(ask, "gave an answer to another question")),
+            Answer::Found(_) | Answer::Signed(_) | Answer::Other => {
+                Err(died(ask, "gave an answer to another question"))
+            }
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Ask {
     pub(crate) realm: String,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) known_revision: String,
+    /// Signatures are wanted too.
+    pub(crate) signatures: bool,
     pub(crate) max_age: Duration,
     pub(crate) timeout: Duration,
     pub(crate) max_bytes: u64,
@@ -45,6 +47,7 @@ impl Ask {
             source,
             fingerprint,
             known_revision: request.known_revision,
+            signatures: request.signatures,
             max_age: duration(request.max_age).unwrap_or_default(),
             timeout: duration(request.timeout)
                 .filter(|timeout| !timeout.is_zero())
@@ -106,6 +109,14 @@ fn fingerprint(proofs: &Proofs, url: &str, credential: &source::Credential) -> F
             keys.secret_key.as_bytes(),
             keys.session_token.as_bytes(),
             b"",
+        ],
+        // the service too: another one may give other keys
+        Some(credential::Kind::Ldap(ldap)) => [
+            b"ldap",
+            ldap.endpoint.as_bytes(),
+            ldap.username.as_bytes(),
+            ldap.password.as_bytes(),
+            &ldap.client_key_pem,
         ],
         Some(credential::Kind::Ssh(ssh)) => [
             b"ssh",

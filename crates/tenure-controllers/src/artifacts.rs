@@ -249,6 +249,7 @@ mod tests {
             ],
             objects: Vec::new(),
             grant: Secret::new(*b""),
+            signatures: Vec::new(),
         };
         artifacts.accept(&incoming, &resolved).expect("its own digest");
         packed.digest

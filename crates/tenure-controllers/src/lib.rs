@@ -43,8 +43,8 @@ pub use retry::{FailureCounts, next_due};
 pub use snapshot::{Snapshot, key_of};
 pub use sources::{
     BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitObject, GitReference, GitRequest,
-    HelmRequest, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets,
-    Trouble, Wanted,
+    HelmRequest, LdapRequest, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources,
+    TlsSecrets, Trouble, Wanted,
 };
 
 #[cfg(test)]

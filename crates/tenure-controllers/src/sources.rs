@@ -39,6 +39,8 @@ pub struct SourceRequest {
     pub timeout: Duration,
     /// Largest archive accepted, in bytes.
     pub max_artifact_bytes: u64,
+    /// The signatures are wanted too; of what is in a registry only.
+    pub signatures: bool,
 }
 
 /// What is asked for, by kind of source.
@@ -84,10 +86,25 @@ pub struct BucketRequest {
     pub prefix: String,
     /// Access key and secret key.
     pub keys: Option<(String, Secret)>,
+    /// Where to ask for keys, if there are none of one's own.
+    pub ldap: Option<LdapRequest>,
     /// Whom to trust and what to show.
     pub tls: TlsSecrets,
     /// What to go through.
     pub proxy: Option<ProxySecret>,
+}
+
+/// A service that gives a directory's user keys of an object store.
+#[derive(Debug, Clone)]
+pub struct LdapRequest {
+    /// The service.
+    pub endpoint: SourceUrl,
+    /// In the directory.
+    pub username: String,
+    /// In the directory.
+    pub password: Secret,
+    /// Whom to trust and what to show.
+    pub tls: TlsSecrets,
 }
 
 /// What somebody else has made, by its digest.
@@ -220,6 +237,8 @@ pub struct Resolved {
     pub objects: Vec<GitObject>,
     /// Opens the artifact to this home for a while.
     pub grant: Secret,
+    /// What lies beside it and may be a signature, if that was asked for.
+    pub signatures: Vec<tenure_oci::Signature>,
 }
 
 /// A commit or an annotated tag as the repository has it; not yet checked against its id.

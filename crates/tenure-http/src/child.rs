@@ -93,11 +93,13 @@ impl Job {
                 Answer::Kept(crate::chart(remote, version, out, limits).await?, None)
             }
             Task::Bucket(bucket, ignore) => {
-                Answer::At(bucket::look(bucket, ignore.as_deref(), limits).await?.revision())
+                let bucket = bucket.opened(limits).await?;
+                Answer::At(bucket::look(&bucket, ignore.as_deref(), limits).await?.revision())
             }
             Task::KeepBucket(bucket, ignore, revision, out) => {
-                let listing = bucket::list(bucket, ignore.as_deref(), limits).await?;
-                let (kept, packed) = bucket::pack(bucket, &listing, out, limits).await?;
+                let bucket = bucket.opened(limits).await?;
+                let listing = bucket::list(&bucket, ignore.as_deref(), limits).await?;
+                let (kept, packed) = bucket::pack(&bucket, &listing, out, limits).await?;
                 unmoved(&bucket.shown(), *revision, packed.revision())?;
                 Answer::Kept(kept, Some(packed.objects.len()))
             }
@@ -197,6 +199,7 @@ mod tests {
                 secret_key: Secret::from("CANARY".to_owned()),
                 session_token: None,
             }),
+            ldap: None,
             outbound: Outbound::default(),
         };
         let chart = Task::Chart(remote.clone(), "app".to_owned(), "1.x".to_owned());

@@ -49,7 +49,7 @@ pub(super) async fn resolve(
         deadline: tokio::time::Instant::now() + ask.timeout,
         ask,
     };
-    let answer = timeout_at(question.deadline, Box::pin(question.answer()))
+    let answer = timeout_at(question.deadline, Box::pin(question.signed_answer()))
         .await
         .unwrap_or_else(|_| {
             let (name, timeout) = (&question.ask.name, question.ask.timeout);
@@ -61,9 +61,22 @@ pub(super) async fn resolve(
 }
 
 impl Question {
-    async fn answer(&self) -> Result<ResolveResponse, Failure> {
+    /// The answer, with the signatures of what it names if they are wanted: unverified, asked for with the caller's
+    /// own credential, and kept for nobody.
+    async fn signed_answer(&self) -> Result<ResolveResponse, Failure> {
+        let (proof, mut response) = self.answer().await?;
+        if self.ask.signatures {
+            let slot = self.slot().await?;
+            let found = self.cache.fetchers.signatures(&slot, &self.ask, &proof.content);
+            response.signatures = self.refusal_revokes(found.await)?;
+        }
+        Ok(response)
+    }
+
+    async fn answer(&self) -> Result<(Proof, ResolveResponse), Failure> {
         if let Some((proof, entry)) = self.remembered().await {
-            return self.grant(&proof, &entry);
+            let response = self.grant(&proof, &entry)?;
+            return Ok((proof, response));
         }
         let stamp = self.cache.grants.stamp();
         let (at, wall) = (Instant::now(), SystemTime::now());
@@ -81,7 +94,8 @@ impl Question {
         self.cache
             .proofs
             .record(&self.scope, &self.reference(), proof.clone());
-        self.grant(&proof, &entry)
+        let response = self.grant(&proof, &entry)?;
+        Ok((proof, response))
     }
 
     /// The caller's own proof, if it accepts one of that age and its artifact is here.
@@ -178,7 +192,12 @@ impl Question {
             proven_at: Some(proof.wall.into()),
             grant_expires_at: Some(expires.into()),
             commit_message: entry.subject.clone(),
-            objects: if self.ask.objects { objects(entry) } else { Vec::new() },
+            objects: if self.ask.objects {
+                objects(entry)
+            } else {
+                Vec::new()
+            },
+            signatures: Vec::new(),
         })
     }
 

@@ -195,7 +195,7 @@ fn remote(url: SourceUrl, from: source::Credential) -> Result<Remote, Failure> {
                 .map_err(|_| Failure::new(FailureKind::HostKeyMismatch, "known_hosts is not text"))?,
             username: Some(ssh.username).filter(|name| !name.is_empty()),
         },
-        Some(credential::Kind::IdentityToken(_) | credential::Kind::Keys(_)) => {
+        Some(credential::Kind::IdentityToken(_) | credential::Kind::Keys(_) | credential::Kind::Ldap(_)) => {
             return Err(invalid(
                 "a Git host takes no registry's identity token and no keys of a bucket",
             ));

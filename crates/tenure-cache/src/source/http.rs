@@ -1,5 +1,5 @@
 use tenure_core::{Digest, Revision, Secret, SourceUrl};
-use tenure_http::bucket::Bucket;
+use tenure_http::bucket::{Bucket, Ldap};
 use tenure_http::child::{self, Job, Task};
 use tenure_http::{ChartVersion, Credential, HttpError, Limits, Missing, Remote};
 use tenure_net::Outbound;
@@ -61,6 +61,10 @@ impl Http {
             &spec.ignore,
         )?;
         let outbound = outbound(&credential, guard)?;
+        let ldap = match &credential.kind {
+            Some(credential::Kind::Ldap(ldap)) => Some(self::ldap(ldap, &credential, guard)?),
+            _ => None,
+        };
         let keys = match credential.kind {
             None => None,
             Some(credential::Kind::Keys(keys)) => Some(Keys {
@@ -68,6 +72,7 @@ impl Http {
                 secret_key: Secret::from(keys.secret_key),
                 session_token: Some(Secret::from(keys.session_token)).filter(|token| !token.is_empty()),
             }),
+            Some(credential::Kind::Ldap(_)) => None,
             Some(_) => return Err(invalid("a bucket takes an access key and a secret key")),
         };
         let bucket = Bucket {
@@ -76,6 +81,7 @@ impl Http {
             region: spec.region,
             prefix: spec.prefix,
             keys,
+            ldap,
             outbound,
         };
         Ok(Self::Bucket {
@@ -161,7 +167,12 @@ impl Http {
             Self::Bucket { bucket, .. } => {
                 let keys = bucket.keys.as_ref();
                 let token = keys.and_then(|keys| keys.session_token.as_ref()?.expose_str());
-                vec![keys.and_then(|keys| keys.secret_key.expose_str()), token]
+                let password = bucket.ldap.as_ref().and_then(|ldap| ldap.password.expose_str());
+                vec![
+                    keys.and_then(|keys| keys.secret_key.expose_str()),
+                    token,
+                    password,
+                ]
             }
         };
         secrets.push(super::proxy_password(self.outbound()));
@@ -258,6 +269,28 @@ fn known(revision: Revision, content: String, advertised: bool) -> Answer {
         pointer: None,
         through: None,
         advertised,
+    })
+}
+
+/// Who gives keys; by way of the same proxy, with a trust of its own.
+fn ldap(
+    from: &source::Ldap,
+    credential: &source::Credential,
+    guard: &tenure_net::Guard,
+) -> Result<Ldap, Failure> {
+    short(&[&from.endpoint], "")?;
+    let own = source::Credential {
+        kind: None,
+        ca_pem: from.ca_pem.clone(),
+        client_cert_pem: from.client_cert_pem.clone(),
+        client_key_pem: from.client_key_pem.clone(),
+        proxy: credential.proxy.clone(),
+    };
+    Ok(Ldap {
+        endpoint: url(&from.endpoint)?,
+        username: from.username.clone(),
+        password: Secret::from(from.password.clone()),
+        outbound: outbound(&own, guard)?,
     })
 }
 

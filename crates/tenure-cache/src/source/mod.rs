@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tenure_core::{Digest, Revision, Secret};
 use tenure_net::{ClientCertificate, Guard, Outbound, Proxy, Tls};
-use tenure_proto::source::{Credential, FailureKind, resolve_request::Spec};
+use tenure_proto::source::{Credential, FailureKind, Signature, resolve_request::Spec};
 use tokio::net::UnixStream;
 
 use crate::Limits;
@@ -82,6 +82,7 @@ pub(crate) enum Job {
 pub(crate) enum Answer {
     Found(Found),
     Fetched(Fetched),
+    Signed(Vec<Signature>),
     Failed(Failure),
     /// To a question that nobody asked.
     Other,
@@ -183,6 +184,14 @@ impl Source {
             Self::Git(git) => Job::Git(git.resolve(budget)),
             Self::Oci(oci) => Job::Oci(oci.resolve(budget)),
             Self::Http(http) => Job::Look(Box::new((http.resolve(budget), http.clone()))),
+        }
+    }
+
+    /// The job that collects the signatures of content; only what is in a registry has any.
+    pub(crate) fn signatures(&self, content: &str, budget: Budget) -> Result<Job, Failure> {
+        match self {
+            Self::Oci(oci) => oci.signatures(content, budget).map(Job::Oci),
+            Self::Git(_) | Self::Http(_) => Err(invalid("only what is in a registry has signatures there")),
         }
     }
 

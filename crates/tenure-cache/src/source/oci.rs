@@ -97,6 +97,17 @@ impl Oci {
         }
     }
 
+    pub(super) fn signatures(&self, content: &str, budget: Budget) -> Result<Job, Failure> {
+        let digest = content
+            .parse()
+            .map_err(|error| local("read a manifest's digest", error))?;
+        Ok(Job::Signatures {
+            remote: self.remote.clone(),
+            digest,
+            limits: limits(budget),
+        })
+    }
+
     pub(super) fn fetch(&self, found: &Found, room: Room, budget: Budget) -> Result<Job, Failure> {
         let digest = found
             .content
@@ -137,8 +148,16 @@ pub(super) fn answer(answer: child::Answer, fetches: bool) -> Answer {
             objects: Vec::new(),
             downloaded: fetched.downloaded_bytes,
         }),
-        child::Answer::Signatures(_) => Answer::Other,
+        child::Answer::Signatures(found) => Answer::Signed(found.into_iter().map(signature).collect()),
         child::Answer::Failed(error) => Answer::Failed(failure(&error, fetches)),
+    }
+}
+
+fn signature(of: tenure_oci::Signature) -> source::Signature {
+    source::Signature {
+        media_type: of.media_type,
+        annotations: of.annotations.into_iter().collect(),
+        payload: of.payload,
     }
 }
 
@@ -177,7 +196,7 @@ fn remote(repository: Repository, from: source::Credential, guard: &Guard) -> Re
         Some(credential::Kind::IdentityToken(token)) => Credential::Identity {
             token: Secret::from(token),
         },
-        Some(credential::Kind::Ssh(_) | credential::Kind::Keys(_)) => {
+        Some(credential::Kind::Ssh(_) | credential::Kind::Keys(_) | credential::Kind::Ldap(_)) => {
             return Err(invalid("a registry takes no ssh key and no keys of a bucket"));
         }
     };

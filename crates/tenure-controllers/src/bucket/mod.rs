@@ -10,8 +10,8 @@ use tenure_core::{Revision, Secret};
 use tenure_kube::{BUCKET, FluxKind};
 
 use crate::source::plan::{Observed, Plan};
-use crate::source::{Failure, Kind, authentication, certificates, named, proxy};
-use crate::{BucketRequest, Effects, Resolved, SourceFailure, Trouble, Wanted};
+use crate::source::{Failure, Kind, authentication, certificates, named, proxy, read_login};
+use crate::{BucketRequest, Effects, LdapRequest, Resolved, SourceFailure, Trouble, Wanted};
 
 /// The kind Bucket.
 pub(crate) struct BucketSource;
@@ -40,6 +40,11 @@ impl Kind for BucketSource {
             name: question.name.clone(),
             region: question.region.clone(),
             prefix: question.prefix.clone(),
+            ldap: match &keys {
+                // keys of one's own count before those that could be asked for
+                Some(_) => None,
+                None => ldap(question, effects).await?,
+            },
             keys,
             tls: certificates(effects, question.certificates.as_ref(), url).await?,
             proxy: proxy(effects, question.proxy.as_ref(), url).await?,
@@ -102,6 +107,29 @@ impl Kind for BucketSource {
 /// The typed object; an object that does not decode is that object's own error.
 pub(crate) fn typed(object: &Value) -> Result<Bucket, serde_json::Error> {
     serde::Deserialize::deserialize(object)
+}
+
+async fn ldap(question: &plan::Question, effects: &Effects) -> Result<Option<LdapRequest>, Failure> {
+    let Some(sts) = &question.sts else { return Ok(None) };
+    let fields = "required fields username, password";
+    let Some(name) = &sts.secret else {
+        return Err(authentication(format!(
+            "no secret for the 'ldap' STS provider: name one in spec.sts.secretRef; {fields}"
+        )));
+    };
+    let data = named(effects, name, &sts.endpoint, "'username' and 'password'").await?;
+    let login = read_login(name, &data).ok().flatten();
+    let (username, password) = login.ok_or_else(|| {
+        authentication(format!(
+            "invalid '{name}' secret data for 'ldap' STS provider: {fields}"
+        ))
+    })?;
+    Ok(Some(LdapRequest {
+        endpoint: sts.endpoint.clone(),
+        username,
+        password,
+        tls: certificates(effects, sts.certificates.as_ref(), &sts.endpoint).await?,
+    }))
 }
 
 fn keys(name: &str, data: &std::collections::BTreeMap<String, Secret>) -> Result<(String, Secret), String> {

@@ -1,4 +1,4 @@
-use tenure_api::{Bucket, BucketSpec};
+use tenure_api::{Bucket, BucketSpec, BucketSts, LocalObjectReference, reasons};
 use tenure_core::SourceUrl;
 
 use crate::Home;
@@ -17,6 +17,18 @@ pub(crate) struct Question {
     pub(crate) certificates: Option<String>,
     /// `spec.proxySecretRef`
     pub(crate) proxy: Option<String>,
+    /// `spec.sts`
+    pub(crate) sts: Option<Sts>,
+}
+
+/// A service that gives keys, and what opens it.
+#[derive(Debug)]
+pub(crate) struct Sts {
+    pub(crate) endpoint: SourceUrl,
+    /// `spec.sts.secretRef`
+    pub(crate) secret: Option<String>,
+    /// `spec.sts.certSecretRef`
+    pub(crate) certificates: Option<String>,
 }
 
 /// Decides; total and without effects.
@@ -59,6 +71,7 @@ fn resolve(bucket: &Bucket, home: &Home) -> Result<Resolve<Question>, Refusal> {
         prefix: spec.prefix.clone().unwrap_or_default(),
         certificates: spec.cert_secret_ref.as_ref().map(|secret| secret.name.clone()),
         proxy: spec.proxy_secret_ref.as_ref().map(|secret| secret.name.clone()),
+        sts: spec.sts.as_ref().map(|wanted| sts(wanted, home)).transpose()?,
         endpoint,
     };
     Resolve::new(question, spec.ignore.as_ref(), spec.interval(), spec.timeout())
@@ -80,6 +93,20 @@ fn endpoint(spec: &BucketSpec) -> Result<SourceUrl, Refusal> {
         .map_err(|error| refuse(&error))
 }
 
+fn sts(spec: &BucketSts, home: &Home) -> Result<Sts, Refusal> {
+    let endpoint: SourceUrl = spec.endpoint.parse().map_err(|error| Refusal {
+        reason: reasons::URL_INVALID,
+        message: format!("failed to parse STS endpoint: {error}"),
+    })?;
+    allowed(home, &endpoint, &endpoint.spellings())?;
+    let name = |secret: &Option<LocalObjectReference>| secret.as_ref().map(|secret| secret.name.clone());
+    Ok(Sts {
+        endpoint,
+        secret: name(&spec.secret_ref),
+        certificates: name(&spec.cert_secret_ref),
+    })
+}
+
 /// The bucket, as the cache calls it.
 pub(super) fn remote(spec: &BucketSpec) -> Option<String> {
     Some(format!(
@@ -98,7 +125,10 @@ fn unsupported(spec: &BucketSpec) -> Option<&'static str> {
             matches!(provider, "gcp" | "azure") || (provider == "aws" && spec.secret_ref.is_none()),
             "provider",
         ),
-        (spec.sts.is_some(), "sts"),
+        (
+            spec.sts.as_ref().is_some_and(|sts| sts.provider != "ldap"),
+            "sts.provider other than ldap",
+        ),
         (spec.service_account_name.is_some(), "serviceAccountName"),
     ];
     asked

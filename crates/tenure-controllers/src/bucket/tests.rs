@@ -59,9 +59,14 @@ fn what_can_never_work_is_said_and_not_tried() {
         (json!({"provider": "gcp"}), "FeatureGateDisabled", "spec.provider"),
         (json!({"provider": "aws"}), "FeatureGateDisabled", "spec.provider"),
         (
-            json!({"sts": {"provider": "ldap", "endpoint": "https://sts"}}),
+            json!({"sts": {"provider": "aws", "endpoint": "https://sts"}}),
             "FeatureGateDisabled",
-            "spec.sts",
+            "spec.sts.provider",
+        ),
+        (
+            json!({"sts": {"provider": "ldap", "endpoint": "https://bob:CANARY@s ts"}}),
+            "URLInvalid",
+            "STS endpoint",
         ),
     ] {
         match planned(&object(&spec), &home) {
@@ -86,6 +91,14 @@ fn a_prefix_of_the_tenants_may_name_the_bucket() {
     assert_eq!(
         resolved(&json!({}), &home).question.secret.as_deref(),
         Some("tenants")
+    );
+    let sts = json!({"sts": {"provider": "ldap", "endpoint": "https://sts.example.com", "secretRef": {"name": "dir"}}});
+    let wanted = resolved(&sts, &home).question.sts.expect("set");
+    assert_eq!(wanted.secret.as_deref(), Some("dir"));
+    home.sources.allow = vec!["https://minio.example.com:9000/".into()];
+    assert!(
+        matches!(planned(&object(&sts), &home), Plan::Refuse(refusal) if refusal.reason == "AccessDenied"),
+        "who gives the keys has to be allowed too"
     );
     for (prefix, good) in [
         ("https://minio.example.com:9000/", true),

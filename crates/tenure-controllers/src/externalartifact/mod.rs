@@ -91,6 +91,7 @@ async fn fetch(offered: FileRequest, effects: &Effects) -> Result<(), Failure> {
         ignore: None,
         timeout: TIMEOUT,
         max_artifact_bytes: effects.home.max_artifact_bytes,
+        signatures: false,
     };
     let resolved = effects.sources.resolve(&request).await?;
     keep(&resolved, effects).await

@@ -26,7 +26,7 @@ pub(super) async fn verify(
     .await
     .map_err(|failure| {
         let message = format!("public keys secret error: {}", failure.message);
-        Failure::fetching(reasons::VERIFICATION_ERROR, message).at(At::Signature)
+        Failure::fetching(reasons::VERIFICATION_ERROR, message).at(At::Verify)
     })?;
     let keys = Keys::of(secret.iter().map(|(name, value)| (name.as_str(), value.expose())));
     signed(
@@ -45,7 +45,7 @@ fn signed(
     keys: &Keys,
     now: Timestamp,
 ) -> Result<String, Failure> {
-    let refuse = |reason: &'static str, message: String| Failure::fetching(reason, message).at(At::Signature);
+    let refuse = |reason: &'static str, message: String| Failure::fetching(reason, message).at(At::Verify);
     let commit = resolved.revision.hex();
     let mut said = "verified signature of".to_owned();
     if verify.tag {
@@ -99,7 +99,7 @@ fn signed(
 
 fn read(kind: ObjectKind, raw: &GitObject) -> Result<Object, Failure> {
     Object::read(kind, &raw.id, &raw.data)
-        .map_err(|error| Failure::fetching(reasons::INVALID_GIT_OBJECT, error.to_string()).at(At::Signature))
+        .map_err(|error| Failure::fetching(reasons::INVALID_GIT_OBJECT, error.to_string()).at(At::Verify))
 }
 
 /// The tag that was followed; nothing if it was something else.
@@ -128,6 +128,7 @@ mod tests {
             metadata: Vec::new(),
             objects,
             grant: Secret::new(*b"g"),
+            signatures: Vec::new(),
         }
     }
 
@@ -174,7 +175,7 @@ mod tests {
             data: b"tree x".to_vec(),
         };
         let failure = refused(&mode(false, true), None, vec![forged]);
-        assert_eq!((failure.reason, failure.at), ("InvalidGitObject", At::Signature));
+        assert_eq!((failure.reason, failure.at), ("InvalidGitObject", At::Verify));
         let missing = refused(&mode(false, true), None, Vec::new());
         assert!(missing.message.contains("too large"));
     }

@@ -12,7 +12,7 @@ use super::dependencies;
 use super::origin::{self, Artifact, Origin};
 use super::plan::Question;
 use super::remote;
-use crate::source::{At, Failure, Notes, Obtained, keep};
+use crate::source::{At, Failure, Notes, Obtained, keep, verify};
 use crate::{Effects, Resolved, chain};
 
 const VALUES: &str = "values.yaml";
@@ -72,11 +72,21 @@ impl Build<'_> {
         if wanted.chart.is_empty() {
             return Err(reference("no chart name provided"));
         }
-        if wanted.verify.is_some() {
-            return Err(crate::source::plan::Refusal::unsupported("verify").into());
-        }
-        let files = wanted.all_values_files();
+        wanted.verify.as_ref().map_or(Ok(()), verify::supported)?;
         let found = remote::find(spec, &wanted.chart, wanted.version(), self.effects).await?;
+        let mut verified = None;
+        if let Some(wish) = &wanted.verify {
+            found.verify(wish, self.effects).await?;
+            verified = Some(format!("verified signature of version {}", found.version));
+        }
+        let mut obtained = self.of_version(found).await?;
+        obtained.notes.verified = verified;
+        Ok(obtained)
+    }
+
+    async fn of_version(&self, found: remote::Found) -> Result<Obtained, Failure> {
+        let wanted = &self.question.spec;
+        let files = wanted.all_values_files();
         let name = wanted.chart.rsplit('/').next().unwrap_or_default().to_owned();
         let mut made = Made {
             name,
@@ -332,6 +342,7 @@ fn resolved(version: &str, digest: Digest, size: u64) -> Option<Resolved> {
         metadata: Vec::new(),
         objects: Vec::new(),
         grant: Secret::new(*b""),
+        signatures: Vec::new(),
     })
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tenure_api::{HelmRepositorySpec, reasons};
+use tenure_api::{HelmRepositorySpec, OciVerification, reasons};
 use tenure_core::Revision;
 use tenure_oci::{Layer, Operation, Reference};
 
 use crate::helmrepository::{HelmRemote, ImageRemote};
 use crate::ocirepository::plan::CHART;
-use crate::source::{Failure, authentication};
+use crate::source::{At, Failure, authentication, verify};
 use crate::{Effects, HelmRequest, OciRequest, Resolved, SourceFailure, SourceRequest, Trouble, Wanted};
 
 /// Used when the repository has no timeout.
@@ -18,6 +18,37 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) struct Found {
     pub(super) version: String,
     pub(super) resolved: Resolved,
+    /// The question that found it.
+    request: SourceRequest,
+    /// Of an image: which.
+    manifest: Option<Revision>,
+}
+
+impl Found {
+    /// Whether it is signed as it should be; one of a repository that is no registry never is, as in Flux.
+    pub(super) async fn verify(&self, wish: &OciVerification, effects: &Effects) -> Result<(), Failure> {
+        let error = match &self.manifest {
+            None => "not implemented for charts that are not in a registry".to_owned(),
+            Some(manifest) => {
+                let image = Resolved {
+                    revision: manifest.clone(),
+                    ..self.resolved.clone()
+                };
+                match verify::verify(wish, &self.request, &image, effects).await {
+                    Ok(()) => return Ok(()),
+                    Err(failure) if failure.cache_down => return Err(failure),
+                    Err(failure) => failure.message,
+                }
+            }
+        };
+        Err(Failure {
+            at: At::VerifyForBuild,
+            ..Failure::fetching(
+                reasons::CHART_VERIFICATION_ERROR,
+                format!("chart verification error: {error}"),
+            )
+        })
+    }
 }
 
 /// Asks the repository for the chart.
@@ -40,18 +71,26 @@ pub(super) async fn find(
         ignore: None,
         timeout: timeout.map_or(TIMEOUT, |timeout| timeout.as_duration()),
         max_artifact_bytes: effects.home.max_artifact_bytes,
+        signatures: false,
     };
     let mut resolved = effects.sources.resolve(&request).await.map_err(failed)?;
     let version = match (&request.wanted, resolved.revision.pointer()) {
         (Wanted::Oci(_), Some(tag)) => tag.replace('_', "+"),
         _ => resolved.revision.to_string(),
     };
+    let image = matches!(request.wanted, Wanted::Oci(_));
+    let manifest = image.then(|| resolved.revision.clone());
     // what the registry says of the image is not the chart's
     resolved.metadata.clear();
     resolved.revision = Revision::opaque(&version).map_err(|error| {
         Failure::fetching(reasons::CHART_PULL_ERROR, format!("chart pull error: {error}"))
     })?;
-    Ok(Found { version, resolved })
+    Ok(Found {
+        version,
+        resolved,
+        request,
+        manifest,
+    })
 }
 
 async fn entry(

@@ -5,14 +5,16 @@
 pub(crate) mod credential;
 pub(crate) mod plan;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tenure_api::{OciRepository, reasons};
 use tenure_core::Revision;
 use tenure_kube::{FluxKind, OCIREPOSITORY};
 use tenure_oci::{Reference, Repository};
 
-use crate::source::plan::{Observed, Plan};
-use crate::source::{Failure, Kind};
+use crate::source::plan::{Observed, Plan, Resolve};
+use crate::source::{Failure, Kind, Obtained, ask_verified};
 use crate::{Effects, Resolved, SourceFailure, Wanted};
 
 /// Where an artifact says what it was made from.
@@ -35,6 +37,15 @@ impl Kind for OciSource {
 
     async fn wanted(question: &Self::Question, effects: &Effects) -> Result<Wanted, Failure> {
         credential::wanted(question, effects).await
+    }
+
+    async fn obtain(
+        resolve: &Resolve<Self::Question>,
+        object: &Value,
+        effects: &Arc<Effects>,
+    ) -> Result<Obtained, Failure> {
+        let wish = resolve.question.verify.as_ref();
+        ask_verified::<Self>(resolve, wish, object, effects).await
     }
 
     fn failed(question: &Self::Question, failure: SourceFailure) -> Failure {

@@ -1,9 +1,10 @@
-use tenure_api::{OciRepository, reasons};
+use tenure_api::{OciRepository, OciVerification, reasons};
 use tenure_core::Digest;
 use tenure_oci::{Layer, Operation, Reference, Repository};
 
 use crate::Home;
 use crate::source::plan::{Observed, Plan, Refusal, Resolve, allowed};
+use crate::source::verify::supported;
 
 /// In layers of this kind, a tag's `_` stands for the `+` of a version.
 pub(crate) const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -25,6 +26,7 @@ pub(crate) struct Question {
     pub(crate) certificates: Option<String>,
     /// `spec.proxySecretRef`
     pub(crate) proxy: Option<String>,
+    pub(crate) verify: Option<OciVerification>,
 }
 
 /// Decides; total and without effects.
@@ -53,6 +55,7 @@ fn resolve(object: &OciRepository, home: &Home) -> Result<Resolve<Question>, Ref
     if let Some(field) = unsupported(object) {
         return Err(Refusal::unsupported(field));
     }
+    spec.verify.as_ref().map_or(Ok(()), supported)?;
     let named = spec.secret_ref.as_ref().map(|secret| secret.name.as_str());
     let question = Question {
         reference: reference(object)?,
@@ -64,6 +67,7 @@ fn resolve(object: &OciRepository, home: &Home) -> Result<Resolve<Question>, Ref
         account: spec.service_account_name.clone().filter(|name| !name.is_empty()),
         certificates: spec.cert_secret_ref.as_ref().map(|secret| secret.name.clone()),
         proxy: spec.proxy_secret_ref.as_ref().map(|secret| secret.name.clone()),
+        verify: spec.verify.clone(),
         repository,
     };
     Resolve::new(question, spec.ignore.as_ref(), spec.interval(), spec.timeout())
@@ -127,13 +131,6 @@ fn layer(object: &OciRepository) -> Layer {
 }
 
 fn unsupported(object: &OciRepository) -> Option<&'static str> {
-    let spec = &object.spec;
-    let provider = spec.provider.as_deref().unwrap_or("generic");
-    let asked = [
-        (spec.verify.is_some(), "verify"),
-        (!matches!(provider, "" | "generic"), "provider"),
-    ];
-    asked
-        .into_iter()
-        .find_map(|(asked, field)| asked.then_some(field))
+    let provider = object.spec.provider.as_deref().unwrap_or("generic");
+    (!matches!(provider, "" | "generic")).then_some("provider")
 }

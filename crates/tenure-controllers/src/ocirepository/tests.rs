@@ -116,7 +116,7 @@ fn what_can_never_work_is_said_and_not_tried() {
         (
             json!({"verify": {"provider": "cosign"}}),
             reasons::FEATURE_GATE_DISABLED,
-            "spec.verify",
+            "spec.verify without secretRef",
         ),
         (
             json!({"provider": "aws"}),

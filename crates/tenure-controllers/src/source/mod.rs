@@ -5,6 +5,7 @@ pub(crate) mod plan;
 mod run;
 mod secrets;
 mod status;
+pub(crate) mod verify;
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::helmrepository::HelmSource;
 use crate::ocirepository::OciSource;
 use crate::{Effects, Pass, Resolved, Snapshot, SourceFailure, Wanted};
 
-pub(crate) use run::{At, Failure, Notes, Obtained, ask, keep};
+pub(crate) use run::{At, Failure, Notes, Obtained, ask, ask_verified, keep};
 pub(crate) use secrets::{authentication, certificates, named, proxy, read_certificates, read_login};
 
 use plan::{Observed, Plan, Resolve};

@@ -3,13 +3,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tenure_api::{FINALIZER, REQUESTED_AT, SOURCE_CONTROLLER, reasons};
+use tenure_api::{FINALIZER, OciVerification, REQUESTED_AT, SOURCE_CONTROLLER, reasons};
 use tenure_core::{ObjectKey, Retry};
 use tenure_kube::{EventKind, KubeError};
 
-use super::Kind;
 use super::plan::{Plan, Refusal, Resolve};
 use super::status::{About, Ending, status};
+use super::{Kind, verify};
 use crate::retry::after;
 use crate::writer::{event, write_status};
 use crate::{Effects, Pass, Resolved, SourceFailure, SourceRequest, State, Wake, chain, next_due};
@@ -68,7 +68,10 @@ pub(crate) enum At {
     /// Another source that is to be part of this one.
     Include,
     Storage,
-    Signature,
+    /// It is not signed as it should be.
+    Verify,
+    /// A chart that is not signed as it should be is not built.
+    VerifyForBuild,
 }
 
 impl Failure {
@@ -210,19 +213,50 @@ pub(crate) async fn ask<K: Kind>(
     resolve: &Resolve<K::Question>,
     effects: &Effects,
 ) -> Result<Resolved, Failure> {
-    let request = SourceRequest {
+    let request = request::<K>(resolve, effects).await?;
+    let answered = effects.sources.resolve(&request).await;
+    let resolved = answered.map_err(|failure| K::failed(&resolve.question, failure))?;
+    keep(&resolved, effects).await?;
+    Ok(resolved)
+}
+
+/// The same, and verifies it before it is kept.
+pub(crate) async fn ask_verified<K: Kind>(
+    resolve: &Resolve<K::Question>,
+    wish: Option<&OciVerification>,
+    object: &Value,
+    effects: &Effects,
+) -> Result<Obtained, Failure> {
+    let request = request::<K>(resolve, effects).await?;
+    let answered = effects.sources.resolve(&request).await;
+    let resolved = answered.map_err(|failure| K::failed(&resolve.question, failure))?;
+    let mut verified = None;
+    if let Some(wish) = wish {
+        let revision = resolved.revision.to_string();
+        if !verify::before(object, &revision) {
+            verify::verify(wish, &request, &resolved, effects).await?;
+        }
+        verified = Some(format!("verified signature of revision {revision}"));
+    }
+    keep(&resolved, effects).await?;
+    let notes = Notes {
+        verified,
+        ..Notes::default()
+    };
+    Ok(Obtained { resolved, notes })
+}
+
+async fn request<K: Kind>(
+    resolve: &Resolve<K::Question>,
+    effects: &Effects,
+) -> Result<SourceRequest, Failure> {
+    Ok(SourceRequest {
         wanted: K::wanted(&resolve.question, effects).await?,
         ignore: resolve.ignore.clone(),
         timeout: resolve.timeout,
         max_artifact_bytes: effects.home.max_artifact_bytes,
-    };
-    let resolved = effects
-        .sources
-        .resolve(&request)
-        .await
-        .map_err(|failure| K::failed(&resolve.question, failure))?;
-    keep(&resolved, effects).await?;
-    Ok(resolved)
+        signatures: false,
+    })
 }
 
 /// Brings the artifact's bytes here, if they are not.

@@ -126,16 +126,19 @@ pub(crate) fn status<K: Kind>(old: &Value, about: &About<'_>, ending: &Ending<'_
 fn mark_failed(conditions: &mut Conditions<'_>, at: At, reason: &str, message: &str) {
     let failed = match at {
         At::Fetch => condition::FETCH_FAILED,
-        At::Build => condition::BUILD_FAILED,
+        At::Build | At::VerifyForBuild => condition::BUILD_FAILED,
         At::Include => condition::INCLUDE_UNAVAILABLE,
         At::Storage => condition::STORAGE_OPERATION_FAILED,
-        At::Signature => condition::SOURCE_VERIFIED,
+        At::Verify => condition::SOURCE_VERIFIED,
     };
     for other in FAILURES.into_iter().filter(|other| *other != failed) {
         conditions.remove(other);
     }
     match at {
-        At::Signature => conditions.mark_false(failed, reason, message),
+        At::Verify => conditions.mark_false(failed, reason, message),
+        At::VerifyForBuild => conditions
+            .mark_false(condition::SOURCE_VERIFIED, reasons::VERIFICATION_ERROR, message)
+            .mark_true(failed, reason, message),
         _ => conditions.mark_true(failed, reason, message),
     };
 }
@@ -202,6 +205,7 @@ mod tests {
             metadata: Vec::new(),
             objects: Vec::new(),
             grant: Secret::new(*b"g"),
+            signatures: Vec::new(),
         }
     }
 

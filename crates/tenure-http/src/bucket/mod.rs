@@ -2,6 +2,7 @@
 
 mod list;
 mod pack;
+mod sts;
 mod xml;
 
 use std::fmt::Write as _;
@@ -19,6 +20,7 @@ use crate::{HttpError, Missing};
 
 pub use list::{list, look};
 pub use pack::pack;
+pub use sts::Ldap;
 
 /// The region of servers that have none.
 const REGION: &str = "us-east-1";
@@ -36,6 +38,8 @@ pub struct Bucket {
     pub prefix: String,
     /// Who asks; nobody for public buckets.
     pub keys: Option<Keys>,
+    /// Where to ask for keys, if there are none of one's own; see [`Bucket::opened`].
+    pub ldap: Option<Ldap>,
     /// Which addresses, authorities, client certificate and proxy.
     pub outbound: Outbound,
 }

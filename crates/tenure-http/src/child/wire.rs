@@ -44,6 +44,15 @@ struct Bucket {
     region: String,
     prefix: String,
     keys: Option<OpenKeys>,
+    ldap: Option<Ldap>,
+    outbound: Outbound,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Ldap {
+    endpoint: Open,
+    username: String,
+    password: Open,
     outbound: Outbound,
 }
 
@@ -128,6 +137,12 @@ impl From<crate::bucket::Bucket> for Bucket {
             region: bucket.region,
             prefix: bucket.prefix,
             keys: bucket.keys.map(Into::into),
+            ldap: bucket.ldap.map(|ldap| Ldap {
+                endpoint: Open(ldap.endpoint.expose()),
+                username: ldap.username,
+                password: Open(ldap.password),
+                outbound: ldap.outbound.into(),
+            }),
             outbound: bucket.outbound.into(),
         }
     }
@@ -135,12 +150,21 @@ impl From<crate::bucket::Bucket> for Bucket {
 
 impl Bucket {
     fn read(self) -> io::Result<crate::bucket::Bucket> {
+        let ldap = self.ldap.map(|ldap| {
+            Ok::<_, io::Error>(crate::bucket::Ldap {
+                endpoint: url(&ldap.endpoint)?,
+                username: ldap.username,
+                password: ldap.password.0,
+                outbound: ldap.outbound.into(),
+            })
+        });
         Ok(crate::bucket::Bucket {
             endpoint: url(&self.endpoint)?,
             name: self.name,
             region: self.region,
             prefix: self.prefix,
             keys: self.keys.map(Into::into),
+            ldap: ldap.transpose()?,
             outbound: self.outbound.into(),
         })
     }

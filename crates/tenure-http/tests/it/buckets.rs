@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use tenure_core::{Digest, Secret};
-use tenure_http::bucket::{Bucket, Listing, list, pack};
+use tenure_http::bucket::{Bucket, Ldap, Listing, list, pack};
 use tenure_http::{Downloaded, HttpError, Limits};
 use tenure_net::{Guard, Outbound, Tls};
 use tenure_testkit::s3::S3Server;
@@ -26,6 +26,7 @@ fn bucket(server: &S3Server, name: &str) -> Bucket {
         region: String::new(),
         prefix: String::new(),
         keys: Some(server.keys()),
+        ldap: None,
         outbound: outbound(server.ca()),
     }
 }
@@ -39,7 +40,7 @@ async fn filled(name: &str, objects: &[(&str, &str)]) -> S3Server {
     server
 }
 
-fn keys(listing: &Listing) -> Vec<&str> {
+fn keys_of(listing: &Listing) -> Vec<&str> {
     listing.objects.iter().map(|o| o.key.as_str()).collect()
 }
 
@@ -80,7 +81,7 @@ async fn a_bucket_becomes_an_artifact_and_a_change_another_revision() {
     let bucket = bucket(&server, "team");
     let listing = list(&bucket, None, &limits()).await.unwrap();
     assert_eq!(
-        keys(&listing),
+        keys_of(&listing),
         ["a.yaml", "b/c d+e=ü.yaml", "image.png"],
         "what is left out does not count for the revision either"
     );
@@ -111,7 +112,7 @@ async fn only_keys_under_the_prefix_count_and_a_listing_has_pages() {
     let mut bucket = bucket(&server, "large");
     bucket.prefix = "p/".to_owned();
     let listing = list(&bucket, None, &limits()).await.unwrap();
-    assert_eq!(keys(&listing), names);
+    assert_eq!(keys_of(&listing), names);
     let few = Limits {
         objects: 1002,
         ..limits()
@@ -171,6 +172,7 @@ async fn keys_that_are_no_paths_of_an_artifact_are_refused() {
             region: String::new(),
             prefix: String::new(),
             keys: None,
+            ldap: None,
             outbound: outbound(site.ca()),
         };
         let refused = match list(&bucket, None, &limits()).await {
@@ -200,8 +202,57 @@ async fn a_redirect_to_another_host_takes_no_signature_along() {
         region: String::new(),
         prefix: String::new(),
         keys: Some(keys),
+        ldap: None,
         outbound: outbound(&[site.ca(), elsewhere.ca()].concat()),
     };
     list(&bucket, None, &limits()).await.unwrap_err();
-    assert_eq!(asked.all(), [("/x".to_owned(), None)]);
+    let seen = asked.all();
+    assert!(
+        !seen.is_empty() && seen.iter().all(|(_, shown)| shown.is_none()),
+        "{seen:?}"
+    );
+}
+
+/// MinIO's exchange, by a server of the test's own, in front of a real store.
+#[tokio::test]
+async fn user_and_password_are_changed_for_keys_that_open_the_bucket() {
+    let server = filled("team", &[("a.yaml", "a: 1\n")]).await;
+    let keys = server.keys();
+    let answer = format!(
+        "<AssumeRoleWithLDAPIdentityResponse><AssumeRoleWithLDAPIdentityResult><Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey></Credentials></AssumeRoleWithLDAPIdentityResult></AssumeRoleWithLDAPIdentityResponse>",
+        keys.access_key,
+        keys.secret_key.expose_str().unwrap()
+    );
+    let (sts, asked) = site(move |(path, _)| match path.as_str() {
+        "/good" => with(200, &[], answer.clone()),
+        "/odd" => with(200, &[], "<html>"),
+        "/moved" => with(307, &[("location", "/good")], ""),
+        _ => with(403, &[], "bad sw0rdfish-canary"),
+    })
+    .await;
+    let opened = |path: &str| {
+        let mut bucket = bucket(&server, "team");
+        bucket.keys = None;
+        bucket.ldap = Some(Ldap {
+            endpoint: format!("https://{}/{path}", sts.host()).parse().unwrap(),
+            username: "bob".to_owned(),
+            password: Secret::from("sw0rdfish-canary".to_owned()),
+            outbound: outbound(sts.ca()),
+        });
+        assert!(!format!("{bucket:?}").contains("sw0rdfish-canary"));
+        async move { bucket.opened(&limits()).await }
+    };
+    let good = opened("good").await.unwrap();
+    assert_eq!(keys_of(&list(&good, None, &limits()).await.unwrap()), ["a.yaml"]);
+    let error = opened("refused").await.unwrap_err();
+    assert!(matches!(error, HttpError::AuthenticationFailed { .. }), "{error}");
+    assert!(!error.to_string().contains("canary"), "{error}");
+    let error = opened("odd").await.unwrap_err();
+    assert!(matches!(error, HttpError::Malformed { .. }), "{error}");
+    assert!(
+        opened("moved").await.is_err(),
+        "the password goes where it was sent and no further"
+    );
+    let asked: Vec<_> = asked.all().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(asked, ["/good", "/refused", "/odd", "/moved"]);
 }

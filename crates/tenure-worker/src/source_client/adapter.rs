@@ -11,11 +11,14 @@ use tenure_controllers::{
 use tenure_core::{Classify as _, Revision, Secret};
 use tenure_oci::{Operation, Reference};
 use tenure_proto::source::{
-    Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, HelmSpec, Keys, OciSpec, Proxy,
-    ResolveRequest, ResolveResponse, Ssh, credential, git_spec, oci_spec, resolve_request,
+    Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, HelmSpec, Keys, Ldap, OciSpec, Proxy,
+    ResolveRequest, ResolveResponse, Signature, Ssh, credential, git_spec, oci_spec, resolve_request,
 };
 
 use super::{SourceClient, SourceError};
+
+/// How old a proof may be for the signatures of what it is of.
+const JUST_NOW: std::time::Duration = std::time::Duration::from_secs(30);
 
 #[async_trait]
 impl Sources for SourceClient {
@@ -95,6 +98,9 @@ fn message(request: &SourceRequest) -> ResolveRequest {
         credential: Some(credential),
         timeout: request.timeout.try_into().ok(),
         max_artifact_bytes: request.max_artifact_bytes,
+        signatures: request.signatures,
+        // asked for right after what they are of
+        max_age: request.signatures.then(|| JUST_NOW.try_into().ok()).flatten(),
         ..ResolveRequest::default()
     }
 }
@@ -191,7 +197,18 @@ fn bucket_message(bucket: &BucketRequest, ignore: Option<&String>) -> (resolve_r
             session_token: String::new(),
         })
     });
-    let credential = through(&bucket.tls, bucket.proxy.as_ref(), kind);
+    let ldap = bucket.ldap.as_ref().map(|ldap| {
+        let tls = with_tls(None, ldap.tls.ca_pem.as_ref(), ldap.tls.client.as_ref());
+        credential::Kind::Ldap(Ldap {
+            endpoint: text(&ldap.endpoint.expose()),
+            username: ldap.username.clone(),
+            password: text(&ldap.password),
+            ca_pem: tls.ca_pem,
+            client_cert_pem: tls.client_cert_pem,
+            client_key_pem: tls.client_key_pem,
+        })
+    });
+    let credential = through(&bucket.tls, bucket.proxy.as_ref(), kind.or(ldap));
     (resolve_request::Spec::Bucket(spec), credential)
 }
 
@@ -264,6 +281,14 @@ fn text(secret: &Secret) -> String {
     secret.expose_str().unwrap_or_default().to_owned()
 }
 
+fn signature(of: Signature) -> tenure_oci::Signature {
+    tenure_oci::Signature {
+        media_type: of.media_type,
+        annotations: of.annotations.into_iter().collect(),
+        payload: of.payload,
+    }
+}
+
 fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
     let strange = |what: &str| SourceError::Unreachable(format!("its answer has no {what}"));
     let artifact = response.artifact.ok_or_else(|| strange("artifact"))?;
@@ -285,6 +310,7 @@ fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
             })
             .collect(),
         grant: Secret::new(response.grant),
+        signatures: response.signatures.into_iter().map(signature).collect(),
     })
 }
 
@@ -314,6 +340,7 @@ mod tests {
             ignore: Some(String::new()),
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
+            signatures: false,
         };
         let message = message(&request);
         assert!(!format!("{message:?}").contains("hunter2"));
@@ -347,6 +374,7 @@ mod tests {
             ignore: None,
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
+            signatures: false,
         };
         let message = message(&request);
         assert!(!format!("{message:?}").contains("CANARY"));
@@ -370,6 +398,7 @@ mod tests {
             ignore: Some("*.md".into()),
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
+            signatures: false,
         };
         let helm = message(&request(Wanted::Helm(HelmRequest {
             url: "https://charts.example.com/stable".parse().expect("valid"),
@@ -384,6 +413,7 @@ mod tests {
             region: String::new(),
             prefix: "a/".into(),
             keys: Some(("id".into(), canary())),
+            ldap: None,
             tls: TlsSecrets::default(),
             proxy: None,
         })));

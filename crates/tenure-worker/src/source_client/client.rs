@@ -21,6 +21,9 @@ const SLACK: Duration = Duration::from_secs(15);
 /// What a Resolve may take when the caller sets no timeout; the cache assumes the same.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The largest answer: one with all the signatures that a fetcher collects.
+const LARGEST: usize = 8 << 20;
+
 /// Gives the token for the cache that is valid now; `None` while there is none.
 pub type TokenSource = Arc<dyn Fn() -> Option<Secret> + Send + Sync>;
 
@@ -56,7 +59,7 @@ impl SourceClient {
             .initial_stream_window_size(2 << 20)
             .initial_connection_window_size(4 << 20)
             .connect_lazy();
-        let sources = SourcesClient::new(channel).max_decoding_message_size(1 << 20);
+        let sources = SourcesClient::new(channel).max_decoding_message_size(LARGEST);
         Ok(Self { sources, token })
     }
 

@@ -1,0 +1,158 @@
+//! User and password of a directory for short-lived keys of a bucket, as MinIO gives them.
+
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, Url};
+use tenure_core::{Secret, SourceUrl};
+use tenure_net::aws::{Keys, encode};
+use tenure_net::{Order, Outbound, Route};
+
+use super::Bucket;
+use super::xml::{Part, Parts, decode};
+use crate::error::failed;
+use crate::transfer::{Memory, take, within};
+use crate::{HttpError, Limits};
+
+/// The largest answer, in bytes.
+const ANSWER: u64 = 64 << 10;
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Who changes what for keys. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Ldap {
+    /// The service that does it.
+    pub endpoint: SourceUrl,
+    /// In the directory.
+    pub username: String,
+    /// In the directory.
+    pub password: Secret,
+    /// How to reach the service.
+    pub outbound: Outbound,
+}
+
+impl Bucket {
+    /// The bucket with keys, where they have to be asked for.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn opened(&self, limits: &Limits) -> Result<Self, HttpError> {
+        let mut opened = self.clone();
+        if let Some(ldap) = opened.ldap.take() {
+            let shown = format!("the STS at {}", ldap.endpoint);
+            let keys = within(&shown, limits, exchange(&ldap, &shown)).await?;
+            opened.keys = Some(keys);
+        }
+        Ok(opened)
+    }
+}
+
+async fn exchange(ldap: &Ldap, shown: &str) -> Result<Keys, HttpError> {
+    let refused = |message: String| HttpError::AuthenticationFailed {
+        remote: shown.to_owned(),
+        message,
+    };
+    let endpoint = &ldap.endpoint;
+    let (scheme, host, port, path) = (
+        endpoint.scheme(),
+        endpoint.host(),
+        endpoint.port(),
+        endpoint.path(),
+    );
+    let url = Url::parse(&format!("{scheme}://{host}:{port}{path}")).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.ok_or_else(|| HttpError::InvalidReference {
+        remote: shown.to_owned(),
+        message: "it is not an http or https URL".to_owned(),
+    })?;
+    let password = ldap.password.expose_str();
+    let password = password.ok_or_else(|| refused("the password is not text".to_owned()))?;
+    let form = [
+        ("Action", "AssumeRoleWithLDAPIdentity"),
+        ("Version", "2011-06-15"),
+        ("LDAPUsername", &ldap.username),
+        ("LDAPPassword", password),
+    ];
+    let form = form.map(|(name, value)| format!("{name}={}", encode(value, true)));
+    let route = Route::new(&ldap.outbound, url.clone(), false).map_err(|error| refused(error.to_string()))?;
+    let mut order = Order::get(url);
+    order.method = Method::POST;
+    order.headers.insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
+    order.body = form.join("&").into_bytes();
+    let response = route
+        .ask_named(&order)
+        .await
+        .map_err(|error| failed(shown, error))?;
+    zeroize::Zeroize::zeroize(&mut order.body);
+    let status = response.status();
+    if status.is_client_error() {
+        return Err(refused(format!(
+            "it does not accept user and password (HTTP {})",
+            status.as_u16()
+        )));
+    }
+    if !status.is_success() {
+        return Err(HttpError::Unavailable {
+            remote: shown.to_owned(),
+            message: format!("it answered HTTP {}", status.as_u16()),
+        });
+    }
+    let mut bytes = Vec::new();
+    take(shown, response, ANSWER, "its answer", &mut Memory(&mut bytes)).await?;
+    let keys = std::str::from_utf8(&bytes).ok().and_then(read);
+    zeroize::Zeroize::zeroize(&mut bytes);
+    keys.ok_or_else(|| HttpError::Malformed {
+        remote: shown.to_owned(),
+        message: "its answer is not understood".to_owned(),
+    })
+}
+
+/// Reads an `AssumeRoleWithLDAPIdentityResponse`.
+fn read(text: &str) -> Option<Keys> {
+    let mut inside: Vec<&str> = Vec::new();
+    let (mut access, mut secret, mut token) = (None, None, None);
+    let mut parts = Parts::new(text);
+    for part in parts.by_ref() {
+        match part {
+            Part::Open(name) if inside.len() < 16 => inside.push(name),
+            Part::Open(_) => return None,
+            Part::Close(_) => drop(inside.pop()),
+            Part::Text(text) => match inside.as_slice() {
+                [.., "Credentials", "AccessKeyId"] => access = decode(text),
+                [.., "Credentials", "SecretAccessKey"] => secret = decode(text),
+                [.., "Credentials", "SessionToken"] => token = decode(text),
+                _ => {}
+            },
+        }
+    }
+    parts.at_end().then_some(Keys {
+        access_key: access?,
+        secret_key: Secret::from(secret?),
+        session_token: token.map(Secret::from),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_as_it_is_documented() {
+        let text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<AssumeRoleWithLDAPIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleWithLDAPIdentityResult><AssumedRoleUser><Arn/><AssumeRoleId/></AssumedRoleUser><Credentials><AccessKeyId>ID</AccessKeyId><SecretAccessKey>a&amp;b</SecretAccessKey><Expiration>2026-01-01T00:00:00Z</Expiration><SessionToken>T</SessionToken></Credentials></AssumeRoleWithLDAPIdentityResult><ResponseMetadata/></AssumeRoleWithLDAPIdentityResponse>";
+        let keys = read(text).expect("keys");
+        assert_eq!(keys.access_key, "ID");
+        assert_eq!(keys.secret_key.expose_str(), Some("a&b"));
+        assert_eq!(
+            keys.session_token
+                .and_then(|t| t.expose_str().map(str::to_owned))
+                .as_deref(),
+            Some("T")
+        );
+        for bad in [
+            "",
+            "<a/>",
+            "<Credentials><AccessKeyId>ID</AccessKeyId></Credentials>",
+            "{}",
+        ] {
+            assert!(read(bad).is_none(), "{bad}");
+        }
+    }
+}
