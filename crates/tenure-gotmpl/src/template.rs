@@ -6,13 +6,16 @@ use crate::environment::Environment;
 use crate::error::{Error, ParseError};
 use crate::exec::{Item, ROOT, Run, Scope, execute, no_template};
 use crate::limits::Limits;
-use crate::parse::{self, Tree};
+use crate::parse::{self, Names, Source, Tree};
 use crate::value::{Str, Value};
 
 /// A set of parsed templates that can call each other.
 #[derive(Default)]
 pub struct Templates {
     trees: HashMap<String, Arc<Tree>>,
+    /// What each text came to: charts bring the same files in many copies.
+    known: HashMap<Str, Vec<Arc<Tree>>>,
+    names: Names,
     texts: Texts,
     strict: bool,
 }
@@ -37,14 +40,25 @@ impl Templates {
     ///
     /// # Errors
     /// If the text is no template. The set stays as it was.
-    pub fn parse(&mut self, name: &str, text: impl AsRef<[u8]>) -> Result<(), ParseError> {
-        self.texts.count();
-        for tree in parse::parse(name, text.as_ref())? {
+    pub fn parse(&mut self, name: &str, text: impl Into<Str>) -> Result<(), ParseError> {
+        for tree in self.trees_of(name, text.into())? {
             if !tree.is_empty() || !self.trees.contains_key(&tree.name) {
-                self.trees.insert(tree.name.clone(), Arc::new(tree));
+                self.trees.insert(tree.name.clone(), tree);
             }
         }
         Ok(())
+    }
+
+    fn trees_of(&mut self, name: &str, text: Str) -> Result<Vec<Arc<Tree>>, ParseError> {
+        let known = self.known.get(&text);
+        if let Some(known) = known.filter(|known| known.iter().all(|tree| tree.name != name)) {
+            return Ok(under(name, known));
+        }
+        self.texts.count();
+        let trees = parse::parse(name, &text, &mut self.names)?;
+        let trees: Vec<_> = trees.into_iter().map(Arc::new).collect();
+        self.known.insert(text, trees.clone());
+        Ok(trees)
     }
 
     /// How many texts were parsed for this set so far, those that runs gave to `tpl` included. A text that was
@@ -68,6 +82,30 @@ impl Templates {
             run: Run::new(world, limits, &self.texts, self.strict),
         }
     }
+}
+
+/// The same trees as of a text of another name.
+fn under(name: &str, known: &[Arc<Tree>]) -> Vec<Arc<Tree>> {
+    let Some(first) = known.first() else {
+        return Vec::new();
+    };
+    let source = Arc::new(Source {
+        name: name.to_owned(),
+        text: first.source.text.clone(),
+    });
+    let tree = |known: &Arc<Tree>| {
+        let is_text = known.name == known.source.name;
+        Arc::new(Tree {
+            name: if is_text {
+                name.to_owned()
+            } else {
+                known.name.clone()
+            },
+            source: Arc::clone(&source),
+            root: Arc::clone(&known.root),
+        })
+    };
+    known.iter().map(tree).collect()
 }
 
 /// A run over a set of templates, with one budget for all that it executes.
@@ -127,7 +165,7 @@ impl Texts {
             return Ok(Arc::clone(trees));
         }
         self.count();
-        let mut trees: Vec<_> = parse::parse(ROOT, text.as_bytes())?
+        let mut trees: Vec<_> = parse::parse(ROOT, text, &mut Names::default())?
             .into_iter()
             .map(Arc::new)
             .collect();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tenure_gotmpl::read_yaml;
+use tenure_yaml::EmitOptions;
 
 use crate::error::Error;
 use crate::manifest;
@@ -83,12 +84,17 @@ fn once(files: &Files, renderer: &dyn PostRenderer, prefix: &str) -> Result<File
             }
         }
     }
+    // Helm writes objects anew here, and folds nothing.
+    let unfolded = EmitOptions {
+        width: None,
+        ..EmitOptions::default()
+    };
     let mut grouped = Files::new();
     let done = renderer.run(objects).map_err(Error::PostRender)?;
     for (at, mut object) in done.into_iter().enumerate() {
         let path = take_annotation(&mut object)
             .unwrap_or_else(|| format!("generated-by-postrender-{prefix}{at}.yaml"));
-        let text = tenure_yaml::to_string(&object);
+        let text = tenure_yaml::to_string_with(&object, &unfolded);
         grouped
             .entry(path)
             .and_modify(|held| held.push_str(&format!("---\n{text}")))

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
-/// Flags of `tenure template`: those of `helm template`.
+/// Flags of `tenure template`: those of `helm template`, of which the last one counts, and which may be
+/// switched off again: `--include-crds=false`.
 #[derive(clap::Args)]
+#[command(args_override_self = true)]
 pub struct Args {
     /// The release's name, if two are given, and the chart: a directory or an archive
     #[arg(value_names = ["NAME", "CHART"], required = true, num_args = 1..)]
@@ -18,19 +20,19 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub(super) output_dir: Option<PathBuf>,
     /// With --output-dir: a directory of the release's name in between
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     pub(super) release_name: bool,
     /// Print the custom resource definitions too
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     pub(super) include_crds: bool,
     /// Leave the tests out
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     pub(super) skip_tests: bool,
     /// Leave all hooks out
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     pub(super) no_hooks: bool,
     /// Render an upgrade, not an installation
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     pub(super) is_upgrade: bool,
     /// The version of Kubernetes to render for
     #[arg(long, value_name = "VERSION")]
@@ -39,16 +41,16 @@ pub struct Args {
     #[arg(short, long, value_name = "VERSIONS", value_delimiter = ',')]
     pub(super) api_versions: Vec<String>,
     /// Make up a name from the chart and the time
-    #[arg(short, long)]
+    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     pub(super) generate_name: bool,
     /// The release's name as a template
     #[arg(long, value_name = "TEMPLATE")]
     pub(super) name_template: Option<String>,
     /// Do not check values against the chart's schema
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     pub(super) skip_schema_validation: bool,
     /// When a template prints what is no manifest, print it all the same
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     pub(super) debug: bool,
     /// The directory that nothing of the chart is read outside of; everything that you may read by default
     #[arg(long)]
@@ -67,6 +69,15 @@ pub struct Args {
     pub(super) refused: Refused,
     #[command(flatten)]
     _ignored: Ignored,
+}
+
+/// A truth as Go's flags take it.
+fn truth(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(format!("invalid boolean value {text:?}")),
+    }
 }
 
 /// As in a HelmRelease's `postRenderStrategy`.
@@ -106,17 +117,17 @@ pub(super) struct ValueArgs {
 /// Flags of `helm template` that would ask a cluster or fetch something.
 #[derive(clap::Args)]
 pub(super) struct Refused {
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     validate: bool,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "client")]
     dry_run: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     dependency_update: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     enable_dns: bool,
     #[arg(long, hide = true)]
     repo: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     verify: bool,
 }
 
@@ -146,43 +157,43 @@ impl Refused {
 /// Flags that `helm template` takes and that change nothing of what it prints.
 #[derive(clap::Args)]
 struct Ignored {
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     create_namespace: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     force: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     force_replace: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     force_conflicts: bool,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     server_side: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     replace: bool,
     #[arg(long, hide = true)]
     timeout: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "watcher")]
     wait: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     wait_for_jobs: bool,
     #[arg(long, hide = true)]
     description: Option<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     devel: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     disable_openapi_validation: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     rollback_on_failure: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     atomic: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     skip_crds: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     render_subchart_notes: bool,
     #[arg(short, long, hide = true)]
     labels: Vec<String>,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     hide_notes: bool,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, value_parser = truth, action = clap::ArgAction::Set, value_name = "BOOL", hide_default_value = true)]
     take_ownership: bool,
     #[arg(long = "version", hide = true)]
     chart_version: Option<String>,

@@ -88,7 +88,10 @@ fn print(args: &Args) -> Result<String, HelmError> {
         }
         HelmError::new(error)
     })?;
-    show(args, &name, &rendered)
+    let shown = show(args, &name, &rendered);
+    // The process ends now, which frees a chart of a thousand templates faster than taking it apart.
+    std::mem::forget((renderer, rendered));
+    shown
 }
 
 fn show(args: &Args, name: &str, rendered: &Rendered) -> Result<String, HelmError> {

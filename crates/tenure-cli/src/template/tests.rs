@@ -69,6 +69,18 @@ fn flags_choose_what_is_printed() {
         sources(&["r", "{}/c", "-s", "templates/m*"]),
         ["templates/map.yaml"]
     );
+    // Of a flag that is there twice the last one counts.
+    let flags = [
+        "r",
+        "{}/c",
+        "--no-hooks",
+        "--no-hooks=false",
+        "--kube-version",
+        "x",
+        "--kube-version",
+        "1.30",
+    ];
+    assert_eq!(sources(&flags).len(), 3);
     let missing = run(&dir, &["r", "{}/c", "-s", "nope"]).expect_err("no such template");
     assert_eq!(missing, "could not find template nope in chart");
 }

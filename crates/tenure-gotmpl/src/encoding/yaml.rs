@@ -253,6 +253,7 @@ fn syntax(text: &str) -> &str {
             "found character that cannot start any token",
         ),
         ("tab", "found character that cannot start any token"),
+        ("simple key expect", "could not find expected ':'"),
         ("while scanning a quoted scalar", "found unexpected end of stream"),
     ];
     WORDS

@@ -131,7 +131,7 @@ impl<'t> State<'_, 't, '_> {
             Term::Dot => dot.clone(),
             Term::Nil => return self.nil_argument(parameter),
             Term::Field(chain) => self.chain(dot, dot.clone(), word, chain, alone, None)?,
-            Term::Variable(name, chain) => self.variable_chain(dot, word, (name, chain), alone, None)?,
+            Term::Variable(chain) => self.variable_chain(dot, word, chain, alone, None)?,
             Term::Pipe(pipe) => self.pipeline(dot, pipe)?,
             Term::Function(function) => self.call_function(dot, function, At::Word(word), &[], None)?,
             Term::Chain(head, chain) => self.chained(dot, word, head, chain, alone, None)?,
@@ -157,7 +157,7 @@ impl<'t> State<'_, 't, '_> {
         let value = match parameter {
             Param::Any | Param::Reflect => match term {
                 Term::Bool(value) => Some(Value::Bool(*value)),
-                Term::String(_, text) => Some(Value::String(text.clone())),
+                Term::String(text) => Some(Value::String(text.1.clone())),
                 _ => match number {
                     Some(number) => Some(self.constant(word, number)?),
                     None => None,
@@ -168,7 +168,7 @@ impl<'t> State<'_, 't, '_> {
                 _ => return self.error(format!("expected bool; found {word}")),
             },
             Param::String => match term {
-                Term::String(_, text) => Some(Value::String(text.clone())),
+                Term::String(text) => Some(Value::String(text.1.clone())),
                 _ => return self.error(format!("expected string; found {word}")),
             },
             Param::Int | Param::Int64 => match number.and_then(|number| number.int) {

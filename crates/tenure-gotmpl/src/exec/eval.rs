@@ -13,13 +13,13 @@ impl<'t> State<'_, 't, '_> {
         self.step()?;
         self.at = At::Pipe(pipe);
         let mut value: Final = None;
-        for command in &pipe.commands {
+        for command in &*pipe.commands {
             let mut item = self.command(dot, command, value)?;
             item.interface = false;
             value = Some(item);
         }
         let item = value.unwrap_or_default();
-        for name in &pipe.variables {
+        for name in &*pipe.variables {
             if pipe.assign {
                 self.assign(name, item.clone())?;
             } else {
@@ -50,7 +50,7 @@ impl<'t> State<'_, 't, '_> {
         let Some(word) = command.words.first() else {
             return self.error("empty command");
         };
-        let words = command.words.as_slice();
+        let words = &*command.words;
         match &word.term {
             Term::Field(chain) => {
                 self.at = At::Word(word);
@@ -65,7 +65,7 @@ impl<'t> State<'_, 't, '_> {
                 self.not_a_function(words, &last)?;
                 return self.pipeline(dot, pipe);
             }
-            Term::Variable(name, chain) => return self.variable_chain(dot, word, (name, chain), words, last),
+            Term::Variable(chain) => return self.variable_chain(dot, word, chain, words, last),
             _ => {}
         }
         self.at = At::Word(word);
@@ -75,7 +75,7 @@ impl<'t> State<'_, 't, '_> {
             Term::Dot => Ok(dot.clone()),
             Term::Nil => self.error("nil is not a command"),
             Term::Number(number) => self.constant(word, number).map(Item::plain),
-            Term::String(_, text) => Ok(Item::plain(Value::String(text.clone()))),
+            Term::String(text) => Ok(Item::plain(Value::String(text.1.clone()))),
             _ => self.error(format!("can't evaluate command {:?}", word.to_string())),
         }
     }
@@ -92,11 +92,14 @@ impl<'t> State<'_, 't, '_> {
         &mut self,
         dot: &Item,
         word: &'t Word,
-        (name, chain): (&'t Str, &'t [Str]),
+        chain: &'t [Str],
         words: &'t [Word],
         last: Final,
     ) -> Result<Item, Error> {
         self.at = At::Word(word);
+        let Some((name, chain)) = chain.split_first() else {
+            return self.error("a variable without a name");
+        };
         let item = self.variable(name)?;
         if chain.is_empty() {
             self.not_a_function(words, &last)?;

@@ -146,8 +146,8 @@ impl<'t> State<'_, 't, '_> {
         for node in nodes {
             self.step()?;
             let flow = match node {
-                Node::Text(text) => {
-                    self.write(text.as_bytes())?;
+                Node::Text(span) => {
+                    self.write(self.tree.source.bytes(span))?;
                     Flow::Next
                 }
                 Node::Action(pipe) => {

@@ -1,6 +1,6 @@
 //! Paths; those of the operating system are the same on Unix.
 
-use super::argument::text;
+use super::argument::{bytes, text};
 use super::{Function, Outcome, fixed};
 use crate::golang::path;
 use crate::value::{Param, Value};
@@ -24,6 +24,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
 ];
 
-fn with(a: &[Value], change: impl Fn(&str) -> String) -> Outcome {
-    Ok(change(&text(a, 0)).into())
+/// Only slashes and dots mean anything in a path; all other bytes pass through, be they text or not.
+fn with(a: &[Value], part: impl Fn(&str) -> String) -> Outcome {
+    let path: String = bytes(a, 0).iter().map(|byte| char::from(*byte)).collect();
+    let part: Vec<u8> = part(&path)
+        .chars()
+        .filter_map(|c| u8::try_from(u32::from(c)).ok())
+        .collect();
+    Ok(Value::String(part.into()))
 }

@@ -81,26 +81,44 @@ impl Kind {
     }
 }
 
-/// A token: where it stands, and its message if it is an error.
-#[derive(Debug, Clone)]
+/// A token and where it stands.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Token {
     pub(super) kind: Kind,
-    pub(super) span: Range<usize>,
-    pub(super) line: usize,
-    pub(super) error: Option<String>,
+    start: u32,
+    end: u32,
+    pub(super) line: u32,
 }
 
 impl Token {
-    pub(super) fn bytes<'a>(&self, text: &'a [u8]) -> &'a [u8] {
-        text.get(self.span.clone()).unwrap_or_default()
+    fn new(kind: Kind, span: Range<usize>, line: usize) -> Self {
+        Self {
+            kind,
+            start: small(span.start),
+            end: small(span.end),
+            line: small(line),
+        }
     }
 
-    /// How messages name it.
-    pub(super) fn describe(&self, text: &[u8]) -> String {
+    pub(super) const fn position(&self) -> u32 {
+        self.start
+    }
+
+    pub(super) const fn span(&self) -> Range<u32> {
+        self.start..self.end
+    }
+
+    pub(super) fn bytes<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        text.get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
+    }
+
+    /// How messages name it; an error is told by its own message.
+    pub(super) fn describe(&self, text: &[u8], message: &str) -> String {
         let bytes = self.bytes(text);
         match self.kind {
             Kind::Eof => "EOF".into(),
-            Kind::Error => self.error.clone().unwrap_or_default(),
+            Kind::Error => message.to_owned(),
             kind if kind.is_keyword() => format!("<{}>", String::from_utf8_lossy(bytes)),
             _ if bytes.len() > 10 => {
                 let end: usize = crate::golang::unicode::runes(bytes)
@@ -112,6 +130,11 @@ impl Token {
             _ => quote(bytes),
         }
     }
+}
+
+/// Texts are far smaller than this can tell.
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 const LEFT: &[u8] = b"{{";
@@ -127,6 +150,8 @@ pub(super) struct Lexer<'a> {
     inside: bool,
     /// After an error there is nothing more.
     failed: bool,
+    /// What the error is.
+    pub(super) message: String,
 }
 
 impl<'a> Lexer<'a> {
@@ -140,17 +165,13 @@ impl<'a> Lexer<'a> {
             parens: 0,
             inside: false,
             failed: false,
+            message: String::new(),
         }
     }
 
     pub(super) fn next_token(&mut self) -> Token {
         if self.failed {
-            return Token {
-                kind: Kind::Eof,
-                span: 0..0,
-                line: self.start_line,
-                error: None,
-            };
+            return Token::new(Kind::Eof, 0..0, self.start_line);
         }
         if self.inside {
             self.inside_action()
@@ -182,12 +203,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn emit(&mut self, kind: Kind) -> Token {
-        let token = Token {
-            kind,
-            span: self.start..self.position,
-            line: self.start_line,
-            error: None,
-        };
+        let token = Token::new(kind, self.start..self.position, self.start_line);
         self.start = self.position;
         self.start_line = self.line;
         token
@@ -207,12 +223,8 @@ impl<'a> Lexer<'a> {
 
     fn error(&mut self, message: impl Into<String>) -> Token {
         self.failed = true;
-        Token {
-            kind: Kind::Error,
-            span: self.start..self.start,
-            line: self.start_line,
-            error: Some(message.into()),
-        }
+        self.message = message.into();
+        Token::new(Kind::Error, self.start..self.start, self.start_line)
     }
 
     fn plain_text(&mut self) -> Token {
@@ -239,7 +251,7 @@ impl<'a> Lexer<'a> {
                 let token = self.emit(Kind::Text);
                 self.position += trim;
                 self.ignore();
-                if !token.span.is_empty() {
+                if token.start < token.end {
                     return token;
                 }
             }
@@ -552,7 +564,10 @@ const fn is_space_byte(b: u8) -> bool {
 }
 
 fn is_alphanumeric(c: char) -> bool {
-    c == '_' || is_letter(c) || is_digit(c)
+    if c.is_ascii() {
+        return c == '_' || c.is_ascii_alphanumeric();
+    }
+    is_letter(c) || is_digit(c)
 }
 
 const fn trims_left(text: &[u8]) -> bool {

@@ -4,6 +4,7 @@ mod lex;
 mod node;
 mod number;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use self::lex::{Kind, Lexer, Token};
@@ -19,15 +20,32 @@ const NESTING: usize = 500;
 /// Bytes of an ordinary stack that parsing may take.
 const ROOM: usize = 1 << 20;
 
+/// Names that templates use again and again, kept once.
+#[derive(Default)]
+pub(crate) struct Names(HashSet<Str>);
+
+impl Names {
+    fn get(&mut self, bytes: &[u8]) -> Str {
+        if let Some(name) = self.0.get(bytes) {
+            return name.clone();
+        }
+        let name: Str = bytes.into();
+        self.0.insert(name.clone());
+        name
+    }
+}
+
 /// Parses a text into the template of its own name and those that it defines.
-pub(crate) fn parse(name: &str, text: &[u8]) -> Result<Vec<Tree>, ParseError> {
+pub(crate) fn parse(name: &str, text: &Str, names: &mut Names) -> Result<Vec<Tree>, ParseError> {
     let source = Arc::new(Source {
         name: name.to_owned(),
-        text: text.into(),
+        text: text.clone(),
     });
+    let text = text.as_bytes();
     let mut parser = Parser {
         lexer: Lexer::new(text),
         text,
+        names,
         source,
         ahead: Vec::new(),
         last_line: 1,
@@ -63,16 +81,28 @@ enum Item {
     End(End),
 }
 
+/// What a pipeline declares or assigns to.
+#[derive(Default)]
+struct Head {
+    assign: bool,
+    variables: Vec<Str>,
+}
+
+fn longer(chain: Box<[Str]>, fields: Vec<Str>) -> Box<[Str]> {
+    chain.into_iter().chain(fields).collect()
+}
+
 struct Parser<'a> {
     lexer: Lexer<'a>,
     text: &'a [u8],
+    names: &'a mut Names,
     source: Arc<Source>,
     /// Tokens that were given back, the next one last.
     ahead: Vec<Token>,
     /// Line of the last token that came from the lexer: what errors show.
-    last_line: usize,
+    last_line: u32,
     variables: Vec<Str>,
-    action_line: usize,
+    action_line: u32,
     range_depth: usize,
     nesting: usize,
     stack: Stack,
@@ -112,20 +142,20 @@ impl Parser<'_> {
 
     fn peek_non_space(&mut self) -> Token {
         let token = self.next_non_space();
-        self.back(token.clone());
+        self.back(token);
         token
     }
 
     fn error<T>(&self, reason: impl Into<String>) -> Parsed<T> {
         Err(ParseError {
             name: self.source.name.clone(),
-            line: self.last_line,
+            line: self.last_line as usize,
             reason: reason.into(),
         })
     }
 
     fn unexpected<T>(&self, token: &Token, context: &str) -> Parsed<T> {
-        let shown = token.describe(self.text);
+        let shown = token.describe(self.text, &self.lexer.message);
         if token.kind != Kind::Error {
             return self.error(format!("unexpected {shown} in {context}"));
         }
@@ -184,7 +214,7 @@ impl Parser<'_> {
         let tree = Tree {
             name,
             source: Arc::clone(&self.source),
-            root,
+            root: root.into(),
         };
         let Some(old) = self.trees.iter_mut().find(|old| old.name == tree.name) else {
             self.trees.push(tree);
@@ -248,7 +278,7 @@ impl Parser<'_> {
     fn text_or_action(&mut self) -> Parsed<Item> {
         let token = self.next_non_space();
         match token.kind {
-            Kind::Text => Ok(Item::Node(Node::Text(token.bytes(self.text).into()))),
+            Kind::Text => Ok(Item::Node(Node::Text(token.span()))),
             Kind::LeftDelim => {
                 self.action_line = token.line;
                 let item = self.action()?;
@@ -270,10 +300,10 @@ impl Parser<'_> {
                 self.expect(Kind::RightDelim, "end")?;
                 return Ok(Item::End(End::End));
             }
-            Kind::If => Node::If(self.control("if")?),
-            Kind::Range => Node::Range(self.control("range")?),
+            Kind::If => Node::If(Box::new(self.control("if")?)),
+            Kind::Range => Node::Range(Box::new(self.control("range")?)),
             Kind::Template => self.template()?,
-            Kind::With => Node::With(self.control("with")?),
+            Kind::With => Node::With(Box::new(self.control("with")?)),
             _ => {
                 self.back(token);
                 Node::Action(self.pipeline("command", Kind::RightDelim)?)
@@ -312,12 +342,12 @@ impl Parser<'_> {
         self.range_depth -= usize::from(context == "range");
         let otherwise = match end {
             End::End => None,
-            End::Else => Some(self.otherwise(context)?),
+            End::Else => Some(self.otherwise(context)?.into()),
         };
         self.variables.truncate(variables);
         Ok(Branch {
             pipe,
-            list,
+            list: list.into(),
             otherwise,
         })
     }
@@ -327,11 +357,11 @@ impl Parser<'_> {
         match (context, self.peek()) {
             ("if", Kind::If) => {
                 self.next();
-                Ok(vec![Node::If(self.control("if")?)])
+                Ok(vec![Node::If(Box::new(self.control("if")?))])
             }
             ("with", Kind::With) => {
                 self.next();
-                Ok(vec![Node::With(self.control("with")?)])
+                Ok(vec![Node::With(Box::new(self.control("with")?))])
             }
             _ => match self.item_list()? {
                 (list, End::End) => Ok(list),
@@ -347,12 +377,12 @@ impl Parser<'_> {
         let pipe = self.pipeline(CONTEXT, Kind::RightDelim)?;
         let root = self.body(CONTEXT)?;
         let call = Call {
-            position: token.span.start,
-            name: name.as_str().into(),
+            position: token.position(),
+            name: self.names.get(name.as_bytes()),
             pipe: Some(pipe),
         };
         self.add(name, root)?;
-        Ok(Node::Template(call))
+        Ok(Node::Template(Box::new(call)))
     }
 
     fn template(&mut self) -> Parsed<Node> {
@@ -366,27 +396,29 @@ impl Parser<'_> {
             self.back(next);
             Some(self.pipeline(CONTEXT, Kind::RightDelim)?)
         };
-        Ok(Node::Template(Call {
-            position: token.span.start,
-            name: name.into(),
+        Ok(Node::Template(Box::new(Call {
+            position: token.position(),
+            name: self.names.get(name.as_bytes()),
             pipe,
-        }))
+        })))
     }
 
     fn pipeline(&mut self, context: &'static str, end: Kind) -> Parsed<Pipe> {
-        let mut pipe = Pipe {
-            position: self.peek_non_space().span.start,
-            assign: false,
-            variables: Vec::new(),
-            commands: Vec::new(),
-        };
-        while self.declaration(&mut pipe, context)? {}
+        let position = self.peek_non_space().position();
+        let mut head = Head::default();
+        while self.declaration(&mut head, context)? {}
+        let mut commands = Vec::new();
         loop {
             let token = self.next_non_space();
             match token.kind {
                 kind if kind == end => {
-                    self.check(&pipe, context)?;
-                    return Ok(pipe);
+                    self.check(&commands, context)?;
+                    return Ok(Pipe {
+                        position,
+                        assign: head.assign,
+                        variables: head.variables.into(),
+                        commands: commands.into(),
+                    });
                 }
                 Kind::Bool
                 | Kind::CharConstant
@@ -401,7 +433,7 @@ impl Parser<'_> {
                 | Kind::Variable
                 | Kind::LeftParen => {
                     self.back(token);
-                    pipe.commands.push(self.command()?);
+                    commands.push(self.command()?);
                 }
                 _ => return self.unexpected(&token, context),
             }
@@ -409,7 +441,7 @@ impl Parser<'_> {
     }
 
     /// A variable that is declared or assigned to; says whether another one may follow.
-    fn declaration(&mut self, pipe: &mut Pipe, context: &'static str) -> Parsed<bool> {
+    fn declaration(&mut self, head: &mut Head, context: &'static str) -> Parsed<bool> {
         let variable = self.peek_non_space();
         if variable.kind != Kind::Variable {
             return Ok(false);
@@ -417,23 +449,19 @@ impl Parser<'_> {
         self.next_non_space();
         let after = self.next();
         let space = after.kind == Kind::Space;
-        let next = if space {
-            self.next_non_space()
-        } else {
-            after.clone()
-        };
-        let name: Str = variable.bytes(self.text).into();
+        let next = if space { self.next_non_space() } else { after };
+        let name = self.names.get(variable.bytes(self.text));
         match next.kind {
             Kind::Assign | Kind::Declare => {
-                pipe.assign = next.kind == Kind::Assign;
-                pipe.variables.push(name.clone());
+                head.assign = next.kind == Kind::Assign;
+                head.variables.push(name.clone());
                 self.variables.push(name);
                 Ok(false)
             }
             Kind::Char if next.bytes(self.text) == b"," => {
-                pipe.variables.push(name.clone());
+                head.variables.push(name.clone());
                 self.variables.push(name);
-                if context == "range" && pipe.variables.len() < 2 {
+                if context == "range" && head.variables.len() < 2 {
                     return match self.peek_non_space().kind {
                         Kind::Variable | Kind::RightDelim | Kind::RightParen => Ok(true),
                         _ => self.error("range can only initialize variables"),
@@ -452,11 +480,11 @@ impl Parser<'_> {
         }
     }
 
-    fn check(&self, pipe: &Pipe, context: &str) -> Parsed<()> {
-        if pipe.commands.is_empty() {
+    fn check(&self, commands: &[Command], context: &str) -> Parsed<()> {
+        if commands.is_empty() {
             return self.error(format!("missing value for {context}"));
         }
-        for (i, command) in pipe.commands.iter().enumerate().skip(1) {
+        for (i, command) in commands.iter().enumerate().skip(1) {
             if matches!(
                 command.words.first().map(|word| &word.term),
                 Some(Term::Bool(_) | Term::Dot | Term::Nil | Term::Number(_) | Term::String(..))
@@ -468,14 +496,12 @@ impl Parser<'_> {
     }
 
     fn command(&mut self) -> Parsed<Command> {
-        let mut command = Command {
-            position: self.peek_non_space().span.start,
-            words: Vec::new(),
-        };
+        let position = self.peek_non_space().position();
+        let mut words = Vec::new();
         loop {
             self.peek_non_space();
             if let Some(word) = self.operand()? {
-                command.words.push(word);
+                words.push(word);
             }
             let token = self.next();
             match token.kind {
@@ -486,10 +512,13 @@ impl Parser<'_> {
             }
             break;
         }
-        if command.words.is_empty() {
+        if words.is_empty() {
             return self.error("empty command");
         }
-        Ok(command)
+        Ok(Command {
+            position,
+            words: words.into(),
+        })
     }
 
     fn operand(&mut self) -> Parsed<Option<Word>> {
@@ -503,25 +532,20 @@ impl Parser<'_> {
         let mut fields = Vec::new();
         while self.peek() == Kind::Field {
             let token = self.next();
-            position.get_or_insert(token.span.start);
-            fields.push(token.bytes(self.text).get(1..).unwrap_or_default().into());
+            position.get_or_insert(token.position());
+            let name = token.bytes(self.text).get(1..).unwrap_or_default();
+            fields.push(self.names.get(name));
         }
         let position = position.unwrap_or(word.position);
         word = match word.term {
-            Term::Field(mut chain) => {
-                chain.extend(fields);
-                Word {
-                    position,
-                    term: Term::Field(chain),
-                }
-            }
-            Term::Variable(name, mut chain) => {
-                chain.extend(fields);
-                Word {
-                    position,
-                    term: Term::Variable(name, chain),
-                }
-            }
+            Term::Field(chain) => Word {
+                position,
+                term: Term::Field(longer(chain, fields)),
+            },
+            Term::Variable(chain) => Word {
+                position,
+                term: Term::Variable(longer(chain, fields)),
+            },
             Term::Bool(_) | Term::String(..) | Term::Number(_) | Term::Nil | Term::Dot => {
                 let shown = quote(word.to_string().as_bytes());
                 return self.error(format!("unexpected . after term {shown}"));
@@ -533,7 +557,7 @@ impl Parser<'_> {
                         position: word.position,
                         term,
                     }),
-                    fields,
+                    fields.into(),
                 ),
             },
         };
@@ -552,13 +576,13 @@ impl Parser<'_> {
             Kind::Dot => Term::Dot,
             Kind::Nil => Term::Nil,
             Kind::Variable => {
-                let name: Str = bytes.into();
+                let name = self.names.get(bytes);
                 if !self.variables.contains(&name) {
                     return self.error(format!("undefined variable {}", quote(bytes)));
                 }
-                Term::Variable(name, Vec::new())
+                Term::Variable([name].into())
             }
-            Kind::Field => Term::Field(vec![bytes.get(1..).unwrap_or_default().into()]),
+            Kind::Field => Term::Field([self.names.get(bytes.get(1..).unwrap_or_default())].into()),
             Kind::Bool => Term::Bool(bytes == b"true"),
             Kind::CharConstant | Kind::Complex | Kind::Number => {
                 let number = match token.kind {
@@ -580,7 +604,7 @@ impl Parser<'_> {
                 }));
             }
             Kind::String | Kind::RawString => match unquote(bytes) {
-                Some(text) => Term::String(bytes.into(), text.into()),
+                Some(text) => Term::String(Box::new((self.names.get(bytes), self.names.get(&text)))),
                 None => return self.error("invalid syntax"),
             },
             _ => {
@@ -589,7 +613,7 @@ impl Parser<'_> {
             }
         };
         Ok(Some(Word {
-            position: token.span.start,
+            position: token.position(),
             term,
         }))
     }

@@ -1,6 +1,7 @@
 //! The parsed form of a template.
 
 use std::fmt::{self, Display, Write as _};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::functions::Function;
@@ -14,7 +15,7 @@ pub(crate) struct Tree {
     pub(crate) name: String,
     /// The text it is part of, for places in errors.
     pub(crate) source: Arc<Source>,
-    pub(crate) root: Vec<Node>,
+    pub(crate) root: Arc<[Node]>,
 }
 
 /// A text and the name under which it was parsed.
@@ -25,9 +26,16 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// A part of the text.
+    pub(crate) fn bytes(&self, span: &Range<u32>) -> &[u8] {
+        let text = self.text.as_bytes();
+        text.get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
+    }
+
     /// A place as errors show it: name, line and the bytes before it on the line.
-    pub(crate) fn place(&self, position: usize) -> String {
-        let before = self.text.as_bytes().get(..position).unwrap_or_default();
+    pub(crate) fn place(&self, position: u32) -> String {
+        let before = self.text.as_bytes().get(..position as usize).unwrap_or_default();
         let column = before.iter().rev().take_while(|b| **b != b'\n').count();
         let line = 1 + before.iter().filter(|b| **b == b'\n').count();
         format!("{}:{line}:{column}", self.name)
@@ -38,21 +46,22 @@ impl Tree {
     /// Whether there is nothing but space, so that it does not replace another.
     pub(crate) fn is_empty(&self) -> bool {
         self.root.iter().all(|node| match node {
-            Node::Text(text) => crate::golang::unicode::runes(text.as_bytes())
+            Node::Text(span) => crate::golang::unicode::runes(self.source.bytes(span))
                 .all(|(c, _)| crate::golang::unicode::is_space(c)),
             _ => false,
         })
     }
 }
 
+/// Trees are kept for as long as their charts are, so that none has room to grow, and text stays where it is.
 #[derive(Debug)]
 pub(crate) enum Node {
-    Text(Str),
+    Text(Range<u32>),
     Action(Pipe),
-    If(Branch),
-    With(Branch),
-    Range(Branch),
-    Template(Call),
+    If(Box<Branch>),
+    With(Box<Branch>),
+    Range(Box<Branch>),
+    Template(Box<Call>),
     Break,
     Continue,
 }
@@ -60,52 +69,53 @@ pub(crate) enum Node {
 #[derive(Debug)]
 pub(crate) struct Branch {
     pub(crate) pipe: Pipe,
-    pub(crate) list: Vec<Node>,
-    pub(crate) otherwise: Option<Vec<Node>>,
+    pub(crate) list: Box<[Node]>,
+    pub(crate) otherwise: Option<Box<[Node]>>,
 }
 
 /// `{{template "name" pipeline}}`.
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub(crate) position: usize,
+    pub(crate) position: u32,
     pub(crate) name: Str,
     pub(crate) pipe: Option<Pipe>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Pipe {
-    pub(crate) position: usize,
+    pub(crate) position: u32,
     pub(crate) assign: bool,
-    pub(crate) variables: Vec<Str>,
-    pub(crate) commands: Vec<Command>,
+    pub(crate) variables: Box<[Str]>,
+    pub(crate) commands: Box<[Command]>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Command {
-    pub(crate) position: usize,
-    pub(crate) words: Vec<Word>,
+    pub(crate) position: u32,
+    pub(crate) words: Box<[Word]>,
 }
 
 /// An operand of a command and where it stands.
 #[derive(Debug)]
 pub(crate) struct Word {
-    pub(crate) position: usize,
+    pub(crate) position: u32,
     pub(crate) term: Term,
 }
 
 #[derive(Debug)]
 pub(crate) enum Term {
     Bool(bool),
-    Chain(Box<Word>, Vec<Str>),
+    Chain(Box<Word>, Box<[Str]>),
     Dot,
-    Field(Vec<Str>),
+    Field(Box<[Str]>),
     Function(&'static Function),
     Nil,
     Number(Box<Number>),
     Pipe(Box<Pipe>),
     /// As written, and what it means.
-    String(Str, Str),
-    Variable(Str, Vec<Str>),
+    String(Box<(Str, Str)>),
+    /// The name, then the fields.
+    Variable(Box<[Str]>),
 }
 
 /// A number and all the types that it can have.
@@ -116,35 +126,6 @@ pub(crate) struct Number {
     pub(crate) uint: Option<u64>,
     pub(crate) float: Option<f64>,
     pub(crate) complex: Option<(f64, f64)>,
-}
-
-fn list(f: &mut fmt::Formatter<'_>, nodes: &[Node]) -> fmt::Result {
-    nodes.iter().try_for_each(|node| node.fmt(f))
-}
-
-fn branch(f: &mut fmt::Formatter<'_>, name: &str, branch: &Branch) -> fmt::Result {
-    write!(f, "{{{{{name} {}}}}}", branch.pipe)?;
-    list(f, &branch.list)?;
-    if let Some(nodes) = &branch.otherwise {
-        f.write_str("{{else}}")?;
-        list(f, nodes)?;
-    }
-    f.write_str("{{end}}")
-}
-
-impl Display for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => text.fmt(f),
-            Self::Action(pipe) => write!(f, "{{{{{pipe}}}}}"),
-            Self::If(inner) => branch(f, "if", inner),
-            Self::With(inner) => branch(f, "with", inner),
-            Self::Range(inner) => branch(f, "range", inner),
-            Self::Template(call) => call.fmt(f),
-            Self::Break => f.write_str("{{break}}"),
-            Self::Continue => f.write_str("{{continue}}"),
-        }
-    }
 }
 
 impl Display for Call {
@@ -216,11 +197,14 @@ impl Display for Word {
             Term::Nil => f.write_str("nil"),
             Term::Number(number) => f.write_str(&number.text),
             Term::Pipe(pipe) => pipe.fmt(f),
-            Term::String(quoted, _) => quoted.fmt(f),
-            Term::Variable(name, chain) => {
-                name.fmt(f)?;
-                fields(f, chain)
-            }
+            Term::String(text) => text.0.fmt(f),
+            Term::Variable(chain) => match chain.split_first() {
+                Some((name, chain)) => {
+                    name.fmt(f)?;
+                    fields(f, chain)
+                }
+                None => Ok(()),
+            },
         }
     }
 }

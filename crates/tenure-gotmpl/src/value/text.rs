@@ -68,6 +68,12 @@ impl From<Vec<u8>> for Str {
     }
 }
 
+impl From<Arc<[u8]>> for Str {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self(bytes)
+    }
+}
+
 impl Borrow<[u8]> for Str {
     fn borrow(&self) -> &[u8] {
         &self.0

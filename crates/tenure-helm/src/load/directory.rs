@@ -135,7 +135,8 @@ impl ChartFs for DirFs {
             .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         let file = self.dir.open_with(or_here(path), &options)?;
         regular(&file.metadata()?, limit)?;
-        let mut bytes = Vec::new();
+        let size = usize::try_from(file.metadata()?.len().min(limit)).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(size + 1);
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(io::ErrorKind::FileTooLarge.into());

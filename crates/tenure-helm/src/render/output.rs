@@ -31,11 +31,12 @@ impl Rendered {
     /// One text, byte for byte as `helm template` prints it.
     #[must_use]
     pub fn to_text(&self, selection: Selection) -> String {
-        let mut manifests = String::new();
-        for (source, text) in self.documents(selection) {
-            document(&mut manifests, source, text);
+        let mut text = String::new();
+        for (source, manifest) in self.documents(selection) {
+            document(&mut text, source, manifest);
         }
-        let mut text = format!("{}\n", manifests.trim());
+        text.truncate(text.trim_end().len());
+        text.push('\n');
         for hook in self.hooks(selection) {
             document(&mut text, &hook.source, &hook.content);
         }

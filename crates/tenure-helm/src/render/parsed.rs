@@ -47,7 +47,7 @@ impl Cache {
         let mut templates = Templates::new();
         for template in scopes.templates() {
             templates
-                .parse(&template.path, &template.file.data)
+                .parse(&template.path, Arc::clone(&template.file.data))
                 .map_err(|error| Error::Template(parse_error(&template.path, &error)))?;
         }
         let templates = Arc::new(templates);
