@@ -288,7 +288,11 @@ fn unreadable(key: &ObjectKey, error: &tenure_kube::KubeError, effects: &Effects
 fn waked_by(wake: &Wake, effects: &Effects) -> Vec<ObjectKey> {
     match wake {
         Wake::Object(key) => vec![key.clone()],
-        Wake::ConsumersOf(source) => kustomization::consumers_of(&effects.snapshot, source),
+        Wake::ConsumersOf(source) => {
+            let mut all = source::made_of(&effects.snapshot, source);
+            all.extend(kustomization::consumers_of(&effects.snapshot, source));
+            all
+        }
         Wake::DependantsOf(object) => kustomization::dependants_of(&effects.snapshot, object),
     }
 }

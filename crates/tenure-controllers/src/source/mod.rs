@@ -128,6 +128,33 @@ async fn pass<K: Kind>(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
     run::run::<K>(key, K::plan(&observed), effects).await
 }
 
+/// The sources of the home that another one is part of: charts of a repository, repositories that include it.
+#[must_use]
+pub fn made_of(snapshot: &Snapshot, part: &ObjectKey) -> Vec<ObjectKey> {
+    let named = |value: &Value| value.get("name").and_then(Value::as_str) == Some(part.name.as_str());
+    let is_chart = |object: &Value| {
+        let source = object.pointer("/spec/sourceRef");
+        source.is_some_and(|source| {
+            source.get("kind").and_then(Value::as_str) == Some(part.kind.as_str()) && named(source)
+        })
+    };
+    let includes = |object: &Value| {
+        let all = object.pointer("/spec/include").and_then(Value::as_array);
+        let repositories = all.into_iter().flatten().filter_map(|one| one.get("repository"));
+        part.kind == GITREPOSITORY.kind && repositories.into_iter().any(named)
+    };
+    let rests = |object: &Value| object.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true);
+    let of = |kind: FluxKind, is: &dyn Fn(&Value) -> bool| {
+        let all = snapshot.of_kind(kind.kind).into_iter();
+        all.filter(|(_, object)| is(object) && !rests(object))
+            .map(|(key, _)| key)
+            .collect::<Vec<_>>()
+    };
+    let mut found = of(HELMCHART, &is_chart);
+    found.extend(of(GITREPOSITORY, &includes));
+    found
+}
+
 /// The sources of the home whose remote is `remote_key`.
 #[must_use]
 pub fn with_remote(snapshot: &Snapshot, remote_key: &str) -> Vec<ObjectKey> {
@@ -148,6 +175,31 @@ mod tests {
     use super::*;
     use crate::testing::name;
     use serde_json::json;
+
+    #[test]
+    fn what_a_source_is_part_of_is_made_anew_with_it() {
+        let snapshot = Snapshot::default();
+        let key = |kind: &str, of: &str| ObjectKey {
+            kind: kind.into(),
+            name: name(of),
+        };
+        let chart = |kind: &str| json!({"spec": {"sourceRef": {"kind": kind, "name": "lib"}}});
+        let includes = json!({"spec": {"include": [{"repository": {"name": "lib"}}]}});
+        snapshot.put(key("HelmChart", "of-git"), chart("GitRepository"));
+        snapshot.put(key("HelmChart", "of-bucket"), chart("Bucket"));
+        snapshot.put(key("GitRepository", "app"), includes.clone());
+        let mut resting = includes;
+        resting["spec"]["suspend"] = json!(true);
+        snapshot.put(key("GitRepository", "resting"), resting);
+        assert_eq!(
+            made_of(&snapshot, &key("GitRepository", "lib")),
+            [key("HelmChart", "of-git"), key("GitRepository", "app")]
+        );
+        assert_eq!(
+            made_of(&snapshot, &key("Bucket", "lib")),
+            [key("HelmChart", "of-bucket")]
+        );
+    }
 
     #[test]
     fn a_remote_that_moved_is_that_of_every_spelling_of_it() {
