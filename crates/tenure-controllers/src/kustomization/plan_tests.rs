@@ -106,9 +106,19 @@ fn an_image_is_a_source_too_and_says_what_it_was_made_from() {
     assert_eq!(apply.source, key("OCIRepository", "repo"));
     assert_eq!(apply.origin.as_deref(), Some("main@sha1:1"));
     assert_eq!(message(of("GitRepository")).0, reasons::ARTIFACT_FAILED);
-    let (reason, text) = message(of("Bucket"));
+    let (reason, text) = message(of("HelmChart"));
     assert_eq!(reason, reasons::FEATURE_GATE_DISABLED);
-    assert!(text.contains("use GitRepository or OCIRepository"), "{text}");
+    assert!(text.contains("can't be built from"), "{text}");
+    let made = json!({"metadata": {"name": "repo"}, "status": {"artifact": {
+        "revision": "whatever-its-maker-says", "digest": format!("sha256:{}", "b".repeat(64)),
+    }}});
+    for kind in ["Bucket", "ExternalArtifact"] {
+        snapshot.put(key(kind, "repo"), made.clone());
+        let Plan::Apply(apply) = of(kind) else {
+            panic!("{kind}: nothing is missing");
+        };
+        assert_eq!(apply.revision.to_string(), "whatever-its-maker-says");
+    }
 }
 
 #[test]
