@@ -16,7 +16,7 @@ use crate::helm::message;
 use crate::random::number;
 
 /// Enough to meet every function several times, in half a minute.
-const CHARTS: u64 = 50;
+const CHARTS: u64 = 40;
 
 /// Expressions in a chart.
 const EXPRESSIONS: usize = 60;
@@ -159,10 +159,7 @@ fn an_expression_comes_to_what_the_tool_prints() -> anyhow::Result<()> {
         wrong.join("\n")
     );
     // Only failures would prove nothing.
-    assert!(
-        printed > 2000.min(30 * failed),
-        "{printed} printed, {failed} failed"
-    );
+    assert!(printed > 10 * failed, "{printed} printed, {failed} failed");
     assert!(
         same * 10 >= failed * 8,
         "{same} of {failed} messages are the same"

@@ -7,7 +7,7 @@ use tenure_gotmpl::read_yaml;
 use tenure_yaml::EmitOptions;
 
 use crate::error::Error;
-use crate::manifest;
+use crate::manifest::{self, Heads};
 
 const FILE: &str = "postrenderer.helm.sh/postrender-filename";
 
@@ -45,7 +45,7 @@ pub(crate) fn run(files: &Files, renderer: &dyn PostRenderer, strategy: Strategy
     if strategy == Strategy::Combined {
         return once(files, renderer, "");
     }
-    let (hooks, manifests, _) = manifest::sort(files)?;
+    let (hooks, manifests, _) = manifest::sort(files, &Heads::default())?;
     let group = |parts: &mut dyn Iterator<Item = (String, String)>| {
         let mut files = Files::new();
         parts.for_each(|(path, text)| add(&mut files, path, &text));

@@ -224,11 +224,15 @@ impl<'a> Words<'a> {
 }
 
 /// xstrings' `ToSnakeCase` and `ToKebabCase`.
-fn separated(text: &[u8], connector: char) -> Vec<u8> {
-    let text: Vec<char> = runes(text)
+fn separated(bytes: &[u8], connector: char) -> Vec<u8> {
+    let text: Vec<char> = runes(bytes)
         .filter(|(c, bytes)| *c != char::REPLACEMENT_CHARACTER || bytes.len() > 1)
         .map(|(c, _)| c)
         .collect();
+    if text.is_empty() {
+        // Nothing of it is text: it is one word as it stands.
+        return bytes.to_vec();
+    }
     let mut words = Words {
         rest: &text,
         out: Vec::new(),

@@ -1,10 +1,12 @@
 //! What templates print, taken apart into manifests and hooks, in the order of installation.
 
+mod heads;
 mod hook;
 mod order;
 mod sort;
 mod split;
 
+pub(crate) use heads::Heads;
 pub use hook::{DeletePolicy, Hook, HookEvent, execution_order};
 pub use order::{INSTALL_ORDER, UNINSTALL_ORDER};
 pub(crate) use sort::sort;

@@ -4,7 +4,7 @@ use tenure_gotmpl::read_yaml;
 
 use super::hook::{DeletePolicy, Hook, HookEvent};
 use super::order::{INSTALL_ORDER, compare};
-use super::{Manifest, split};
+use super::{Heads, Manifest, split};
 use crate::chart::TypeError;
 use crate::chart::decode::Fields;
 
@@ -47,7 +47,7 @@ pub enum ManifestError {
 }
 
 impl Head {
-    fn read(source: &str, content: &str) -> Result<Self, ManifestError> {
+    pub(super) fn read(source: &str, content: &str) -> Result<Self, ManifestError> {
         let value = read_yaml(content.as_bytes()).map_err(|text| ManifestError::Yaml {
             source_file: source.to_owned(),
             text,
@@ -92,7 +92,7 @@ impl Head {
 pub(crate) type Sorted = (Vec<Hook>, Vec<Manifest>, Vec<String>);
 
 /// Helm's `SortManifests`.
-pub(crate) fn sort(files: &BTreeMap<String, String>) -> Result<Sorted, ManifestError> {
+pub(crate) fn sort(files: &BTreeMap<String, String>, heads: &Heads) -> Result<Sorted, ManifestError> {
     let (mut hooks, mut manifests, mut notices) = (Vec::new(), Vec::new(), Vec::new());
     for (source, text) in files {
         let base = source.rsplit('/').next().unwrap_or(source);
@@ -100,7 +100,7 @@ pub(crate) fn sort(files: &BTreeMap<String, String>) -> Result<Sorted, ManifestE
             continue;
         }
         for content in split(text) {
-            let head = Head::read(source, content)?;
+            let head = heads.read(source, content)?;
             if let Some(types) = head.annotations.get(HOOK) {
                 match hook(&head, source, content) {
                     Some(hook) => hooks.push(hook),
@@ -146,6 +146,10 @@ fn hook(head: &Head, source: &str, content: &str) -> Option<Hook> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sort(files: &BTreeMap<String, String>) -> Result<Sorted, ManifestError> {
+        super::sort(files, &Heads::default())
+    }
 
     fn files(list: &[(&str, &str)]) -> BTreeMap<String, String> {
         list.iter()

@@ -20,7 +20,7 @@ use crate::capabilities::Capabilities;
 use crate::chart::Chart;
 use crate::dependencies;
 use crate::error::Error;
-use crate::manifest;
+use crate::manifest::{self, Heads};
 use crate::post_render::{self, PostRenderer, Strategy};
 use crate::release::check_release_name;
 use crate::schema;
@@ -98,6 +98,7 @@ pub struct Renderer {
     chart: Chart,
     parsed: Cache,
     schemas: schema::Cache,
+    heads: Heads,
 }
 
 impl Renderer {
@@ -117,6 +118,7 @@ impl Renderer {
             chart,
             parsed: Cache::default(),
             schemas: schema::Cache::default(),
+            heads: Heads::default(),
         })
     }
 
@@ -173,7 +175,7 @@ impl Renderer {
         if let Some((renderer, strategy)) = options.post_renderer {
             files = post_render::run(&files, renderer, strategy)?;
         }
-        let (hooks, manifests, skipped) = manifest::sort(&files)?;
+        let (hooks, manifests, skipped) = manifest::sort(&files, &self.heads)?;
         warnings.extend(skipped);
         Ok(Rendered {
             hooks,

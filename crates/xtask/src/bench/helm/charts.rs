@@ -65,7 +65,7 @@ const CHARTS: [(&str, Size); 10] = [
     (
         "definitions",
         Size {
-            applications: 8,
+            applications: 20,
             subcharts: 0,
             dashboards: 0,
             alerts: 0,
