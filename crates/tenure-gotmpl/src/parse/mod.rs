@@ -1,14 +1,16 @@
 //! From text to trees.
 
 mod lex;
+mod names;
 mod node;
 mod number;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use self::lex::{Kind, Lexer, Token};
+pub(crate) use self::names::Names;
 pub(crate) use self::node::{Branch, Call, Command, Node, Number, Pipe, Source, Term, Tree, Word};
+use self::node::{Head, longer};
 use crate::error::ParseError;
 use crate::functions;
 use crate::golang::quote::{quote, unquote};
@@ -19,21 +21,6 @@ use crate::value::Str;
 const NESTING: usize = 500;
 /// Bytes of an ordinary stack that parsing may take.
 const ROOM: usize = 1 << 20;
-
-/// Names that templates use again and again, kept once.
-#[derive(Default)]
-pub(crate) struct Names(HashSet<Str>);
-
-impl Names {
-    fn get(&mut self, bytes: &[u8]) -> Str {
-        if let Some(name) = self.0.get(bytes) {
-            return name.clone();
-        }
-        let name: Str = bytes.into();
-        self.0.insert(name.clone());
-        name
-    }
-}
 
 /// Parses a text into the template of its own name and those that it defines.
 pub(crate) fn parse(name: &str, text: &Str, names: &mut Names) -> Result<Vec<Tree>, ParseError> {
@@ -79,17 +66,6 @@ impl End {
 enum Item {
     Node(Node),
     End(End),
-}
-
-/// What a pipeline declares or assigns to.
-#[derive(Default)]
-struct Head {
-    assign: bool,
-    variables: Vec<Str>,
-}
-
-fn longer(chain: Box<[Str]>, fields: Vec<Str>) -> Box<[Str]> {
-    chain.into_iter().chain(fields).collect()
 }
 
 struct Parser<'a> {

@@ -128,6 +128,18 @@ pub(crate) struct Number {
     pub(crate) complex: Option<(f64, f64)>,
 }
 
+/// What a pipeline declares or assigns to.
+#[derive(Default)]
+pub(super) struct Head {
+    pub(super) assign: bool,
+    pub(super) variables: Vec<Str>,
+}
+
+/// A chain with more fields.
+pub(super) fn longer(chain: Box<[Str]>, fields: Vec<Str>) -> Box<[Str]> {
+    chain.into_iter().chain(fields).collect()
+}
+
 impl Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{{{template {}", quote(self.name.as_bytes()))?;
