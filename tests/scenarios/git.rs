@@ -70,7 +70,8 @@ fn a_commit_is_applied_only_if_a_trusted_key_has_signed_it() -> anyhow::Result<(
         let good = team.commit(&[("kept.yaml", Some(map.as_str()))], "signed")?;
         team.git_repository(&json!({"verify": {"mode": "HEAD", "secretRef": {"name": "signers"}}}))
             .await?;
-        team.kustomization("app", &json!({})).await?;
+        team.kustomization("app", &json!({"targetNamespace": team.home()}))
+            .await?;
         team.applied("app", &good).await?;
         let object = team.ready("GitRepository", "app").await?;
         let said = verified(&object);
@@ -166,7 +167,8 @@ fn another_repository_is_part_of_this_one() -> anyhow::Result<()> {
             {"repository": {"name": "lib"}, "fromPath": "deploy", "toPath": "vendor/lib"},
         ]}))
         .await?;
-        team.kustomization("app", &json!({})).await?;
+        team.kustomization("app", &json!({"targetNamespace": team.home()}))
+            .await?;
         let message = team.refused("GitRepository", "app", "NotFound").await?;
         says(&message, &["could not get resource for include 'lib'"])?;
 
