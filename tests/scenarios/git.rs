@@ -1,8 +1,11 @@
 //! Git sources of which more is asked than that they can be fetched.
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+
 use anyhow::ensure;
 use serde_json::{Value, json};
-use tenure_testkit::git::GitRepo;
+use tenure_testkit::git::{GitRepo, keypair};
 use tenure_testkit::{TenantFixture, until};
 use tenure_tests::{PATIENCE, Stage, Team, condition, value};
 
@@ -18,13 +21,14 @@ struct Signer {
 impl Signer {
     fn new() -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
-        let path = directory.path().join("key");
-        let made = std::process::Command::new("ssh-keygen")
-            .args(["-q", "-t", "ed25519", "-N", "", "-C", "signer", "-f"])
-            .arg(&path)
-            .status()?;
-        ensure!(made.success(), "ssh-keygen made no key");
-        let public = std::fs::read_to_string(path.with_extension("pub"))?;
+        let (private, public) = keypair()?;
+        // ssh-keygen signs with no key that others may read
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(directory.path().join("key"))?
+            .write_all(private.as_bytes())?;
         Ok(Self { directory, public })
     }
 
@@ -98,7 +102,7 @@ fn a_commit_is_applied_only_if_a_trusted_key_has_signed_it() -> anyhow::Result<(
             "the artifact stays the trusted one: {object}"
         );
 
-        keys(&stage, &team, &format!("{}{}", trusted.public, other.public)).await?;
+        keys(&stage, &team, &format!("{}\n{}", trusted.public, other.public)).await?;
         team.reconcile("GitRepository", "app").await?;
         team.applied("app", &bad).await?;
         ensure!(data(&stage, &team, "kept").await?.as_deref() == Some("two"));
