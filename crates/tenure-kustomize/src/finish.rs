@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use crate::config::FieldSpec;
 use crate::file::KustFile;
+use crate::objects::Objects;
 use crate::origin::{ORIGIN, TRANSFORMATIONS};
+use crate::packed::Packed;
 use crate::resmap::ResMap;
 use crate::resource::PREFIX;
 use crate::schema::Schemas;
@@ -43,8 +45,8 @@ const BUILD: [&str; 16] = [
 ];
 
 /// Objects that say of themselves that they are for local use only.
-pub(crate) fn is_local(value: &Value) -> bool {
-    let annotation = value.pointer("/metadata/annotations/config.kubernetes.io~1local-config");
+pub(crate) fn is_local(object: &Packed) -> bool {
+    let annotation = object.part(&["metadata", "annotations", "config.kubernetes.io/local-config"]);
     annotation.is_some_and(|v| v.as_str() != Some("false") && *v != Value::Bool(false))
 }
 
@@ -61,7 +63,7 @@ pub(crate) fn label(all: &mut ResMap, file: &KustFile, options: &Options) -> Res
 }
 
 /// The objects, ready.
-pub(crate) fn objects(all: ResMap, file: &KustFile) -> Result<Vec<Value>, Error> {
+pub(crate) fn objects(all: ResMap, file: &KustFile) -> Result<Objects, Error> {
     let keep_origin = file.wants("originAnnotations");
     let keep_transformations = file.wants("transformerAnnotations");
     let internal = |key: &str| {
@@ -70,19 +72,27 @@ pub(crate) fn objects(all: ResMap, file: &KustFile) -> Result<Vec<Value>, Error>
             || key == ORIGIN && !keep_origin
             || key == TRANSFORMATIONS && !keep_transformations
     };
+    let meter = all.meter();
     all.into_list()
         .into_iter()
         .map(|mut resource| {
-            resource.settle("annotations");
-            tidy(&mut resource.value, &internal).map_err(|e| {
-                let shown = format!("annotations of {}", resource.id());
-                Error::invalid(format!("{shown}: {e}")).or_file(&resource.origin)
-            })?;
-            if resource.is_plain_name
-                && let Some(name) = resource.value.pointer_mut("/metadata/name")
-            {
-                *name = object::plain(name.as_str().unwrap_or_default());
+            if resource.value.part(&["metadata", "annotations"]).is_some() {
+                resource.settle("annotations");
+                let tidied = resource.value.edit("metadata", |value| tidy(value, &internal));
+                tidied.map_err(|e| {
+                    let shown = format!("annotations of {}", resource.id());
+                    Error::invalid(format!("{shown}: {e}")).or_file(&resource.origin)
+                })?;
             }
+            if resource.is_plain_name {
+                resource.value.edit("metadata", |value| {
+                    if let Some(name) = value.pointer_mut("/metadata/name") {
+                        *name = object::plain(name.as_str().unwrap_or_default());
+                    }
+                });
+            }
+            meter.output(&resource.value.view())?;
+            resource.value.pack();
             Ok(resource.value)
         })
         .collect()

@@ -16,7 +16,7 @@
 //! let files = MemFs::new([("app/cm.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")]);
 //! let overlay = flux::Overlay { target_namespace: Some("prod".into()), ..Default::default() };
 //! let build = flux::build(&files, "./app", &overlay)?;
-//! assert_eq!(build.objects[0]["metadata"]["namespace"], "prod");
+//! assert_eq!(build.objects.into_vec()[0]["metadata"]["namespace"], "prod");
 //! # Ok::<(), tenure_kustomize::Error>(())
 //! ```
 
@@ -32,7 +32,9 @@ mod id;
 mod load;
 mod meter;
 mod object;
+mod objects;
 mod origin;
+mod packed;
 mod path;
 mod read_set;
 mod resmap;
@@ -44,12 +46,15 @@ mod target;
 mod transform;
 mod written;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 pub use budget::{Budget, LoadRestriction, Options, Reorder};
 pub use error::{Error, Reason};
 pub use file::{Image, Patch, Selector};
 pub use fs::{DirFs, Entry, FileSystem, Kind, MemFs};
+pub use objects::Objects;
 pub use path::{PathError, RelPath};
 pub use read_set::{ReadSet, Seen};
 
@@ -57,7 +62,7 @@ pub use read_set::{ReadSet, Seen};
 #[derive(Debug, Clone)]
 pub struct Build {
     /// The objects in kustomize's order.
-    pub objects: Vec<Value>,
+    pub objects: Objects,
     /// Everything that the build looked at.
     pub read_set: ReadSet,
 }
@@ -83,8 +88,8 @@ impl Build {
     }
 
     fn documents(&self) -> impl Iterator<Item = String> + '_ {
-        let with_separator = |(at, object)| {
-            let text = tenure_yaml::to_string(object);
+        let with_separator = |(at, object): (usize, Cow<'_, Value>)| {
+            let text = tenure_yaml::to_string(&object);
             if at == 0 { text } else { format!("---\n{text}") }
         };
         self.objects.iter().enumerate().map(with_separator)

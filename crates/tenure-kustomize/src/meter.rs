@@ -1,6 +1,7 @@
 //! What a build has cost so far. Everything that copies or loops over what a repository brings asks here.
 
 use std::cell::Cell;
+use std::ops::Deref;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -138,11 +139,15 @@ pub(crate) struct Scale {
 
 impl Scale {
     /// Weighs the objects again if much was copied, and gives back what was replaced.
-    pub(crate) fn settle<'v>(&mut self, meter: &Meter, values: impl Iterator<Item = &'v Value>) {
+    pub(crate) fn settle<V: Deref<Target = Value>>(
+        &mut self,
+        meter: &Meter,
+        values: impl Iterator<Item = V>,
+    ) {
         if meter.held.get().saturating_sub(self.base) < SLACK {
             return;
         }
-        let weight = values.map(|v| weigh(v).0).sum();
+        let weight = values.map(|v| weigh(&v).0).sum();
         self.base = match self.weight {
             Some(before) => self.base.saturating_sub(before).saturating_add(weight),
             // What was there before the first copies is not known.

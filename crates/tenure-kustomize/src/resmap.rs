@@ -1,9 +1,8 @@
 //! The objects of a build so far, in order, no two with the same id.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
-
-use serde_json::Value;
 
 use crate::Error;
 use crate::id::ResId;
@@ -41,18 +40,14 @@ impl ResMap {
         self.list.iter()
     }
 
-    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
-        self.list.iter().map(|resource| &resource.value)
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = Lent<'_>> {
+        self.index = None;
+        self.list.iter_mut().map(Lent)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Resource> {
+    pub(crate) fn get_mut(&mut self, at: usize) -> Option<Lent<'_>> {
         self.index = None;
-        self.list.iter_mut()
-    }
-
-    pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut Resource> {
-        self.index = None;
-        self.list.get_mut(at)
+        self.list.get_mut(at).map(Lent)
     }
 
     pub(crate) fn into_list(self) -> Vec<Resource> {
@@ -65,7 +60,7 @@ impl ResMap {
     }
 
     /// Adds an object whose id is not there yet.
-    pub(crate) fn append(&mut self, new: Resource) -> Result<(), Error> {
+    pub(crate) fn append(&mut self, mut new: Resource) -> Result<(), Error> {
         let index = self.index.get_or_insert_with(|| {
             let entries = self.list.iter().enumerate();
             entries.map(|(at, r)| (key(r.id()), at)).collect()
@@ -78,6 +73,7 @@ impl ResMap {
                 new.origin
             )));
         }
+        new.value.pack();
         self.list.push(new);
         Ok(())
     }
@@ -100,14 +96,14 @@ impl ResMap {
             ))),
             (_, Some(_), false) => Err(Error::invalid(format!("{id} could be several objects"))),
             (behavior, Some(at), true) => {
-                let Some(old) = self.get_mut(at) else {
+                let Some(mut old) = self.get_mut(at) else {
                     return Ok(());
                 };
-                new.inherit(old);
+                new.inherit(&mut old);
                 if behavior == Behavior::Merge {
                     let kept = old.annotation(origin::ORIGIN).map(str::to_owned);
                     for field in ["data", "binaryData"] {
-                        new.merge_data(old, field);
+                        new.merge_data(&old, field);
                     }
                     if kept.is_some() {
                         new.set_annotation(origin::ORIGIN, kept);
@@ -169,6 +165,29 @@ impl ResMap {
             self.index = None;
             self.list.retain(|r| !r.is_gone());
         }
+    }
+}
+
+/// An object that may be changed; it is packed again when that is done.
+pub(crate) struct Lent<'a>(&'a mut Resource);
+
+impl Deref for Lent<'_> {
+    type Target = Resource;
+
+    fn deref(&self) -> &Resource {
+        self.0
+    }
+}
+
+impl DerefMut for Lent<'_> {
+    fn deref_mut(&mut self) -> &mut Resource {
+        self.0
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.0.value.pack();
     }
 }
 

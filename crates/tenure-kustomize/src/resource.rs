@@ -2,6 +2,7 @@ use serde_json::{Map, Value};
 
 use crate::id::{Gvk, ResId};
 use crate::meter::Meter;
+use crate::packed::Packed;
 use crate::shared::Shared;
 use crate::written::Written;
 use crate::{Error, object, schema};
@@ -31,7 +32,7 @@ struct Previous {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Resource {
     /// Null once a patch has deleted the object.
-    pub(crate) value: Value,
+    pub(crate) value: Packed,
     /// The file it came from, for messages.
     pub(crate) origin: String,
     previous: Vec<Previous>,
@@ -53,7 +54,7 @@ pub(crate) struct Resource {
 impl Resource {
     pub(crate) fn new(value: Value, origin: String) -> Self {
         let mut resource = Self {
-            value,
+            value: value.into(),
             origin,
             ..Self::default()
         };
@@ -68,10 +69,8 @@ impl Resource {
                 .map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>())
                 .unwrap_or_default()
         };
-        let annotations = self
-            .value
-            .pointer("/metadata/annotations")
-            .and_then(Value::as_object);
+        let annotations = self.value.part(&["metadata", "annotations"]);
+        let annotations = annotations.as_deref().and_then(Value::as_object);
         if !annotations.is_some_and(|map| map.keys().any(|key| key.starts_with(PREFIX))) {
             return;
         }
@@ -97,7 +96,7 @@ impl Resource {
     }
 
     fn text(&self, path: &[&str]) -> &str {
-        object::text(&self.value, path).unwrap_or_default()
+        self.value.text(path).unwrap_or_default()
     }
 
     pub(crate) fn kind(&self) -> &str {
@@ -184,7 +183,7 @@ impl Resource {
     }
 
     pub(crate) fn is_gone(&self) -> bool {
-        self.value.is_null() || self.value.as_object().is_some_and(Map::is_empty)
+        self.value.is_empty()
     }
 
     pub(crate) fn set_name(&mut self, name: &str) {
@@ -192,33 +191,38 @@ impl Resource {
     }
 
     pub(crate) fn set_kind(&mut self, kind: &str) {
-        if let Some(map) = self.value.as_object_mut() {
-            map.insert("kind".into(), Value::from(kind));
-        }
+        self.value.edit("kind", |value| {
+            if let Some(map) = value.as_object_mut() {
+                map.insert("kind".into(), Value::from(kind));
+            }
+        });
     }
 
     /// None at all if it is empty.
     pub(crate) fn set_namespace(&mut self, namespace: &str) {
-        if !namespace.is_empty() {
+        if namespace.is_empty() {
+            self.value
+                .edit("metadata", |value| object::remove(value, "namespace"));
+        } else {
             self.set_meta("namespace", namespace);
-        } else if let Some(meta) = self.value.get_mut("metadata").and_then(Value::as_object_mut) {
-            meta.shift_remove("namespace");
         }
     }
 
     fn set_meta(&mut self, field: &str, text: &str) {
-        if let Some(meta) = object::mapping(&mut self.value, &["metadata"]) {
-            meta.insert(field.to_owned(), Value::from(text));
-        }
+        self.value.edit("metadata", |value| {
+            if let Some(meta) = object::mapping(value, &["metadata"]) {
+                meta.insert(field.to_owned(), Value::from(text));
+            }
+        });
     }
 
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
-        object::text(&self.value, &["metadata", "annotations", key])
+        self.value.text(&["metadata", "annotations", key])
     }
 
     /// The text of the scalar at a path of member names, as it was written.
     pub(crate) fn written_at(&self, path: &[&str]) -> Option<String> {
-        self.written.text(&self.value, path)
+        self.written.text(&self.value.view(), path)
     }
 
     /// Makes strings of the members of a mapping in the metadata. Kustomize writes the whole mapping
@@ -229,7 +233,8 @@ impl Resource {
         if !self.shared.is_empty() {
             Shared::part(&mut self.shared, &pointer);
         }
-        let Some(map) = self.value.pointer(&pointer).and_then(Value::as_object) else {
+        let value = self.value.part(&path);
+        let Some(map) = value.as_deref().and_then(Value::as_object) else {
             return;
         };
         if map.values().all(Value::is_string) && self.written.is_empty() {
@@ -239,15 +244,17 @@ impl Resource {
             .keys()
             .filter_map(|key| Some((key.clone(), self.written_at(&[path[0], path[1], key])?)))
             .collect();
-        if let Some(map) = object::mapping(&mut self.value, &path) {
-            map.extend(texts.into_iter().map(|(key, text)| (key, Value::String(text))));
-        }
+        self.value.edit("metadata", |value| {
+            if let Some(map) = object::mapping(value, &path) {
+                map.extend(texts.into_iter().map(|(key, text)| (key, Value::String(text))));
+            }
+        });
     }
 
     /// Brings a change of a member that stands in several places to all of them.
     pub(crate) fn sync(&mut self) {
         if !self.shared.is_empty() {
-            Shared::sync(&mut self.shared, &mut self.value);
+            Shared::sync(&mut self.shared, self.value.open());
         }
     }
 
@@ -269,23 +276,20 @@ impl Resource {
     /// Sets an annotation; nothing takes it away, and an empty mapping with it.
     pub(crate) fn set_annotation(&mut self, key: &str, value: Option<String>) {
         self.settle("annotations");
-        match value {
+        self.value.edit("metadata", |root| match value {
             Some(text) => {
-                if let Some(map) = object::mapping(&mut self.value, &["metadata", "annotations"]) {
+                if let Some(map) = object::mapping(root, &["metadata", "annotations"]) {
                     map.insert(key.to_owned(), Value::String(text));
                 }
             }
             None => {
-                if let Some(map) = self
-                    .value
-                    .pointer_mut("/metadata/annotations")
-                    .and_then(Value::as_object_mut)
-                {
+                let annotations = root.pointer_mut("/metadata/annotations");
+                if let Some(map) = annotations.and_then(Value::as_object_mut) {
                     map.shift_remove(key);
                 }
-                object::drop_empty(&mut self.value, "annotations");
+                object::drop_empty(root, "annotations");
             }
-        }
+        });
     }
 
     /// Takes over name, namespace and history of the object that this one is merged into or
@@ -294,8 +298,8 @@ impl Resource {
         for field in ["labels", "annotations"] {
             self.settle(field);
             old.settle(field);
-            object::underlay(&mut self.value, &old.value, &["metadata", field]);
-            object::drop_empty(&mut self.value, field);
+            object::underlay(self.value.open(), &old.value.view(), &["metadata", field]);
+            object::drop_empty(self.value.open(), field);
         }
         self.set_name(old.name());
         self.set_namespace(old.namespace());
@@ -311,14 +315,15 @@ impl Resource {
     /// Adds the members of a field of `old` that this one lacks there, all as strings.
     pub(crate) fn merge_data(&mut self, old: &Self, field: &str) {
         let texts = |from: &Self| -> Map<String, Value> {
-            let map = from.value.get(field).and_then(Value::as_object);
+            let part = from.value.part(&[field]);
+            let map = part.as_deref().and_then(Value::as_object);
             let keys = map.into_iter().flat_map(Map::keys);
             keys.filter_map(|key| Some((key.clone(), Value::String(from.written_at(&[field, key])?))))
                 .collect()
         };
         let mut merged = texts(old);
         merged.extend(texts(self));
-        let Some(map) = self.value.as_object_mut() else {
+        let Some(map) = self.value.open().as_object_mut() else {
             return;
         };
         if merged.is_empty() {

@@ -101,7 +101,8 @@ pub(crate) fn run(mut loader: Loader<'_>, dir: &RelPath, file: &KustFile) -> Res
     }
     finish::label(&mut all, file, &loader.options)?;
     loader.meter.objects(all.len())?;
-    all.iter().try_for_each(|r| loader.meter.output(&r.value))?;
+    all.iter()
+        .try_for_each(|r| loader.meter.output(&r.value.view()))?;
     Ok(Build {
         objects: finish::objects(all, file)?,
         read_set: loader.reads,
@@ -285,7 +286,7 @@ fn change(loader: &mut Loader<'_>, target: &Target<'_>, into: &mut Accumulator) 
         apply(step, file, &mut into.all, &loader.schemas)?;
         let done = loader.meter.objects(into.all.len());
         done.map_err(|e| file.place(&step.field, e))?;
-        scale.settle(&meter, into.all.values());
+        scale.settle(&meter, into.all.iter().map(|r| r.value.view()));
     }
     Ok(())
 }
@@ -293,12 +294,12 @@ fn change(loader: &mut Loader<'_>, target: &Target<'_>, into: &mut Accumulator) 
 fn apply(step: &Step, file: &KustFile, all: &mut ResMap, schemas: &Schemas) -> Result<(), Error> {
     let done = step.transform.apply(all, schemas);
     done.map_err(|e| file.place(&step.field, e))?;
-    all.iter_mut().for_each(Resource::sync);
+    all.iter_mut().for_each(|mut resource| resource.sync());
     if let Some(origin) = &step.origin {
         let meter = all.meter();
         let done = all
             .iter_mut()
-            .try_for_each(|resource| origin.transformed(resource, &meter));
+            .try_for_each(|mut resource| origin.transformed(&mut resource, &meter));
         done.map_err(|e| file.place(&step.field, e))?;
     }
     all.drop_gone();
@@ -311,7 +312,7 @@ fn validate(loader: &mut Loader<'_>, target: &Target<'_>, into: &Accumulator) ->
     for step in configured(loader, target, "validators", &file.validators)? {
         let meter = Rc::clone(&loader.meter);
         let scale = meter.scale();
-        let room = into.all.values().try_for_each(|value| meter.value(value, 0));
+        let room = into.all.iter().try_for_each(|r| meter.value(&r.value.view(), 0));
         room.map_err(|e| file.place(&step.field, e))?;
         let mut copy = into.all.clone();
         apply(&step, file, &mut copy, &loader.schemas)?;

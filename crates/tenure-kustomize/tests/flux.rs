@@ -152,7 +152,7 @@ fn the_overlay_changes_namespace_names_images_patches_and_metadata() {
         ..Overlay::default()
     };
     let built = build(&fs, "app", &overlay).expect("builds");
-    let deployment = &built.objects[1];
+    let deployment = &built.objects.into_vec()[1];
     assert_eq!(
         deployment["metadata"],
         serde_json::json!({"name": "p-web", "namespace": "prod", "labels": {"team": "x"}})

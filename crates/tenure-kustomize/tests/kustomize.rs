@@ -5,7 +5,7 @@ use tenure_kustomize::{Budget, MemFs, Options, build};
 
 fn objects(files: &[(&str, &str)], dir: &str) -> Result<Vec<Value>, String> {
     build(&MemFs::new(files.iter().copied()), dir, &Options::default())
-        .map(|b| b.objects)
+        .map(|b| b.objects.into_vec())
         .map_err(|e| e.to_string())
 }
 

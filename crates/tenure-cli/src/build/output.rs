@@ -29,21 +29,21 @@ pub(super) fn write(path: &Path, built: &Build) -> anyhow::Result<()> {
         });
         return written.with_context(|| format!("failed to write {}", path.display()));
     }
-    let namespaces: BTreeSet<&str> = built
+    let namespaces: BTreeSet<String> = built
         .objects
         .iter()
-        .map(|object| text(object, "/metadata/namespace"))
+        .map(|object| text(&object, "/metadata/namespace").to_owned())
         .filter(|namespace| !namespace.is_empty())
         .collect();
-    for object in &built.objects {
-        let namespace = text(object, "/metadata/namespace");
-        let name = file_name(object);
+    for object in built.objects.iter() {
+        let namespace = text(&object, "/metadata/namespace");
+        let name = file_name(&object);
         let name = if namespaces.len() > 1 && !namespace.is_empty() {
             format!("{}_{name}", namespace.to_lowercase())
         } else {
             name
         };
-        put(&path.join(name), &tenure_yaml::to_string(object))?;
+        put(&path.join(name), &tenure_yaml::to_string(&object))?;
     }
     Ok(())
 }

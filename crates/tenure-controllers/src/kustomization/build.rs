@@ -47,7 +47,7 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
         let digest = Digest::of(built.to_yaml().as_bytes());
         common.apply(&mut built.objects);
         Ok(Built {
-            objects: built.objects,
+            objects: built.objects.into_vec(),
             digest,
             hidden,
         })

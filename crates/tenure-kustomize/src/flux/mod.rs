@@ -17,7 +17,9 @@ pub use substitute::{substitute, substitute_within};
 
 use crate::load::Loader;
 use crate::meter::Meter;
-use crate::{Budget, Build, Error, FileSystem, LoadRestriction, Options, Reason, RelPath, object, target};
+use crate::{
+    Budget, Build, Error, FileSystem, LoadRestriction, Objects, Options, Reason, RelPath, object, target,
+};
 
 /// Builds `path` of a source with what the Kustomization's spec lays over it, within the default
 /// [`Budget`]. A directory without a kustomization file gets one made of all its manifests.
@@ -56,16 +58,12 @@ pub fn build_within(
     overlay.lay_over(&mut file, &mut loader, &dir)?;
     let meter = Rc::clone(&loader.meter);
     let mut build = target::run(loader, &dir, &file)?;
-    build.objects.retain(|o| !group(o).eq("kustomize.config.k8s.io"));
+    build
+        .objects
+        .retain_versions(|version| !version.starts_with("kustomize.config.k8s.io/"));
     overlay.common_metadata.room(&meter, build.objects.len())?;
     overlay.common_metadata.apply(&mut build.objects);
     Ok(build)
-}
-
-fn group(value: &Value) -> &str {
-    object::text(value, &["apiVersion"])
-        .and_then(|v| v.split_once('/'))
-        .map_or("", |(group, _)| group)
 }
 
 impl CommonMetadata {
@@ -77,11 +75,14 @@ impl CommonMetadata {
     }
 
     /// Puts the labels and annotations on every object, over those that it has.
-    pub fn apply(&self, objects: &mut [Value]) {
-        for value in objects {
+    pub fn apply(&self, objects: &mut Objects) {
+        if self.labels.is_empty() && self.annotations.is_empty() {
+            return;
+        }
+        objects.change(|value| {
             metadata(value, "labels", &self.labels);
             metadata(value, "annotations", &self.annotations);
-        }
+        });
     }
 }
 

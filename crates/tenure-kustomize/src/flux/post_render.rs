@@ -47,7 +47,7 @@ impl PostRender {
             images: self.images.clone(),
             ..Overlay::default()
         };
-        Ok(build_within(&files, ".", &overlay, budget)?.objects)
+        Ok(build_within(&files, ".", &overlay, budget)?.objects.into_vec())
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::expression::{self, Limits};
 use crate::meter::Meter;
-use crate::{Budget, Error, object};
+use crate::{Budget, Error, Objects, object};
 
 /// The label or annotation that keeps an object as it is, with the value `disabled`.
 const SWITCH: &str = "kustomize.toolkit.fluxcd.io/substitute";
@@ -23,7 +23,7 @@ const LARGEST: usize = 16 << 20;
 /// When a name is not legal, an expression is malformed, a variable is missing, or the result is no
 /// YAML; the message names the object.
 pub fn substitute(
-    objects: &mut [Value],
+    objects: &mut Objects,
     variables: &BTreeMap<String, String>,
     strict: bool,
 ) -> Result<(), Error> {
@@ -35,7 +35,7 @@ pub fn substitute(
 /// # Errors
 /// As [`substitute`].
 pub fn substitute_within(
-    objects: &mut [Value],
+    objects: &mut Objects,
     variables: &BTreeMap<String, String>,
     strict: bool,
     budget: Budget,
@@ -52,10 +52,13 @@ pub fn substitute_within(
         .iter()
         .map(|(k, v)| (k.as_str(), v.replace('\n', "")))
         .collect();
-    for value in objects.iter_mut().filter(|v| !is_disabled(v)) {
+    objects.try_change(|value| {
+        if is_disabled(value) {
+            return Ok(());
+        }
         meter.output(value)?;
         if !mentions(value) {
-            continue;
+            return Ok(());
         }
         let text = tenure_yaml::to_string(value);
         let shown = shown(value);
@@ -73,9 +76,8 @@ pub fn substitute_within(
                 e.location.line
             ))
         })?;
-        meter.value(value, 0)?;
-    }
-    Ok(())
+        meter.value(value, 0)
+    })
 }
 
 /// Whether there is anything to replace.
@@ -121,10 +123,9 @@ mod tests {
             ("n".to_owned(), "3".to_owned()),
             ("multi".to_owned(), "a\nb".to_owned()),
         ]);
-        let mut objects = [value];
+        let mut objects = Objects::from_iter([value]);
         substitute(&mut objects, &variables, strict).map_err(|e| e.to_string())?;
-        let [done] = objects;
-        Ok(done)
+        Ok(objects.into_vec().remove(0))
     }
 
     #[test]

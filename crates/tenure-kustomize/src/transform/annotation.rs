@@ -18,6 +18,6 @@ impl Transform for Annotation {
         }
         let meter = all.meter();
         all.iter_mut()
-            .try_for_each(|resource| set_members(resource, &self.specs, &self.pairs, &meter))
+            .try_for_each(|mut resource| set_members(&mut resource, &self.specs, &self.pairs, &meter))
     }
 }

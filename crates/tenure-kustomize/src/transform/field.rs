@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::config::FieldSpec;
 use crate::meter::{Meter, levels_fit};
+use crate::packed::Packed;
 use crate::resource::Resource;
 use crate::shared::Shared;
 use crate::{Error, object};
@@ -50,10 +51,30 @@ pub(crate) fn each<'s>(
 ) -> Result<(), Error> {
     let gvk = resource.gvk();
     for spec in specs.into_iter().filter(|s| s.selects(&gvk)) {
-        visit(&mut resource.value, spec, create, meter, change)
+        visit_object(&mut resource.value, spec, create, meter, change)
             .map_err(|e| e.about(format_args!("field {} of {}", spec.path, resource.id())))?;
     }
     Ok(())
+}
+
+/// As [`visit`]; only what the path leads through is unpacked.
+pub(crate) fn visit_object(
+    object: &mut Packed,
+    spec: &FieldSpec,
+    create: Create,
+    meter: &Meter,
+    change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
+) -> Result<(), Error> {
+    edit(object, spec, |value| visit(value, spec, create, meter, change))
+}
+
+/// Unpacks what a specification's path leads through.
+fn edit<T>(object: &mut Packed, spec: &FieldSpec, change: impl FnOnce(&mut Value) -> T) -> T {
+    if spec.path.contains('\\') {
+        return change(object.open());
+    }
+    let first = plain(&spec.path, '/').next().unwrap_or_default();
+    object.edit(first.strip_suffix("[]").unwrap_or(first), change)
 }
 
 /// Calls `change` with every node at the specification's path, whatever kind of object it is.
@@ -207,12 +228,8 @@ pub(crate) fn set_members(
         let new = Value::String(text.clone());
         let mut places = Vec::new();
         for spec in &specs {
-            visit_at(
-                &mut resource.value,
-                spec,
-                Create::Mapping,
-                meter,
-                &mut |node, way| {
+            let done = edit(&mut resource.value, spec, |object| {
+                visit_at(object, spec, Create::Mapping, meter, &mut |node, way| {
                     if node.is_null() {
                         *node = Value::Object(Map::new());
                     }
@@ -230,9 +247,9 @@ pub(crate) fn set_members(
                     }
                     map.insert(key.clone(), new.clone());
                     Ok(())
-                },
-            )
-            .map_err(|e| e.about(format_args!("field {} of {}", spec.path, resource.id())))?;
+                })
+            });
+            done.map_err(|e| e.about(format_args!("field {} of {}", spec.path, resource.id())))?;
         }
         resource.sync();
         resource.shared.extend(Shared::new(key, new, places));

@@ -73,7 +73,7 @@ pub(crate) fn generate(
         value,
         format!("the generator of {kind} {:?} in {dir}", generator.name),
     );
-    loader.meter.value(&resource.value, 0)?;
+    loader.meter.value(&resource.value.view(), 0)?;
     resource.needs_hash = !any(|o| o.disable_name_suffix_hash);
     resource.behavior = match generator.behavior.as_deref().unwrap_or_default() {
         "merge" => Behavior::Merge,

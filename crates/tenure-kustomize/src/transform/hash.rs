@@ -14,9 +14,9 @@ pub(crate) struct Hash;
 impl Transform for Hash {
     fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
         let meter = all.meter();
-        for resource in all.iter_mut().filter(|r| r.needs_hash) {
+        for mut resource in all.iter_mut().filter(|r| r.needs_hash) {
             meter.check()?;
-            let hash = suffix(&resource.value, resource.kind());
+            let hash = suffix(&resource.value.view(), resource.kind());
             resource.remember(&meter)?;
             let name = format!("{}-{hash}", resource.name());
             meter.take(name.len())?;

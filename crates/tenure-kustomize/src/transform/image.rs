@@ -25,15 +25,20 @@ impl Transform for Images {
             "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
             image.name
         ))?;
-        for resource in all.iter_mut().filter(|r| r.kind() != "CustomResourceDefinition") {
+        for mut resource in all.iter_mut().filter(|r| r.kind() != "CustomResourceDefinition") {
             meter.check()?;
             let update = &mut |node: &mut Value| update(node, &regex, image, &meter);
-            walk(&mut resource.value, update)?;
-            each(resource, &self.specs, Create::Nothing, &meter, update)?;
+            if resource.value.has_member(&|name| CONTAINERS.contains(&name)) {
+                walk(resource.value.open(), update)?;
+            }
+            each(&mut resource, &self.specs, Create::Nothing, &meter, update)?;
         }
         Ok(())
     }
 }
+
+/// Members that hold containers, wherever they stand.
+const CONTAINERS: [&str; 2] = ["containers", "initContainers"];
 
 type Update<'a> = &'a mut dyn FnMut(&mut Value) -> Result<(), Error>;
 
@@ -43,7 +48,7 @@ fn walk(value: &mut Value, update: Update<'_>) -> Result<(), Error> {
         Value::Object(map) => {
             for (key, inner) in map.iter_mut() {
                 walk(inner, update)?;
-                if key == "containers" || key == "initContainers" {
+                if CONTAINERS.contains(&key.as_str()) {
                     containers(inner, update)?;
                 }
             }

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::Transform;
-use super::field::{Create, set, visit};
+use super::field::{Create, set, visit_object};
 use crate::config::FieldSpec;
 use crate::meter::Meter;
 use crate::resmap::ResMap;
@@ -33,7 +33,8 @@ fn is_fixed(group: &str, kind: &str) -> bool {
 impl Transform for Affix {
     fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
         let meter = all.meter();
-        all.iter_mut().try_for_each(|resource| self.one(resource, &meter))
+        all.iter_mut()
+            .try_for_each(|mut resource| self.one(&mut resource, &meter))
     }
 }
 
@@ -58,7 +59,7 @@ impl Affix {
             // Names are compared as texts; in the end they are read anew where they had no quotes.
             let is_name = spec.path == "metadata/name";
             resource.is_plain_name |= is_name && !object::is_quoted(resource.name());
-            visit(&mut resource.value, spec, Create::Scalar, meter, &mut |node| {
+            visit_object(&mut resource.value, spec, Create::Scalar, meter, &mut |node| {
                 let old = object::scalar_or_null(node).unwrap_or_default();
                 let new = match self.end {
                     End::Prefix => format!("{}{old}", self.text),

@@ -3,10 +3,10 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::Transform;
-use super::field::{Create, each, set, visit};
+use super::field::{Create, each, set, visit, visit_object};
 use crate::config::FieldSpec;
 use crate::meter::Meter;
-use crate::resmap::ResMap;
+use crate::resmap::{Lent, ResMap};
 use crate::resource::Resource;
 use crate::schema::Schemas;
 use crate::{Error, object};
@@ -40,10 +40,10 @@ impl Transform for Namespace {
         }
         let meter = all.meter();
         // What Helm rendered has the namespace that Helm gave it.
-        let ours = |r: &&mut Resource| !r.is_gone() && r.annotation(HELM) != Some("true");
-        for resource in all.iter_mut().filter(ours) {
+        let ours = |r: &Lent<'_>| !r.is_gone() && r.annotation(HELM) != Some("true");
+        for mut resource in all.iter_mut().filter(ours) {
             resource.remember(&meter)?;
-            self.one(resource, &meter)?;
+            self.one(&mut resource, &meter)?;
         }
         conflicts(all)
     }
@@ -57,10 +57,12 @@ impl Namespace {
         let mut write = |node: &mut Value| self.write(node, meter);
         if !resource.is_cluster() {
             let spec = FieldSpec::at("metadata/namespace", true);
-            visit(&mut resource.value, &spec, Create::Scalar, meter, &mut write)?;
+            visit_object(&mut resource.value, &spec, Create::Scalar, meter, &mut write)?;
         }
         if is_binding {
-            self.bindings(&mut resource.value, meter)?;
+            resource
+                .value
+                .edit("subjects", |value| self.bindings(value, meter))?;
         }
         let core = resource.api_version() == "v1";
         let specs = self

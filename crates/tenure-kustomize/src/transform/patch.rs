@@ -99,10 +99,10 @@ impl Json6902 {
 impl Transform for Json6902 {
     fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
         let meter = all.meter();
-        for resource in all.iter_mut() {
+        for mut resource in all.iter_mut() {
             meter.step()?;
-            if self.target.matches(resource)? {
-                operate(resource, &self.operations, &meter)?;
+            if self.target.matches(&resource)? {
+                operate(&mut resource, &self.operations, &meter)?;
             }
         }
         Ok(())
@@ -141,11 +141,11 @@ impl Transform for AnyPatch {
         match (&self.content, &self.target) {
             (Content::Json(operations), Some(target)) => {
                 let meter = all.meter();
-                for resource in all.iter_mut() {
+                for mut resource in all.iter_mut() {
                     meter.step()?;
-                    if target.matches(resource)? {
+                    if target.matches(&resource)? {
                         resource.remember(&meter)?;
-                        operate(resource, operations, &meter)?;
+                        operate(&mut resource, operations, &meter)?;
                         resource.settle("annotations");
                     }
                 }
@@ -181,7 +181,7 @@ fn as_selected(patch: &Resource) -> Resource {
     let mut patch = patch.clone();
     patch.settle("labels");
     patch.settle("annotations");
-    patch.value = merge::for_selected(&patch.value);
+    patch.value = merge::for_selected(&patch.value.view()).into();
     patch
 }
 
@@ -190,10 +190,10 @@ fn operate(resource: &mut Resource, operations: &[Operation], meter: &Meter) -> 
     resource.reread();
     // The notes of the tool are annotations, which operations find even where the file has none.
     if resource.has_notes() {
-        object::mapping(&mut resource.value, &["metadata", "annotations"]);
+        object::mapping(resource.value.open(), &["metadata", "annotations"]);
     }
-    json6902::apply(&mut resource.value, operations, meter).map_err(|e| e.about(&id))?;
-    object::drop_empty(&mut resource.value, "annotations");
+    json6902::apply(resource.value.open(), operations, meter).map_err(|e| e.about(&id))?;
+    object::drop_empty(resource.value.open(), "annotations");
     if resource.kind().is_empty() || resource.name().is_empty() {
         return Err(Error::invalid(format!(
             "{id}: the patch leaves no kind or no name"
@@ -210,9 +210,10 @@ fn merge_into(
     schemas: &Schemas,
 ) -> Result<(), Error> {
     let meter = all.meter();
+    let content = patch.value.view();
     for at in chosen {
-        meter.value(&patch.value, 0)?;
-        let Some(resource) = all.get_mut(*at) else {
+        meter.value(&content, 0)?;
+        let Some(mut resource) = all.get_mut(*at) else {
             continue;
         };
         let id = resource.id();
@@ -220,16 +221,17 @@ fn merge_into(
             resource.remember(&meter)?;
         }
         // The patch takes the group and version of its target; its kind says which schema holds.
-        let mut fitted = object::copy(&patch.value);
-        if let (Some(map), Some(version)) = (fitted.as_object_mut(), resource.value.get("apiVersion")) {
-            map.insert("apiVersion".to_owned(), version.clone());
+        let mut fitted = object::copy(&content);
+        if let (Some(map), Some(version)) = (fitted.as_object_mut(), resource.value.part(&["apiVersion"])) {
+            map.insert("apiVersion".to_owned(), version.into_owned());
         }
-        let bare = resource.written.bare_nulls(&resource.value);
-        let merged =
-            merge::object(schemas, resource.value.take(), fitted, &bare, &meter).map_err(|e| e.about(&id))?;
+        let bare = resource.written.bare_nulls(&resource.value.view());
+        let merged = merge::object(schemas, resource.value.open().take(), fitted, &bare, &meter)
+            .map_err(|e| e.about(&id))?;
         let Some(merged) = merged else { continue };
-        resource.value = merged;
-        resource.written.absorb(&patch.written, &resource.value);
+        resource.value = merged.into();
+        let resource = &mut *resource;
+        resource.written.absorb(&patch.written, &resource.value.view());
         resource.sync();
         if !allow.kind {
             resource.set_kind(&id.gvk.kind);

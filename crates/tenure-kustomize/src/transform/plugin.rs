@@ -26,7 +26,7 @@ type Made = Vec<Box<dyn Transform>>;
 /// The transformer that an object configures.
 pub(crate) fn transformer(context: &mut Context<'_, '_>, config: &Resource) -> Result<Made, Error> {
     is_built_in(config)?;
-    let value = &config.value;
+    let value = &*config.value.view();
     let specs = || list::<FieldSpec>(member(value, "fieldSpecs"));
     let pairs = |field: &str| {
         let map = member(value, field).as_object().into_iter().flatten();
@@ -107,9 +107,10 @@ pub(crate) fn generator(context: &mut Context<'_, '_>, config: &Resource) -> Res
         "env",
         "options",
     ];
+    let value = config.value.view();
     let known: Map<String, Value> = fields
         .iter()
-        .map(|field| ((*field).to_owned(), member(&config.value, field).clone()))
+        .map(|field| ((*field).to_owned(), member(&value, field).clone()))
         .filter(|(_, value)| !value.is_null())
         .collect();
     let mut generator: Generator = one(&Value::Object(known))?;
@@ -177,7 +178,7 @@ fn patch(value: &Value, inline: &str) -> Result<Patch, Error> {
 
 /// A ServiceAccount that Google's cloud takes for one of its own.
 fn iam_policy(config: &Resource) -> Result<Resource, Error> {
-    let text = |path: &[&str]| object::text(&config.value, path).unwrap_or_default().to_owned();
+    let text = |path: &[&str]| config.value.text(path).unwrap_or_default().to_owned();
     if text(&["cloud"]) != "gke" {
         return Err(Error::invalid(format!(
             "the cloud {:?} is not gke",

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::field::{Create, kind, visit};
+use super::field::{Create, kind, visit_object};
 use crate::config::NameReference;
 use crate::id::{Gvk, ResId, effective};
 use crate::meter::Meter;
@@ -174,7 +174,7 @@ impl Referrer {
             prefixes: resource.prefixes.clone(),
             suffixes: resource.suffixes.clone(),
             subjects: subjects(resource)?,
-            role: role(&resource.value),
+            role: role(resource),
         })
     }
 }
@@ -183,9 +183,9 @@ impl Referrer {
 pub(crate) fn run(all: &mut ResMap, references: &[NameReference]) -> Result<(), Error> {
     let targets = Targets::new(all);
     let meter = all.meter();
-    for resource in all.iter_mut() {
+    for mut resource in all.iter_mut() {
         meter.check()?;
-        update(resource, references, &targets, &meter)?;
+        update(&mut resource, references, &targets, &meter)?;
     }
     Ok(())
 }
@@ -214,7 +214,7 @@ fn update(
                 targets,
                 meter,
             };
-            visit(&mut resource.value, spec, Create::Nothing, meter, &mut |node| {
+            visit_object(&mut resource.value, spec, Create::Nothing, meter, &mut |node| {
                 search.set(node)
             })
             .map_err(|e| e.about(format_args!("the name in {} of {}", spec.path, who.id)))?;
@@ -228,7 +228,8 @@ fn subjects(resource: &Resource) -> Result<Vec<String>, Error> {
     if resource.kind() != "RoleBinding" {
         return Ok(Vec::new());
     }
-    let list = resource.value.get("subjects").and_then(Value::as_array);
+    let subjects = resource.value.part(&["subjects"]);
+    let list = subjects.as_deref().and_then(Value::as_array);
     let accounts = list
         .into_iter()
         .flatten()
@@ -245,8 +246,9 @@ fn subjects(resource: &Resource) -> Result<Vec<String>, Error> {
         .collect()
 }
 
-fn role(value: &Value) -> Option<Gvk> {
-    let text = |field: &str| value.get("roleRef")?.get(field).and_then(object::scalar);
+fn role(resource: &Resource) -> Option<Gvk> {
+    let role = resource.value.part(&["roleRef"])?;
+    let text = |field: &str| role.get(field).and_then(object::scalar);
     Some(Gvk {
         group: text("apiGroup")?,
         version: String::new(),

@@ -135,9 +135,9 @@ impl Transform for Replacements {
                 From::Field(source) => taken(all, source)?,
             };
             for target in targets {
-                for resource in all.iter_mut() {
+                for mut resource in all.iter_mut() {
                     meter.step()?;
-                    if !target.takes(resource)? {
+                    if !target.takes(&resource)? {
                         continue;
                     }
                     for path in &target.paths {
@@ -146,7 +146,7 @@ impl Transform for Replacements {
                             options: &target.options,
                             meter: &meter,
                         };
-                        put.at(&mut resource.value, path)
+                        put.at(resource.value.open(), path)
                             .map_err(|e| e.about(format_args!("target {}: {path}", resource.id())))?;
                         resource.sync();
                     }
@@ -220,13 +220,14 @@ fn taken(all: &ResMap, source: &Source) -> Result<Taken, Error> {
         &source.field_path
     };
     let missing = || Error::invalid(format!("the source {} has no field {path}", resource.id()));
-    let (way, value) = path::lookup_at(&resource.value, &path::parts(path))
+    let object = resource.value.view();
+    let (way, value) = path::lookup_at(&object, &path::parts(path))
         .map_err(|e| e.about(format_args!("source {}: {path}", resource.id())))?
         .filter(|(_, v)| !is_empty(v))
         .ok_or_else(missing)?;
     let mut taken = Taken::new(value.clone());
     if taken.text.is_some() {
-        taken.text = resource.written.text(&resource.value, &way);
+        taken.text = resource.written.text(&object, &way);
     }
     let options = source.options.clone().unwrap_or_default();
     if options.delimiter.is_empty() {

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::Transform;
-use super::field::{Create, set, visit};
+use super::field::{Create, set, visit_object};
 use crate::config::FieldSpec;
 use crate::file::Replica;
 use crate::resmap::ResMap;
@@ -23,9 +23,11 @@ impl Transform for Replicas {
             meter.check()?;
             for at in all.named(name, |id| spec.selects(&id.gvk)) {
                 found = true;
-                let Some(resource) = all.get_mut(at) else { continue };
+                let Some(mut resource) = all.get_mut(at) else {
+                    continue;
+                };
                 if spec.selects(&resource.gvk()) {
-                    visit(&mut resource.value, spec, Create::Scalar, &meter, &mut |node| {
+                    visit_object(&mut resource.value, spec, Create::Scalar, &meter, &mut |node| {
                         if node.as_str().is_some_and(|text| !text.is_empty()) {
                             object::reset(node, &count.to_string());
                             return Ok(());

@@ -101,7 +101,7 @@ impl ValueAdd {
         for part in &parts {
             meter.member(part)?;
         }
-        let Some(map) = object::mapping(&mut resource.value, &parts) else {
+        let Some(map) = object::mapping(resource.value.open(), &parts) else {
             return Err(Error::invalid(format!(
                 "{} leads through something that is no mapping",
                 field.path
@@ -126,10 +126,10 @@ impl Transform for ValueAdd {
     fn apply(&self, all: &mut ResMap, _: &Schemas) -> Result<(), Error> {
         let meter = all.meter();
         for (matcher, field) in &self.targets {
-            for resource in all.iter_mut() {
+            for mut resource in all.iter_mut() {
                 meter.step()?;
-                if matcher.as_ref().map_or(Ok(true), |m| m.matches(resource))? {
-                    self.one(resource, field, &meter)?;
+                if matcher.as_ref().map_or(Ok(true), |m| m.matches(&resource))? {
+                    self.one(&mut resource, field, &meter)?;
                 }
             }
         }

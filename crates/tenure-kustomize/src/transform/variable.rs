@@ -47,7 +47,7 @@ impl Variables {
             match found.as_slice() {
                 [] => {}
                 [at] => {
-                    if let Some(resource) = all.get_mut(*at) {
+                    if let Some(mut resource) = all.get_mut(*at) {
                         meter.take(size_of::<String>() + var.name.len())?;
                         resource.variables.push(var.name.clone());
                     }
@@ -91,8 +91,8 @@ impl Variables {
             meter.check()?;
             values.insert(name.as_str(), value(all, var)?);
         }
-        all.iter_mut().try_for_each(|resource| {
-            each(resource, specs, Create::Nothing, &meter, &mut |node| {
+        all.iter_mut().try_for_each(|mut resource| {
+            each(&mut resource, specs, Create::Nothing, &meter, &mut |node| {
                 replace(node, &values, &meter)
             })
         })
@@ -107,7 +107,8 @@ fn value(all: &ResMap, var: &Var) -> Result<Value, Error> {
         )));
     };
     let path = &var.fieldref.field_path;
-    let found = path::lookup(&resource.value, &places(path::parts(path)))?;
+    let value = resource.value.view();
+    let found = path::lookup(&value, &places(path::parts(path)))?;
     let found = found.ok_or_else(|| {
         Error::invalid(format!(
             "{} has no field {path}, which gives the variable {:?} its value",

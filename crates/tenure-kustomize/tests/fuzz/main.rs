@@ -133,7 +133,7 @@ fn finish(random: &mut StdRng, mut done: Build) {
         .map(|d| d.value)
         .collect();
     if !done.objects.is_empty() {
-        assert_eq!(read, done.objects, "written as\n{text}");
+        assert_eq!(read, done.objects.clone().into_vec(), "written as\n{text}");
     }
     let variables = BTreeMap::from([
         ("A".to_owned(), mutate::scalar(random)),

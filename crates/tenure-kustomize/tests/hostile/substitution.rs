@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tenure_kustomize::Budget;
 use tenure_kustomize::flux::{substitute, substitute_within};
+use tenure_kustomize::{Budget, Objects};
 
 fn fails(text: &str, value: &str) -> String {
     let variables = BTreeMap::from([("v".to_owned(), value.to_owned())]);
-    let mut objects = [json!({"kind": "K", "metadata": {"name": "a"}, "text": text})];
+    let mut objects = Objects::from_iter([json!({"kind": "K", "metadata": {"name": "a"}, "text": text})]);
     let started = Instant::now();
     let error = substitute(&mut objects, &variables, true).expect_err("it must not be done");
     assert!(started.elapsed() < Duration::from_secs(60), "{error}");
@@ -42,7 +42,7 @@ fn globs_of_any_length_on_values_of_any_length_are_stopped() {
 #[test]
 fn all_objects_together_have_a_limit() {
     let variables = BTreeMap::from([("v".to_owned(), "x".repeat(1 << 20))]);
-    let mut objects = vec![json!({"kind": "K", "text": "${v}"}); 100];
+    let mut objects = Objects::from_iter(vec![json!({"kind": "K", "text": "${v}"}); 100]);
     let budget = Budget {
         memory: 16 << 20,
         ..Budget::default()
