@@ -21,7 +21,7 @@ pub enum Command {
     Build(build::Args),
     /// Render a chart as Helm would, and print the manifests
     Template(Box<template::Args>),
-    /// Onboarding: the objects that let a worker act for a tenant
+    /// Onboarding: what a tenant's worker and accounts need, and whether it holds
     #[command(subcommand)]
     Tenant(tenant::Command),
     /// Take Tenure off the cluster; asks whether to prune what the tenants applied
@@ -51,4 +51,10 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 pub(crate) fn say(text: &str) {
     use std::io::Write as _;
     writeln!(std::io::stdout(), "{text}").ok();
+}
+
+/// Says something beside the output, which others may read.
+pub(crate) fn hint(text: &str) {
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "{text}").ok();
 }

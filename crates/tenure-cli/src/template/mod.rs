@@ -148,3 +148,29 @@ fn names(args: &Args, world: &SystemWorld) -> Result<(String, String), HelmError
 fn warn(text: &str) {
     writeln!(std::io::stderr(), "level=WARN msg={text:?}").ok();
 }
+
+/// The manifests that a release of a chart would have, definitions and hooks included.
+pub(crate) fn render_objects(
+    path: &std::path::Path,
+    root: Option<&std::path::Path>,
+    name: &str,
+    namespace: &str,
+    values: &serde_json::Map<String, serde_json::Value>,
+) -> anyhow::Result<Vec<String>> {
+    let render = || {
+        let world = SystemWorld;
+        let path = std::path::absolute(path).map_err(HelmError::new)?;
+        let renderer = Renderer::new(chart::load(&path, root)?).map_err(HelmError::new)?;
+        let options = Options::new(Release::new(name, namespace), &world);
+        let rendered = renderer.render(values, &options).map_err(HelmError::new)?;
+        let all = Selection {
+            crds: true,
+            hooks: true,
+            tests: true,
+        };
+        let documents = rendered.documents(all).map(|(_, text)| text.to_owned());
+        let hooks = rendered.hooks(all).map(|hook| hook.content.clone());
+        Ok::<_, HelmError>(documents.chain(hooks).collect())
+    };
+    Ok(with_deep_stack(render).context("failed to start a thread")??)
+}

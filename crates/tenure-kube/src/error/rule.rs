@@ -21,7 +21,8 @@ impl RoleRule {
     /// Reads `[resource "name" is forbidden: ]User "u" cannot v resource "r" in API group "g" in
     /// the namespace "n"` or `… at the cluster scope`, as the API server's authorisation filter
     /// writes it. Refusals of admission are not of this shape.
-    pub(crate) fn from_message(message: &str) -> Option<Self> {
+    #[must_use]
+    pub fn from_message(message: &str) -> Option<Self> {
         let (before, rest) = message.split_once("User \"")?;
         let (user, rest) = rest.split_once("\" cannot ")?;
         let (verb, rest) = rest.split_once(" resource \"")?;

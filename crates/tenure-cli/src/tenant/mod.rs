@@ -1,9 +1,17 @@
+//! What a platform team does with a Tenant.
+//!
 //! `tenure tenant rights`: the objects that let a worker act for a tenant, from the Tenant alone.
 //! `tenure tenant release`: the end of a home that has no worker any more.
 
+mod access;
+mod check;
+mod create;
+mod explain;
+mod role;
+
 use std::fs;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use tenure_api::Tenant;
@@ -14,6 +22,14 @@ use tenure_api::rights::{Impersonation, worker_objects};
 pub enum Command {
     /// Print the worker's ServiceAccount, Roles and RoleBindings for a Tenant, ready for kubectl apply
     Rights(Rights),
+    /// Write the manifests that onboard a tenant
+    Create(create::Args),
+    /// Ask the cluster whether a tenant's walls stand: what its workers and accounts may do, and may not
+    Check(check::Args),
+    /// Say which rule an object lacks that was refused something
+    Explain(explain::Args),
+    /// Print the smallest Roles that let a repository be applied, pruned and health-checked
+    Role(Box<role::Args>),
     /// Let a former home's objects go: take Tenure's finalizers off them and leave what they applied
     Release(Release),
 }
@@ -42,6 +58,10 @@ pub struct Rights {
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Rights(args) => rights(&args),
+        Command::Create(args) => create::run(&args),
+        Command::Check(args) => check::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Role(args) => role::run(*args),
         Command::Release(args) => crate::runtime()?.block_on(release(args)),
     }
 }
@@ -67,7 +87,7 @@ fn rights(args: &Rights) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read(path: &PathBuf) -> anyhow::Result<String> {
+fn read(path: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
     if path.as_os_str() == "-" {
         std::io::stdin()

@@ -1,0 +1,253 @@
+//! `tenure tenant create`: the folder that onboards a tenant, as `tenants/base` has one for each.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use tenure_api::rights::{DEFAULT_KINDS, Impersonation, worker_objects};
+use tenure_api::{SYSTEM_NAMESPACE, Tenant};
+
+use super::role;
+
+/// Flags of `tenure tenant create`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The tenant's name
+    name: String,
+    /// A home, where the tenant's Flux objects, Secrets and accounts live; may be given again
+    #[arg(short, long = "namespace", required = true)]
+    namespaces: Vec<String>,
+    /// A namespace that it applies to besides; may be given again
+    #[arg(short, long = "target")]
+    targets: Vec<String>,
+    /// The account that its Kustomizations act as, in each home; the tenant's name if not given
+    #[arg(long)]
+    service_account: Option<String>,
+    /// Beginning of a URL that it may fetch; may be given again; none allows every URL
+    #[arg(long = "source", value_name = "PREFIX")]
+    sources: Vec<String>,
+    /// The Secret of the home for URLs that begin so; may be given again
+    #[arg(long = "secret", value_name = "PREFIX=NAME")]
+    secrets: Vec<String>,
+    /// A checkout of its repository: its account may do what that needs, and no more
+    #[arg(long)]
+    repository: Option<PathBuf>,
+    /// Leave out the namespaces: they are there
+    #[arg(long)]
+    skip_namespaces: bool,
+    /// For API servers before 1.36: the older form of impersonation, which binds less tightly
+    #[arg(long)]
+    legacy_impersonation: bool,
+    /// Directory for the files; without it everything is printed
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let files = files(args)?;
+    let Some(dir) = &args.output else {
+        let texts: Vec<&str> = files.iter().map(|(_, text)| text.as_str()).collect();
+        crate::say(texts.join("---\n").trim_end());
+        return Ok(());
+    };
+    fs::create_dir_all(dir).with_context(|| format!("failed to make {}", dir.display()))?;
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    let kustomization = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": names,
+    });
+    let kustomization = ("kustomization.yaml", tenure_yaml::to_string(&kustomization));
+    for (name, text) in files.iter().chain([&kustomization]) {
+        let path = dir.join(name);
+        anyhow::ensure!(
+            !path.exists(),
+            "{} is there already; nothing is overwritten",
+            path.display()
+        );
+        fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    crate::say(&format!("Look at {0}, then: kubectl apply -k {0}", dir.display()));
+    Ok(())
+}
+
+/// The files by name.
+fn files(args: &Args) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let tenant = tenant(args)?;
+    let impersonation = match args.legacy_impersonation {
+        true => Impersonation::Legacy,
+        false => Impersonation::Constrained,
+    };
+    let mut files = Vec::new();
+    if !args.skip_namespaces {
+        let all = args
+            .namespaces
+            .iter()
+            .chain(&args.targets)
+            .map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+        files.push(("namespaces.yaml", stream(all)));
+    }
+    let written = serde_json::to_value(&tenant).context("the Tenant can't be written")?;
+    files.push(("tenant.yaml", stream([written].into_iter())));
+    files.push((
+        "rbac.yaml",
+        stream(worker_objects(&tenant, impersonation).into_iter()),
+    ));
+    files.push(("accounts.yaml", accounts(args, &tenant)?));
+    Ok(files)
+}
+
+fn tenant(args: &Args) -> anyhow::Result<Tenant> {
+    let name = account(args);
+    let accounts = args
+        .namespaces
+        .iter()
+        .map(|home| json!({"namespace": home, "name": name}));
+    let secrets = args.secrets.iter().map(|pair| {
+        let (prefix, name) = pair
+            .rsplit_once('=')
+            .with_context(|| format!("--secret {pair:?} must be PREFIX=NAME"))?;
+        Ok(json!({"prefix": prefix, "name": name}))
+    });
+    let secrets: Vec<Value> = secrets.collect::<anyhow::Result<_>>()?;
+    let tenant: Tenant = serde_json::from_value(json!({
+        "apiVersion": "tenure.dev/v1alpha1", "kind": "Tenant",
+        "metadata": {"name": args.name, "namespace": SYSTEM_NAMESPACE},
+        "spec": {
+            "namespaces": args.namespaces, "targets": args.targets,
+            "serviceAccounts": accounts.collect::<Vec<_>>(),
+            "sources": {"allow": args.sources, "secrets": secrets},
+        },
+    }))
+    .context("the flags make no Tenant")?;
+    let errors: Vec<String> = tenant.validate().iter().map(ToString::to_string).collect();
+    anyhow::ensure!(
+        errors.is_empty(),
+        "the flags make no valid Tenant: {}",
+        errors.join("; ")
+    );
+    Ok(tenant)
+}
+
+fn account(args: &Args) -> &str {
+    args.service_account.as_deref().unwrap_or(&args.name)
+}
+
+/// The tenant's accounts, and what they may do.
+fn accounts(args: &Args, tenant: &Tenant) -> anyhow::Result<String> {
+    let name = account(args);
+    let accounts = args.namespaces.iter().map(|home| {
+        json!({
+            "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": home},
+            "automountServiceAccountToken": false,
+        })
+    });
+    let mut text = stream(accounts);
+    text.push_str("---\n");
+    match (&args.repository, args.namespaces.first()) {
+        (Some(path), Some(home)) => text.push_str(&role::printed(path, home, name, args.targets.first())?),
+        _ => text.push_str(&usual(args, tenant)),
+    }
+    Ok(text)
+}
+
+/// Without a repository to go by: the default kinds, but for those that hand on rights.
+fn usual(args: &Args, tenant: &Tenant) -> String {
+    let mut rules = Vec::<(&str, Vec<&str>)>::new();
+    for kind in DEFAULT_KINDS {
+        let (plural, group) = kind.split_once('.').unwrap_or((kind, ""));
+        if group == "rbac.authorization.k8s.io" {
+            continue;
+        }
+        match rules.iter_mut().find(|(of, _)| *of == group) {
+            Some((_, plurals)) => plurals.push(plural),
+            None => rules.push((group, vec![plural])),
+        }
+    }
+    let verbs = ["list", "watch", "create", "patch", "delete"];
+    let rules = rules
+        .into_iter()
+        .map(|(group, plurals)| json!({"apiGroups": [group], "resources": plurals, "verbs": verbs}));
+    let rules: Vec<Value> = rules.collect();
+    let subjects = tenant.spec.service_accounts.iter().map(
+        |account| json!({"kind": "ServiceAccount", "name": account.name, "namespace": account.namespace}),
+    );
+    let subjects: Vec<Value> = subjects.collect();
+    let name = &args.name;
+    let all = args.namespaces.iter().chain(&args.targets).flat_map(|namespace| {
+        let metadata = json!({"name": name, "namespace": namespace});
+        [
+            json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules}),
+            json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+                "subjects": subjects,
+            }),
+        ]
+    });
+    stream(all)
+}
+
+fn stream(objects: impl Iterator<Item = Value>) -> String {
+    let texts: Vec<String> = objects.map(|object| tenure_yaml::to_string(&object)).collect();
+    texts.join("---\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn made(flags: &[&str]) -> anyhow::Result<Vec<(&'static str, String)>> {
+        files(
+            &Cli::try_parse_from(["create"].iter().chain(flags))
+                .expect("flags")
+                .args,
+        )
+    }
+
+    #[test]
+    fn a_folder_has_the_tenant_its_workers_rights_and_its_accounts() {
+        let flags = ["dev", "-n", "apps", "-t", "web", "--secret", "ssh://git@=git-ssh"];
+        let files = made(&flags).expect("valid");
+        let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+        assert_eq!(
+            names,
+            ["namespaces.yaml", "tenant.yaml", "rbac.yaml", "accounts.yaml"]
+        );
+        let all: Vec<Value> = files
+            .iter()
+            .flat_map(|(_, text)| {
+                tenure_yaml::parse(text.as_bytes(), &tenure_yaml::Options::helm()).expect("YAML")
+            })
+            .map(|document| document.value)
+            .collect();
+        let tenant = all.iter().find(|o| o["kind"] == "Tenant").expect("a Tenant");
+        assert_eq!(tenant["spec"]["sources"]["secrets"][0]["name"], "git-ssh");
+        assert_eq!(
+            tenant["spec"]["serviceAccounts"],
+            json!([{"namespace": "apps", "name": "dev"}])
+        );
+        let roles = all
+            .iter()
+            .filter(|o| o["kind"] == "Role" && o["metadata"]["name"] == "dev");
+        assert_eq!(roles.count(), 2, "one in the home, one in the target");
+        assert!(!files[3].1.contains("rbac.authorization.k8s.io\n  resources"));
+        assert!(
+            !all.iter()
+                .any(|o| o["kind"].as_str().is_some_and(|k| k.starts_with("Cluster")))
+        );
+    }
+
+    #[test]
+    fn names_that_no_tenant_may_have_are_refused() {
+        let error = made(&["dev", "-n", "kube-system"]).expect_err("not a home");
+        assert!(error.to_string().contains("kube-system"), "{error}");
+    }
+}
