@@ -19,7 +19,7 @@
 //!
 //! All formats of sops, all types of values, comments, key groups, and all rules of what is encrypted.
 //! Private keys are age's (X25519, and Ed25519 and RSA of SSH) and OpenPGP's. Keys of services come in
-//! through [`KeyService`].
+//! through [`KeyService`]; [`services`] has those of AWS, Google Cloud, Azure and Vault.
 //!
 //! What it refuses: to start a program, to ask for a passphrase, to ask an address that a file names with
 //! a credential that was not given for it, to expand what was packed to grow, and to say in an error what a
@@ -41,6 +41,7 @@ mod limits;
 mod metadata;
 mod recipient;
 mod rules;
+pub mod services;
 mod shamir;
 mod store;
 mod tree;

@@ -145,7 +145,9 @@ impl Keyring {
             }
         }
         if refused.is_empty() {
-            refused.push("there is no credential for this kind of key".to_owned());
+            refused.push(
+                "there is no credential for this kind of key, or nothing here asks its service".to_owned(),
+            );
         }
         Err(refused.join(", and "))
     }

@@ -1,5 +1,7 @@
 //! Documents that sops itself has made, see `tests/fixtures/make.sh`: what it decrypts them to, we do, to the byte.
 
+mod services;
+
 use std::path::{Path, PathBuf};
 
 use tenure_sops::{Document, Error, Format, ImportError, Keyring, Limits, Mac, MacError};
