@@ -1,4 +1,4 @@
-//! The kustomize and Helm engines beside the real tools: stored cases, and overlays made up as we go.
+//! The kustomize and Helm engines and the decryption beside the real tools: stored cases, and what is made up as we go.
 
 mod cases;
 mod chart;
@@ -7,6 +7,7 @@ mod expression;
 mod helm;
 mod overlay;
 mod random;
+mod sops;
 mod templates;
 
 use std::path::Path;

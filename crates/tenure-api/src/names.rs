@@ -55,6 +55,8 @@ pub const PRUNE: &str = "kustomize.toolkit.fluxcd.io/prune";
 pub const SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
 /// `disabled` leaves encrypted values alone.
 pub const DECRYPT: &str = "kustomize.toolkit.fluxcd.io/decrypt";
+/// `ignore` on a Kustomization accepts files whose MAC does not fit, as Flux does.
+pub const SOPS_MAC: &str = "tenure.dev/sops-mac";
 
 /// Marks what belongs to an installation, for `flux check`.
 pub const PART_OF: &str = "app.kubernetes.io/part-of";

@@ -61,5 +61,6 @@ fn rig() -> anyhow::Result<()> {
     tenure_testkit::rig::Rig::ready()?;
     tenure_testkit::rig::Tools::ready()?;
     tenure_testkit::rig::registry_program()?;
-    tenure_testkit::rig::s3_program().map(drop)
+    tenure_testkit::rig::s3_program()?;
+    tenure_testkit::rig::Sops::ready(std::path::Path::new("")).map(drop)
 }

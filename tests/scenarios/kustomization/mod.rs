@@ -1,5 +1,6 @@
 //! What people rely on in a Kustomization.
 
+mod decryption;
 mod deletion;
 mod dependencies;
 mod drift;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use tenure_api::{Kustomization, reasons};
 use tenure_core::Digest;
-use tenure_kustomize::{DirFs, flux};
+use tenure_kustomize::{Build, DirFs, flux};
 
+use super::decryption::{Decryptor, decryptor, refuse_encrypted};
 use super::mask::Mask;
 use super::plan::Apply;
 use super::run::{Failure, Step};
@@ -30,15 +31,19 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
     let mut overlay = overlay(&plan.kustomization)?;
     let common = std::mem::take(&mut overlay.common_metadata);
     let path = plan.kustomization.spec.path.clone().unwrap_or_default();
-    let Variables { values, hidden } = super::variables::variables(plan, effects)
+    let decryptor = decryptor(plan, effects).await.map_err(building)?;
+    let Variables { values, mut hidden } = super::variables::variables(plan, effects)
         .await
         .map_err(building)?;
     let built = tokio::task::spawn_blocking(move || {
         let tree = artifacts.tree(&digest).map_err(|error| unusable(&error))?;
         let files = DirFs::open(&tree.root)
             .map_err(|error| fetching(format!("failed to open the artifact: {error}")))?;
-        let mut built = flux::build(&files.with_dropped(tree.dropped), &path, &overlay)
-            .map_err(|error| refused(&error))?;
+        let files = files.with_dropped(tree.dropped);
+        let mut built = match decryptor {
+            Some(decryptor) => decrypted(&files, &path, &overlay, decryptor, &mut hidden)?,
+            None => flux::build(&files, &path, &overlay).map_err(|error| refused(&error))?,
+        };
         if let Some(variables) = values {
             flux::substitute(&mut built.objects, &variables, true)
                 .map_err(|error| refused(&error).masked(&hidden))?;
@@ -46,6 +51,8 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
         // Flux's digest does not cover the common metadata, and no variable is replaced in it
         let digest = Digest::of(built.to_yaml().as_bytes());
         common.apply(&mut built.objects);
+        refuse_encrypted(&built.objects)
+            .map_err(|message| Failure::new(Step::Applying, reasons::RECONCILIATION_FAILED, message))?;
         Ok(Built {
             objects: built.objects.into_vec(),
             digest,
@@ -55,6 +62,23 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
     built
         .await
         .unwrap_or_else(|error| Err(building(format!("the build was interrupted: {error}"))))
+}
+
+/// Builds what is decrypted where it has to be, and adds to `hidden` what came to light.
+fn decrypted(
+    files: &DirFs,
+    path: &str,
+    overlay: &flux::Overlay,
+    mut decryptor: Decryptor,
+    hidden: &mut Mask,
+) -> Result<Build, Failure> {
+    let files = decryptor.sources(files, path).map_err(building)?;
+    let built = flux::build(&files, path, overlay);
+    let mut built = built.map_err(|error| refused(&error).masked(&decryptor.hidden))?;
+    let worked = decryptor.objects(&mut built.objects);
+    hidden.join(decryptor.hidden);
+    worked.map_err(|message| building(message).masked(hidden))?;
+    Ok(built)
 }
 
 /// The bytes may have gone with the scratch directory: then the source is asked again, once.

@@ -23,6 +23,16 @@ impl Mask {
                 .unwrap_or(&quoted);
             self.0.extend([text.to_owned(), inside.to_owned()]);
         }
+        self.sort();
+    }
+
+    /// Hides what another one hides, too.
+    pub(super) fn join(&mut self, other: Self) {
+        self.0.extend(other.0);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
         self.0
             .sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         self.0.dedup();

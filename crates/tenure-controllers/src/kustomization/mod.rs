@@ -6,6 +6,7 @@
 mod applying;
 mod before;
 mod build;
+mod decryption;
 mod finalize;
 mod finalizer;
 mod graph;

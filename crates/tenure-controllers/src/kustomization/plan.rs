@@ -325,7 +325,12 @@ fn ready(object: &Value) -> bool {
 fn unsupported(kustomization: &Kustomization) -> Option<&'static str> {
     let spec = &kustomization.spec;
     let asked = [
-        (spec.decryption.is_some(), "decryption"),
+        (
+            spec.decryption
+                .as_ref()
+                .is_some_and(|decryption| decryption.service_account_name.is_some()),
+            "decryption.serviceAccountName",
+        ),
         (spec.kube_config.is_some(), "kubeConfig"),
         (
             spec.health_check_exprs

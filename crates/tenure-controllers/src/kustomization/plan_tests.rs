@@ -217,10 +217,11 @@ fn a_dependency_elsewhere_names_the_missing_role() {
 
 #[test]
 fn what_is_not_built_yet_is_said_aloud() {
-    let object = kustomization("app", &json!({"decryption": {"provider": "sops"}}));
+    let decryption = json!({"provider": "sops", "serviceAccountName": "cloud"});
+    let object = kustomization("app", &json!({"decryption": decryption}));
     let (reason, text) = message(planned(&object, &with_artifact()));
     assert_eq!(reason, reasons::FEATURE_GATE_DISABLED);
-    assert!(text.contains("spec.decryption"), "{text}");
+    assert!(text.contains("spec.decryption.serviceAccountName"), "{text}");
 }
 
 #[test]

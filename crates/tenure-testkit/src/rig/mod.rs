@@ -3,12 +3,15 @@
 //! Several modules, so that a change of one does not rebuild the others.
 
 mod build;
+mod sops;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
 use build::Module;
+
+pub use sops::Sops;
 
 use crate::command::{output, program, run};
 
@@ -61,6 +64,16 @@ const S3: Module = Module {
     recipe: "1",
     programs: &[("versitygw", "github.com/versity/versitygw/cmd/versitygw")],
     versions: s3_versions,
+};
+
+/// `tests/rig/sops`.
+const SOPS: Module = Module {
+    what: "sops",
+    source: "tests/rig/sops",
+    cache: "sops",
+    recipe: "1",
+    programs: &[("sops", "github.com/getsops/sops/v3/cmd/sops")],
+    versions: |_| Ok(String::new()),
 };
 
 /// The control plane's programs and kubectl.

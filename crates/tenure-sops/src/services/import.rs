@@ -1,0 +1,101 @@
+//! The entries of a decryption Secret that are credentials for services.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::{AwsKms, AzureKeyVault, GcpKms, Http, Vault};
+use crate::Keyring;
+
+/// Why an entry can't be used. No variant quotes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ServicesError {
+    /// Neither YAML nor JSON with a mapping.
+    #[error("neither YAML nor JSON with a mapping")]
+    NotAMapping,
+    /// Something is missing, or of a form that is not supported.
+    #[error("{0}")]
+    Unusable(&'static str),
+}
+
+/// Makes clients of services of what a Secret has for them.
+#[derive(Clone)]
+pub struct Services(Arc<dyn Http>);
+
+impl Services {
+    /// Clients that send with this.
+    #[must_use]
+    pub fn new(http: Arc<dyn Http>) -> Self {
+        Self(http)
+    }
+
+    /// Adds to a keyring the client that an entry is for; gives the keyring back as it was if its name is none of
+    /// these: `sops.aws-kms`, `sops.gcp-kms`, `sops.azure-kv`, `sops.vault-token`.
+    ///
+    /// # Errors
+    /// When the name is one of them, and the entry can't be used.
+    pub fn import(&self, keys: Keyring, name: &str, value: &[u8]) -> Result<Keyring, ServicesError> {
+        let http = || Arc::clone(&self.0);
+        Ok(match name {
+            "sops.aws-kms" => {
+                let file = mapping(value)?;
+                let session = text(&file, "aws_session_token").filter(|token| !token.is_empty());
+                let need = |name| {
+                    text(&file, name).ok_or(ServicesError::Unusable(
+                        "aws_access_key_id or aws_secret_access_key is missing",
+                    ))
+                };
+                keys.with_service(AwsKms::new(
+                    http(),
+                    need("aws_access_key_id")?.to_string(),
+                    need("aws_secret_access_key")?,
+                    session,
+                ))
+            }
+            "sops.gcp-kms" => keys.with_service(
+                GcpKms::with_account(http(), &mapping(value)?).map_err(ServicesError::Unusable)?,
+            ),
+            "sops.azure-kv" => keys.with_service(self.azure(&mapping(value)?)?),
+            "sops.vault-token" => {
+                let token = std::str::from_utf8(value).map(str::trim).unwrap_or_default();
+                if token.is_empty() || token.contains(|c: char| c.is_control()) {
+                    return Err(ServicesError::Unusable("not a token of one line"));
+                }
+                keys.with_service(Vault::new(http(), Zeroizing::new(token.to_owned())))
+            }
+            _ => keys,
+        })
+    }
+
+    /// In both forms that Azure's tools write.
+    fn azure(&self, file: &Value) -> Result<AzureKeyVault, ServicesError> {
+        let forms = [
+            ("tenantId", "clientId", "clientSecret"),
+            ("tenant", "appId", "password"),
+        ];
+        let (tenant, client, secret) = forms
+            .iter()
+            .find_map(|(tenant, client, secret)| Some((text(file, tenant)?, text(file, client)?, text(file, secret)?)))
+            .ok_or(ServicesError::Unusable(
+                "tenantId, clientId and clientSecret are needed; certificates and managed identities are not supported",
+            ))?;
+        let authority = text(file, "authorityHost").unwrap_or_default();
+        AzureKeyVault::new(Arc::clone(&self.0), &tenant, &client, secret, &authority)
+            .map_err(ServicesError::Unusable)
+    }
+}
+
+fn mapping(value: &[u8]) -> Result<Value, ServicesError> {
+    let parsed = tenure_yaml::parse_one(value, &tenure_yaml::Options::helm());
+    parsed
+        .ok()
+        .filter(Value::is_object)
+        .ok_or(ServicesError::NotAMapping)
+}
+
+fn text(file: &Value, name: &str) -> Option<Zeroizing<String>> {
+    file.get(name)
+        .and_then(Value::as_str)
+        .map(|text| Zeroizing::new(text.to_owned()))
+}
