@@ -13,6 +13,8 @@
 //! skipped, so that nothing is orphaned; markers are honoured on the desired and the live object.
 
 mod apply;
+pub mod cel;
+mod custom;
 mod health;
 pub mod inventory;
 pub mod kstatus;
@@ -25,6 +27,7 @@ mod prune;
 mod report;
 
 pub use apply::{ApplyOptions, apply};
+pub use custom::{CustomHealth, HealthRuleError, HealthRules};
 pub use health::{HealthError, HealthTarget, Unhealthy, wait_healthy};
 pub use normalise::normalise;
 pub use object::ObjectRef;

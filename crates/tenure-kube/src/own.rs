@@ -92,6 +92,21 @@ impl OwnClient {
             .await
     }
 
+    /// One object of another namespace, which its people have let this worker read (`tenure:peer`);
+    /// `None` when there is none of that name.
+    ///
+    /// # Errors
+    /// As the server says: forbidden without that Role.
+    pub async fn get_peer(
+        &self,
+        kind: FluxKind,
+        namespace: &Name,
+        name: &Name,
+    ) -> Result<Option<Value>, KubeError> {
+        let target = Target::flux(kind).within(namespace.as_str()).named(name);
+        self.caller.optional(&Call::get(target)).await
+    }
+
     /// Adds or removes [`FINALIZER`] on `object`, as it was last seen; an object that has moved on since
     /// is read again. Gives the object as it is now; `None` when it is gone. Sends nothing when
     /// nothing changes. It is `field_manager` that writes.

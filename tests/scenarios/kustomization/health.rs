@@ -95,3 +95,38 @@ fn named_health_checks_are_waited_for_and_others_are_not() -> anyhow::Result<()>
         Ok(())
     })
 }
+
+/// A ServiceAccount has no status of its own, and may be labelled.
+const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: probe\n";
+
+#[test]
+fn expressions_judge_the_health_of_a_kind() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "health-expr").await?;
+        team.commit(&[("deploy/probe.yaml", Some(ACCOUNT))], "probe")?;
+        let spec = |current: &str, failed: &str| {
+            let check =
+                json!({"apiVersion": "v1", "kind": "ServiceAccount", "current": current, "failed": failed});
+            json!({"path": "./deploy", "targetNamespace": team.home(), "wait": true, "healthCheckExprs": [check]})
+        };
+        let owner = "metadata.labels['kustomize.toolkit.fluxcd.io/name']";
+        team.kustomization("app", &spec("false", &format!("{owner} == 'app'")))
+            .await?;
+        team.reconcile("GitRepository", "app").await?;
+        let message = team.refused("Kustomization", "app", "HealthCheckFailed").await?;
+        let who = format!("[ServiceAccount/{}/probe status: 'Failed']", team.home());
+        says(&message, &["failed early due to stalled resources: ", &who])?;
+        team.kustomization("app", &spec(&format!("{owner} == 'app'"), "false"))
+            .await?;
+        let object = team.ready("Kustomization", "app").await?;
+        assert!(condition(&object, "Healthy").is_some_and(|healthy| healthy["status"] == "True"));
+        team.kustomization("app", &spec("status.(", "false")).await?;
+        let message = team
+            .refused("Kustomization", "app", "InvalidCELExpression")
+            .await?;
+        says(
+            &message,
+            &["healthchecks[0]: failed to parse the expression Current"],
+        )
+    })
+}

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tenure_kube::{ActingClient, Discovery, ResourceInfo};
 use tokio_util::sync::CancellationToken;
 
+use crate::custom::HealthRules;
 use crate::health::{HealthError, wait_healthy};
 use crate::kstatus::{self, Verdict};
 use crate::normalise::normalise;
@@ -153,7 +154,8 @@ async fn settle(
     if late.is_empty() {
         return Ok(());
     }
-    match wait_healthy(client, discovery, &late, BETWEEN_STAGES, &options.cancel).await {
+    let rules = HealthRules::default();
+    match wait_healthy(client, discovery, &late, &rules, BETWEEN_STAGES, &options.cancel).await {
         Ok(_) => Ok(()),
         Err(HealthError::Cancelled) => Err(ApplyError::Cancelled),
         Err(error) => Err(ApplyError::NotReady(error.to_string())),

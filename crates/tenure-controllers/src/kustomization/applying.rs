@@ -190,7 +190,16 @@ pub(super) async fn wait_healthy(
         .discovery()
         .await
         .map_err(|error| fail(reasons::HEALTH_CHECK_FAILED, error.to_string()))?;
-    match tenure_apply::wait_healthy(client, &discovery, &targets, plan.timeout, &effects.cancel).await {
+    match tenure_apply::wait_healthy(
+        client,
+        &discovery,
+        &targets,
+        &plan.health,
+        plan.timeout,
+        &effects.cancel,
+    )
+    .await
+    {
         Ok(took) => Ok(Some(format!("Health check passed in {}", GoDuration::new(took)))),
         Err(error @ HealthError::Cancelled) => Err(fail(reasons::HEALTH_CHECK_CANCELED, error.to_string())),
         Err(error) => Err(fail(reasons::HEALTH_CHECK_FAILED, error.to_string())),

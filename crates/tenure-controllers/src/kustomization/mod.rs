@@ -6,10 +6,12 @@
 mod applying;
 mod before;
 mod build;
+mod dependencies;
 mod finalize;
 mod finalizer;
 mod graph;
 mod mask;
+mod peers;
 mod plan;
 mod run;
 mod status;
@@ -32,7 +34,9 @@ pub async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
     let Some(object) = effects.snapshot.get(key) else {
         return Pass::gone();
     };
+    let peers = peers::read(&object, effects).await;
     let observed = plan::Observed {
+        peers: &peers,
         object: &object,
         home: &effects.home,
         snapshot: &effects.snapshot,
