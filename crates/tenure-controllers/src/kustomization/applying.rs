@@ -61,6 +61,7 @@ pub(super) async fn apply(
             .map_err(|error| failure(format!("failed to write the inventory: {error}")))?;
     }
     let mut options = ApplyOptions::new(owner(key, effects));
+    options.ignored = super::ignore::fields(&plan.kustomization.spec, &built.objects).map_err(failure)?;
     options.force = plan.kustomization.spec.force;
     options.cancel = effects.cancel.clone();
     match attempt(client, built, &options, effects).await {

@@ -10,6 +10,7 @@ mod dependencies;
 mod finalize;
 mod finalizer;
 mod graph;
+mod ignore;
 mod mask;
 mod peers;
 mod plan;

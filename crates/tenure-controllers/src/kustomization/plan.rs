@@ -273,10 +273,6 @@ fn unsupported(kustomization: &Kustomization) -> Option<&'static str> {
     let asked = [
         (spec.decryption.is_some(), "decryption"),
         (spec.kube_config.is_some(), "kubeConfig"),
-        (
-            spec.ignore.as_ref().is_some_and(|ignore| !ignore.is_empty()),
-            "ignore",
-        ),
     ];
     asked
         .into_iter()
