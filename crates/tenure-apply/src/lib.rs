@@ -35,5 +35,5 @@ pub use normalise::normalise;
 pub use object::ObjectRef;
 pub use order::{Stage, stage_of};
 pub use owner::{Marker, Owner};
-pub use prune::{PruneReport, prune};
+pub use prune::{PruneReport, doomed, prune};
 pub use report::{Action, ApplyError, ApplyFailure, Change, Report};

@@ -27,6 +27,25 @@ pub struct Home {
     pub max_objects: u32,
     /// Largest artifact, in bytes.
     pub max_artifact_bytes: u64,
+    /// When a prune needs a person's confirmation.
+    pub prune: PruneLimits,
+    /// How long a home that goes away waits for objects elsewhere that can't be deleted.
+    pub offboarding_grace: Duration,
+}
+
+/// When a prune needs a person's confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PruneLimits {
+    /// Percent of a Kustomization's objects that may go without one.
+    pub share: u32,
+    /// From how many objects on the share counts.
+    pub from: u32,
+}
+
+impl Default for PruneLimits {
+    fn default() -> Self {
+        Self { share: 50, from: 10 }
+    }
 }
 
 impl Home {

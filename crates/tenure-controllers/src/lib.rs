@@ -37,7 +37,7 @@ pub(crate) use chain::chain;
 
 pub use artifacts::{ArtifactError, Artifacts};
 pub use compose::{ComposeError, Part, Written};
-pub use effects::{Effects, Home, SecretFor, SourcePolicy};
+pub use effects::{Effects, Home, PruneLimits, SecretFor, SourcePolicy};
 pub use pass::{Pass, State, Wake};
 pub use retry::{FailureCounts, next_due};
 pub use snapshot::{Snapshot, key_of};

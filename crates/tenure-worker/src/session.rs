@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
-use tenure_controllers::{Artifacts, Effects, Home, SecretFor, Snapshot, SourcePolicy, source};
+use tenure_controllers::{Artifacts, Effects, Home, PruneLimits, SecretFor, Snapshot, SourcePolicy, source};
 use tenure_core::{Account, Name, Secret};
 use tenure_kube::{Cluster, Connection, FluxKind, OwnClient, TokenCell};
 use tenure_proto::lifeline::{Audience, CacheEndpoint, Limits, Profile, Start, Token};
@@ -20,6 +20,9 @@ use crate::source_client::SourceClient;
 const DEFAULT_CONCURRENCY: usize = 4;
 /// Largest artifact when the Tenant does not say.
 const DEFAULT_ARTIFACT_BYTES: u64 = 64 << 20;
+
+/// How long a home that goes away waits when the Tenant does not say.
+const DEFAULT_GRACE: Duration = Duration::from_mins(10);
 
 /// The kinds a worker reconciles.
 pub(crate) const KINDS: [FluxKind; 7] = [
@@ -115,6 +118,11 @@ impl Session {
             suspended: start.suspended,
             max_objects: limits.objects,
             max_artifact_bytes,
+            prune: prune(&limits),
+            offboarding_grace: match limits.offboarding_seconds {
+                0 => DEFAULT_GRACE,
+                seconds => Duration::from_secs(seconds),
+            },
         };
         let sources = sources(&start.cache.unwrap_or_default(), tokens)?;
         let effects = Effects {
@@ -173,6 +181,15 @@ impl Session {
             .kept_discovery()
             .map(|discovery| (*discovery).clone());
         Memo::new(discovery, self.effects.failures.lock().clone()).write()
+    }
+}
+
+fn prune(limits: &Limits) -> PruneLimits {
+    let default = PruneLimits::default();
+    let given = |number: u32, default: u32| if number == 0 { default } else { number };
+    PruneLimits {
+        share: given(limits.prune_share, default.share),
+        from: given(limits.prune_objects, default.from),
     }
 }
 

@@ -278,7 +278,7 @@ pub(super) fn names(entries: &[Entry]) -> String {
     entries.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-fn owner(key: &ObjectKey, effects: &Effects) -> Owner {
+pub(super) fn owner(key: &ObjectKey, effects: &Effects) -> Owner {
     Owner {
         name: key.name.to_string(),
         namespace: effects.home.namespace.to_string(),

@@ -5,6 +5,7 @@
 
 mod applying;
 mod before;
+mod brake;
 mod build;
 mod dependencies;
 mod finalize;

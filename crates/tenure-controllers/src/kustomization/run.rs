@@ -10,6 +10,7 @@ use tenure_kube::{EventKind, KUSTOMIZATION, KubeError};
 
 use super::applying;
 use super::before::Before;
+use super::brake;
 use super::build::{self, Built};
 use super::finalize;
 use super::mask::Mask;
@@ -239,6 +240,7 @@ async fn work(
     say(key, plan, reasons::PROGRESSING, changes.join("\n"), effects).await;
     let stale = inventory::stale(old, &new);
     let pruned = if plan.kustomization.spec.prune && !stale.is_empty() {
+        brake::check(&client, &stale, old, &new, key, effects).await?;
         applying::prune(&client, &stale, &new, key, effects).await?
     } else {
         applying::Pruned::default()
