@@ -15,6 +15,7 @@
 mod apply;
 pub mod cel;
 mod custom;
+mod drift;
 mod health;
 mod ignored;
 pub mod inventory;
@@ -29,6 +30,7 @@ mod report;
 
 pub use apply::{ApplyOptions, apply};
 pub use custom::{CustomHealth, HealthRuleError, HealthRules};
+pub use drift::{Fingerprints, as_written, fingerprint};
 pub use health::{HealthError, HealthTarget, Unhealthy, wait_healthy};
 pub use ignored::IgnoredFields;
 pub use normalise::normalise;

@@ -6,7 +6,7 @@ use tenure_core::{Account, Name, covers};
 use tenure_kube::{ActingClient, Connection, OwnClient, TokenCell};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Artifacts, FailureCounts, Snapshot, Sources};
+use crate::{Artifacts, FailureCounts, Snapshot, Sources, WrittenObjects};
 
 /// What the Tenant says of one home.
 #[derive(Debug, Clone)]
@@ -139,6 +139,8 @@ pub struct Effects {
     pub snapshot: Arc<Snapshot>,
     /// Failures in a row.
     pub failures: Arc<Mutex<FailureCounts>>,
+    /// What was written, as it looked then.
+    pub written: Arc<Mutex<WrittenObjects>>,
     /// Ends every pass.
     pub cancel: CancellationToken,
     /// How long a dependant waits before it looks again (Flux's `--requeue-dependency`).

@@ -10,7 +10,8 @@
 //!
 //! Invariants: a pass over an object ends in exactly one [`Pass`], which says what state the object is
 //! in, when it is due again, and which of its siblings should be woken. Nothing is remembered between
-//! passes except what the [`Snapshot`] and the object's own status hold.
+//! passes except what the [`Snapshot`] and the object's own status hold, and what can be lost: failures in a row,
+//! and what was written.
 
 mod artifacts;
 mod chain;
@@ -23,6 +24,7 @@ mod retry;
 mod snapshot;
 mod sources;
 mod writer;
+mod written;
 
 mod bucket;
 mod externalartifact;
@@ -46,6 +48,7 @@ pub use sources::{
     HelmRequest, LdapRequest, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources,
     TlsSecrets, Trouble, Wanted,
 };
+pub use written::WrittenObjects;
 
 #[cfg(test)]
 mod testing;

@@ -6,6 +6,7 @@ use crate::caller::{Caller, Identity, split_list};
 use crate::cluster::TokenCell;
 use crate::connection::Connection;
 use crate::error::KubeError;
+use crate::metadata::METADATA_LIST;
 use crate::resource::{By, ResourceInfo};
 use crate::watch::{self, Listing, WatchStream};
 
@@ -129,6 +130,20 @@ impl ActingClient {
         by: By<'_>,
     ) -> Result<Vec<Value>, KubeError> {
         Ok(self.list_at(info, ns, by).await?.items)
+    }
+
+    /// [`list`](Self::list) of nothing but the objects' metadata.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn list_metadata(
+        &self,
+        info: &ResourceInfo,
+        ns: Option<&str>,
+        by: By<'_>,
+    ) -> Result<Vec<Value>, KubeError> {
+        let call = Call::list(self.target(info, ns), by).accept(METADATA_LIST);
+        Ok(split_list(self.caller.json(&call).await?).0)
     }
 
     /// [`list`](Self::list) with the resourceVersion from which a [`watch`](Self::watch) goes on.

@@ -13,7 +13,7 @@ use crate::error::{Cause, KubeError};
 use crate::resource::{By, FluxKind};
 use crate::watch::{self, WatchEvent, WatchStream, jittered};
 
-const LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+pub(crate) const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const WATCH: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -223,7 +223,7 @@ impl Run {
         self.stream = None;
         let list: PartialList = self
             .caller
-            .json(&Call::list(self.target.clone(), By::All).accept(LIST))
+            .json(&Call::list(self.target.clone(), By::All).accept(METADATA_LIST))
             .await?;
         self.version = Some(list.metadata.resource_version);
         Ok(MetaEvent::Reset(

@@ -134,6 +134,7 @@ impl Session {
             artifacts: Artifacts::open(scratch, max_artifact_bytes)?,
             snapshot: Arc::new(Snapshot::default()),
             failures: Arc::new(Mutex::new(memo.failures)),
+            written: Arc::new(Mutex::new(memo.written)),
             cancel,
             requeue_dependency: Duration::from_secs(30),
         };
@@ -180,7 +181,9 @@ impl Session {
             .own
             .kept_discovery()
             .map(|discovery| (*discovery).clone());
-        Memo::new(discovery, self.effects.failures.lock().clone()).write()
+        let failures = self.effects.failures.lock().clone();
+        let written = self.effects.written.lock().clone();
+        Memo::new(discovery, failures, written).write()
     }
 }
 

@@ -176,12 +176,10 @@ pub(super) async fn delete_all(
 /// the Healthy condition, or nothing when nothing was to be checked.
 pub(super) async fn wait_healthy(
     client: &ActingClient,
-    applied: &Report,
+    targets: Vec<ObjectRef>,
     plan: &Apply,
-    key: &ObjectKey,
     effects: &Effects,
 ) -> Result<Option<String>, Failure> {
-    let targets = targets(applied, &plan.kustomization.spec, key, &effects.home.namespace);
     if targets.is_empty() {
         return Ok(None);
     }
@@ -209,13 +207,15 @@ pub(super) async fn wait_healthy(
 
 /// What is to be waited for: with `wait` what was applied, without what was skipped, else the
 /// `healthChecks`. Never the Kustomization itself, which would wait for ever.
-fn targets(applied: &Report, spec: &KustomizationSpec, key: &ObjectKey, home: &Name) -> Vec<ObjectRef> {
+pub(super) fn targets(
+    applied: &[Entry],
+    spec: &KustomizationSpec,
+    key: &ObjectKey,
+    home: &Name,
+) -> Vec<ObjectRef> {
     let checks = spec.health_checks.iter().flatten();
     let named = checks.map(|check| checked(check, home));
-    let dealt_with = applied.changes.iter();
-    let there = dealt_with
-        .filter(|change| change.action != Action::Skipped)
-        .map(|change| change.object.clone());
+    let there = applied.iter().filter_map(|entry| entry.parse().ok());
     let all: Vec<_> = if spec.wait {
         there.collect()
     } else {
@@ -225,6 +225,13 @@ fn targets(applied: &Report, spec: &KustomizationSpec, key: &ObjectKey, home: &N
         object.kind == key.kind && object.name == key.name.as_str() && object.namespace == home.as_str()
     };
     all.into_iter().filter(|object| !itself(object)).collect()
+}
+
+/// What an apply did not skip.
+pub(super) fn dealt_with(applied: &Report) -> Vec<Entry> {
+    let changes = applied.changes.iter();
+    let there = changes.filter(|change| change.action != Action::Skipped);
+    there.map(|change| Entry::of(&change.object)).collect()
 }
 
 fn checked(check: &tenure_api::ObjectReference, home: &Name) -> ObjectRef {

@@ -27,6 +27,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// to the namespace controller, and what can't be deleted elsewhere is waited for
 /// as long as the Tenant says.
 pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Effects>) -> Pass {
+    effects.written.lock().forget(key);
     let held = held(key, effects);
     if plan.orphan || held.is_empty() {
         return drop_finalizer(KUSTOMIZATION, key, effects).await;

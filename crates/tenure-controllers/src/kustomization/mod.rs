@@ -16,6 +16,7 @@ mod mask;
 mod peers;
 mod plan;
 mod run;
+mod standing;
 mod status;
 mod variables;
 

@@ -15,6 +15,7 @@ use super::build::{self, Built};
 use super::finalize;
 use super::mask::Mask;
 use super::plan::{Apply, Plan};
+use super::standing::{Standing, standing, written_for};
 use super::status::{About, Ending, Failed, Snapshot, status};
 use crate::retry::after;
 use crate::writer::{event, write_status};
@@ -190,6 +191,8 @@ struct Success {
     changed: bool,
     pruned: bool,
     healthy: Option<String>,
+    /// When it is due, if not an interval from now.
+    due: Option<Timestamp>,
 }
 
 async fn apply(key: &ObjectKey, plan: Apply, effects: &Arc<Effects>) -> Pass {
@@ -197,12 +200,15 @@ async fn apply(key: &ObjectKey, plan: Apply, effects: &Arc<Effects>) -> Pass {
     let before = Before::of(key, effects);
     let old = inventory_of(&plan);
     let worked = tokio::select! {
-        worked = attempt(key, &plan, &old, effects) => worked,
+        worked = attempt(key, &plan, &old, &before, effects) => worked,
         () = effects.cancel.cancelled() => return Pass { state: State::Failed, reason: "Canceled".into(), next_due: Some(Timestamp::now()), wake: Vec::new() },
     };
     match worked {
         Ok(success) => succeeded(key, &plan, &before, &old, success, began, effects).await,
-        Err(failure) => failed(key, &plan, &before, &failure, began, effects).await,
+        Err(failure) => {
+            effects.written.lock().forget(key);
+            failed(key, &plan, &before, &failure, began, effects).await
+        }
     }
 }
 
@@ -210,11 +216,12 @@ async fn attempt(
     key: &ObjectKey,
     plan: &Apply,
     old: &[Entry],
+    before: &Before,
     effects: &Arc<Effects>,
 ) -> Result<Success, Failure> {
     let built = build::build(plan, effects).await?;
     let (digest, hidden) = (built.digest, built.hidden.clone());
-    let worked = work(key, plan, old, built, effects).await;
+    let worked = work(key, plan, old, built, before, effects).await;
     worked.map_err(|failure| Failure {
         built: Some(digest),
         ..failure.masked(&hidden)
@@ -227,13 +234,40 @@ async fn work(
     plan: &Apply,
     old: &[Entry],
     built: Built,
+    before: &Before,
     effects: &Arc<Effects>,
 ) -> Result<Success, Failure> {
-    check_account(&plan.account, effects).await?;
     let mut new = applying::entries(&built);
     new.sort_by(inventory::apply_order);
     check_count(key, &new, effects)?;
     let client = effects.acting(&plan.account);
+    let standing = standing(&client, plan, built.digest, (old, &new), key, before, effects).await;
+    let unchanged = |healthy, due| Success {
+        inventory: new.clone(),
+        built: built.clone(),
+        changed: false,
+        pruned: false,
+        healthy,
+        due,
+    };
+    let was_healthy = || {
+        before
+            .is(condition::HEALTHY)
+            .then(|| before.message(condition::HEALTHY))
+    };
+    match standing {
+        Standing::Unasked(due) => return Ok(unchanged(was_healthy(), Some(due))),
+        Standing::Same { healthy: true } => return Ok(unchanged(was_healthy(), None)),
+        Standing::Same { healthy: false } => {
+            check_account(&plan.account, effects).await?;
+            let targets = applying::targets(&new, &plan.kustomization.spec, key, &effects.home.namespace);
+            let healthy = applying::wait_healthy(&client, targets, plan, effects).await;
+            let healthy = healthy.map_err(|failure| failure.holding(new.clone()))?;
+            return Ok(unchanged(healthy, None));
+        }
+        Standing::Unknown => {}
+    }
+    check_account(&plan.account, effects).await?;
     let applied = applying::apply(&client, &built, plan, key, old, effects).await?;
     // said at once: the checks that follow may fail
     let changes = applying::changed(&applied.changes);
@@ -247,14 +281,27 @@ async fn work(
     };
     let lines: Vec<_> = pruned.changes.iter().map(ToString::to_string).collect();
     say(key, plan, reasons::PROGRESSING, lines.join("\n"), effects).await;
-    let healthy = applying::wait_healthy(&client, &applied, plan, key, effects).await;
+    let dealt_with = applying::dealt_with(&applied);
+    let targets = applying::targets(
+        &dealt_with,
+        &plan.kustomization.spec,
+        key,
+        &effects.home.namespace,
+    );
+    let healthy = applying::wait_healthy(&client, targets, plan, effects).await;
     let inventory = inventory::union(&new, &pruned.survivors);
+    let written = written_for(plan, built.digest);
+    effects
+        .written
+        .lock()
+        .keep(key, &written, applied.prints.clone(), Timestamp::now());
     Ok(Success {
         healthy: healthy.map_err(|failure| failure.holding(inventory.clone()))?,
         inventory,
-        built,
         changed: !changes.is_empty(),
         pruned: !lines.is_empty(),
+        due: None,
+        built,
     })
 }
 
@@ -353,7 +400,11 @@ async fn succeeded(
     Pass {
         state: State::Ready,
         reason: reasons::RECONCILIATION_SUCCEEDED.to_owned(),
-        next_due: Some(next_due(Timestamp::now(), plan.interval)),
+        next_due: Some(
+            success
+                .due
+                .unwrap_or_else(|| next_due(Timestamp::now(), plan.interval)),
+        ),
         wake: if written {
             vec![Wake::DependantsOf(key.clone())]
         } else {
