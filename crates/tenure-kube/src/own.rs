@@ -13,7 +13,7 @@ use crate::call::{Call, JSON, MERGE_PATCH, Target};
 use crate::caller::{Caller, Identity, split_list};
 use crate::cluster::TokenCell;
 use crate::connection::Connection;
-use crate::discovery::{AGGREGATED, Discovery};
+use crate::discovery::Discovery;
 use crate::error::{Cause, KubeError};
 use crate::event::EventDraft;
 use crate::resource::{By, FluxKind};
@@ -271,15 +271,7 @@ impl OwnClient {
     /// # Errors
     /// As the server says.
     pub async fn refresh(&self) -> Result<Arc<Discovery>, KubeError> {
-        let mut discovery = Discovery::default();
-        for path in ["/api", "/apis"] {
-            discovery.add(
-                self.caller
-                    .json(&Call::get(Target::raw(path)).accept(AGGREGATED))
-                    .await?,
-            );
-        }
-        let discovery = Arc::new(discovery);
+        let discovery = Arc::new(Discovery::ask(&self.caller).await?);
         self.discovery.store(Some(Arc::clone(&discovery)));
         Ok(discovery)
     }

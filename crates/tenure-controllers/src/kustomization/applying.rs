@@ -13,6 +13,7 @@ use super::build::Built;
 use super::plan::Apply;
 use super::run::{Failure, Step, write};
 use super::status::Ending;
+use super::target::Target;
 use crate::Effects;
 
 /// How often what should be gone is looked for.
@@ -39,7 +40,7 @@ pub(super) fn entries(built: &Built) -> Vec<Entry> {
 /// Applies everything. Objects that the inventory does not name yet are written into it first, so that
 /// a crash in the middle leaves no orphan.
 pub(super) async fn apply(
-    client: &ActingClient,
+    target: &Target,
     built: &Built,
     plan: &Apply,
     key: &ObjectKey,
@@ -64,7 +65,7 @@ pub(super) async fn apply(
     options.ignored = super::ignore::fields(&plan.kustomization.spec, &built.objects).map_err(failure)?;
     options.force = plan.kustomization.spec.force;
     options.cancel = effects.cancel.clone();
-    match attempt(client, built, &options, effects).await {
+    match attempt(target, built, &options, effects).await {
         Ok(report) => Ok(report),
         Err((message, so_far)) => {
             // what was made before the failure stays in the inventory
@@ -78,7 +79,7 @@ pub(super) async fn apply(
 }
 
 async fn attempt(
-    client: &ActingClient,
+    target: &Target,
     built: &Built,
     options: &ApplyOptions,
     effects: &Effects,
@@ -89,12 +90,12 @@ async fn attempt(
             Report::default(),
         )
     };
-    let mut discovery = effects.own.discovery().await.map_err(unknown)?;
+    let mut discovery = target.discovery(effects).await.map_err(unknown)?;
     for refreshed in [false, true] {
-        match tenure_apply::apply(client, &discovery, built.objects.clone(), options).await {
+        match tenure_apply::apply(&target.client, &discovery, built.objects.clone(), options).await {
             Ok(report) => return Ok(report),
             Err(failed) if failed.error.is_missing_kind() && !refreshed => {
-                discovery = effects.own.refresh().await.map_err(unknown)?;
+                discovery = target.refresh(effects).await.map_err(unknown)?;
             }
             Err(failed) => {
                 let hint = failed
@@ -131,7 +132,7 @@ pub(super) fn changed(changes: &[Change]) -> Vec<String> {
 
 /// Deletes what left the source.
 pub(super) async fn prune(
-    client: &ActingClient,
+    target: &Target,
     stale: &[Entry],
     new: &[Entry],
     key: &ObjectKey,
@@ -140,7 +141,7 @@ pub(super) async fn prune(
     let fail = |message: String, survivors: &[Entry]| {
         Failure::new(Step::Applying, reasons::PRUNE_FAILED, message).holding(inventory::union(new, survivors))
     };
-    let (pruned, errors) = delete_all(client, stale, key, effects)
+    let (pruned, errors) = delete_all(target, stale, key, effects)
         .await
         .map_err(|message| fail(message, stale))?;
     if errors.is_empty() {
@@ -151,13 +152,16 @@ pub(super) async fn prune(
 
 /// Deletes everything that still carries this owner's labels; the errors are for the condition.
 pub(super) async fn delete_all(
-    client: &ActingClient,
+    target: &Target,
     doomed: &[Entry],
     key: &ObjectKey,
     effects: &Effects,
 ) -> Result<(Pruned, Vec<String>), String> {
-    let discovery = effects.own.discovery().await.map_err(|error| error.to_string())?;
-    let report = tenure_apply::prune(client, &discovery, doomed, &owner(key, effects)).await;
+    let discovery = target
+        .discovery(effects)
+        .await
+        .map_err(|error| error.to_string())?;
+    let report = tenure_apply::prune(&target.client, &discovery, doomed, &owner(key, effects)).await;
     let told = |error: &tenure_apply::ApplyError| match error.hint() {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
@@ -175,7 +179,7 @@ pub(super) async fn delete_all(
 /// Waits for what the object asks for: everything with `wait`, else its `healthChecks`. The message of
 /// the Healthy condition, or nothing when nothing was to be checked.
 pub(super) async fn wait_healthy(
-    client: &ActingClient,
+    target: &Target,
     targets: Vec<ObjectRef>,
     plan: &Apply,
     effects: &Effects,
@@ -190,7 +194,7 @@ pub(super) async fn wait_healthy(
         .await
         .map_err(|error| fail(reasons::HEALTH_CHECK_FAILED, error.to_string()))?;
     match tenure_apply::wait_healthy(
-        client,
+        &target.client,
         &discovery,
         &targets,
         &plan.health,
@@ -249,13 +253,13 @@ fn checked(check: &tenure_api::ObjectReference, home: &Name) -> ObjectRef {
 
 /// Waits until none of `doomed` is there any more, or the time is over, as
 /// `deletionPolicy: WaitForTermination` asks.
-pub(super) async fn wait_gone(client: &ActingClient, doomed: &[Entry], timeout: Duration, effects: &Effects) {
-    let Ok(discovery) = effects.own.discovery().await else {
+pub(super) async fn wait_gone(target: &Target, doomed: &[Entry], timeout: Duration, effects: &Effects) {
+    let Ok(discovery) = target.discovery(effects).await else {
         return;
     };
     let look = async {
         for object in doomed.iter().filter_map(|entry| entry.parse().ok()) {
-            while is_there(client, &discovery, &object).await {
+            while is_there(&target.client, &discovery, &object).await {
                 tokio::time::sleep(GONE_POLL).await;
             }
         }

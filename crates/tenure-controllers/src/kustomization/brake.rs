@@ -7,10 +7,10 @@ use serde_json::Value;
 use tenure_api::{CONFIRM_PRUNE, reasons};
 use tenure_apply::inventory::{self, Entry};
 use tenure_core::{Digest, ObjectKey};
-use tenure_kube::ActingClient;
 
 use super::applying::{names, owner};
 use super::run::{Failure, Step};
+use super::target::Target;
 use crate::{Effects, PruneLimits};
 
 /// What holds other things, which go with it.
@@ -26,7 +26,7 @@ const NAMED: usize = 20;
 /// nothing where it does not; else a LIST for each kind and namespace, as what is gone already or is
 /// marked to be kept does not count.
 pub(super) async fn check(
-    client: &ActingClient,
+    target: &Target,
     stale: &[Entry],
     old: &[Entry],
     new: &[Entry],
@@ -45,7 +45,7 @@ pub(super) async fn check(
         .discovery()
         .await
         .map_err(|error| failed(error.to_string()))?;
-    let doomed = tenure_apply::doomed(client, &discovery, stale, &owner(key, effects)).await;
+    let doomed = tenure_apply::doomed(&target.client, &discovery, stale, &owner(key, effects)).await;
     let doomed = doomed.map_err(|error| failed(error.to_string()))?;
     let Some(why) = why(&doomed, old.len(), limits) else {
         return Ok(());

@@ -14,6 +14,7 @@ use super::finalizer::drop_finalizer;
 use super::plan::Finalize;
 use super::run::{lost, write};
 use super::status::Ending;
+use super::target::Target;
 use crate::merge::conditions_of;
 use crate::retry::after;
 use crate::writer::event;
@@ -33,6 +34,8 @@ pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Eff
         return drop_finalizer(KUSTOMIZATION, key, effects).await;
     }
     let terminating = effects.own.namespace_terminating().await.unwrap_or(false);
+    // what is on another cluster is not in this namespace, whatever it is called there
+    let away = plan.kube_config.is_some();
     let here = |entry: &Entry| {
         entry
             .parse()
@@ -40,7 +43,7 @@ pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Eff
     };
     let doomed: Vec<Entry> = held
         .into_iter()
-        .filter(|entry| !(terminating && here(entry)))
+        .filter(|entry| away || !(terminating && here(entry)))
         .collect();
     let result = match doomed.is_empty() {
         true => Ok(()),
@@ -80,7 +83,10 @@ async fn delete(
     effects: &Arc<Effects>,
 ) -> Result<(), String> {
     let account = plan.account.clone()?;
+    let opened = Target::open(plan.kube_config.as_ref(), &account, plan.named, effects).await;
+    let target = opened.map_err(|failure| failure.message)?;
     match effects.own.account_exists(&account).await {
+        _ if target.is_remote() => {}
         Ok(true) => {}
         // the account went with the namespace; its rights elsewhere are by name and still count
         Ok(false) if terminating => {}
@@ -92,15 +98,14 @@ async fn delete(
         }
         Err(error) => return Err(error.to_string()),
     }
-    let client = effects.acting(&account);
-    let (pruned, errors) = applying::delete_all(&client, doomed, key, effects).await?;
+    let (pruned, errors) = applying::delete_all(&target, doomed, key, effects).await?;
     if !errors.is_empty() {
         return Err(errors.join("; "));
     }
     let lines: Vec<_> = pruned.changes.iter().map(ToString::to_string).collect();
     announce(key, &lines, effects).await;
     if plan.wait {
-        applying::wait_gone(&client, doomed, plan.timeout, effects).await;
+        applying::wait_gone(&target, doomed, plan.timeout, effects).await;
     }
     Ok(())
 }

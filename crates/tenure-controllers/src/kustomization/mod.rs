@@ -18,6 +18,7 @@ mod plan;
 mod run;
 mod standing;
 mod status;
+mod target;
 mod variables;
 
 use std::sync::Arc;

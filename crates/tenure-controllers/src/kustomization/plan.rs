@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tenure_api::{Kustomization, reasons};
+use tenure_api::{KubeConfigReference, Kustomization, reasons};
 use tenure_apply::{CustomHealth, HealthRuleError, HealthRules};
 use tenure_core::{Account, Digest, Name, ObjectKey, Revision};
 
@@ -53,6 +53,10 @@ pub(crate) struct Finalize {
     /// Wait until the objects are gone.
     pub(crate) wait: bool,
     pub(crate) account: Result<Account, String>,
+    /// Where it applied to, if not here.
+    pub(crate) kube_config: Option<KubeConfigReference>,
+    /// The object names the account itself.
+    pub(crate) named: bool,
     pub(crate) timeout: Duration,
 }
 
@@ -106,6 +110,11 @@ fn finalize(kustomization: &Kustomization, home: &Home, account: Result<Account,
         orphan: orphan || spec.suspend || home.suspended,
         wait: policy == "WaitForTermination",
         account,
+        kube_config: spec.kube_config.clone(),
+        named: spec
+            .service_account_name
+            .as_deref()
+            .is_some_and(|name| !name.is_empty()),
         timeout: timeout(kustomization).unwrap_or(TIMEOUT_FLOOR),
     }
 }
@@ -272,7 +281,12 @@ fn unsupported(kustomization: &Kustomization) -> Option<&'static str> {
     let spec = &kustomization.spec;
     let asked = [
         (spec.decryption.is_some(), "decryption"),
-        (spec.kube_config.is_some(), "kubeConfig"),
+        (
+            spec.kube_config
+                .as_ref()
+                .is_some_and(|reference| reference.config_map_ref.is_some()),
+            "kubeConfig.configMapRef",
+        ),
     ];
     asked
         .into_iter()

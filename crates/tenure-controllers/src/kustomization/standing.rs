@@ -8,11 +8,11 @@ use tenure_api as condition;
 use tenure_apply::inventory::Entry;
 use tenure_apply::kstatus::Verdict;
 use tenure_core::{Digest, ObjectKey};
-use tenure_kube::ActingClient;
 
 use super::applying::owner;
 use super::before::Before;
 use super::plan::Apply;
+use super::target::Target;
 use crate::Effects;
 use crate::written::{WrittenFor, WrittenSet};
 
@@ -40,7 +40,7 @@ pub(super) fn written_for(plan: &Apply, built: Digest) -> WrittenFor {
 
 /// Looks as cheaply as is sure. Whoever asks for a reconcile gets a whole one.
 pub(super) async fn standing(
-    client: &ActingClient,
+    target: &Target,
     plan: &Apply,
     built: Digest,
     (old, new): (&[Entry], &[Entry]),
@@ -59,11 +59,11 @@ pub(super) async fn standing(
     if moved && due > Timestamp::now() {
         return Standing::Unasked(due);
     }
-    looked_at(client, plan, &set, new, key, effects).await
+    looked_at(target, plan, &set, new, key, effects).await
 }
 
 async fn looked_at(
-    client: &ActingClient,
+    target: &Target,
     plan: &Apply,
     set: &WrittenSet,
     new: &[Entry],
@@ -71,11 +71,11 @@ async fn looked_at(
     effects: &Arc<Effects>,
 ) -> Standing {
     let whole = plan.kustomization.spec.wait;
-    let Ok(discovery) = effects.own.discovery().await else {
+    let Ok(discovery) = target.discovery(effects).await else {
         return Standing::Unknown;
     };
     let owner = owner(key, effects);
-    let found = tenure_apply::as_written(client, &discovery, new, &set.prints, &owner, whole).await;
+    let found = tenure_apply::as_written(&target.client, &discovery, new, &set.prints, &owner, whole).await;
     match found {
         Ok(Some(objects)) => {
             effects.written.lock().looked_at(key, Timestamp::now());
