@@ -4,6 +4,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tenure_core::{Account, Name, covers};
 use tenure_kube::{ActingClient, Connection, OwnClient, TokenCell};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Artifacts, FailureCounts, Snapshot, Sources, WrittenObjects};
@@ -141,6 +142,8 @@ pub struct Effects {
     pub failures: Arc<Mutex<FailureCounts>>,
     /// What was written, as it looked then.
     pub written: Arc<Mutex<WrittenObjects>>,
+    /// Told whenever a source of the home has a new artifact.
+    pub moved: watch::Sender<()>,
     /// Ends every pass.
     pub cancel: CancellationToken,
     /// How long a dependant waits before it looks again (Flux's `--requeue-dependency`).

@@ -10,6 +10,7 @@ use tenure_controllers::{Artifacts, Effects, Home, PruneLimits, SecretFor, Snaps
 use tenure_core::{Account, Name, Secret};
 use tenure_kube::{Cluster, Connection, FluxKind, OwnClient, TokenCell};
 use tenure_proto::lifeline::{Audience, CacheEndpoint, Limits, Profile, Start, Token};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::WorkerError;
@@ -135,6 +136,7 @@ impl Session {
             snapshot: Arc::new(Snapshot::default()),
             failures: Arc::new(Mutex::new(memo.failures)),
             written: Arc::new(Mutex::new(memo.written)),
+            moved: watch::Sender::new(()),
             cancel,
             requeue_dependency: Duration::from_secs(30),
         };

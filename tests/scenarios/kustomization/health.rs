@@ -130,3 +130,24 @@ fn expressions_judge_the_health_of_a_kind() -> anyhow::Result<()> {
         )
     })
 }
+
+#[test]
+fn a_new_revision_ends_the_wait_for_an_old_one_at_once() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "superseded").await?;
+        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "wait": true, "timeout": "1h"});
+        team.kustomization("app", &spec).await?;
+        team.ready("Kustomization", "app").await?;
+        team.commit(&[("deploy/web.yaml", Some(&deployment("web")))], "never ready")?;
+        team.reconcile("GitRepository", "app").await?;
+        let made = format!("Deployment/{}/web created", team.home());
+        events(&stage, &team, "app", &made).await?;
+        let commit = team.commit(&[("deploy/web.yaml", None)], "take it back")?;
+        team.reconcile("GitRepository", "app").await?;
+        team.applied("app", &commit).await?;
+        let line =
+            "Kustomization Normal HealthCheckCanceled New revision detected during health check, cancelling";
+        events(&stage, &team, "app", line).await?;
+        Ok(())
+    })
+}

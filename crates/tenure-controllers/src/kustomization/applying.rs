@@ -188,24 +188,46 @@ pub(super) async fn wait_healthy(
         return Ok(None);
     }
     let fail = |reason, message| Failure::new(Step::Checking, reason, message);
-    let discovery = effects
-        .own
-        .discovery()
+    let discovery = target
+        .discovery(effects)
         .await
         .map_err(|error| fail(reasons::HEALTH_CHECK_FAILED, error.to_string()))?;
-    match tenure_apply::wait_healthy(
+    let checks = tenure_apply::wait_healthy(
         &target.client,
         &discovery,
         &targets,
         &plan.health,
         plan.timeout,
         &effects.cancel,
-    )
-    .await
-    {
+    );
+    let checked = tokio::select! {
+        checked = checks => checked,
+        () = superseded(plan, effects) => {
+            let message = "New revision detected during health check, cancelling";
+            return Err(fail(reasons::HEALTH_CHECK_CANCELED, message.to_owned()));
+        }
+    };
+    match checked {
         Ok(took) => Ok(Some(format!("Health check passed in {}", GoDuration::new(took)))),
         Err(error @ HealthError::Cancelled) => Err(fail(reasons::HEALTH_CHECK_CANCELED, error.to_string())),
         Err(error) => Err(fail(reasons::HEALTH_CHECK_FAILED, error.to_string())),
+    }
+}
+
+/// Ends when the source offers something else than what was applied; whoever saw that wakes this object.
+async fn superseded(plan: &Apply, effects: &Effects) {
+    let mut moved = effects.moved.subscribe();
+    loop {
+        let source = effects.snapshot.get(&plan.source);
+        let offered = source
+            .as_ref()
+            .and_then(|source| source.pointer("/status/artifact/digest")?.as_str());
+        if offered.is_some_and(|offered| offered != plan.digest.to_string()) {
+            return;
+        }
+        if moved.changed().await.is_err() {
+            return std::future::pending().await;
+        }
     }
 }
 

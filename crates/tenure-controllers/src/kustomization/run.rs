@@ -484,11 +484,16 @@ async fn failed(
     match write(key, effects, &ending).await {
         Ok(true) if news => {
             let message = failure.message.clone();
+            // a newer revision is no fault of anybody
+            let kind = match failure.reason {
+                reasons::HEALTH_CHECK_CANCELED => EventKind::Normal,
+                _ => EventKind::Warning,
+            };
             event(
                 effects,
                 key,
                 KUSTOMIZE_CONTROLLER,
-                EventKind::Warning,
+                kind,
                 failure.reason,
                 message,
                 revisions(plan),
