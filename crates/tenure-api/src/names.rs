@@ -27,6 +27,8 @@ pub const FINALIZER: &str = "finalizers.fluxcd.io";
 /// removes it, last.
 pub const WORKER_RIGHTS_FINALIZER: &str = "tenure.dev/worker-rights";
 
+/// Confirms that a Kustomization deletes what its condition names; the value is in the condition.
+pub const CONFIRM_PRUNE: &str = "tenure.dev/confirm-prune";
 /// A change of its value asks for a reconcile.
 pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 /// Asks a HelmRelease for one forced upgrade.

@@ -9,7 +9,8 @@ use tenure_kube::{ActingClient, By, Discovery, KubeError, ResourceInfo, WatchEve
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::kstatus::{self, Status, Verdict};
+use crate::custom::HealthRules;
+use crate::kstatus::{Status, Verdict};
 use crate::object::ObjectRef;
 
 /// How many objects are looked at for the first time at once. All of them are then watched.
@@ -56,7 +57,8 @@ pub enum HealthError {
 fn list(objects: &[Unhealthy], messages: bool) -> String {
     let one = |u: &Unhealthy| {
         let mut text = format!("{} status: '{}'", u.object, u.status.verdict.as_str());
-        if messages && !u.status.message.is_empty() {
+        let told = messages || u.status.verdict == Verdict::Unknown;
+        if told && !u.status.message.is_empty() {
             text = format!("{text}: {}", u.status.message);
         }
         text
@@ -64,7 +66,7 @@ fn list(objects: &[Unhealthy], messages: bool) -> String {
     objects.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Waits until every target is current, by LIST and then WATCH of the named objects. Gives the time
+/// Waits until every target is current by `rules`, by LIST and then WATCH of the named objects. Gives the time
 /// it took. Fails at the first target that is stuck.
 ///
 /// # Errors
@@ -73,6 +75,7 @@ pub async fn wait_healthy(
     client: &ActingClient,
     discovery: &Discovery,
     targets: &[HealthTarget],
+    rules: &HealthRules,
     timeout: Duration,
     cancel: &CancellationToken,
 ) -> Result<Duration, HealthError> {
@@ -84,6 +87,7 @@ pub async fn wait_healthy(
         let follower = Follower {
             client,
             lists: &lists,
+            rules,
             target,
             at,
             send: send.clone(),
@@ -153,6 +157,7 @@ fn round(elapsed: Duration) -> Duration {
 struct Follower<'a> {
     client: &'a ActingClient,
     lists: &'a Semaphore,
+    rules: &'a HealthRules,
     target: &'a ObjectRef,
     at: usize,
     send: mpsc::Sender<(usize, Status)>,
@@ -195,12 +200,13 @@ impl Follower<'_> {
         let listing = self.client.list_at(info, ns, by).await?;
         drop(permit);
         let mut last = listing.items.into_iter().next();
-        self.say(last.as_ref().map_or_else(missing, judge)).await;
+        self.say(last.as_ref().map_or_else(missing, |object| self.judge(object)))
+            .await;
         let mut events = self.client.watch(info, ns, by, &listing.resource_version).await?;
         while let Some(event) = events.next().await {
             match event? {
                 WatchEvent::Applied(object) => {
-                    self.say(judge(&object)).await;
+                    self.say(self.judge(&object)).await;
                     last = Some(object);
                 }
                 WatchEvent::Deleted(object) => self.say(vanished(last.as_ref().unwrap_or(&object))).await,
@@ -210,14 +216,14 @@ impl Follower<'_> {
         Ok(())
     }
 
+    fn judge(&self, object: &Value) -> Status {
+        self.rules.judge(object, Timestamp::now())
+    }
+
     async fn say(&self, status: Status) {
         // Whoever does not listen any more has dropped this follower too.
         let _ = self.send.send((self.at, status)).await;
     }
-}
-
-fn judge(object: &Value) -> Status {
-    kstatus::compute(object, Timestamp::now())
 }
 
 fn missing() -> Status {

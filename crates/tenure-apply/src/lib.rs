@@ -13,7 +13,11 @@
 //! skipped, so that nothing is orphaned; markers are honoured on the desired and the live object.
 
 mod apply;
+pub mod cel;
+mod custom;
+mod drift;
 mod health;
+mod ignored;
 pub mod inventory;
 pub mod kstatus;
 mod managed;
@@ -25,10 +29,13 @@ mod prune;
 mod report;
 
 pub use apply::{ApplyOptions, apply};
+pub use custom::{CustomHealth, HealthRuleError, HealthRules};
+pub use drift::{Fingerprints, as_written, fingerprint};
 pub use health::{HealthError, HealthTarget, Unhealthy, wait_healthy};
+pub use ignored::IgnoredFields;
 pub use normalise::normalise;
 pub use object::ObjectRef;
 pub use order::{Stage, stage_of};
 pub use owner::{Marker, Owner};
-pub use prune::{PruneReport, prune};
+pub use prune::{PruneReport, doomed, prune};
 pub use report::{Action, ApplyError, ApplyFailure, Change, Report};

@@ -77,6 +77,39 @@ pub async fn prune(
     report
 }
 
+/// What [`prune`] would delete of `stale` now: what is there, is `owner`'s, and is not marked to stay.
+///
+/// # Errors
+/// When a kind can't be listed: then nothing is known.
+pub async fn doomed(
+    client: &ActingClient,
+    discovery: &Discovery,
+    stale: &[Entry],
+    owner: &Owner,
+) -> Result<Vec<Entry>, ApplyError> {
+    let mut known: BTreeMap<(String, String), Owned> = BTreeMap::new();
+    let mut doomed = Vec::new();
+    for entry in stale {
+        let Ok(object) = entry.parse() else { continue };
+        let Some(info) = discovery.resolve_any_version(&object.group, &object.version, &object.kind) else {
+            continue;
+        };
+        let key = (info.api_version() + "/" + &info.kind, object.namespace.clone());
+        if !known.contains_key(&key) {
+            let found = owned(client, &info, &object, owner).await;
+            let found = found.map_err(|error| ApplyError::request(&object, "read", error))?;
+            known.insert(key.clone(), found);
+        }
+        let live = known.get(&key).and_then(|found| found.get(&object.name));
+        let goes = |live: &Value| live.pointer("/metadata/deletionTimestamp").is_some();
+        let stays = |live: &Value| Marker::Skip.on(live) || Marker::KeepOnPrune.on(live) || goes(live);
+        if live.is_some_and(|live| owner.owns(live) && !stays(live)) {
+            doomed.push(entry.clone());
+        }
+    }
+    Ok(doomed)
+}
+
 async fn owned(
     client: &ActingClient,
     info: &ResourceInfo,

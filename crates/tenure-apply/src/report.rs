@@ -1,8 +1,10 @@
 use std::fmt;
 
+use serde_json::Value;
 use tenure_core::{Classify, Retry};
 use tenure_kube::KubeError;
 
+use crate::drift::{Fingerprints, fingerprint};
 use crate::inventory::Entry;
 use crate::object::ObjectRef;
 
@@ -58,10 +60,15 @@ pub struct Report {
     /// The inventory: every object of the input, also the skipped ones. Of a failed apply, those
     /// that were dealt with.
     pub entries: Vec<Entry>,
+    /// What the objects look like now, but for the skipped ones.
+    pub prints: Fingerprints,
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, object: &ObjectRef, action: Action) {
+    pub(crate) fn add(&mut self, object: &ObjectRef, action: Action, now: Option<&Value>) {
+        if let Some(now) = now {
+            self.prints.insert(Entry::of(object).id, fingerprint(now));
+        }
         self.changes.push(Change {
             object: object.clone(),
             action,

@@ -4,9 +4,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tenure_core::{Account, Name, covers};
 use tenure_kube::{ActingClient, Connection, OwnClient, TokenCell};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Artifacts, FailureCounts, Snapshot, Sources};
+use crate::{Artifacts, FailureCounts, Snapshot, Sources, WrittenObjects};
 
 /// What the Tenant says of one home.
 #[derive(Debug, Clone)]
@@ -27,6 +28,25 @@ pub struct Home {
     pub max_objects: u32,
     /// Largest artifact, in bytes.
     pub max_artifact_bytes: u64,
+    /// When a prune needs a person's confirmation.
+    pub prune: PruneLimits,
+    /// How long a home that goes away waits for objects elsewhere that can't be deleted.
+    pub offboarding_grace: Duration,
+}
+
+/// When a prune needs a person's confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PruneLimits {
+    /// Percent of a Kustomization's objects that may go without one.
+    pub share: u32,
+    /// From how many objects on the share counts.
+    pub from: u32,
+}
+
+impl Default for PruneLimits {
+    fn default() -> Self {
+        Self { share: 50, from: 10 }
+    }
 }
 
 impl Home {
@@ -120,6 +140,10 @@ pub struct Effects {
     pub snapshot: Arc<Snapshot>,
     /// Failures in a row.
     pub failures: Arc<Mutex<FailureCounts>>,
+    /// What was written, as it looked then.
+    pub written: Arc<Mutex<WrittenObjects>>,
+    /// Told whenever a source of the home has a new artifact.
+    pub moved: watch::Sender<()>,
     /// Ends every pass.
     pub cancel: CancellationToken,
     /// How long a dependant waits before it looks again (Flux's `--requeue-dependency`).

@@ -10,7 +10,8 @@
 //!
 //! Invariants: a pass over an object ends in exactly one [`Pass`], which says what state the object is
 //! in, when it is due again, and which of its siblings should be woken. Nothing is remembered between
-//! passes except what the [`Snapshot`] and the object's own status hold.
+//! passes except what the [`Snapshot`] and the object's own status hold, and what can be lost: failures in a row,
+//! and what was written.
 
 mod artifacts;
 mod chain;
@@ -23,6 +24,7 @@ mod retry;
 mod snapshot;
 mod sources;
 mod writer;
+mod written;
 
 mod bucket;
 mod externalartifact;
@@ -37,7 +39,7 @@ pub(crate) use chain::chain;
 
 pub use artifacts::{ArtifactError, Artifacts};
 pub use compose::{ComposeError, Part, Written};
-pub use effects::{Effects, Home, SecretFor, SourcePolicy};
+pub use effects::{Effects, Home, PruneLimits, SecretFor, SourcePolicy};
 pub use pass::{Pass, State, Wake};
 pub use retry::{FailureCounts, next_due};
 pub use snapshot::{Snapshot, key_of};
@@ -46,6 +48,7 @@ pub use sources::{
     HelmRequest, LdapRequest, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources,
     TlsSecrets, Trouble, Wanted,
 };
+pub use written::WrittenObjects;
 
 #[cfg(test)]
 mod testing;

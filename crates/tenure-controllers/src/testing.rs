@@ -1,8 +1,10 @@
 //! Builders for the tables of this crate.
 
+use std::time::Duration;
+
 use tenure_core::{Account, Name};
 
-use crate::{Home, SourcePolicy};
+use crate::{Home, PruneLimits, SourcePolicy};
 
 /// A valid name.
 pub(crate) fn name(text: &str) -> Name {
@@ -24,5 +26,7 @@ pub(crate) fn home(namespace: &str, accounts: &[(&str, &str)]) -> Home {
         suspended: false,
         max_objects: 0,
         max_artifact_bytes: 64 << 20,
+        prune: PruneLimits::default(),
+        offboarding_grace: Duration::from_mins(10),
     }
 }

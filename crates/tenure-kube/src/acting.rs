@@ -5,16 +5,18 @@ use crate::call::{APPLY_PATCH, Call, JSON, JSON_PATCH, Target};
 use crate::caller::{Caller, Identity, split_list};
 use crate::cluster::TokenCell;
 use crate::connection::Connection;
+use crate::discovery::Discovery;
 use crate::error::KubeError;
+use crate::metadata::METADATA_LIST;
 use crate::resource::{By, ResourceInfo};
 use crate::watch::{self, Listing, WatchStream};
 
 /// A tenant's ServiceAccount, acted as by its worker. Every request carries `Impersonate-User` and
-/// nothing else of the kind; without the account there is no value of this type.
+/// nothing else of the kind; without the account there is no value of this type. On a
+/// [`RemoteCluster`](crate::RemoteCluster) it is the tenant's own credential for that cluster that counts.
 #[derive(Clone, Debug)]
 pub struct ActingClient {
     caller: Caller,
-    account: Account,
 }
 
 /// How to apply.
@@ -74,15 +76,29 @@ impl ActingClient {
     #[must_use]
     pub fn new(connection: &Connection, token: TokenCell, acting: Account) -> Self {
         Self {
-            caller: Caller::new(connection, token, Identity::Acting(acting.clone())),
-            account: acting,
+            caller: Caller::new(connection, token, Identity::Acting(acting)),
         }
     }
 
-    /// As whom it acts.
-    #[must_use]
-    pub fn account(&self) -> &Account {
-        &self.account
+    /// Acts on another cluster, authenticated by a credential for that one, and as `acting` if given.
+    pub(crate) fn remote(
+        connection: &Connection,
+        token: TokenCell,
+        url: &str,
+        acting: Option<Account>,
+    ) -> Self {
+        let user = format!("the user of the kubeconfig for {url}");
+        Self {
+            caller: Caller::new(connection, token, Identity::Remote(user, acting)),
+        }
+    }
+
+    /// Which kinds the server serves: two requests.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn discover(&self) -> Result<Discovery, KubeError> {
+        Discovery::ask(&self.caller).await
     }
 
     /// Requests sent so far, repetitions included.
@@ -129,6 +145,20 @@ impl ActingClient {
         by: By<'_>,
     ) -> Result<Vec<Value>, KubeError> {
         Ok(self.list_at(info, ns, by).await?.items)
+    }
+
+    /// [`list`](Self::list) of nothing but the objects' metadata.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn list_metadata(
+        &self,
+        info: &ResourceInfo,
+        ns: Option<&str>,
+        by: By<'_>,
+    ) -> Result<Vec<Value>, KubeError> {
+        let call = Call::list(self.target(info, ns), by).accept(METADATA_LIST);
+        Ok(split_list(self.caller.json(&call).await?).0)
     }
 
     /// [`list`](Self::list) with the resourceVersion from which a [`watch`](Self::watch) goes on.

@@ -53,6 +53,8 @@ pub(crate) enum Identity {
     Supervising(String),
     /// A ServiceAccount, impersonated.
     Acting(Account),
+    /// Who a credential for another cluster stands for, and whom it impersonates there.
+    Remote(String, Option<Account>),
 }
 
 impl Identity {
@@ -60,7 +62,9 @@ impl Identity {
     const fn user_agent(&self) -> &'static str {
         match self {
             Self::Supervising(_) => concat!("tenure-supervisor/", env!("CARGO_PKG_VERSION")),
-            Self::Own(_) | Self::Acting(_) => concat!("tenure-worker/", env!("CARGO_PKG_VERSION")),
+            Self::Own(_) | Self::Acting(_) | Self::Remote(..) => {
+                concat!("tenure-worker/", env!("CARGO_PKG_VERSION"))
+            }
         }
     }
 }
@@ -91,7 +95,8 @@ impl Caller {
 
     pub(crate) fn who(&self) -> String {
         match &self.0.identity {
-            Identity::Acting(account) => account.username(),
+            Identity::Acting(account) | Identity::Remote(_, Some(account)) => account.username(),
+            Identity::Remote(user, None) => user.clone(),
             Identity::Own(label) | Identity::Supervising(label) => {
                 self.0.token.subject().unwrap_or_else(|| label.clone())
             }
@@ -215,10 +220,13 @@ impl Caller {
         let mut request = Request::builder()
             .method(call.method.clone())
             .uri(format!("https://{}{path}", self.0.connection.authority()))
-            .header(AUTHORIZATION, bearer)
             .header(ACCEPT, call.accept)
             .header(USER_AGENT, self.0.identity.user_agent());
-        if let Identity::Acting(account) = &self.0.identity {
+        // who has a certificate for another cluster needs no token there
+        if !matches!(&self.0.identity, Identity::Remote(..) if token.secret.expose().is_empty()) {
+            request = request.header(AUTHORIZATION, bearer);
+        }
+        if let Identity::Acting(account) | Identity::Remote(_, Some(account)) = &self.0.identity {
             request = request.header("Impersonate-User", account.username());
         }
         let body = match &call.body {

@@ -2,9 +2,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::{Call, Target};
+use crate::caller::Caller;
+use crate::error::KubeError;
 use crate::resource::ResourceInfo;
 
-pub(crate) const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// Which kinds the API server serves. Plain data: it can be kept and handed on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +63,19 @@ struct ResponseKind {
 }
 
 impl Discovery {
+    /// Asks the server: two requests.
+    pub(crate) async fn ask(caller: &Caller) -> Result<Self, KubeError> {
+        let mut discovery = Self::default();
+        for path in ["/api", "/apis"] {
+            discovery.add(
+                caller
+                    .json(&Call::get(Target::raw(path)).accept(AGGREGATED))
+                    .await?,
+            );
+        }
+        Ok(discovery)
+    }
+
     pub(crate) fn add(&mut self, groups: GroupList) {
         for group in groups.items {
             for version in group.versions {

@@ -1,7 +1,7 @@
 //! The one way to the API server.
 //!
 //! A client here is always somebody: the worker itself ([`OwnClient`]), a tenant's ServiceAccount
-//! ([`ActingClient`]), a home whose metadata is watched ([`MetadataClient`]), the supervisor
+//! ([`ActingClient`], on this cluster or on a [`RemoteCluster`] with that one's own credential), a home whose metadata is watched ([`MetadataClient`]), the supervisor
 //! ([`SupervisorClient`]) or who lets go of a home's rights ([`ReleaseClient`]). They are different
 //! types, so that a request of the one cannot be sent with the rights of the other.
 //!
@@ -30,6 +30,7 @@ mod event;
 mod metadata;
 mod own;
 mod release;
+mod remote;
 mod resource;
 mod supervisor;
 mod watch;
@@ -43,6 +44,7 @@ pub use event::{EventDraft, EventKind, Regarding};
 pub use metadata::{Meta, MetaEvent, MetaStream, MetadataClient};
 pub use own::{FINALIZER, FinalizerChange, OwnClient};
 pub use release::{ReleaseClient, Standing};
+pub use remote::{KubeconfigError, RemoteCluster};
 pub use resource::{
     BUCKET, By, EXTERNALARTIFACT, FluxKind, GITREPOSITORY, HELMCHART, HELMREPOSITORY, KUSTOMIZATION,
     OCIREPOSITORY, ResourceInfo,

@@ -13,7 +13,7 @@ use crate::error::{Cause, KubeError};
 use crate::resource::{By, FluxKind};
 use crate::watch::{self, WatchEvent, WatchStream, jittered};
 
-const LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+pub(crate) const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const WATCH: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -36,8 +36,9 @@ pub struct Meta {
     pub uid: Box<str>,
     /// Changes with the spec only.
     pub generation: i64,
-    /// The value of `reconcile.fluxcd.io/requestedAt`.
-    pub requested_at: Option<String>,
+    /// What a person asks for with annotations: the value of `reconcile.fluxcd.io/requestedAt`, and a
+    /// confirmation of a prune.
+    pub asked: Option<String>,
     /// Whether it is being deleted.
     pub deleting: bool,
     /// Changes with every write.
@@ -95,11 +96,22 @@ struct PartialMeta {
     annotations: Option<Annotations>,
 }
 
-/// Only one of them is kept; the rest is not even allocated for.
+/// Only these are kept; the rest is not even allocated for.
 #[derive(Deserialize, Default)]
 struct Annotations {
     #[serde(rename = "reconcile.fluxcd.io/requestedAt")]
     requested_at: Option<String>,
+    #[serde(rename = "tenure.dev/confirm-prune")]
+    confirmed: Option<String>,
+}
+
+impl Annotations {
+    fn asked(self) -> Option<String> {
+        match (self.requested_at, self.confirmed) {
+            (Some(requested), Some(confirmed)) => Some(format!("{requested}\n{confirmed}")),
+            (requested, confirmed) => requested.or(confirmed),
+        }
+    }
 }
 
 impl From<Partial> for Meta {
@@ -109,7 +121,7 @@ impl From<Partial> for Meta {
             name: meta.name,
             uid: meta.uid,
             generation: meta.generation,
-            requested_at: meta.annotations.and_then(|a| a.requested_at),
+            asked: meta.annotations.and_then(Annotations::asked),
             deleting: meta.deletion_timestamp.is_some(),
             resource_version: meta.resource_version,
         }
@@ -211,7 +223,7 @@ impl Run {
         self.stream = None;
         let list: PartialList = self
             .caller
-            .json(&Call::list(self.target.clone(), By::All).accept(LIST))
+            .json(&Call::list(self.target.clone(), By::All).accept(METADATA_LIST))
             .await?;
         self.version = Some(list.metadata.resource_version);
         Ok(MetaEvent::Reset(
@@ -267,7 +279,7 @@ mod tests {
         let partial: Partial = serde_json::from_str(&text).expect("partial object metadata");
         let meta = Meta::from(partial);
         assert_eq!(
-            (meta.generation, meta.deleting, meta.requested_at.as_deref()),
+            (meta.generation, meta.deleting, meta.asked.as_deref()),
             (3, true, Some("now"))
         );
         let bare: Partial = serde_json::from_str(r#"{"metadata":{"name":"a"}}"#).expect("a name is enough");

@@ -13,7 +13,7 @@ use crate::call::{Call, JSON, MERGE_PATCH, Target};
 use crate::caller::{Caller, Identity, split_list};
 use crate::cluster::TokenCell;
 use crate::connection::Connection;
-use crate::discovery::{AGGREGATED, Discovery};
+use crate::discovery::Discovery;
 use crate::error::{Cause, KubeError};
 use crate::event::EventDraft;
 use crate::resource::{By, FluxKind};
@@ -90,6 +90,21 @@ impl OwnClient {
         self.caller
             .optional(&Call::get(self.flux(kind).named(name)))
             .await
+    }
+
+    /// One object of another namespace, which its people have let this worker read (`tenure:peer`);
+    /// `None` when there is none of that name.
+    ///
+    /// # Errors
+    /// As the server says: forbidden without that Role.
+    pub async fn get_peer(
+        &self,
+        kind: FluxKind,
+        namespace: &Name,
+        name: &Name,
+    ) -> Result<Option<Value>, KubeError> {
+        let target = Target::flux(kind).within(namespace.as_str()).named(name);
+        self.caller.optional(&Call::get(target)).await
     }
 
     /// Adds or removes [`FINALIZER`] on `object`, as it was last seen; an object that has moved on since
@@ -256,15 +271,7 @@ impl OwnClient {
     /// # Errors
     /// As the server says.
     pub async fn refresh(&self) -> Result<Arc<Discovery>, KubeError> {
-        let mut discovery = Discovery::default();
-        for path in ["/api", "/apis"] {
-            discovery.add(
-                self.caller
-                    .json(&Call::get(Target::raw(path)).accept(AGGREGATED))
-                    .await?,
-            );
-        }
-        let discovery = Arc::new(discovery);
+        let discovery = Arc::new(Discovery::ask(&self.caller).await?);
         self.discovery.store(Some(Arc::clone(&discovery)));
         Ok(discovery)
     }

@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use tenure_controllers::FailureCounts;
+use tenure_controllers::{FailureCounts, WrittenObjects};
 use tenure_kube::Discovery;
 
 /// What one worker leaves behind for the next one of its home. The supervisor keeps it as bytes; a
@@ -13,16 +13,24 @@ pub(crate) struct Memo {
     /// Failures in a row.
     #[serde(default)]
     pub(crate) failures: FailureCounts,
+    /// What Kustomizations have written.
+    #[serde(default)]
+    pub(crate) written: WrittenObjects,
 }
 
 const VERSION: u32 = 1;
 
 impl Memo {
-    pub(crate) fn new(discovery: Option<Discovery>, failures: FailureCounts) -> Self {
+    pub(crate) fn new(
+        discovery: Option<Discovery>,
+        failures: FailureCounts,
+        written: WrittenObjects,
+    ) -> Self {
         Self {
             version: VERSION,
             discovery,
             failures,
+            written,
         }
     }
 
@@ -48,7 +56,7 @@ mod tests {
             assert!(Memo::read(bytes).discovery.is_none());
         }
         assert_eq!(
-            Memo::read(&Memo::new(None, FailureCounts::default()).write()).version,
+            Memo::read(&Memo::new(None, FailureCounts::default(), WrittenObjects::default()).write()).version,
             VERSION
         );
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
-use tenure_controllers::{Artifacts, Effects, Home, SecretFor, Snapshot, SourcePolicy, source};
+use tenure_controllers::{Artifacts, Effects, Home, PruneLimits, SecretFor, Snapshot, SourcePolicy, source};
 use tenure_core::{Account, Name, Secret};
 use tenure_kube::{Cluster, Connection, FluxKind, OwnClient, TokenCell};
 use tenure_proto::lifeline::{Audience, CacheEndpoint, Limits, Profile, Start, Token};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::WorkerError;
@@ -20,6 +21,9 @@ use crate::source_client::SourceClient;
 const DEFAULT_CONCURRENCY: usize = 4;
 /// Largest artifact when the Tenant does not say.
 const DEFAULT_ARTIFACT_BYTES: u64 = 64 << 20;
+
+/// How long a home that goes away waits when the Tenant does not say.
+const DEFAULT_GRACE: Duration = Duration::from_mins(10);
 
 /// The kinds a worker reconciles.
 pub(crate) const KINDS: [FluxKind; 7] = [
@@ -115,6 +119,11 @@ impl Session {
             suspended: start.suspended,
             max_objects: limits.objects,
             max_artifact_bytes,
+            prune: prune(&limits),
+            offboarding_grace: match limits.offboarding_seconds {
+                0 => DEFAULT_GRACE,
+                seconds => Duration::from_secs(seconds),
+            },
         };
         let sources = sources(&start.cache.unwrap_or_default(), tokens)?;
         let effects = Effects {
@@ -126,6 +135,8 @@ impl Session {
             artifacts: Artifacts::open(scratch, max_artifact_bytes)?,
             snapshot: Arc::new(Snapshot::default()),
             failures: Arc::new(Mutex::new(memo.failures)),
+            written: Arc::new(Mutex::new(memo.written)),
+            moved: watch::Sender::new(()),
             cancel,
             requeue_dependency: Duration::from_secs(30),
         };
@@ -172,7 +183,18 @@ impl Session {
             .own
             .kept_discovery()
             .map(|discovery| (*discovery).clone());
-        Memo::new(discovery, self.effects.failures.lock().clone()).write()
+        let failures = self.effects.failures.lock().clone();
+        let written = self.effects.written.lock().clone();
+        Memo::new(discovery, failures, written).write()
+    }
+}
+
+fn prune(limits: &Limits) -> PruneLimits {
+    let default = PruneLimits::default();
+    let given = |number: u32, default: u32| if number == 0 { default } else { number };
+    PruneLimits {
+        share: given(limits.prune_share, default.share),
+        from: given(limits.prune_objects, default.from),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
+use tenure_testkit::control_plane::AuditMark;
 use tenure_testkit::until;
-use tenure_tests::{PATIENCE, value};
+use tenure_tests::{PATIENCE, Stage, value};
 
 use super::{data, maps};
 use crate::world::{play, settled};
@@ -25,6 +26,110 @@ fn what_was_changed_by_hand_is_put_back_at_the_interval() -> anyhow::Result<()> 
         until("the change to be undone", PATIENCE, || async {
             let now = data(&stage, &team, "kept").await?;
             anyhow::ensure!(now.as_deref() == Some("old"), "it is {now:?}");
+            Ok(())
+        })
+        .await
+    })
+}
+
+#[test]
+fn fields_that_are_ignored_are_left_to_whoever_changed_them() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "ignore").await?;
+        let ignore = json!([{"paths": ["/data/key"], "target": {"kind": "ConfigMap", "name": "ke.*"}}]);
+        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "ignore": ignore});
+        team.kustomization("app", &spec).await?;
+        team.ready("Kustomization", "app").await?;
+        let by_hand = json!({"data": {"key": "by hand", "more": "by hand"}, "metadata": {"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}});
+        maps(&stage, &team)
+            .patch("kept", &PatchParams::default(), &Patch::Merge(by_hand))
+            .await?;
+        team.reconcile("Kustomization", "app").await?;
+        let owner = || async {
+            let map = maps(&stage, &team).get("kept").await?;
+            let labels = map.metadata.labels.unwrap_or_default();
+            anyhow::Ok(labels.get("kustomize.toolkit.fluxcd.io/name").cloned())
+        };
+        until("the other change to be undone", PATIENCE, || async {
+            let now = owner().await?;
+            anyhow::ensure!(now.as_deref() == Some("app"), "it is {now:?}");
+            Ok(())
+        })
+        .await?;
+        assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("by hand"));
+        // another manager that applies the field owns it alone from then on
+        let applied = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"key": "applied"}});
+        let params = PatchParams::apply("other").force();
+        maps(&stage, &team)
+            .patch("kept", &params, &Patch::Apply(applied))
+            .await?;
+        team.commit(
+            &[("deploy/kept.yaml", Some(&crate::world::config_map("kept", "new")))],
+            "new",
+        )?;
+        team.reconcile("GitRepository", "app").await?;
+        team.reconcile("Kustomization", "app").await?;
+        team.ready("Kustomization", "app").await?;
+        assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("applied"));
+        Ok(())
+    })
+}
+
+/// What the worker has asked about ConfigMaps of the home since the mark.
+fn asked(stage: &Stage, home: &str, mark: AuditMark) -> anyhow::Result<Vec<String>> {
+    let all = stage.plane.audit_events(mark)?;
+    let ours = all.iter().filter(|event| {
+        let object = event.object.clone().unwrap_or_default();
+        let about = object.namespace == home && object.resource == "configmaps";
+        about && event.user.contains("tenure-workers") && event.stage == "ResponseComplete"
+    });
+    Ok(ours
+        .map(|event| format!("{} {}", event.verb, event.request_uri))
+        .collect())
+}
+
+#[test]
+fn an_interval_in_which_nothing_changed_lists_and_asks_for_nothing_else() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "quiet").await?;
+        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "interval": "1s"});
+        team.kustomization("app", &spec).await?;
+        team.ready("Kustomization", "app").await?;
+        let mark = stage.plane.audit_mark()?;
+        let asked = until("three looks at the ConfigMaps", PATIENCE, || async {
+            let asked = asked(&stage, team.home(), mark)?;
+            anyhow::ensure!(asked.len() >= 3, "there are {asked:?}");
+            Ok(asked)
+        })
+        .await?;
+        let listed = |line: &&String| line.starts_with("list ") && line.contains("labelSelector=");
+        assert_eq!(asked.iter().filter(listed).count(), asked.len(), "{asked:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_revision_that_changes_nothing_of_it_is_taken_over_without_asking() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "elsewhere").await?;
+        let mark = stage.plane.audit_mark()?;
+        let commit = team.commit(&[("docs/readme.md", Some("nothing to apply"))], "docs")?;
+        team.reconcile("GitRepository", "app").await?;
+        let object = team.applied("app", &commit).await?;
+        assert_eq!(object["status"]["history"].as_array().map(Vec::len), Some(1));
+        assert_eq!(object["status"]["history"][0]["totalReconciliations"], 2);
+        let line = "Kustomization Normal ReconciliationSucceeded Reconciliation finished in";
+        super::events(&stage, &team, "app", line).await?;
+        let asked = asked(&stage, team.home(), mark)?;
+        assert!(asked.is_empty(), "{asked:?}");
+        // a person who asks gets the whole of it
+        team.reconcile("Kustomization", "app").await?;
+        until("a dry-run", PATIENCE, || async {
+            let asked = self::asked(&stage, team.home(), mark)?;
+            anyhow::ensure!(
+                asked.iter().any(|line| line.contains("dryRun=All")),
+                "there are {asked:?}"
+            );
             Ok(())
         })
         .await

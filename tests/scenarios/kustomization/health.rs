@@ -95,3 +95,59 @@ fn named_health_checks_are_waited_for_and_others_are_not() -> anyhow::Result<()>
         Ok(())
     })
 }
+
+/// A ServiceAccount has no status of its own, and may be labelled.
+const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: probe\n";
+
+#[test]
+fn expressions_judge_the_health_of_a_kind() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "health-expr").await?;
+        team.commit(&[("deploy/probe.yaml", Some(ACCOUNT))], "probe")?;
+        let spec = |current: &str, failed: &str| {
+            let check =
+                json!({"apiVersion": "v1", "kind": "ServiceAccount", "current": current, "failed": failed});
+            json!({"path": "./deploy", "targetNamespace": team.home(), "wait": true, "healthCheckExprs": [check]})
+        };
+        let owner = "metadata.labels['kustomize.toolkit.fluxcd.io/name']";
+        team.kustomization("app", &spec("false", &format!("{owner} == 'app'")))
+            .await?;
+        team.reconcile("GitRepository", "app").await?;
+        let message = team.refused("Kustomization", "app", "HealthCheckFailed").await?;
+        let who = format!("[ServiceAccount/{}/probe status: 'Failed']", team.home());
+        says(&message, &["failed early due to stalled resources: ", &who])?;
+        team.kustomization("app", &spec(&format!("{owner} == 'app'"), "false"))
+            .await?;
+        let object = team.ready("Kustomization", "app").await?;
+        assert!(condition(&object, "Healthy").is_some_and(|healthy| healthy["status"] == "True"));
+        team.kustomization("app", &spec("status.(", "false")).await?;
+        let message = team
+            .refused("Kustomization", "app", "InvalidCELExpression")
+            .await?;
+        says(
+            &message,
+            &["healthchecks[0]: failed to parse the expression Current"],
+        )
+    })
+}
+
+#[test]
+fn a_new_revision_ends_the_wait_for_an_old_one_at_once() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "superseded").await?;
+        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "wait": true, "timeout": "1h"});
+        team.kustomization("app", &spec).await?;
+        team.ready("Kustomization", "app").await?;
+        team.commit(&[("deploy/web.yaml", Some(&deployment("web")))], "never ready")?;
+        team.reconcile("GitRepository", "app").await?;
+        let made = format!("Deployment/{}/web created", team.home());
+        events(&stage, &team, "app", &made).await?;
+        let commit = team.commit(&[("deploy/web.yaml", None)], "take it back")?;
+        team.reconcile("GitRepository", "app").await?;
+        team.applied("app", &commit).await?;
+        let line =
+            "Kustomization Normal HealthCheckCanceled New revision detected during health check, cancelling";
+        events(&stage, &team, "app", line).await?;
+        Ok(())
+    })
+}

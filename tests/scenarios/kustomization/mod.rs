@@ -7,6 +7,7 @@ mod drift;
 mod health;
 mod overlay;
 mod prune;
+mod remote;
 mod requests;
 mod sharing;
 mod variables;

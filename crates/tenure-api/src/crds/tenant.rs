@@ -51,6 +51,21 @@ pub(super) fn spec() -> Value {
         may("objects", number(), "Objects that one Kustomization may apply."),
         may("artifactSize", size(), "Largest artifact."),
         may(
+            "pruneShare",
+            json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 100}),
+            "How many of a Kustomization's objects, in percent, one pass may delete without a confirmation. 50 when not set.",
+        ),
+        may(
+            "pruneObjects",
+            number(),
+            "From how many objects on the share counts. 10 when not set.",
+        ),
+        may(
+            "offboardingGrace",
+            duration(),
+            "How long a home that goes away waits for objects elsewhere that can't be deleted. 10m when not set.",
+        ),
+        may(
             "egressPorts",
             list(port),
             "TCP ports that a worker may connect to.",

@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+use tenure_core::{DurationError, GoDuration};
 
 /// A Tenant's budgets; absent means the installation's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +19,17 @@ pub struct Limits {
     /// Largest artifact, as a Kubernetes quantity; see [`artifact_bytes`](Self::artifact_bytes).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_size: Option<String>,
+    /// How many of a Kustomization's objects, in percent, one pass may delete without a person's
+    /// confirmation; 50 if absent, and 100 never asks for a share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prune_share: Option<u32>,
+    /// From how many objects on the share counts; 10 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prune_objects: Option<u32>,
+    /// How long a home that goes away waits for objects elsewhere that can't be deleted, as a duration;
+    /// 10 minutes if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offboarding_grace: Option<String>,
     /// TCP ports that a worker may connect to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub egress_ports: Option<Vec<u16>>,
@@ -33,6 +47,15 @@ impl Limits {
     /// When the text is not a size.
     pub fn memory_bytes(&self) -> Result<Option<u64>, QuantityError> {
         self.memory.as_deref().map(bytes).transpose()
+    }
+
+    /// How long a home that goes away waits.
+    ///
+    /// # Errors
+    /// When the text is not a duration.
+    pub fn offboarding_grace(&self) -> Result<Option<Duration>, DurationError> {
+        let parsed = self.offboarding_grace.as_deref().map(str::parse::<GoDuration>);
+        Ok(parsed.transpose()?.map(|grace| grace.as_duration()))
     }
 
     /// Largest artifact in bytes.

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use tenure_core::{Name, NameError};
+use tenure_core::{DurationError, Name, NameError};
 
 use super::{QuantityError, Tenant};
 
@@ -62,6 +62,14 @@ pub enum TenantError {
         field: &'static str,
         /// What is wrong with it.
         source: QuantityError,
+    },
+    /// A duration is not one.
+    #[error("{field} can't be used: {source}")]
+    Duration {
+        /// The field's path.
+        field: &'static str,
+        /// What is wrong with it.
+        source: DurationError,
     },
     /// A number is zero where zero would stop everything.
     #[error("{field} is 0; leave it out for the default or give at least 1")]
@@ -212,12 +220,21 @@ fn limits(tenant: &Tenant, errors: &mut Vec<TenantError>) {
             Ok(_) => {}
         }
     }
-    for (field, number) in [("concurrency", limits.concurrency), ("objects", limits.objects)] {
+    for (field, number) in [
+        ("concurrency", limits.concurrency),
+        ("objects", limits.objects),
+        ("pruneShare", limits.prune_share),
+        ("pruneObjects", limits.prune_objects),
+    ] {
         if number == Some(0) {
             errors.push(TenantError::Zero {
                 field: format!("spec.limits.{field}"),
             });
         }
+    }
+    if let Err(source) = limits.offboarding_grace() {
+        let field = "spec.limits.offboardingGrace";
+        errors.push(TenantError::Duration { field, source });
     }
     for (n, port) in limits.egress_ports.iter().flatten().enumerate() {
         if *port == 0 {

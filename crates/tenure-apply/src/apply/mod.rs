@@ -11,7 +11,9 @@ use serde_json::Value;
 use tenure_kube::{ActingClient, Discovery, ResourceInfo};
 use tokio_util::sync::CancellationToken;
 
+use crate::custom::HealthRules;
 use crate::health::{HealthError, wait_healthy};
+use crate::ignored::{IgnoredFields, leave};
 use crate::kstatus::{self, Verdict};
 use crate::normalise::normalise;
 use crate::object::ObjectRef;
@@ -35,6 +37,8 @@ pub struct ApplyOptions {
     pub force: bool,
     /// How many dry-runs at once; Flux has 4.
     pub concurrency: usize,
+    /// Fields of objects that are there which are left to others.
+    pub ignored: IgnoredFields,
     /// Stops between two requests.
     pub cancel: CancellationToken,
 }
@@ -48,6 +52,7 @@ impl ApplyOptions {
             field_manager: "kustomize-controller".to_owned(),
             force: false,
             concurrency: 4,
+            ignored: IgnoredFields::new(),
             cancel: CancellationToken::new(),
         }
     }
@@ -98,7 +103,8 @@ async fn run(
     let last = stages.keys().next_back().copied();
     let mut kinds = Kinds::new(discovery);
     for (stage, items) in stages {
-        let placed = kinds.place(items)?;
+        let mut placed = kinds.place(items)?;
+        leave_ignored(client, &mut placed, options).await?;
         let after = stage::run(client, &kinds, placed, options, report).await?;
         if Some(stage) != last {
             for object in &after {
@@ -138,6 +144,27 @@ fn sort(objects: Vec<Value>, owner: &Owner) -> Result<BTreeMap<Stage, Vec<Item>>
     Ok(stages)
 }
 
+/// Brings what is applied in line with the fields that are left to others; a request for each kind and
+/// namespace of which there are such fields.
+async fn leave_ignored(
+    client: &ActingClient,
+    placed: &mut [Placed],
+    options: &ApplyOptions,
+) -> Result<(), ApplyError> {
+    let touched = |at: &ObjectRef| options.ignored.get(at);
+    let wanted: Vec<&Placed> = placed.iter().filter(|p| touched(&p.at).is_some()).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let live = live::read(client, &wanted, &options.owner).await?;
+    for placed in placed {
+        if let (Some(paths), Some(live)) = (touched(&placed.at), live.get(&placed.at)) {
+            leave(&mut placed.desired, live, paths, &options.field_manager);
+        }
+    }
+    Ok(())
+}
+
 /// Waits for what is not ready yet; asks for nothing when all is.
 async fn settle(
     client: &ActingClient,
@@ -153,7 +180,8 @@ async fn settle(
     if late.is_empty() {
         return Ok(());
     }
-    match wait_healthy(client, discovery, &late, BETWEEN_STAGES, &options.cancel).await {
+    let rules = HealthRules::default();
+    match wait_healthy(client, discovery, &late, &rules, BETWEEN_STAGES, &options.cancel).await {
         Ok(_) => Ok(()),
         Err(HealthError::Cancelled) => Err(ApplyError::Cancelled),
         Err(error) => Err(ApplyError::NotReady(error.to_string())),

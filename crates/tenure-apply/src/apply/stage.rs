@@ -56,7 +56,7 @@ pub(crate) async fn run(
             return Err(ApplyError::Cancelled);
         }
         let (action, object) = carry_out(client, placed, step, options).await?;
-        report.add(&placed.at, action);
+        report.add(&placed.at, action, object.as_ref());
         after.extend(object);
     }
     Ok(after)

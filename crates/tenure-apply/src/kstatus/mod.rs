@@ -28,6 +28,8 @@ pub enum Verdict {
     Terminating,
     /// Not there.
     NotFound,
+    /// An expression could not be evaluated.
+    Unknown,
 }
 
 impl Verdict {
@@ -40,6 +42,7 @@ impl Verdict {
             Self::Failed => "Failed",
             Self::Terminating => "Terminating",
             Self::NotFound => "NotFound",
+            Self::Unknown => "Unknown",
         }
     }
 }

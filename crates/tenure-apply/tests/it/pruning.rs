@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tenure_apply::inventory::Entry;
-use tenure_apply::{HealthError, ObjectRef, Owner, prune, wait_healthy};
+use tenure_apply::{HealthError, HealthRules, ObjectRef, Owner, prune, wait_healthy};
 use tokio_util::sync::CancellationToken;
 
 use crate::world::World;
@@ -73,7 +73,7 @@ async fn what_may_not_be_deleted_survives_in_the_inventory() -> anyhow::Result<(
 #[tokio::test]
 async fn health_is_waited_for_by_watching() -> anyhow::Result<()> {
     let world = World::new().await?;
-    let cancel = CancellationToken::new();
+    let (cancel, rules) = (CancellationToken::new(), HealthRules::default());
     let at = ObjectRef::of(&world.config_map("late", "1"));
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": world.home},
         "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}},
@@ -84,6 +84,7 @@ async fn health_is_waited_for_by_watching() -> anyhow::Result<()> {
             &world.client,
             &world.discovery,
             std::slice::from_ref(&at),
+            &rules,
             Duration::from_secs(60),
             &cancel
         ),
@@ -94,7 +95,15 @@ async fn health_is_waited_for_by_watching() -> anyhow::Result<()> {
     world.apply("app", std::slice::from_ref(&deployment)).await?;
     let targets = [ObjectRef::of(&deployment), at];
     let timeout = Duration::from_secs(1);
-    let error = wait_healthy(&world.client, &world.discovery, &targets, timeout, &cancel).await;
+    let error = wait_healthy(
+        &world.client,
+        &world.discovery,
+        &targets,
+        &rules,
+        timeout,
+        &cancel,
+    )
+    .await;
     let text = error.expect_err("no node runs it").to_string();
     assert!(
         text.ends_with(&format!(
@@ -104,7 +113,15 @@ async fn health_is_waited_for_by_watching() -> anyhow::Result<()> {
         "{text}"
     );
     cancel.cancel();
-    let error = wait_healthy(&world.client, &world.discovery, &targets, timeout, &cancel).await;
+    let error = wait_healthy(
+        &world.client,
+        &world.discovery,
+        &targets,
+        &rules,
+        timeout,
+        &cancel,
+    )
+    .await;
     assert!(matches!(error, Err(HealthError::Cancelled)));
     Ok(())
 }

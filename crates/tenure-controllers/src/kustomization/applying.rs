@@ -13,6 +13,7 @@ use super::build::Built;
 use super::plan::Apply;
 use super::run::{Failure, Step, write};
 use super::status::Ending;
+use super::target::Target;
 use crate::Effects;
 
 /// How often what should be gone is looked for.
@@ -39,7 +40,7 @@ pub(super) fn entries(built: &Built) -> Vec<Entry> {
 /// Applies everything. Objects that the inventory does not name yet are written into it first, so that
 /// a crash in the middle leaves no orphan.
 pub(super) async fn apply(
-    client: &ActingClient,
+    target: &Target,
     built: &Built,
     plan: &Apply,
     key: &ObjectKey,
@@ -61,9 +62,10 @@ pub(super) async fn apply(
             .map_err(|error| failure(format!("failed to write the inventory: {error}")))?;
     }
     let mut options = ApplyOptions::new(owner(key, effects));
+    options.ignored = super::ignore::fields(&plan.kustomization.spec, &built.objects).map_err(failure)?;
     options.force = plan.kustomization.spec.force;
     options.cancel = effects.cancel.clone();
-    match attempt(client, built, &options, effects).await {
+    match attempt(target, built, &options, effects).await {
         Ok(report) => Ok(report),
         Err((message, so_far)) => {
             // what was made before the failure stays in the inventory
@@ -77,7 +79,7 @@ pub(super) async fn apply(
 }
 
 async fn attempt(
-    client: &ActingClient,
+    target: &Target,
     built: &Built,
     options: &ApplyOptions,
     effects: &Effects,
@@ -88,12 +90,12 @@ async fn attempt(
             Report::default(),
         )
     };
-    let mut discovery = effects.own.discovery().await.map_err(unknown)?;
+    let mut discovery = target.discovery(effects).await.map_err(unknown)?;
     for refreshed in [false, true] {
-        match tenure_apply::apply(client, &discovery, built.objects.clone(), options).await {
+        match tenure_apply::apply(&target.client, &discovery, built.objects.clone(), options).await {
             Ok(report) => return Ok(report),
             Err(failed) if failed.error.is_missing_kind() && !refreshed => {
-                discovery = effects.own.refresh().await.map_err(unknown)?;
+                discovery = target.refresh(effects).await.map_err(unknown)?;
             }
             Err(failed) => {
                 let hint = failed
@@ -130,7 +132,7 @@ pub(super) fn changed(changes: &[Change]) -> Vec<String> {
 
 /// Deletes what left the source.
 pub(super) async fn prune(
-    client: &ActingClient,
+    target: &Target,
     stale: &[Entry],
     new: &[Entry],
     key: &ObjectKey,
@@ -139,7 +141,7 @@ pub(super) async fn prune(
     let fail = |message: String, survivors: &[Entry]| {
         Failure::new(Step::Applying, reasons::PRUNE_FAILED, message).holding(inventory::union(new, survivors))
     };
-    let (pruned, errors) = delete_all(client, stale, key, effects)
+    let (pruned, errors) = delete_all(target, stale, key, effects)
         .await
         .map_err(|message| fail(message, stale))?;
     if errors.is_empty() {
@@ -150,13 +152,16 @@ pub(super) async fn prune(
 
 /// Deletes everything that still carries this owner's labels; the errors are for the condition.
 pub(super) async fn delete_all(
-    client: &ActingClient,
+    target: &Target,
     doomed: &[Entry],
     key: &ObjectKey,
     effects: &Effects,
 ) -> Result<(Pruned, Vec<String>), String> {
-    let discovery = effects.own.discovery().await.map_err(|error| error.to_string())?;
-    let report = tenure_apply::prune(client, &discovery, doomed, &owner(key, effects)).await;
+    let discovery = target
+        .discovery(effects)
+        .await
+        .map_err(|error| error.to_string())?;
+    let report = tenure_apply::prune(&target.client, &discovery, doomed, &owner(key, effects)).await;
     let told = |error: &tenure_apply::ApplyError| match error.hint() {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
@@ -174,38 +179,69 @@ pub(super) async fn delete_all(
 /// Waits for what the object asks for: everything with `wait`, else its `healthChecks`. The message of
 /// the Healthy condition, or nothing when nothing was to be checked.
 pub(super) async fn wait_healthy(
-    client: &ActingClient,
-    applied: &Report,
+    target: &Target,
+    targets: Vec<ObjectRef>,
     plan: &Apply,
-    key: &ObjectKey,
     effects: &Effects,
 ) -> Result<Option<String>, Failure> {
-    let targets = targets(applied, &plan.kustomization.spec, key, &effects.home.namespace);
     if targets.is_empty() {
         return Ok(None);
     }
     let fail = |reason, message| Failure::new(Step::Checking, reason, message);
-    let discovery = effects
-        .own
-        .discovery()
+    let discovery = target
+        .discovery(effects)
         .await
         .map_err(|error| fail(reasons::HEALTH_CHECK_FAILED, error.to_string()))?;
-    match tenure_apply::wait_healthy(client, &discovery, &targets, plan.timeout, &effects.cancel).await {
+    let checks = tenure_apply::wait_healthy(
+        &target.client,
+        &discovery,
+        &targets,
+        &plan.health,
+        plan.timeout,
+        &effects.cancel,
+    );
+    let checked = tokio::select! {
+        checked = checks => checked,
+        () = superseded(plan, effects) => {
+            let message = "New revision detected during health check, cancelling";
+            return Err(fail(reasons::HEALTH_CHECK_CANCELED, message.to_owned()));
+        }
+    };
+    match checked {
         Ok(took) => Ok(Some(format!("Health check passed in {}", GoDuration::new(took)))),
         Err(error @ HealthError::Cancelled) => Err(fail(reasons::HEALTH_CHECK_CANCELED, error.to_string())),
         Err(error) => Err(fail(reasons::HEALTH_CHECK_FAILED, error.to_string())),
     }
 }
 
+/// Ends when the source offers something else than what was applied; whoever saw that wakes this object.
+async fn superseded(plan: &Apply, effects: &Effects) {
+    let mut moved = effects.moved.subscribe();
+    loop {
+        let source = effects.snapshot.get(&plan.source);
+        let offered = source
+            .as_ref()
+            .and_then(|source| source.pointer("/status/artifact/digest")?.as_str());
+        if offered.is_some_and(|offered| offered != plan.digest.to_string()) {
+            return;
+        }
+        if moved.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
 /// What is to be waited for: with `wait` what was applied, without what was skipped, else the
 /// `healthChecks`. Never the Kustomization itself, which would wait for ever.
-fn targets(applied: &Report, spec: &KustomizationSpec, key: &ObjectKey, home: &Name) -> Vec<ObjectRef> {
+pub(super) fn targets(
+    applied: &[Entry],
+    spec: &KustomizationSpec,
+    key: &ObjectKey,
+    home: &Name,
+) -> Vec<ObjectRef> {
     let checks = spec.health_checks.iter().flatten();
     let named = checks.map(|check| checked(check, home));
-    let dealt_with = applied.changes.iter();
-    let there = dealt_with
-        .filter(|change| change.action != Action::Skipped)
-        .map(|change| change.object.clone());
+    let there = applied.iter().filter_map(|entry| entry.parse().ok());
     let all: Vec<_> = if spec.wait {
         there.collect()
     } else {
@@ -215,6 +251,13 @@ fn targets(applied: &Report, spec: &KustomizationSpec, key: &ObjectKey, home: &N
         object.kind == key.kind && object.name == key.name.as_str() && object.namespace == home.as_str()
     };
     all.into_iter().filter(|object| !itself(object)).collect()
+}
+
+/// What an apply did not skip.
+pub(super) fn dealt_with(applied: &Report) -> Vec<Entry> {
+    let changes = applied.changes.iter();
+    let there = changes.filter(|change| change.action != Action::Skipped);
+    there.map(|change| Entry::of(&change.object)).collect()
 }
 
 fn checked(check: &tenure_api::ObjectReference, home: &Name) -> ObjectRef {
@@ -232,13 +275,13 @@ fn checked(check: &tenure_api::ObjectReference, home: &Name) -> ObjectRef {
 
 /// Waits until none of `doomed` is there any more, or the time is over, as
 /// `deletionPolicy: WaitForTermination` asks.
-pub(super) async fn wait_gone(client: &ActingClient, doomed: &[Entry], timeout: Duration, effects: &Effects) {
-    let Ok(discovery) = effects.own.discovery().await else {
+pub(super) async fn wait_gone(target: &Target, doomed: &[Entry], timeout: Duration, effects: &Effects) {
+    let Ok(discovery) = target.discovery(effects).await else {
         return;
     };
     let look = async {
         for object in doomed.iter().filter_map(|entry| entry.parse().ok()) {
-            while is_there(client, &discovery, &object).await {
+            while is_there(&target.client, &discovery, &object).await {
                 tokio::time::sleep(GONE_POLL).await;
             }
         }
@@ -268,7 +311,7 @@ pub(super) fn names(entries: &[Entry]) -> String {
     entries.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-fn owner(key: &ObjectKey, effects: &Effects) -> Owner {
+pub(super) fn owner(key: &ObjectKey, effects: &Effects) -> Owner {
     Owner {
         name: key.name.to_string(),
         namespace: effects.home.namespace.to_string(),

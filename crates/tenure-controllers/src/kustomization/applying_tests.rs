@@ -34,7 +34,7 @@ fn waited_for(applied: &Report, spec: serde_json::Value) -> Vec<String> {
         kind: "Kustomization".into(),
         name: name("app"),
     };
-    let found = targets(applied, &spec, &key, &name("apps"));
+    let found = targets(&dealt_with(applied), &spec, &key, &name("apps"));
     found
         .iter()
         .map(|object| format!("{}/{}", object.kind, object.name))

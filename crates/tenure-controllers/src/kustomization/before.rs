@@ -13,7 +13,10 @@ pub(super) struct Before {
     /// `lastAppliedRevision`
     pub(super) applied: Option<String>,
     attempted: Option<String>,
-    answered: bool,
+    /// Whether nobody waits for an answer.
+    pub(super) answered: bool,
+    /// `observedGeneration`
+    pub(super) observed: Option<i64>,
     conditions: Vec<Condition>,
 }
 
@@ -32,6 +35,9 @@ impl Before {
             applied: text("/status/lastAppliedRevision"),
             attempted: text("/status/lastAttemptedRevision"),
             answered: requested.is_none_or(|requested| handled.as_deref() == Some(requested)),
+            observed: object
+                .as_ref()
+                .and_then(|object| object.pointer("/status/observedGeneration")?.as_i64()),
             conditions: object
                 .and_then(|object| object.get("status").map(conditions_of))
                 .unwrap_or_default(),

@@ -15,6 +15,7 @@ use super::variables::Variables;
 use crate::{ArtifactError, Effects, chain};
 
 /// A complete build: the only thing that is ever applied or pruned from.
+#[derive(Clone)]
 pub(super) struct Built {
     pub(super) objects: Vec<Value>,
     /// Of the objects as YAML, without the spec's common metadata.

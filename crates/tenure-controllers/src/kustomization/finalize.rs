@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tenure_api::{self as condition, KUSTOMIZE_CONTROLLER, reasons};
 use tenure_apply::inventory::Entry;
 use tenure_core::ObjectKey;
@@ -14,25 +14,28 @@ use super::finalizer::drop_finalizer;
 use super::plan::Finalize;
 use super::run::{lost, write};
 use super::status::Ending;
+use super::target::Target;
 use crate::merge::conditions_of;
 use crate::retry::after;
 use crate::writer::event;
 use crate::{Effects, Pass, State};
 
-/// How long a namespace that goes away waits for objects elsewhere that cannot be deleted.
-const GRACE: SignedDuration = SignedDuration::from_mins(10);
 /// Longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Deletes the inventory as the tenant and lets the object go. What cannot be deleted keeps the
 /// finalizer and is named in the status; in a namespace that is going away, what lives there is left
-/// to the namespace controller, and what can't be deleted elsewhere is waited for [`GRACE`].
+/// to the namespace controller, and what can't be deleted elsewhere is waited for
+/// as long as the Tenant says.
 pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Effects>) -> Pass {
+    effects.written.lock().forget(key);
     let held = held(key, effects);
     if plan.orphan || held.is_empty() {
         return drop_finalizer(KUSTOMIZATION, key, effects).await;
     }
     let terminating = effects.own.namespace_terminating().await.unwrap_or(false);
+    // what is on another cluster is not in this namespace, whatever it is called there
+    let away = plan.kube_config.is_some();
     let here = |entry: &Entry| {
         entry
             .parse()
@@ -40,7 +43,7 @@ pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Eff
     };
     let doomed: Vec<Entry> = held
         .into_iter()
-        .filter(|entry| !(terminating && here(entry)))
+        .filter(|entry| away || !(terminating && here(entry)))
         .collect();
     let result = match doomed.is_empty() {
         true => Ok(()),
@@ -48,7 +51,7 @@ pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Eff
     };
     match result {
         Ok(()) => drop_finalizer(KUSTOMIZATION, key, effects).await,
-        Err(message) if terminating && out_of_patience(deleted_at(key, effects), Timestamp::now()) => {
+        Err(message) if terminating && out_of_patience(key, effects) => {
             let left = applying::names(&doomed);
             let message = format!(
                 "left behind with the namespace '{}': {left}: {message}",
@@ -80,7 +83,10 @@ async fn delete(
     effects: &Arc<Effects>,
 ) -> Result<(), String> {
     let account = plan.account.clone()?;
+    let opened = Target::open(plan.kube_config.as_ref(), &account, plan.named, effects).await;
+    let target = opened.map_err(|failure| failure.message)?;
     match effects.own.account_exists(&account).await {
+        _ if target.is_remote() => {}
         Ok(true) => {}
         // the account went with the namespace; its rights elsewhere are by name and still count
         Ok(false) if terminating => {}
@@ -92,15 +98,14 @@ async fn delete(
         }
         Err(error) => return Err(error.to_string()),
     }
-    let client = effects.acting(&account);
-    let (pruned, errors) = applying::delete_all(&client, doomed, key, effects).await?;
+    let (pruned, errors) = applying::delete_all(&target, doomed, key, effects).await?;
     if !errors.is_empty() {
         return Err(errors.join("; "));
     }
     let lines: Vec<_> = pruned.changes.iter().map(ToString::to_string).collect();
     announce(key, &lines, effects).await;
     if plan.wait {
-        applying::wait_gone(&client, doomed, plan.timeout, effects).await;
+        applying::wait_gone(&target, doomed, plan.timeout, effects).await;
     }
     Ok(())
 }
@@ -173,8 +178,16 @@ fn deleted_at(key: &ObjectKey, effects: &Effects) -> Option<Timestamp> {
         .ok()
 }
 
-fn out_of_patience(deleted: Option<Timestamp>, now: Timestamp) -> bool {
-    deleted.is_none_or(|deleted| now.duration_since(deleted) >= GRACE)
+fn out_of_patience(key: &ObjectKey, effects: &Effects) -> bool {
+    is_over(
+        deleted_at(key, effects),
+        Timestamp::now(),
+        effects.home.offboarding_grace,
+    )
+}
+
+fn is_over(deleted: Option<Timestamp>, now: Timestamp, grace: Duration) -> bool {
+    deleted.is_none_or(|deleted| now >= after(deleted, grace))
 }
 
 fn held(key: &ObjectKey, effects: &Effects) -> Vec<Entry> {
@@ -198,11 +211,12 @@ fn held(key: &ObjectKey, effects: &Effects) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::SignedDuration;
 
     #[test]
-    fn a_namespace_that_goes_away_waits_ten_minutes_and_no_longer() {
-        let deleted = Timestamp::UNIX_EPOCH;
-        let after = |seconds| out_of_patience(Some(deleted), deleted + SignedDuration::from_secs(seconds));
-        assert!(!after(0) && !after(599) && after(600));
+    fn a_namespace_that_goes_away_waits_as_long_as_the_tenant_says_and_no_longer() {
+        let (deleted, grace) = (Timestamp::UNIX_EPOCH, Duration::from_mins(10));
+        let over = |seconds| is_over(Some(deleted), deleted + SignedDuration::from_secs(seconds), grace);
+        assert!(!over(0) && !over(599) && over(600));
     }
 }

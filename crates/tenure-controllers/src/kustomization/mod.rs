@@ -5,15 +5,21 @@
 
 mod applying;
 mod before;
+mod brake;
 mod build;
 mod decryption;
+mod dependencies;
 mod finalize;
 mod finalizer;
 mod graph;
+mod ignore;
 mod mask;
+mod peers;
 mod plan;
 mod run;
+mod standing;
 mod status;
+mod target;
 mod variables;
 
 use std::sync::Arc;
@@ -33,7 +39,9 @@ pub async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
     let Some(object) = effects.snapshot.get(key) else {
         return Pass::gone();
     };
+    let peers = peers::read(&object, effects).await;
     let observed = plan::Observed {
+        peers: &peers,
         object: &object,
         home: &effects.home,
         snapshot: &effects.snapshot,

@@ -1,10 +1,12 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tenure_api::{Kustomization, reasons};
+use tenure_api::{KubeConfigReference, Kustomization, reasons};
+use tenure_apply::{CustomHealth, HealthRuleError, HealthRules};
 use tenure_core::{Account, Digest, Name, ObjectKey, Revision};
 
+use super::dependencies::dependencies;
+use super::peers::Peers;
 use crate::{Home, Snapshot};
 
 /// Where an artifact says which revision it was made from.
@@ -12,11 +14,16 @@ const ORIGIN_REVISION: &str = "org.opencontainers.image.revision";
 /// Shortest timeout of a pass, whatever the object says.
 const TIMEOUT_FLOOR: Duration = Duration::from_secs(30);
 
+/// How messages begin that only a change of the spec ends, as with Flux.
+pub(super) const TERMINAL: &str = "Reconciliation failed terminally due to configuration error";
+
 /// What a decision rests on.
 pub(crate) struct Observed<'a> {
     pub(crate) object: &'a Value,
     pub(crate) home: &'a Home,
     pub(crate) snapshot: &'a Snapshot,
+    /// What was found of dependencies in other namespaces.
+    pub(crate) peers: &'a Peers,
 }
 
 /// What to do with a Kustomization.
@@ -46,6 +53,10 @@ pub(crate) struct Finalize {
     /// Wait until the objects are gone.
     pub(crate) wait: bool,
     pub(crate) account: Result<Account, String>,
+    /// Where it applied to, if not here.
+    pub(crate) kube_config: Option<KubeConfigReference>,
+    /// The object names the account itself.
+    pub(crate) named: bool,
     pub(crate) timeout: Duration,
 }
 
@@ -62,6 +73,8 @@ pub(crate) struct Apply {
     pub(crate) interval: Duration,
     pub(crate) retry: Duration,
     pub(crate) timeout: Duration,
+    /// How the objects' health is judged.
+    pub(crate) health: HealthRules,
 }
 
 /// Decides; total and without effects.
@@ -97,6 +110,11 @@ fn finalize(kustomization: &Kustomization, home: &Home, account: Result<Account,
         orphan: orphan || spec.suspend || home.suspended,
         wait: policy == "WaitForTermination",
         account,
+        kube_config: spec.kube_config.clone(),
+        named: spec
+            .service_account_name
+            .as_deref()
+            .is_some_and(|name| !name.is_empty()),
         timeout: timeout(kustomization).unwrap_or(TIMEOUT_FLOOR),
     }
 }
@@ -125,9 +143,11 @@ fn apply(
         let message = format!("spec.{field} is not supported yet; remove it");
         return Err(stall(reasons::FEATURE_GATE_DISABLED, message));
     }
+    let health = health_rules(&kustomization)
+        .map_err(|error| stall(reasons::INVALID_CEL_EXPRESSION, format!("{TERMINAL}: {error}")))?;
     let source = source(&kustomization, observed.home)?;
-    dependencies(&kustomization, observed)?;
     let artifact = artifact(&source, observed.snapshot, retry)?;
+    dependencies(&kustomization, observed)?;
     Ok(Apply {
         account,
         source,
@@ -137,8 +157,20 @@ fn apply(
         interval,
         retry,
         timeout,
+        health,
         kustomization,
     })
+}
+
+fn health_rules(kustomization: &Kustomization) -> Result<HealthRules, HealthRuleError> {
+    let all = kustomization.spec.health_check_exprs.iter().flatten();
+    HealthRules::new(all.cloned().map(|check| CustomHealth {
+        api_version: check.api_version,
+        kind: check.kind,
+        current: check.current,
+        in_progress: check.in_progress,
+        failed: check.failed,
+    }))
 }
 
 /// `spec.timeout`, else the interval less 30 s; never under 30 s.
@@ -244,83 +276,6 @@ fn artifact(source: &ObjectKey, snapshot: &Snapshot, retry: Duration) -> Result<
     })
 }
 
-/// Every dependency is there, has seen its own generation, is Ready, and, on the same source, has
-/// applied the source's present revision.
-fn dependencies(kustomization: &Kustomization, observed: &Observed<'_>) -> Result<(), Box<Plan>> {
-    let home = &observed.home.namespace;
-    let wait = |message: String| {
-        let after = Duration::from_secs(30);
-        Box::new(Plan::Wait {
-            reason: reasons::DEPENDENCY_NOT_READY,
-            message,
-            after,
-        })
-    };
-    for dependency in kustomization.spec.depends_on.iter().flatten() {
-        let namespace = dependency
-            .namespace
-            .as_deref()
-            .filter(|ns| !ns.is_empty())
-            .unwrap_or(home.as_str());
-        let title = format!("{namespace}/{}", dependency.name);
-        if namespace != home.as_str() {
-            let message = format!(
-                "dependency '{title}' can't be read: it is in another namespace, which needs the Role tenure:peer there (get, list, watch of kustomizations \"{}\") bound to ServiceAccount tenure-workers/{home}",
-                dependency.name
-            );
-            return Err(wait(message));
-        }
-        let not_found = || {
-            let name = &dependency.name;
-            wait(format!(
-                "dependency '{title}' not found: kustomizations.kustomize.toolkit.fluxcd.io \"{name}\" not found"
-            ))
-        };
-        let name = Name::new(&dependency.name).map_err(|_| not_found())?;
-        let key = ObjectKey {
-            kind: "Kustomization".to_owned(),
-            name,
-        };
-        let object = observed.snapshot.get(&key).ok_or_else(not_found)?;
-        if !ready(&object) {
-            return Err(wait(format!("dependency '{title}' is not ready")));
-        }
-        let source = |of: &Value| {
-            let part = |name: &str| of.pointer(&format!("/spec/sourceRef/{name}")).cloned();
-            (part("kind"), part("name"))
-        };
-        let applied = object
-            .pointer("/status/lastAppliedRevision")
-            .and_then(Value::as_str);
-        if source(&object) == source(observed.object) && applied != current_revision(observed).as_deref() {
-            return Err(wait(format!("dependency '{title}' revision is not up to date")));
-        }
-    }
-    Ok(())
-}
-
-fn current_revision(observed: &Observed<'_>) -> Option<String> {
-    let name = Name::new(observed.object.pointer("/spec/sourceRef/name")?.as_str()?).ok()?;
-    let kind = observed
-        .object
-        .pointer("/spec/sourceRef/kind")?
-        .as_str()?
-        .to_owned();
-    let source: Arc<Value> = observed.snapshot.get(&ObjectKey { kind, name })?;
-    source
-        .pointer("/status/artifact/revision")
-        .and_then(Value::as_str)
-        .map(str::to_owned)
-}
-
-/// As Flux's dependency check: conditions, the generation seen, and Ready.
-fn ready(object: &Value) -> bool {
-    let seen = object.pointer("/status/observedGeneration") == object.pointer("/metadata/generation");
-    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    let is_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
-    seen && conditions.is_some_and(|conditions| conditions.iter().any(is_ready))
-}
-
 /// A field that asks for what is not built yet: said aloud, never skipped.
 fn unsupported(kustomization: &Kustomization) -> Option<&'static str> {
     let spec = &kustomization.spec;
@@ -331,23 +286,11 @@ fn unsupported(kustomization: &Kustomization) -> Option<&'static str> {
                 .is_some_and(|decryption| decryption.service_account_name.is_some()),
             "decryption.serviceAccountName",
         ),
-        (spec.kube_config.is_some(), "kubeConfig"),
         (
-            spec.health_check_exprs
+            spec.kube_config
                 .as_ref()
-                .is_some_and(|exprs| !exprs.is_empty()),
-            "healthCheckExprs",
-        ),
-        (
-            spec.ignore.as_ref().is_some_and(|ignore| !ignore.is_empty()),
-            "ignore",
-        ),
-        (
-            spec.depends_on
-                .iter()
-                .flatten()
-                .any(|dependency| dependency.ready_expr.is_some()),
-            "dependsOn[].readyExpr",
+                .is_some_and(|reference| reference.config_map_ref.is_some()),
+            "kubeConfig.configMapRef",
         ),
     ];
     asked

@@ -35,6 +35,7 @@ fn planned(object: &Value, snapshot: &Snapshot) -> Plan {
         object,
         home: &home("apps", &[("apps", "tenant")]),
         snapshot,
+        peers: &Peers::new(),
     })
 }
 
@@ -83,6 +84,7 @@ fn an_account_of_nobody_or_of_somebody_else_is_refused() {
         object: &object,
         home: &home("apps", &[("other", "tenant")]),
         snapshot: &snapshot,
+        peers: &Peers::new(),
     });
     assert_eq!(message(nobody).0, reasons::ACCESS_DENIED);
 }
@@ -203,15 +205,80 @@ fn a_dependency_must_be_there_ready_and_as_far() {
 }
 
 #[test]
-fn a_dependency_elsewhere_names_the_missing_role() {
-    let object = kustomization(
-        "app",
-        &json!({"dependsOn": [{"name": "base", "namespace": "other"}]}),
+fn an_expression_stands_for_the_built_in_check() {
+    let dependent = |expression: &str| {
+        let depends = json!({"dependsOn": [{"name": "base", "readyExpr": expression}]});
+        kustomization("app", &depends)
+    };
+    let snapshot = with_artifact();
+    let mut base = kustomization("base", &json!({}));
+    base["metadata"]["labels"] = json!({"go": "1"});
+    snapshot.put(key("Kustomization", "base"), base);
+    let said = |expression: &str| message(planned(&dependent(expression), &snapshot));
+    let met = planned(
+        &dependent("'go' in dep.metadata.labels && self.metadata.name == 'app'"),
+        &snapshot,
     );
+    assert!(matches!(met, Plan::Apply(_)));
+    assert_eq!(
+        said("'stop' in dep.metadata.labels"),
+        (
+            reasons::DEPENDENCY_NOT_READY,
+            "dependency 'apps/base' is not ready according to readyExpr eval".to_owned()
+        )
+    );
+    let (reason, text) = said("dep.status.ready == true");
+    assert_eq!(reason, reasons::DEPENDENCY_NOT_READY);
+    assert!(text.ends_with("no such key: status"), "{text}");
+    for bad in ["dep.(", "other.metadata", "1"] {
+        let (reason, text) = said(bad);
+        assert_eq!(reason, reasons::INVALID_CEL_EXPRESSION);
+        assert!(
+            text.starts_with("Reconciliation failed terminally due to configuration error: terminal error: failed to evaluate dependency base: "),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_health_expression_that_is_none_stalls() {
+    let bad = json!({"healthCheckExprs": [{"apiVersion": "a.dev/v1", "kind": "A", "current": "status.("}]});
+    let (reason, text) = message(planned(&kustomization("app", &bad), &with_artifact()));
+    assert_eq!(reason, reasons::INVALID_CEL_EXPRESSION);
     assert!(
-        message(planned(&object, &with_artifact()))
-            .1
-            .contains("tenure:peer")
+        text.starts_with("Reconciliation failed terminally due to configuration error: failed to create custom status evaluator for healthchecks[0]: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_dependency_elsewhere_is_what_was_read_of_it() {
+    let depends = json!({"dependsOn": [{"name": "base", "namespace": "other"}]});
+    let object = kustomization("app", &depends);
+    let snapshot = with_artifact();
+    let with = |found: Result<Option<Value>, String>| {
+        let found = found.map(|object| object.map(std::sync::Arc::new));
+        plan(&Observed {
+            object: &object,
+            home: &home("apps", &[("apps", "tenant")]),
+            snapshot: &snapshot,
+            peers: &Peers::from([(("other".to_owned(), name("base")), found)]),
+        })
+    };
+    let (reason, text) = message(with(Err("it needs the Role tenure:peer".to_owned())));
+    assert_eq!(reason, reasons::DEPENDENCY_NOT_READY);
+    assert!(
+        text.contains("other/base") && text.contains("tenure:peer"),
+        "{text}"
+    );
+    assert!(message(with(Ok(None))).1.contains("not found"));
+    let mut base = kustomization("base", &json!({}));
+    base["metadata"]["namespace"] = json!("other");
+    assert!(message(with(Ok(Some(base.clone())))).1.ends_with("is not ready"));
+    base["status"] = json!({"observedGeneration": 3, "conditions": [{"type": "Ready", "status": "True"}]});
+    assert!(
+        matches!(with(Ok(Some(base))), Plan::Apply(_)),
+        "a source of the same name in another namespace is another source"
     );
 }
 

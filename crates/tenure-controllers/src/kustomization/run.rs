@@ -10,11 +10,14 @@ use tenure_kube::{EventKind, KUSTOMIZATION, KubeError};
 
 use super::applying;
 use super::before::Before;
+use super::brake;
 use super::build::{self, Built};
 use super::finalize;
 use super::mask::Mask;
 use super::plan::{Apply, Plan};
+use super::standing::{Standing, standing, written_for};
 use super::status::{About, Ending, Failed, Snapshot, status};
+use super::target::Target;
 use crate::retry::after;
 use crate::writer::{event, write_status};
 use crate::{Effects, Pass, State, Wake, next_due};
@@ -189,6 +192,8 @@ struct Success {
     changed: bool,
     pruned: bool,
     healthy: Option<String>,
+    /// When it is due, if not an interval from now.
+    due: Option<Timestamp>,
 }
 
 async fn apply(key: &ObjectKey, plan: Apply, effects: &Arc<Effects>) -> Pass {
@@ -196,12 +201,15 @@ async fn apply(key: &ObjectKey, plan: Apply, effects: &Arc<Effects>) -> Pass {
     let before = Before::of(key, effects);
     let old = inventory_of(&plan);
     let worked = tokio::select! {
-        worked = attempt(key, &plan, &old, effects) => worked,
+        worked = attempt(key, &plan, &old, &before, effects) => worked,
         () = effects.cancel.cancelled() => return Pass { state: State::Failed, reason: "Canceled".into(), next_due: Some(Timestamp::now()), wake: Vec::new() },
     };
     match worked {
         Ok(success) => succeeded(key, &plan, &before, &old, success, began, effects).await,
-        Err(failure) => failed(key, &plan, &before, &failure, began, effects).await,
+        Err(failure) => {
+            effects.written.lock().forget(key);
+            failed(key, &plan, &before, &failure, began, effects).await
+        }
     }
 }
 
@@ -209,11 +217,12 @@ async fn attempt(
     key: &ObjectKey,
     plan: &Apply,
     old: &[Entry],
+    before: &Before,
     effects: &Arc<Effects>,
 ) -> Result<Success, Failure> {
     let built = build::build(plan, effects).await?;
     let (digest, hidden) = (built.digest, built.hidden.clone());
-    let worked = work(key, plan, old, built, effects).await;
+    let worked = work(key, plan, old, built, before, effects).await;
     worked.map_err(|failure| Failure {
         built: Some(digest),
         ..failure.masked(&hidden)
@@ -226,38 +235,87 @@ async fn work(
     plan: &Apply,
     old: &[Entry],
     built: Built,
+    before: &Before,
     effects: &Arc<Effects>,
 ) -> Result<Success, Failure> {
-    check_account(&plan.account, effects).await?;
     let mut new = applying::entries(&built);
     new.sort_by(inventory::apply_order);
     check_count(key, &new, effects)?;
-    let client = effects.acting(&plan.account);
-    let applied = applying::apply(&client, &built, plan, key, old, effects).await?;
+    let spec = &plan.kustomization.spec;
+    let named = spec
+        .service_account_name
+        .as_deref()
+        .is_some_and(|name| !name.is_empty());
+    let target = Target::open(spec.kube_config.as_ref(), &plan.account, named, effects).await?;
+    let standing = standing(&target, plan, built.digest, (old, &new), key, before, effects).await;
+    let unchanged = |healthy, due| Success {
+        inventory: new.clone(),
+        built: built.clone(),
+        changed: false,
+        pruned: false,
+        healthy,
+        due,
+    };
+    let was_healthy = || {
+        before
+            .is(condition::HEALTHY)
+            .then(|| before.message(condition::HEALTHY))
+    };
+    match standing {
+        Standing::Unasked(due) => return Ok(unchanged(was_healthy(), Some(due))),
+        Standing::Same { healthy: true } => return Ok(unchanged(was_healthy(), None)),
+        Standing::Same { healthy: false } => {
+            check_account(&target, &plan.account, effects).await?;
+            let targets = applying::targets(&new, &plan.kustomization.spec, key, &effects.home.namespace);
+            let healthy = applying::wait_healthy(&target, targets, plan, effects).await;
+            let healthy = healthy.map_err(|failure| failure.holding(new.clone()))?;
+            return Ok(unchanged(healthy, None));
+        }
+        Standing::Unknown => {}
+    }
+    check_account(&target, &plan.account, effects).await?;
+    let applied = applying::apply(&target, &built, plan, key, old, effects).await?;
     // said at once: the checks that follow may fail
     let changes = applying::changed(&applied.changes);
     say(key, plan, reasons::PROGRESSING, changes.join("\n"), effects).await;
     let stale = inventory::stale(old, &new);
     let pruned = if plan.kustomization.spec.prune && !stale.is_empty() {
-        applying::prune(&client, &stale, &new, key, effects).await?
+        brake::check(&target, &stale, old, &new, key, effects).await?;
+        applying::prune(&target, &stale, &new, key, effects).await?
     } else {
         applying::Pruned::default()
     };
     let lines: Vec<_> = pruned.changes.iter().map(ToString::to_string).collect();
     say(key, plan, reasons::PROGRESSING, lines.join("\n"), effects).await;
-    let healthy = applying::wait_healthy(&client, &applied, plan, key, effects).await;
+    let dealt_with = applying::dealt_with(&applied);
+    let targets = applying::targets(
+        &dealt_with,
+        &plan.kustomization.spec,
+        key,
+        &effects.home.namespace,
+    );
+    let healthy = applying::wait_healthy(&target, targets, plan, effects).await;
     let inventory = inventory::union(&new, &pruned.survivors);
+    let written = written_for(plan, built.digest);
+    effects
+        .written
+        .lock()
+        .keep(key, &written, applied.prints.clone(), Timestamp::now());
     Ok(Success {
         healthy: healthy.map_err(|failure| failure.holding(inventory.clone()))?,
         inventory,
-        built,
         changed: !changes.is_empty(),
         pruned: !lines.is_empty(),
+        due: None,
+        built,
     })
 }
 
 /// The API server lets a deleted ServiceAccount be impersonated: whether it exists is for us to ask.
-async fn check_account(account: &Account, effects: &Effects) -> Result<(), Failure> {
+async fn check_account(target: &Target, account: &Account, effects: &Effects) -> Result<(), Failure> {
+    if target.is_remote() {
+        return Ok(());
+    }
     let fail = |message: String| Failure::new(Step::Applying, reasons::RECONCILIATION_FAILED, message);
     match effects.own.account_exists(account).await {
         Ok(true) => Ok(()),
@@ -351,7 +409,11 @@ async fn succeeded(
     Pass {
         state: State::Ready,
         reason: reasons::RECONCILIATION_SUCCEEDED.to_owned(),
-        next_due: Some(next_due(Timestamp::now(), plan.interval)),
+        next_due: Some(
+            success
+                .due
+                .unwrap_or_else(|| next_due(Timestamp::now(), plan.interval)),
+        ),
         wake: if written {
             vec![Wake::DependantsOf(key.clone())]
         } else {
@@ -422,11 +484,16 @@ async fn failed(
     match write(key, effects, &ending).await {
         Ok(true) if news => {
             let message = failure.message.clone();
+            // a newer revision is no fault of anybody
+            let kind = match failure.reason {
+                reasons::HEALTH_CHECK_CANCELED => EventKind::Normal,
+                _ => EventKind::Warning,
+            };
             event(
                 effects,
                 key,
                 KUSTOMIZE_CONTROLLER,
-                EventKind::Warning,
+                kind,
                 failure.reason,
                 message,
                 revisions(plan),

@@ -157,6 +157,10 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
             conditions.mark_false(condition::READY, reason, message);
         }
         Ending::Stalled { reason, message } => {
+            // as with Flux: of what can't be waited for, only expressions claim to have been seen
+            if *reason == reasons::INVALID_CEL_EXPRESSION {
+                status["observedGeneration"] = json!(about.generation);
+            }
             conditions.mark_stalled(reason, message);
             conditions.mark_false(condition::READY, reason, message);
         }

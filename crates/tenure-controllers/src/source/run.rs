@@ -291,6 +291,7 @@ async fn stored<K: Kind>(
     let moved = before.as_deref() != Some(resolved.digest.to_string().as_str());
     // a worker may have ended between the status that says so and the word to the consumers
     if moved || crate::kustomization::is_behind(&effects.snapshot, key, &resolved.revision) {
+        effects.moved.send_replace(());
         wake.push(Wake::ConsumersOf(key.clone()));
     }
     if moved {

@@ -5,7 +5,8 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tenure_core::Secret;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -20,6 +21,12 @@ const PING_ANSWER: Duration = Duration::from_secs(10);
 /// Answers are small; a large window only costs memory in a worker.
 const WINDOW: u32 = 256 * 1024;
 
+/// A certificate that says who dials.
+pub(crate) struct ClientIdentity {
+    pub(crate) certificate_pem: Vec<u8>,
+    pub(crate) key_pem: Secret,
+}
+
 /// Where to dial and whom to trust there.
 pub(crate) struct Endpoint {
     host: String,
@@ -30,7 +37,11 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn new(cluster: &Cluster) -> Result<Self, KubeError> {
+    pub(crate) fn new(
+        cluster: &Cluster,
+        server_name: Option<&str>,
+        identity: Option<&ClientIdentity>,
+    ) -> Result<Self, KubeError> {
         let refuse = |message: String| KubeError::setup("connection to the API server", message);
         let url: http::Uri = cluster
             .url
@@ -48,14 +59,14 @@ impl Endpoint {
             .and_then(|h| h.strip_suffix(']'))
             .unwrap_or(host)
             .to_owned();
-        let server_name = ServerName::try_from(host.clone())
+        let server_name = ServerName::try_from(server_name.map_or_else(|| host.clone(), str::to_owned))
             .map_err(|e| refuse(format!("host of url {:?}: {e}", cluster.url)))?;
         Ok(Self {
             port: url.port_u16().unwrap_or(443),
             authority: url.authority().map(ToString::to_string).unwrap_or_default(),
             host,
             server_name,
-            tls: TlsConnector::from(Arc::new(tls(&cluster.ca_pem).map_err(refuse)?)),
+            tls: TlsConnector::from(Arc::new(tls(&cluster.ca_pem, identity).map_err(refuse)?)),
         })
     }
 
@@ -111,7 +122,7 @@ impl Endpoint {
     }
 }
 
-fn tls(ca_pem: &[u8]) -> Result<ClientConfig, String> {
+fn tls(ca_pem: &[u8], identity: Option<&ClientIdentity>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem) {
         let certificate = certificate.map_err(|e| format!("CA: {e}"))?;
@@ -121,11 +132,21 @@ fn tls(ca_pem: &[u8]) -> Result<ClientConfig, String> {
         return Err("the CA holds no certificate".to_owned());
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        None => config.with_no_client_auth(),
+        Some(own) => {
+            let chain = CertificateDer::pem_slice_iter(&own.certificate_pem).collect::<Result<Vec<_>, _>>();
+            let chain = chain.map_err(|_| "the client certificate is not PEM")?;
+            let key = PrivateKeyDer::from_pem_slice(own.key_pem.expose());
+            let key = key.map_err(|_| "the client key is not a private key in PEM")?;
+            let config = config.with_client_auth_cert(chain, key);
+            config.map_err(|_| "the client certificate and its key do not belong together")?
+        }
+    };
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
 }
@@ -146,7 +167,7 @@ mod tests {
                 url: url.to_owned(),
                 ca_pem: Vec::new(),
             };
-            let error = Endpoint::new(&cluster)
+            let error = Endpoint::new(&cluster, None, None)
                 .err()
                 .map(|e| e.to_string())
                 .unwrap_or_default();

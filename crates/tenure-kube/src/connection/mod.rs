@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::cluster::Cluster;
 use crate::error::KubeError;
 
-pub(crate) use dial::Endpoint;
+pub(crate) use dial::{ClientIdentity, Endpoint};
 
 /// The API server allows 100 streams on a connection, and what comes after hangs without a word.
 const STREAMS_PER_CONNECTION: usize = 90;
@@ -57,8 +57,18 @@ impl Connection {
     /// # Errors
     /// When the URL is not `https://host[:port]` or the CA holds no usable certificate.
     pub fn open(cluster: &Cluster) -> Result<Self, KubeError> {
+        Self::open_as(cluster, None, None)
+    }
+
+    /// The same, with a certificate of one's own, and where the server's certificate has another name
+    /// than its URL.
+    pub(crate) fn open_as(
+        cluster: &Cluster,
+        server_name: Option<&str>,
+        identity: Option<&ClientIdentity>,
+    ) -> Result<Self, KubeError> {
         Ok(Self(Arc::new(Pool {
-            endpoint: Endpoint::new(cluster)?,
+            endpoint: Endpoint::new(cluster, server_name, identity)?,
             slots: Mutex::default(),
             dialling: tokio::sync::Mutex::default(),
         })))

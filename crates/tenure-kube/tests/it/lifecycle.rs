@@ -97,7 +97,7 @@ async fn a_metadata_watch_says_what_is_missing_and_follows_what_happens() -> any
     match events.next().await {
         Some(MetaEvent::Applied(meta)) => {
             assert_eq!(
-                (&*meta.name, meta.requested_at.as_deref(), meta.deleting),
+                (&*meta.name, meta.asked.as_deref(), meta.deleting),
                 ("l", Some("now"), false)
             );
         }

@@ -4,6 +4,7 @@ mod expression;
 mod generate;
 mod overlay;
 mod post_render;
+mod selected;
 mod substitute;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 pub use overlay::{CommonMetadata, Overlay};
 pub use post_render::PostRender;
+pub use selected::selected;
 pub use substitute::{substitute, substitute_within};
 
 use crate::load::Loader;

@@ -32,10 +32,14 @@ impl HomeSpec {
         cache: Option<&CacheEndpoint>,
     ) -> Self {
         let spec = &tenant.spec;
+        let grace = spec.limits.offboarding_grace().ok().flatten();
         let limits = Limits {
             memory_bytes: spec.limits.memory_bytes().ok().flatten().unwrap_or_default(),
             concurrency: spec.limits.concurrency.unwrap_or_default(),
             objects: spec.limits.objects.unwrap_or_default(),
+            prune_share: spec.limits.prune_share.unwrap_or_default(),
+            prune_objects: spec.limits.prune_objects.unwrap_or_default(),
+            offboarding_seconds: grace.map_or(0, |grace| grace.as_secs().max(1)),
             artifact_bytes: spec.limits.artifact_bytes().ok().flatten().unwrap_or_default(),
         };
         let secret = |s: &tenure_api::SourceSecret| SourceSecret {

@@ -24,7 +24,7 @@ struct Entry {
     group: &'static str,
     generation: i64,
     uid: Box<str>,
-    requested_at: Option<String>,
+    asked: Option<String>,
     deleting: bool,
     gone: bool,
     pending: Option<Cause>,
@@ -80,8 +80,8 @@ impl Index {
         let old = self.objects.get(&key);
         let same = old.is_some_and(|old| {
             !old.gone
-                && (old.generation, &old.uid, &old.requested_at, old.deleting)
-                    == (meta.generation, &meta.uid, &meta.requested_at, meta.deleting)
+                && (old.generation, &old.uid, &old.asked, old.deleting)
+                    == (meta.generation, &meta.uid, &meta.asked, meta.deleting)
         });
         if same {
             return;
@@ -91,7 +91,7 @@ impl Index {
             group: kind.group,
             generation: meta.generation,
             uid: meta.uid,
-            requested_at: meta.requested_at,
+            asked: meta.asked,
             deleting: meta.deleting,
             gone: false,
             pending: Some(Cause::Changed),

@@ -8,7 +8,7 @@ fn meta(name: &str, generation: i64, resource_version: &str) -> Meta {
         name: name.into(),
         uid: "u".into(),
         generation,
-        requested_at: None,
+        asked: None,
         deleting: false,
         resource_version: resource_version.into(),
     }
@@ -58,14 +58,14 @@ fn an_object_is_due_when_new_changed_asked_for_or_deleted_but_not_for_its_status
         (
             "asked for",
             Meta {
-                requested_at: Some("x".into()),
+                asked: Some("x".into()),
                 ..meta("a", 2, "4")
             },
         ),
         (
             "deletion",
             Meta {
-                requested_at: Some("x".into()),
+                asked: Some("x".into()),
                 deleting: true,
                 ..meta("a", 2, "5")
             },

@@ -1,0 +1,90 @@
+//! Applying to another cluster.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+use tenure_tests::{Stage, Team, gone, value};
+
+use crate::world::{play, says, settled};
+
+/// Puts a kubeconfig into the home: the control plane's own stands for another cluster, with a user that the
+/// tenant's ServiceAccount is not.
+async fn kubeconfig(
+    stage: &Stage,
+    team: &Team<'_>,
+    name: &str,
+    edit: impl Fn(&mut Value),
+) -> anyhow::Result<()> {
+    let mut config = serde_json::from_slice(&std::fs::read(stage.plane.kubeconfig_path())?)?;
+    edit(&mut config);
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": team.home()},
+        "stringData": {"value.yaml": config.to_string()},
+    });
+    stage.tenure.apply(&[secret]).await
+}
+
+#[test]
+fn objects_are_made_and_deleted_where_the_kubeconfig_says_as_its_user() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "remote").await?;
+        let far = stage.plane.temp_namespace("far").await?;
+        kubeconfig(&stage, &team, "far", |_| {}).await?;
+        let spec = json!({"path": "./deploy", "targetNamespace": far.name(), "kubeConfig": {"secretRef": {"name": "far"}}});
+        team.kustomization("there", &spec).await?;
+        let object = team.ready("Kustomization", "there").await?;
+        assert_eq!(
+            object["status"]["inventory"]["entries"][0]["id"],
+            json!(format!("{}_kept__ConfigMap", far.name()))
+        );
+        let maps: Api<ConfigMap> = Api::namespaced(stage.client(), far.name());
+        assert!(
+            maps.get_opt("kept").await?.is_some(),
+            "made by somebody who has rights there"
+        );
+        // named, the account has to have rights of its own there
+        let mut named = spec.clone();
+        named["serviceAccountName"] = json!("deployer");
+        team.kustomization("named", &named).await?;
+        let message = team
+            .refused("Kustomization", "named", "ReconciliationFailed")
+            .await?;
+        let who = format!("system:serviceaccount:{}:deployer", team.home());
+        says(&message, &["Forbidden", &who])?;
+        team.objects("Kustomization")
+            .delete("there", &DeleteParams::default())
+            .await?;
+        gone(&team.objects("Kustomization"), "there").await?;
+        assert!(maps.get_opt("kept").await?.is_none());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_kubeconfig_that_can_not_be_used_is_named_with_what_is_wrong() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "remote-bad").await?;
+        let spec = |secret: &str| json!({"path": "./deploy", "targetNamespace": team.home(), "kubeConfig": {"secretRef": {"name": secret}}});
+        team.kustomization("app", &spec("absent")).await?;
+        let message = team
+            .refused("Kustomization", "app", "ReconciliationFailed")
+            .await?;
+        let absent = format!(
+            "unable to read KubeConfig secret '{}/absent' error: secrets \"absent\" not found",
+            team.home()
+        );
+        assert_eq!(message, absent);
+        let program = |config: &mut Value| config["users"][0]["user"]["exec"] = json!({"command": "sh"});
+        kubeconfig(&stage, &team, "program", program).await?;
+        team.kustomization("other", &spec("program")).await?;
+        let message = team
+            .refused("Kustomization", "other", "ReconciliationFailed")
+            .await?;
+        says(&message, &["users[].user.exec is not supported"])?;
+        let object = value(&team.objects("Kustomization"), "app").await?;
+        let held = object["status"]["inventory"]["entries"].as_array().map(Vec::len);
+        assert_eq!(held, Some(1), "what was applied before is not forgotten");
+        Ok(())
+    })
+}
