@@ -53,7 +53,7 @@ pub struct Limits {
     pub longest_resolve: Duration,
     /// Oldest proof that is used, whatever the caller accepts.
     pub longest_proof: Duration,
-    /// Where the registries of callers may be.
+    /// Where the remotes of callers may be.
     pub addresses: Guard,
 }
 

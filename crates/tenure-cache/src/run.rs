@@ -17,6 +17,7 @@ use crate::once::Once;
 use crate::proof::Proofs;
 use crate::service::{Cache, Homes, Service};
 use crate::tls::{self, Certificate};
+use crate::tokens::Tokens;
 use crate::{CacheError, Config};
 
 /// How often changed key and certificate files are looked for.
@@ -69,6 +70,7 @@ impl Server {
             auth: Authenticator::new(keys, config.issuer.clone(), config.workers_namespace.clone()),
             grants: Grants::new(config.grant_ttl),
             proofs: Proofs::new(limits.longest_proof),
+            tokens: Tokens::default(),
             disk,
             fetchers: Fetchers::new(config.fetcher_program.clone(), &limits, metrics.clone()),
             exports: Once::default(),

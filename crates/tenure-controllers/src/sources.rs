@@ -164,6 +164,8 @@ pub struct GitRequest {
     pub reference: GitReference,
     /// What opens it.
     pub credential: GitCredential,
+    /// What to go through; not used for ssh.
+    pub proxy: Option<ProxySecret>,
     /// Directories to keep; empty keeps all.
     pub sparse: Vec<String>,
     /// Hand over commit and tag, to check their signatures.
@@ -207,6 +209,19 @@ pub enum GitCredentialKind {
     },
     /// `bearerToken`.
     Bearer(Secret),
+    /// The key of a GitHub App.
+    App {
+        /// `githubAppID`
+        id: String,
+        /// `githubAppInstallationID`, or
+        installation: Option<u64>,
+        /// `githubAppInstallationOwner`
+        owner: String,
+        /// `githubAppPrivateKey`
+        key: Secret,
+        /// `githubAppBaseURL`; GitHub's own if empty.
+        api: String,
+    },
     /// `identity`, `known_hosts`, and `password` as the key's passphrase.
     Ssh {
         /// Private key, PEM.

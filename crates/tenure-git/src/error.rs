@@ -79,6 +79,14 @@ pub enum GitError {
         /// The cause.
         message: String,
     },
+    /// The platform does not allow that address.
+    #[error("refusing to read {remote}: {message}")]
+    Forbidden {
+        /// The remote, redacted.
+        remote: String,
+        /// Which address, and why.
+        message: String,
+    },
     /// A limit was reached.
     #[error("{remote} is too large: {message}")]
     TooLarge {

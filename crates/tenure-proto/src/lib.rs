@@ -56,6 +56,7 @@ hidden! {
     source::BucketSpec => "BucketSpec",
     source::FileSpec => "FileSpec",
     source::Keys => "Keys",
+    source::GithubApp => "GithubApp",
     source::Ldap => "Ldap",
     source::Proxy => "Proxy",
 }

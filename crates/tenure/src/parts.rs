@@ -86,10 +86,10 @@ pub(crate) struct CacheArgs {
     /// How long a grant opens an artifact
     #[arg(long, default_value = "10m")]
     grant_ttl: GoDuration,
-    /// Block of addresses where registries may be although they are refused without it; may be repeated
+    /// Block of addresses where sources may be although they are refused without it; may be repeated
     #[arg(long = "allow-addresses")]
     allow_addresses: Vec<Cidr>,
-    /// Block of addresses where no registry may be, such as the cluster's; may be repeated
+    /// Block of addresses where no source may be, such as the cluster's; may be repeated
     #[arg(long = "refuse-addresses")]
     refuse_addresses: Vec<Cidr>,
 }

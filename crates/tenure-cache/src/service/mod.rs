@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::once::Once;
 use crate::proof::Proofs;
 use crate::source;
+use crate::tokens::Tokens;
 
 pub(crate) use homes::Homes;
 pub(crate) use resolve::local;
@@ -36,6 +37,7 @@ pub(crate) struct Cache {
     pub(crate) auth: Authenticator,
     pub(crate) grants: Grants,
     pub(crate) proofs: Proofs,
+    pub(crate) tokens: Tokens,
     pub(crate) disk: Disk,
     pub(crate) fetchers: Fetchers,
     pub(crate) exports: Once<Key, Result<Entry, Failure>>,
@@ -107,6 +109,7 @@ impl Cache {
     /// Forgets what nobody can use any more.
     pub(crate) async fn sweep(&self) {
         self.proofs.sweep();
+        self.tokens.sweep();
         self.grants.sweep(self.limits.longest_resolve);
         self.homes.sweep();
         match self.disk.sweep(self.limits.store_bytes).await {

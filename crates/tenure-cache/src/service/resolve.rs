@@ -21,6 +21,7 @@ use crate::once::Role;
 use crate::proof::Proof;
 use crate::request::Ask;
 use crate::source::Found;
+use crate::tokens;
 
 /// Metadata of an artifact: links that are not in it have this before their path, and their target as value.
 const DROPPED_LINK: &str = "dropped-symlink:";
@@ -30,7 +31,6 @@ struct Question {
     cache: Arc<Cache>,
     scope: Scope,
     ask: Arc<Ask>,
-    deadline: tokio::time::Instant,
 }
 
 /// Answers one Resolve.
@@ -40,27 +40,42 @@ pub(super) async fn resolve(
     request: ResolveRequest,
 ) -> Result<ResolveResponse, Failure> {
     let ask = Arc::new(Ask::read(request, &cache.limits, &cache.proofs)?);
-    let question = Question {
+    let deadline = tokio::time::Instant::now() + ask.timeout;
+    let mut question = Question {
         cache: cache.clone(),
         scope: Scope {
             home: home.clone(),
             remote: ask.name.clone(),
         },
-        deadline: tokio::time::Instant::now() + ask.timeout,
         ask,
     };
-    let answer = timeout_at(question.deadline, Box::pin(question.signed_answer()))
-        .await
-        .unwrap_or_else(|_| {
-            let (name, timeout) = (&question.ask.name, question.ask.timeout);
-            let message = format!("{name} did not give the artifact within {timeout:?}");
-            Err(Failure::new(FailureKind::UpstreamUnavailable, message)
-                .hint("raise spec.timeout if it is just slow"))
-        });
+    let answer = async {
+        question.log_in().await?;
+        question.signed_answer().await
+    };
+    let answer = timeout_at(deadline, Box::pin(answer)).await.unwrap_or_else(|_| {
+        let (name, timeout) = (&question.ask.name, question.ask.timeout);
+        let message = format!("{name} did not give the artifact within {timeout:?}");
+        Err(Failure::new(FailureKind::UpstreamUnavailable, message)
+            .hint("raise spec.timeout if it is just slow"))
+    });
     answer.map_err(|failure| failure.scrub(&question.ask.source.secrets()))
 }
 
 impl Question {
+    /// Gets what opens the remote, if the caller has brought the key of an App.
+    async fn log_in(&mut self) -> Result<(), Failure> {
+        let Some(key) = self.ask.app else {
+            return Ok(());
+        };
+        let token = tokens::token(&self.cache, &self.scope.home, &self.ask, key).await;
+        let token = self.refusal_revokes(token)?;
+        let mut ask = Ask::clone(&self.ask);
+        ask.source.open_with(token);
+        self.ask = Arc::new(ask);
+        Ok(())
+    }
+
     /// The answer, with the signatures of what it names if they are wanted: unverified, asked for with the caller's
     /// own credential, and kept for nobody.
     async fn signed_answer(&self) -> Result<ResolveResponse, Failure> {
@@ -160,6 +175,9 @@ impl Question {
             && failure.refused
         {
             self.cache.forget(&self.scope);
+            if let Some(key) = &self.ask.app {
+                self.cache.tokens.forget(key);
+            }
         }
         result
     }

@@ -196,7 +196,12 @@ fn remote(repository: Repository, from: source::Credential, guard: &Guard) -> Re
         Some(credential::Kind::IdentityToken(token)) => Credential::Identity {
             token: Secret::from(token),
         },
-        Some(credential::Kind::Ssh(_) | credential::Kind::Keys(_) | credential::Kind::Ldap(_)) => {
+        Some(
+            credential::Kind::Ssh(_)
+            | credential::Kind::Keys(_)
+            | credential::Kind::Ldap(_)
+            | credential::Kind::GithubApp(_),
+        ) => {
             return Err(invalid("a registry takes no ssh key and no keys of a bucket"));
         }
     };

@@ -17,6 +17,7 @@ mod source_client {
 }
 
 mod faults;
+mod github;
 mod http;
 mod isolation;
 mod issuer;

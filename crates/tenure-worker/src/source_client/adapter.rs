@@ -4,15 +4,14 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use tenure_controllers::{
-    BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitObject, GitReference, GitRequest,
-    HelmRequest, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets,
-    Trouble, Wanted,
+    BucketRequest, FileRequest, GitCredentialKind, GitObject, GitReference, GitRequest, HelmRequest,
+    OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
 };
 use tenure_core::{Classify as _, Revision, Secret};
 use tenure_oci::{Operation, Reference};
 use tenure_proto::source::{
-    Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, HelmSpec, Keys, Ldap, OciSpec, Proxy,
-    ResolveRequest, ResolveResponse, Signature, Ssh, credential, git_spec, oci_spec, resolve_request,
+    Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, GithubApp, HelmSpec, Keys, Ldap, OciSpec,
+    Proxy, ResolveRequest, ResolveResponse, Signature, Ssh, credential, git_spec, oci_spec, resolve_request,
 };
 
 use super::{SourceClient, SourceError};
@@ -125,7 +124,7 @@ fn git_message(git: &GitRequest, ignore: Option<&String>) -> (resolve_request::S
         sparse: git.sparse.clone(),
         objects: git.objects,
     };
-    (resolve_request::Spec::Git(spec), credential(&git.credential))
+    (resolve_request::Spec::Git(spec), credential(git))
 }
 
 fn oci_message(oci: &OciRequest, ignore: Option<&String>) -> (resolve_request::Spec, Credential) {
@@ -222,21 +221,23 @@ fn file_message(file: &FileRequest) -> (resolve_request::Spec, Credential) {
 }
 
 fn through(tls: &TlsSecrets, proxy: Option<&ProxySecret>, kind: Option<credential::Kind>) -> Credential {
-    let proxy = proxy.map(|proxy| {
-        let login = proxy.login.as_ref();
-        Proxy {
-            address: proxy.address.clone(),
-            username: login.map(|(user, _)| user.clone()).unwrap_or_default(),
-            password: login.map(|(_, password)| text(password)).unwrap_or_default(),
-        }
-    });
     Credential {
-        proxy,
+        proxy: proxy.map(self::proxy),
         ..with_tls(kind, tls.ca_pem.as_ref(), tls.client.as_ref())
     }
 }
 
-fn credential(from: &GitCredential) -> Credential {
+fn proxy(of: &ProxySecret) -> Proxy {
+    let login = of.login.as_ref();
+    Proxy {
+        address: of.address.clone(),
+        username: login.map(|(user, _)| user.clone()).unwrap_or_default(),
+        password: login.map(|(_, password)| text(password)).unwrap_or_default(),
+    }
+}
+
+fn credential(git: &GitRequest) -> Credential {
+    let from = &git.credential;
     let kind = match &from.kind {
         GitCredentialKind::None => None,
         GitCredentialKind::Basic { username, password } => Some(credential::Kind::Basic(Basic {
@@ -244,6 +245,19 @@ fn credential(from: &GitCredential) -> Credential {
             password: text(password),
         })),
         GitCredentialKind::Bearer(token) => Some(credential::Kind::Bearer(text(token))),
+        GitCredentialKind::App {
+            id,
+            installation,
+            owner,
+            key,
+            api,
+        } => Some(credential::Kind::GithubApp(GithubApp {
+            id: id.clone(),
+            installation_id: installation.unwrap_or_default(),
+            installation_owner: owner.clone(),
+            private_key: bytes(key),
+            api_url: api.clone(),
+        })),
         GitCredentialKind::Ssh {
             identity,
             passphrase,
@@ -256,7 +270,10 @@ fn credential(from: &GitCredential) -> Credential {
             username: username.clone(),
         })),
     };
-    with_tls(kind, from.ca_pem.as_ref(), from.client.as_ref())
+    Credential {
+        proxy: git.proxy.as_ref().map(proxy),
+        ..with_tls(kind, from.ca_pem.as_ref(), from.client.as_ref())
+    }
 }
 
 fn with_tls(
@@ -318,6 +335,7 @@ fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
 mod tests {
     use super::*;
     use std::time::Duration;
+    use tenure_controllers::GitCredential;
     use tenure_core::SourceUrl;
 
     #[test]
@@ -334,6 +352,7 @@ mod tests {
                     branch: Some("main".into()),
                 },
                 credential: GitCredential::default(),
+                proxy: None,
                 sparse: vec!["a".into()],
                 objects: true,
             }),

@@ -33,6 +33,9 @@ fn labels(name: &str) -> Value {
     })
 }
 
+/// What the manifests can know of a cluster's addresses: its API server's, which every pod is told.
+pub(super) const REFUSED: &str = "--refuse-addresses=$(KUBERNETES_SERVICE_HOST)";
+
 fn metadata(name: &str) -> Value {
     json!({"name": name, "namespace": SYSTEM_NAMESPACE, "labels": labels(name)})
 }
@@ -160,6 +163,7 @@ pub(super) fn cache() -> Vec<Value> {
         "--issuer-keys=/etc/tenure/issuer/jwks.json".to_owned(),
         format!("--workers-namespace={WORKERS_NAMESPACE}"),
         "--data=/data".to_owned(),
+        REFUSED.to_owned(),
     ];
     let mounts = json!([
         {"name": "data", "mountPath": "/data"},

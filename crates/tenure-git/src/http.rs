@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::{Buf, Bytes};
@@ -13,28 +12,24 @@ use gix::protocol::transport::client::blocking_io::http::{
 };
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Client, Method, Response, StatusCode, Url};
+use reqwest::{Method, Response, StatusCode, Url};
+use tenure_net::{Client, Trouble, trouble};
 
 use crate::transport::{Context, Wire};
 use crate::{Credential, GitError, Missing, Remote};
 use tenure_core::printable;
 
-mod tls;
-
-const CONNECT: Duration = Duration::from_secs(20);
 const REDIRECTS: usize = 5;
 /// The body of a request names commits; it never has reason to be larger.
 const REQUEST: usize = 1 << 20;
 
 pub(crate) fn connect(remote: &Remote, context: &Context) -> Result<Wire, GitError> {
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls::config(remote, context)?)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(CONNECT)
-        .build()
-        .map_err(|e| context.unavailable(&format!("preparing the https client: {e}")))?;
+    // a host may count objects for as long as it takes, within the deadline
+    let client = remote.outbound.patient(context.deadline.left());
+    let client = client.map_err(|unusable| GitError::AuthenticationFailed {
+        remote: context.shown.clone(),
+        message: unusable.to_string(),
+    })?;
     let url = remote.bare_url();
     let parsed = gix::url::parse(url.as_str()).map_err(|e| context.unavailable(&e.to_string()))?;
     let link = HttpLink {
@@ -122,16 +117,28 @@ impl HttpLink {
         self.context.failure.note(self.context.unavailable(message))
     }
 
+    fn broken(&self, error: &reqwest::Error) -> io::Error {
+        match trouble(error) {
+            Trouble::Refused(refused) => self.context.failure.note(self.context.forbidden(&refused)),
+            Trouble::Connect(why) | Trouble::Broken(why) => self.fail(&why),
+        }
+    }
+
     /// Sends, follows redirects of a GET within the origin, and turns refusals into errors.
     fn send(&self, mut request: Request) -> io::Result<Response> {
         for _ in 0..=REDIRECTS {
-            let sending = self
+            let prepared = self
                 .client
                 .request(request.method.clone(), request.url.clone())
+                .map_err(|refused| self.context.failure.note(self.context.forbidden(&refused)))?;
+            let prepared = prepared
                 .headers(request.headers.clone())
-                .body(request.body.clone())
-                .send();
-            let response = self.context.wait(sending)?.map_err(|e| self.fail(&causes(&e)))?;
+                .body(request.body.clone());
+            // its timers are made when it is sent, and need the runtime
+            let response = self
+                .context
+                .wait(async { prepared.send().await })?
+                .map_err(|e| self.broken(&e))?;
             if !response.status().is_redirection() {
                 return self.accept(response);
             }
@@ -186,21 +193,6 @@ impl HttpLink {
         };
         Err(self.context.failure.note(error))
     }
-}
-
-fn causes(error: &reqwest::Error) -> String {
-    // the error's own text repeats the URL; its causes say what happened
-    let mut text = if error.is_connect() {
-        "connecting".to_owned()
-    } else {
-        "http".to_owned()
-    };
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn header_lines(headers: &HeaderMap) -> Cursor<Vec<u8>> {
@@ -334,7 +326,7 @@ impl Exchange {
                 return Ok(0);
             };
             let chunk = self.link.context.wait(response.chunk())?;
-            match chunk.map_err(|e| self.link.fail(&causes(&e)))? {
+            match chunk.map_err(|e| self.link.broken(&e))? {
                 Some(chunk) => {
                     self.link.context.count(chunk.len())?;
                     state.chunk = chunk;
