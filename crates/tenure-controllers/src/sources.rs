@@ -170,6 +170,8 @@ pub struct GitRequest {
     pub sparse: Vec<String>,
     /// Hand over commit and tag, to check their signatures.
     pub objects: bool,
+    /// Whether submodules are part of it, and then the prefixes of the URLs where they may be; any if empty.
+    pub submodules: Option<Vec<String>>,
 }
 
 /// `spec.ref` after precedence: commit, name, semver, tag, branch; `master` when empty.

@@ -127,6 +127,26 @@ pub enum GitError {
     },
 }
 
+impl GitError {
+    /// The same, of a submodule.
+    pub(crate) fn in_submodule(mut self, path: &str) -> Self {
+        let (Self::AuthenticationFailed { remote, .. }
+        | Self::HostKeyMismatch { remote, .. }
+        | Self::NotFound { remote, .. }
+        | Self::Unavailable { remote, .. }
+        | Self::Forbidden { remote, .. }
+        | Self::TooLarge { remote, .. }
+        | Self::EmptyRepository { remote }
+        | Self::Malformed { remote, .. }
+        | Self::Timeout { remote, .. }) = &mut self
+        else {
+            return self;
+        };
+        *remote = format!("submodule {path:?} at {remote}");
+        self
+    }
+}
+
 impl Classify for GitError {
     fn reason(&self) -> &'static str {
         match self {

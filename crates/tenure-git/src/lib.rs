@@ -21,6 +21,7 @@ mod reference;
 mod remote;
 mod resolve;
 mod ssh;
+mod submodules;
 mod transport;
 mod tree;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tenure_core::Name;
+use tenure_core::{Digest, Name};
 use tenure_proto::source::{Artifact, FailureKind, GitObject, ResolveRequest, ResolveResponse};
 use tokio::time::timeout_at;
 
@@ -151,7 +151,7 @@ impl Question {
                 key,
             );
             match self.cache.exports.run(&key, work).await {
-                (Role::Led, result) => return self.refusal_revokes(result),
+                (Role::Led, result) => return self.within_limit(self.refusal_revokes(result)?),
                 (Role::Joined, Ok(entry)) => return self.within_limit(entry),
                 // It was another caller's credential, limit or time that did not suffice.
                 (Role::Joined, Err(_)) => {}
@@ -224,7 +224,13 @@ impl Question {
     }
 
     fn key(&self, content: &str) -> Key {
-        Key::new(&self.ask.realm, content, &self.ask.source.shape())
+        let owner = self.ask.source.is_private().then(|| {
+            let fingerprint = Digest::of(&self.ask.fingerprint).hex();
+            format!("only {} {fingerprint}", self.scope.home)
+        });
+        let mut shape = self.ask.source.shape();
+        shape.extend(owner.as_deref());
+        Key::new(&self.ask.realm, content, &shape)
     }
 
     fn reference(&self) -> String {
@@ -260,6 +266,10 @@ async fn export(
     found: Found,
     key: Key,
 ) -> Result<Entry, Failure> {
+    // another's may have come since the caller looked
+    if let Some(entry) = cache.disk.recall(key).await.filter(|_| found.advertised) {
+        return Ok(entry);
+    }
     let place = slot(&cache, &home).await?;
     let packing = cache.fetchers.fetch(&place, &cache.disk, &ask, &found);
     let packed = Box::pin(packing).await?;

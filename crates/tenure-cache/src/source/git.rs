@@ -40,6 +40,7 @@ impl Git {
             filter: Filter {
                 ignore: spec.has_ignore.then_some(spec.ignore),
                 sparse: spec.sparse,
+                submodules: spec.submodules.then_some(spec.submodule_prefixes),
             },
         })
     }
@@ -58,10 +59,18 @@ impl Git {
 
     pub(super) fn shape(&self) -> Vec<&str> {
         let sparse = self.filter.sparse.iter().map(String::as_str);
+        let prefixes = self.filter.submodules.iter();
+        let submodules =
+            prefixes.flat_map(|all| std::iter::once("submodules of").chain(all.iter().map(String::as_str)));
         super::ignore(self.filter.ignore.as_deref())
             .into_iter()
             .chain(sparse)
+            .chain(submodules)
             .collect()
+    }
+
+    pub(super) const fn is_private(&self) -> bool {
+        self.filter.submodules.is_some()
     }
 
     pub(super) fn secrets(&self) -> Vec<&str> {
@@ -182,6 +191,7 @@ fn check_sizes(spec: &GitSpec) -> Result<(), Failure> {
     };
     let mut texts = vec![spec.url.as_str(), reference, &spec.commit_branch];
     texts.extend(spec.sparse.iter().map(String::as_str));
+    texts.extend(spec.submodule_prefixes.iter().map(String::as_str));
     short(&texts, &spec.ignore)?;
     if spec.sparse.len() > MAX_SPARSE {
         return Err(invalid(&format!(

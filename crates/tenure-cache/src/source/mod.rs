@@ -166,6 +166,15 @@ impl Source {
         }
     }
 
+    /// Whether the archive has more in it than what the remote has shown to be open to the caller: it is kept for this
+    /// home and this credential alone.
+    pub(crate) const fn is_private(&self) -> bool {
+        match self {
+            Self::Git(git) => git.is_private(),
+            Self::Oci(_) | Self::Http(_) => false,
+        }
+    }
+
     /// What must not occur in a message to the caller.
     pub(crate) fn secrets(&self) -> Vec<&str> {
         match self {

@@ -51,6 +51,7 @@ pub(crate) async fn wanted(question: &Question, effects: &Effects) -> Result<Wan
         proxy: proxy(effects, question.proxy.as_ref(), url).await?,
         sparse: question.sparse.clone(),
         objects: question.verify.is_some(),
+        submodules: question.submodules.then(|| effects.home.sources.allow.clone()),
     }))
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Question {
     /// `spec.proxySecretRef`
     pub(crate) proxy: Option<String>,
     pub(crate) sparse: Vec<String>,
+    /// `spec.recurseSubmodules`
+    pub(crate) submodules: bool,
     pub(crate) verify: Option<Verify>,
     pub(crate) include: Vec<GitInclude>,
 }
@@ -86,6 +88,7 @@ fn resolve(repository: &GitRepository, home: &Home) -> Result<Resolve<Question>,
         reference: reference(repository),
         secret,
         proxy: spec.proxy_secret_ref.as_ref().map(|secret| secret.name.clone()),
+        submodules: spec.recurse_submodules.unwrap_or(false),
         sparse: spec.sparse_checkout.clone().unwrap_or_default(),
         verify: spec.verify.as_ref().map(verify).transpose()?,
         include: spec.include.clone().unwrap_or_default(),
@@ -143,15 +146,12 @@ fn provider(needs: &str) -> Refusal {
 /// A field that asks for what is not built yet: said aloud, never skipped.
 fn unsupported(repository: &GitRepository) -> Option<&'static str> {
     let spec = &repository.spec;
-    let asked = [
-        (spec.recurse_submodules.unwrap_or(false), "recurseSubmodules"),
-        (
-            spec.provider
-                .as_deref()
-                .is_some_and(|provider| !matches!(provider, "generic" | "github")),
-            "provider",
-        ),
-    ];
+    let asked = [(
+        spec.provider
+            .as_deref()
+            .is_some_and(|provider| !matches!(provider, "generic" | "github")),
+        "provider",
+    )];
     asked
         .into_iter()
         .find_map(|(asked, field)| asked.then_some(field))
@@ -275,12 +275,14 @@ mod tests {
                 .message
                 .contains("spec.interval")
         );
-        let submodules = json!({"recurseSubmodules": true});
-        assert!(
-            refused(&submodules, &home)
-                .message
-                .contains("spec.recurseSubmodules")
-        );
+        let cloud = json!({"provider": "azure"});
+        assert!(refused(&cloud, &home).message.contains("spec.provider"));
+        let github = json!({"provider": "github", "url": "https://github.com/team/app"});
+        let refusal = refused(&github, &home);
+        assert_eq!(refusal.reason, reasons::INVALID_PROVIDER_CONFIGURATION);
+        assert!(refusal.message.contains("spec.secretRef"));
+        let ssh = json!({"provider": "github", "secretRef": {"name": "app"}});
+        assert!(refused(&ssh, &home).message.contains("https://"));
     }
 
     #[test]

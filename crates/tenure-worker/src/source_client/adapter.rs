@@ -123,6 +123,8 @@ fn git_message(git: &GitRequest, ignore: Option<&String>) -> (resolve_request::S
         has_ignore: ignore.is_some(),
         sparse: git.sparse.clone(),
         objects: git.objects,
+        submodules: git.submodules.is_some(),
+        submodule_prefixes: git.submodules.clone().unwrap_or_default(),
     };
     (resolve_request::Spec::Git(spec), credential(git))
 }
@@ -355,6 +357,7 @@ mod tests {
                 proxy: None,
                 sparse: vec!["a".into()],
                 objects: true,
+                submodules: None,
             }),
             ignore: Some(String::new()),
             timeout: Duration::from_secs(60),
