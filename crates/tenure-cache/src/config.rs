@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tenure_core::Name;
+use tenure_core::{Account, Name};
 use tenure_net::Guard;
 
 /// How a cache is run.
@@ -22,6 +22,8 @@ pub struct Config {
     pub issuer: Option<String>,
     /// The namespace of the workers' ServiceAccounts, `tenure-workers`.
     pub workers_namespace: Name,
+    /// Who may hear what moves.
+    pub supervisor: Account,
     /// Everything the cache keeps on disk. Losing it costs fetching again.
     pub data_dir: PathBuf,
     /// How long a grant opens its artifact.
@@ -53,6 +55,10 @@ pub struct Limits {
     pub longest_resolve: Duration,
     /// Oldest proof that is used, whatever the caller accepts.
     pub longest_proof: Duration,
+    /// Longest poll lease; none is given if this is zero.
+    pub longest_lease: Duration,
+    /// Nothing that is leased is asked more often.
+    pub shortest_poll: Duration,
     /// Where the remotes of callers may be.
     pub addresses: Guard,
 }
@@ -69,6 +75,8 @@ impl Default for Limits {
             store_bytes: 20 << 30,
             longest_resolve: Duration::from_secs(600),
             longest_proof: Duration::from_secs(300),
+            longest_lease: Duration::from_secs(600),
+            shortest_poll: Duration::from_secs(5),
             addresses: Guard::default(),
         }
     }

@@ -7,6 +7,7 @@ use tenure_proto::source::{self, ResolveRequest, credential, resolve_request};
 
 use crate::Limits;
 use crate::failure::Failure;
+use crate::leases::Question;
 use crate::proof::{Fingerprint, Proofs};
 use crate::source::{Budget, Source};
 
@@ -30,6 +31,8 @@ pub(crate) struct Ask {
     pub(crate) max_age: Duration,
     pub(crate) timeout: Duration,
     pub(crate) max_bytes: u64,
+    /// What the caller wants to be asked about while he sleeps, and how often.
+    pub(crate) lease: Option<(String, Duration)>,
     /// Whether the caller wants to check signatures himself.
     pub(crate) objects: bool,
 }
@@ -46,6 +49,9 @@ impl Ask {
         Ok(Self {
             realm: realm(&name, &source.trust()),
             name,
+            lease: request
+                .lease
+                .map(|lease| (lease.subject, duration(lease.every).unwrap_or_default())),
             objects,
             source,
             fingerprint,
@@ -63,6 +69,20 @@ impl Ask {
             }
             .min(limits.artifact_bytes),
         })
+    }
+
+    /// Tells the question from every other to the same remote.
+    pub(crate) fn reference(&self) -> String {
+        format!("{} {}", self.realm, self.source.reference())
+    }
+
+    /// What this question has in common with others that have the same answer.
+    pub(crate) fn question(&self) -> Question {
+        Question {
+            realm: self.realm.clone(),
+            reference: self.source.reference(),
+            fingerprint: self.fingerprint,
+        }
     }
 
     /// What a job for this caller may take.

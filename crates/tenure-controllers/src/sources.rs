@@ -41,6 +41,10 @@ pub struct SourceRequest {
     pub max_artifact_bytes: u64,
     /// The signatures are wanted too; of what is in a registry only.
     pub signatures: bool,
+    /// How old what the remote has said to the same credential may be.
+    pub max_age: Duration,
+    /// What the cache may ask again while the worker sleeps, by the object's `<kind>/<name>`, and how often.
+    pub lease: Option<(String, Duration)>,
 }
 
 /// What is asked for, by kind of source.
@@ -254,6 +258,8 @@ pub struct Resolved {
     pub objects: Vec<GitObject>,
     /// Opens the artifact to this home for a while.
     pub grant: Secret,
+    /// For so long the cache says when it moves, so nobody else has to look.
+    pub leased_for: Option<Duration>,
     /// What lies beside it and may be a signature, if that was asked for.
     pub signatures: Vec<tenure_oci::Signature>,
 }

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tenure_api::rights::SUPERVISOR_ACCOUNT;
 use tenure_api::{SYSTEM_NAMESPACE, WORKERS_NAMESPACE};
-use tenure_core::{GoDuration, Name};
+use tenure_core::{Account, GoDuration, Name};
 use tenure_net::{Cidr, Guard};
 use tenure_sandbox::Profile;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,10 @@ pub(crate) struct SupervisorArgs {
     /// The cache's CA certificates, PEM
     #[arg(long)]
     cache_ca: Option<PathBuf>,
+    /// The supervisor's token for the cache, audience tenure-cache-control; without it sources are looked at by workers
+    /// only
+    #[arg(long, requires = "cache_url")]
+    cache_token_file: Option<PathBuf>,
     /// The name in the cache's certificate
     #[arg(long, default_value = "tenure-cache")]
     cache_server_name: String,
@@ -80,6 +85,12 @@ pub(crate) struct CacheArgs {
     /// The namespace that callers' ServiceAccounts must be of
     #[arg(long, default_value = WORKERS_NAMESPACE)]
     workers_namespace: Name,
+    /// The namespace of the supervisor's ServiceAccount, which may hear what moves
+    #[arg(long, default_value = SYSTEM_NAMESPACE)]
+    system_namespace: Name,
+    /// How long credentials are kept to ask with while workers sleep, at most; 0s keeps none
+    #[arg(long, default_value = "10m")]
+    longest_lease: GoDuration,
     /// Objects and artifacts; may be lost at any time
     #[arg(long, default_value = "/data")]
     data: PathBuf,
@@ -135,6 +146,7 @@ impl SupervisorArgs {
         [&self.api_ca, &self.token_file, &self.scratch]
             .into_iter()
             .chain(&self.cache_ca)
+            .chain(&self.cache_token_file)
             .cloned()
             .collect()
     }
@@ -158,6 +170,7 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
         cache_url,
         cache_ca,
         cache_server_name,
+        cache_token_file,
         ..
     } = args;
     let cache = cache_url
@@ -166,6 +179,7 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
             url,
             ca_file,
             server_name: cache_server_name,
+            token_file: cache_token_file,
         });
     let config = tenure_supervisor::Config {
         api_url: args.api_url,
@@ -201,10 +215,15 @@ pub(crate) fn cache(args: CacheArgs) -> anyhow::Result<()> {
         issuer_keys: args.issuer_keys,
         issuer: args.issuer,
         workers_namespace: args.workers_namespace,
+        supervisor: Account {
+            namespace: args.system_namespace,
+            name: Name::new(SUPERVISOR_ACCOUNT)?,
+        },
         data_dir: args.data,
         grant_ttl: args.grant_ttl.as_duration(),
         fetcher_program: None,
         limits: tenure_cache::Limits {
+            longest_lease: args.longest_lease.as_duration(),
             addresses: Guard::new(args.allow_addresses, args.refuse_addresses),
             ..tenure_cache::Limits::default()
         },

@@ -1,7 +1,7 @@
 //! Resolve: ask the remote, then find or make the artifact.
 //!
 //! The order is the point: nobody is told of an artifact before the remote has accepted that caller's
-//! own credential for the revision, and the question to the remote is never shared between callers.
+//! own credential for the revision, and the question to the remote is shared between callers of one credential only.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::grant::Scope;
 use crate::memo::{Entry, Key};
 use crate::once::Role;
-use crate::proof::Proof;
+use crate::proof::{Located, Proof};
 use crate::request::Ask;
 use crate::source::Found;
 use crate::tokens;
@@ -59,20 +59,19 @@ pub(super) async fn resolve(
         Err(Failure::new(FailureKind::UpstreamUnavailable, message)
             .hint("raise spec.timeout if it is just slow"))
     });
-    answer.map_err(|failure| failure.scrub(&question.ask.source.secrets()))
+    answer.map_err(|failure| {
+        if let Some((subject, _)) = &question.ask.lease {
+            cache.leases.end(home, subject);
+        }
+        failure.scrub(&question.ask.source.secrets())
+    })
 }
 
 impl Question {
     /// Gets what opens the remote, if the caller has brought the key of an App.
     async fn log_in(&mut self) -> Result<(), Failure> {
-        let Some(key) = self.ask.app else {
-            return Ok(());
-        };
-        let token = tokens::token(&self.cache, &self.scope.home, &self.ask, key).await;
-        let token = self.refusal_revokes(token)?;
-        let mut ask = Ask::clone(&self.ask);
-        ask.source.open_with(token);
-        self.ask = Arc::new(ask);
+        let opened = opened(&self.cache, &self.scope.home, &self.ask).await;
+        self.ask = self.refusal_revokes(opened)?;
         Ok(())
     }
 
@@ -82,47 +81,58 @@ impl Question {
         let (proof, mut response) = self.answer().await?;
         if self.ask.signatures {
             let slot = self.slot().await?;
-            let found = self.cache.fetchers.signatures(&slot, &self.ask, &proof.content);
+            let content = proof.found.whole();
+            let found = self.cache.fetchers.signatures(&slot, &self.ask, &content);
             response.signatures = self.refusal_revokes(found.await)?;
         }
         Ok(response)
     }
 
     async fn answer(&self) -> Result<(Proof, ResolveResponse), Failure> {
-        if let Some((proof, entry)) = self.remembered().await {
-            let response = self.grant(&proof, &entry)?;
-            return Ok((proof, response));
-        }
-        let stamp = self.cache.grants.stamp();
-        let (at, wall) = (Instant::now(), SystemTime::now());
-        let found =
-            self.refusal_revokes(self.cache.fetchers.resolve(&self.slot().await?, &self.ask).await)?;
-        let entry = self.artifact(&found).await?;
-        let proof = Proof {
-            fingerprint: self.ask.fingerprint,
-            content: found.whole(),
-            revision: found.revision,
-            stamp,
-            at,
-            wall,
+        let (proof, entry) = match self.remembered().await {
+            Some((proof, Some(entry))) => (proof, entry),
+            Some((proof, None)) => {
+                let entry = self.artifact(&proof.found).await?;
+                (proof, entry)
+            }
+            None => {
+                let located = locate(&self.cache, &self.scope.home, &self.ask).await;
+                let located = self.refusal_revokes(located)?;
+                let entry = self.artifact(&located.found).await?;
+                let proof = Proof::of(&located, self.ask.fingerprint);
+                self.cache
+                    .proofs
+                    .record(&self.scope, &self.ask.reference(), proof.clone());
+                (proof, entry)
+            }
         };
-        self.cache
-            .proofs
-            .record(&self.scope, &self.reference(), proof.clone());
-        let response = self.grant(&proof, &entry)?;
+        let mut response = self.grant(&proof, &entry)?;
+        let lease = self.lease(&response.revision);
+        response.leased_for = lease.and_then(|time| time.try_into().ok());
         Ok((proof, response))
     }
 
-    /// The caller's own proof, if it accepts one of that age and its artifact is here.
-    async fn remembered(&self) -> Option<(Proof, Entry)> {
+    /// The caller's own proof, if it accepts one of that age, and its artifact if it is here. Without the artifact a
+    /// proof serves only if the remote itself has named the content.
+    async fn remembered(&self) -> Option<(Proof, Option<Entry>)> {
         let proof = self.cache.proofs.fresh(
             &self.scope,
-            &self.reference(),
+            &self.ask.reference(),
             &self.ask.fingerprint,
             self.ask.max_age,
         )?;
-        let entry = self.cache.disk.recall(self.key(&proof.content)).await?;
-        (entry.size <= self.ask.max_bytes).then_some((proof, entry))
+        let entry = self.cache.disk.recall(self.key(&proof.found.whole())).await;
+        let entry = entry.filter(|entry| entry.size <= self.ask.max_bytes);
+        (entry.is_some() || proof.found.advertised).then_some((proof, entry))
+    }
+
+    /// Keeps asking for a caller who wants to sleep.
+    fn lease(&self, revision: &str) -> Option<Duration> {
+        let (subject, every) = self.ask.lease.as_ref()?;
+        let question = (self.ask.question(), &self.ask);
+        self.cache
+            .leases
+            .take((&self.scope.home, subject), *every, question, revision.to_owned())
     }
 
     /// The artifact of what the remote has named to this caller.
@@ -174,21 +184,18 @@ impl Question {
         if let Err(failure) = &result
             && failure.refused
         {
-            self.cache.forget(&self.scope);
-            if let Some(key) = &self.ask.app {
-                self.cache.tokens.forget(key);
-            }
+            self.cache.forget(&self.scope, self.ask.app.as_ref());
         }
         result
     }
 
     fn grant(&self, proof: &Proof, entry: &Entry) -> Result<ResolveResponse, Failure> {
         let artifact = (entry.digest, entry.size);
-        let (grant, expires) = self
-            .cache
-            .grants
-            .issue(&self.scope, artifact, &proof.revision, proof.stamp);
-        let revision = proof.revision.to_string();
+        let (grant, expires) =
+            self.cache
+                .grants
+                .issue(&self.scope, artifact, &proof.found.revision, proof.stamp);
+        let revision = proof.found.revision.to_string();
         let dropped = entry.dropped_links.iter();
         let dropped = dropped.map(|(path, target)| (format!("{DROPPED_LINK}{path}"), target.clone()));
         let said = entry.annotations.clone().into_iter();
@@ -216,6 +223,7 @@ impl Question {
                 Vec::new()
             },
             signatures: Vec::new(),
+            leased_for: None,
         })
     }
 
@@ -232,10 +240,42 @@ impl Question {
         shape.extend(owner.as_deref());
         Key::new(&self.ask.realm, content, &shape)
     }
+}
 
-    fn reference(&self) -> String {
-        format!("{} {}", self.ask.realm, self.ask.source.reference())
-    }
+/// The same question with what opens the remote, if the caller has brought the key of an App.
+async fn opened(cache: &Arc<Cache>, home: &Name, ask: &Arc<Ask>) -> Result<Arc<Ask>, Failure> {
+    let Some(key) = ask.app else {
+        return Ok(ask.clone());
+    };
+    let token = tokens::token(cache, home, ask, key).await?;
+    let mut ask = Ask::clone(ask);
+    ask.source.open_with(token);
+    Ok(Arc::new(ask))
+}
+
+/// Asks the remote where the reference is. Whoever asks the same with the same credential meanwhile is told the same;
+/// `home` is whose turn it is.
+pub(crate) async fn locate(cache: &Arc<Cache>, home: &Name, ask: &Arc<Ask>) -> Result<Located, Failure> {
+    let work = {
+        let (cache, home, ask) = (cache.clone(), home.clone(), ask.clone());
+        async move {
+            let ask = opened(&cache, &home, &ask).await?;
+            let place = slot(&cache, &home).await?;
+            // taken before the remote is asked, so that a refusal that comes meanwhile wins
+            let stamp = cache.grants.stamp();
+            let (at, wall) = (Instant::now(), SystemTime::now());
+            let found = cache.fetchers.resolve(&place, &ask).await?;
+            Ok(Located {
+                found,
+                stamp,
+                at,
+                wall,
+            })
+        }
+    };
+    let key = (ask.question(), ask.timeout);
+    let (_, located) = cache.questions.run(&key, work).await;
+    located
 }
 
 fn objects(entry: &Entry) -> Vec<GitObject> {

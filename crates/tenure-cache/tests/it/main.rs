@@ -21,6 +21,7 @@ mod github;
 mod http;
 mod isolation;
 mod issuer;
+mod leases;
 mod oci;
 mod rig;
 mod sharing;

@@ -11,7 +11,8 @@ use tenure_core::{Classify as _, Revision, Secret};
 use tenure_oci::{Operation, Reference};
 use tenure_proto::source::{
     Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, GithubApp, HelmSpec, Keys, Ldap, OciSpec,
-    Proxy, ResolveRequest, ResolveResponse, Signature, Ssh, credential, git_spec, oci_spec, resolve_request,
+    PollLease, Proxy, ResolveRequest, ResolveResponse, Signature, Ssh, credential, git_spec, oci_spec,
+    resolve_request,
 };
 
 use super::{SourceClient, SourceError};
@@ -98,10 +99,22 @@ fn message(request: &SourceRequest) -> ResolveRequest {
         timeout: request.timeout.try_into().ok(),
         max_artifact_bytes: request.max_artifact_bytes,
         signatures: request.signatures,
-        // asked for right after what they are of
-        max_age: request.signatures.then(|| JUST_NOW.try_into().ok()).flatten(),
+        // signatures are asked for right after what they are of
+        max_age: match request.signatures {
+            true => JUST_NOW.try_into().ok(),
+            false => request.max_age.try_into().ok(),
+        },
+        lease: lease(request),
         ..ResolveRequest::default()
     }
+}
+
+fn lease(request: &SourceRequest) -> Option<PollLease> {
+    let (subject, every) = request.lease.clone()?;
+    Some(PollLease {
+        subject,
+        every: every.try_into().ok(),
+    })
 }
 
 fn git_message(git: &GitRequest, ignore: Option<&String>) -> (resolve_request::Spec, Credential) {
@@ -329,6 +342,7 @@ fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
             })
             .collect(),
         grant: Secret::new(response.grant),
+        leased_for: response.leased_for.and_then(|time| time.try_into().ok()),
         signatures: response.signatures.into_iter().map(signature).collect(),
     })
 }
@@ -363,6 +377,8 @@ mod tests {
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
             signatures: false,
+            max_age: Duration::ZERO,
+            lease: None,
         };
         let message = message(&request);
         assert!(!format!("{message:?}").contains("hunter2"));
@@ -397,6 +413,8 @@ mod tests {
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
             signatures: false,
+            max_age: Duration::ZERO,
+            lease: None,
         };
         let message = message(&request);
         assert!(!format!("{message:?}").contains("CANARY"));
@@ -421,6 +439,8 @@ mod tests {
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
             signatures: false,
+            max_age: Duration::ZERO,
+            lease: None,
         };
         let helm = message(&request(Wanted::Helm(HelmRequest {
             url: "https://charts.example.com/stable".parse().expect("valid"),
