@@ -24,6 +24,7 @@ mod disk;
 mod failure;
 mod fetcher;
 mod grant;
+mod hosts;
 mod launch;
 mod leases;
 mod memo;

@@ -13,6 +13,7 @@ use crate::auth::{Authenticator, IssuerKeys};
 use crate::disk::Disk;
 use crate::fetcher::Fetchers;
 use crate::grant::Grants;
+use crate::hosts::Hosts;
 use crate::leases::{Leases, Rules};
 use crate::metrics::Metrics;
 use crate::once::Once;
@@ -25,9 +26,6 @@ use crate::{CacheError, Config};
 
 /// How often changed key and certificate files are looked for.
 const REFRESH: Duration = Duration::from_secs(5);
-
-/// How often memory and disk are tidied.
-const SWEEP: Duration = Duration::from_secs(60);
 
 /// Calls that are still open when the service ends get this long.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -87,6 +85,7 @@ impl Server {
                 longest: limits.longest_lease,
                 shortest: limits.shortest_poll,
             }),
+            hosts: Hosts::new(limits.host_rate),
             homes: Homes::new(limits.calls_per_home, limits.fetchers_per_home),
             metrics,
             limits,
@@ -180,7 +179,10 @@ async fn upkeep(
     certificate: &Arc<Certificate>,
     cancel: &CancellationToken,
 ) -> Result<(), CacheError> {
-    let (mut refresh, mut sweep) = (tokio::time::interval(REFRESH), tokio::time::interval(SWEEP));
+    let (mut refresh, mut sweep) = (
+        tokio::time::interval(REFRESH),
+        tokio::time::interval(cache.limits.sweep.max(Duration::from_millis(1))),
+    );
     loop {
         tokio::select! {
             () = cancel.cancelled() => return Ok(()),

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::{Buf, Bytes};
@@ -11,7 +12,7 @@ use gix::protocol::transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse, Transport,
 };
 use parking_lot::Mutex;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode, Url};
 use tenure_net::{Client, Trouble, trouble};
 
@@ -187,12 +188,25 @@ impl HttpLink {
                 remote: remote.clone(),
                 what: Missing::Repository,
             },
+            (status, _) if status == StatusCode::TOO_MANY_REQUESTS || retry_after(&response).is_some() => {
+                GitError::RateLimited {
+                    remote: remote.clone(),
+                    message: format!("the host answered HTTP {}", status.as_u16()),
+                    retry_after: retry_after(&response),
+                }
+            }
             _ => self
                 .context
                 .unavailable(&format!("the host answered HTTP {}", status.as_u16())),
         };
         Err(self.context.failure.note(error))
     }
+}
+
+/// In seconds; a date is taken for no wish.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn header_lines(headers: &HeaderMap) -> Cursor<Vec<u8>> {

@@ -94,6 +94,15 @@ pub(crate) struct CacheArgs {
     /// Objects and artifacts; may be lost at any time
     #[arg(long, default_value = "/data")]
     data: PathBuf,
+    /// How many jobs a second one host is asked to serve; more at once after a pause
+    #[arg(long, default_value_t = 20)]
+    host_rate: u32,
+    /// Bytes of all artifacts together; the objects of remotes may have as much again
+    #[arg(long, default_value_t = 20 << 30)]
+    store_bytes: u64,
+    /// Artifacts and objects that nobody has used for longer are removed
+    #[arg(long, default_value = "168h")]
+    store_age: GoDuration,
     /// How long a grant opens an artifact
     #[arg(long, default_value = "10m")]
     grant_ttl: GoDuration,
@@ -223,6 +232,9 @@ pub(crate) fn cache(args: CacheArgs) -> anyhow::Result<()> {
         grant_ttl: args.grant_ttl.as_duration(),
         fetcher_program: None,
         limits: tenure_cache::Limits {
+            host_rate: args.host_rate,
+            store_bytes: args.store_bytes,
+            store_age: args.store_age.as_duration(),
             longest_lease: args.longest_lease.as_duration(),
             addresses: Guard::new(args.allow_addresses, args.refuse_addresses),
             ..tenure_cache::Limits::default()

@@ -21,10 +21,11 @@ use tonic::{Request, Response, Status};
 
 use crate::Limits;
 use crate::auth::Authenticator;
-use crate::disk::Disk;
+use crate::disk::{Disk, Keep};
 use crate::failure::Failure;
 use crate::fetcher::Fetchers;
 use crate::grant::{Grants, Scope};
+use crate::hosts::Hosts;
 use crate::leases::{Leases, Question};
 use crate::memo::{Entry, Key};
 use crate::metrics::Metrics;
@@ -49,6 +50,7 @@ pub(crate) struct Cache {
     pub(crate) questions: Once<(Question, Duration), Result<Located, Failure>>,
     pub(crate) leases: Leases,
     pub(crate) homes: Homes,
+    pub(crate) hosts: Hosts,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
 }
@@ -131,7 +133,12 @@ impl Cache {
         self.tokens.sweep();
         self.grants.sweep(self.limits.longest_resolve);
         self.homes.sweep();
-        match self.disk.sweep(self.limits.store_bytes).await {
+        self.hosts.sweep();
+        let keep = Keep {
+            bytes: self.limits.store_bytes,
+            age: self.limits.store_age,
+        };
+        match self.disk.sweep(keep, self.grants.held()).await {
             Ok(done) => {
                 self.metrics
                     .stored

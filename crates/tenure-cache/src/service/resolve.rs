@@ -83,7 +83,8 @@ impl Question {
             let slot = self.slot().await?;
             let content = proof.found.whole();
             let found = self.cache.fetchers.signatures(&slot, &self.ask, &content);
-            response.signatures = self.refusal_revokes(found.await)?;
+            let found = heeded(&self.cache, &self.ask, found).await;
+            response.signatures = self.refusal_revokes(found)?;
         }
         Ok(response)
     }
@@ -228,7 +229,7 @@ impl Question {
     }
 
     async fn slot(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
-        slot(&self.cache, &self.scope.home).await
+        slot(&self.cache, &self.scope.home, &self.ask).await
     }
 
     fn key(&self, content: &str) -> Key {
@@ -260,11 +261,11 @@ pub(crate) async fn locate(cache: &Arc<Cache>, home: &Name, ask: &Arc<Ask>) -> R
         let (cache, home, ask) = (cache.clone(), home.clone(), ask.clone());
         async move {
             let ask = opened(&cache, &home, &ask).await?;
-            let place = slot(&cache, &home).await?;
+            let place = slot(&cache, &home, &ask).await?;
             // taken before the remote is asked, so that a refusal that comes meanwhile wins
             let stamp = cache.grants.stamp();
             let (at, wall) = (Instant::now(), SystemTime::now());
-            let found = cache.fetchers.resolve(&place, &ask).await?;
+            let found = heeded(&cache, &ask, cache.fetchers.resolve(&place, &ask)).await?;
             Ok(Located {
                 found,
                 stamp,
@@ -290,7 +291,25 @@ fn objects(entry: &Entry) -> Vec<GitObject> {
     objects.collect()
 }
 
-async fn slot(cache: &Cache, home: &Name) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
+/// Does a job, and leaves the host alone from then on if that is what it asks for.
+async fn heeded<T>(
+    cache: &Cache,
+    ask: &Ask,
+    job: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let result = job.await;
+    if let Err(failure) = &result
+        && failure.limited
+        && let Some(wait) = failure.retry_after
+    {
+        cache.hosts.leave_alone(&ask.name, wait);
+    }
+    result
+}
+
+/// Waits for the host's turn, and then for the home's.
+async fn slot(cache: &Cache, home: &Name, ask: &Ask) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
+    cache.hosts.turn(&ask.name).await?;
     cache
         .homes
         .fetcher(home)
@@ -310,9 +329,9 @@ async fn export(
     if let Some(entry) = cache.disk.recall(key).await.filter(|_| found.advertised) {
         return Ok(entry);
     }
-    let place = slot(&cache, &home).await?;
+    let place = slot(&cache, &home, &ask).await?;
     let packing = cache.fetchers.fetch(&place, &cache.disk, &ask, &found);
-    let packed = Box::pin(packing).await?;
+    let packed = Box::pin(heeded(&cache, &ask, packing)).await?;
     let entry = packed.entry.clone();
     let kept = cache.disk.keep(packed.file.clone(), key, entry.clone()).await;
     kept.map_err(|error| local("keep an artifact", error))?;

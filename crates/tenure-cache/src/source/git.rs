@@ -294,15 +294,20 @@ fn failure(error: &GitError) -> Failure {
         GitError::HostKeyMismatch { .. } => FailureKind::HostKeyMismatch,
         GitError::NotFound { .. } => FailureKind::NotFound,
         GitError::InvalidReference { .. } => FailureKind::InvalidReference,
-        GitError::Unavailable { .. } | GitError::Forbidden { .. } | GitError::Timeout { .. } => {
-            FailureKind::UpstreamUnavailable
-        }
+        GitError::Unavailable { .. }
+        | GitError::RateLimited { .. }
+        | GitError::Forbidden { .. }
+        | GitError::Timeout { .. } => FailureKind::UpstreamUnavailable,
         GitError::TooLarge { .. } => FailureKind::TooLarge,
         GitError::EmptyRepository { .. } => FailureKind::EmptyRepository,
         GitError::Malformed { .. } => FailureKind::Malformed,
         GitError::Local { .. } => return local("keep a remote's objects", error),
     };
     let mut failure = Failure::new(kind, error.to_string());
+    if let GitError::RateLimited { retry_after, .. } = error {
+        failure.retry_after = *retry_after;
+        failure.limited = true;
+    }
     // Hosts hide what they refuse to show: to them, too, the credential is no longer good.
     failure.refused = matches!(
         error,

@@ -243,6 +243,7 @@ fn failure(error: &OciError, fetches: bool) -> Failure {
     failure.found = fetches;
     if let OciError::RateLimited { retry_after, .. } = error {
         failure.retry_after = *retry_after;
+        failure.limited = true;
     }
     // Registries hide what they refuse to show: to them, too, the credential is no longer good.
     failure.refused = matches!(
