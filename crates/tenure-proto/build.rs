@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ".tenure.source.v1.BucketSpec",
         ".tenure.source.v1.FileSpec",
         ".tenure.source.v1.Keys",
+        ".tenure.source.v1.GithubApp",
         ".tenure.source.v1.Ldap",
         ".tenure.source.v1.Proxy",
     ] {

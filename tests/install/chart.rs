@@ -226,3 +226,29 @@ async fn tenure_uninstall_leaves_a_cluster_that_takes_the_chart_again() -> anyho
     installed(&plane, &["tenure", "--namespace", "tenure-system"]).await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_of_addresses_reach_the_cache_beside_the_api_servers() -> anyhow::Result<()> {
+    let plane = ControlPlane::shared().await?;
+    let values = [
+        "--set=addresses.refuse={10.96.0.0/12,fd00::/8}",
+        "--set=addresses.allow={10.96.12.7}",
+    ];
+    let said = plane
+        .helm(&[&["template", "tenure", CHART], &values[..]].concat())
+        .await?;
+    let found: Vec<&str> = said.lines().filter(|line| line.contains("-addresses=")).collect();
+    let wanted = [
+        "        - --refuse-addresses=$(KUBERNETES_SERVICE_HOST)",
+        "        - --refuse-addresses=10.96.0.0/12",
+        "        - --refuse-addresses=fd00::/8",
+        "        - --allow-addresses=10.96.12.7",
+    ];
+    assert_eq!(found, wanted);
+    let strange = ["--set=addresses.refuse={example.com}"];
+    let refused = plane
+        .helm(&[&["template", "tenure", CHART], &strange[..]].concat())
+        .await;
+    assert!(refused.is_err(), "a name is no block of addresses");
+    Ok(())
+}

@@ -7,5 +7,6 @@ mod bucket;
 mod git;
 mod helm;
 mod kustomization;
+mod moved;
 mod oci;
 mod world;

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tenure_core::Name;
+use tenure_core::{Account, Name};
 use tenure_net::Guard;
 
 /// How a cache is run.
@@ -22,6 +22,8 @@ pub struct Config {
     pub issuer: Option<String>,
     /// The namespace of the workers' ServiceAccounts, `tenure-workers`.
     pub workers_namespace: Name,
+    /// Who may hear what moves.
+    pub supervisor: Account,
     /// Everything the cache keeps on disk. Losing it costs fetching again.
     pub data_dir: PathBuf,
     /// How long a grant opens its artifact.
@@ -47,13 +49,24 @@ pub struct Limits {
     pub fetcher_memory: u64,
     /// Largest archive, whatever the caller accepts, in bytes.
     pub artifact_bytes: u64,
-    /// All archives together, in bytes; the least recently used go first.
+    /// All archives together, in bytes, and the same again for the objects of remotes; the least recently used go
+    /// first, and none that a grant opens.
     pub store_bytes: u64,
+    /// What nobody has used for longer goes too.
+    pub store_age: Duration,
+    /// How often memory and disk are tidied.
+    pub sweep: Duration,
     /// Longest time that one Resolve may take, whatever the caller accepts.
     pub longest_resolve: Duration,
     /// Oldest proof that is used, whatever the caller accepts.
     pub longest_proof: Duration,
-    /// Where the registries of callers may be.
+    /// Jobs a second that one host is asked to serve, at least one; five times as many at once after a pause.
+    pub host_rate: u32,
+    /// Longest poll lease; none is given if this is zero.
+    pub longest_lease: Duration,
+    /// Nothing that is leased is asked more often.
+    pub shortest_poll: Duration,
+    /// Where the remotes of callers may be.
     pub addresses: Guard,
 }
 
@@ -67,8 +80,13 @@ impl Default for Limits {
             fetcher_memory: 512 << 20,
             artifact_bytes: 256 << 20,
             store_bytes: 20 << 30,
+            store_age: Duration::from_secs(7 * 24 * 3600),
+            sweep: Duration::from_secs(60),
             longest_resolve: Duration::from_secs(600),
             longest_proof: Duration::from_secs(300),
+            host_rate: 20,
+            longest_lease: Duration::from_secs(600),
+            shortest_poll: Duration::from_secs(5),
             addresses: Guard::default(),
         }
     }

@@ -15,8 +15,20 @@ use tokio::task::spawn_blocking;
 
 use crate::memo::{Entry, Key, Memo};
 
-/// Objects of a remote that nobody asked for in this long are removed.
-const KEEP_REMOTE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A remote whose objects were used so recently may be in use: a fetch takes no longer.
+const IN_USE: Duration = Duration::from_secs(900);
+
+/// What was made so recently may not have been granted yet to whom it was made for.
+const JUST_NOW: Duration = Duration::from_secs(5);
+
+/// What is kept, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep {
+    /// All archives together, in bytes; and the same again for the objects of remotes.
+    pub(crate) bytes: u64,
+    /// What nobody has used for longer goes, however much room there is.
+    pub(crate) age: Duration,
+}
 
 /// The data directory.
 #[derive(Clone, Debug)]
@@ -101,34 +113,159 @@ impl Disk {
         .await
     }
 
-    /// Removes what was not used for longest: archives beyond `most` bytes, old remotes and entries.
-    pub(crate) async fn sweep(&self, most: u64) -> io::Result<Evicted> {
+    /// Removes what was not used for longest, archives and objects of remotes, and old entries; never what is `held`.
+    pub(crate) async fn sweep(&self, keep: Keep, held: HashSet<Digest>) -> io::Result<Evicted> {
         let this = self.clone();
         blocking(move || {
             this.memo.sweep()?;
-            sweep_remotes(&this.root.join("remotes"))?;
-            this.store.evict(most, &HashSet::new()).map_err(io::Error::other)
+            sweep_remotes(&this.root.join("remotes"), keep)?;
+            evict(&this.store, keep, &held).map_err(io::Error::other)
         })
         .await
     }
 }
 
-fn sweep_remotes(root: &Path) -> io::Result<()> {
+/// Removes archives that nobody has used for too long, then those used least recently until the rest has room.
+fn evict(store: &Store, keep: Keep, held: &HashSet<Digest>) -> Result<Evicted, StoreError> {
+    let mut all = store.list()?;
+    all.sort_by_key(|stored| (stored.used, stored.digest));
+    let mut done = Evicted {
+        kept: all.iter().map(|stored| stored.size).sum(),
+        ..Evicted::default()
+    };
+    for stored in all {
+        let age = SystemTime::now().duration_since(stored.used).unwrap_or_default();
+        let may_go = age > JUST_NOW && !held.contains(&stored.digest);
+        if may_go && (age > keep.age || done.kept > keep.bytes) {
+            store.remove(&stored.digest)?;
+            done.count += 1;
+            done.freed += stored.size;
+            done.kept -= stored.size;
+        }
+    }
+    Ok(done)
+}
+
+/// Removes the objects of remotes that nobody has fetched from for too long, then those used least recently until the
+/// rest has room; none that a fetch may use now.
+fn sweep_remotes(root: &Path, keep: Keep) -> io::Result<()> {
+    let mut remotes = Vec::new();
     for dir in fs::read_dir(root)? {
         let dir = dir?.path();
         let used = fs::metadata(dir.join("used"))
             .and_then(|meta| meta.modified())
             .unwrap_or(SystemTime::UNIX_EPOCH);
-        if SystemTime::now()
-            .duration_since(used)
-            .is_ok_and(|age| age > KEEP_REMOTE)
-        {
+        remotes.push((used, weigh(&dir)?, dir));
+    }
+    remotes.sort();
+    let mut all: u64 = remotes.iter().map(|(_, size, _)| size).sum();
+    for (used, size, dir) in remotes {
+        let age = SystemTime::now().duration_since(used).unwrap_or_default();
+        if age > IN_USE && (age > keep.age || all > keep.bytes) {
             fs::remove_dir_all(dir)?;
+            all -= size;
         }
     }
     Ok(())
 }
 
+/// Bytes of all files below `dir`; what vanishes meanwhile weighs nothing.
+fn weigh(dir: &Path) -> io::Result<u64> {
+    let mut sum = 0;
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        match entry.metadata() {
+            Ok(meta) if meta.is_dir() => sum += weigh(&entry.path())?,
+            Ok(meta) => sum += meta.len(),
+            Err(_) => {}
+        }
+    }
+    Ok(sum)
+}
+
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn age(path: &Path, by: Duration) {
+        let times = fs::FileTimes::new().set_modified(SystemTime::now() - by);
+        let file = fs::File::options().write(true).open(path).expect("it is there");
+        file.set_times(times).expect("it ages");
+    }
+
+    fn put(disk: &Disk, content: &[u8], by: Duration) -> Digest {
+        let digest = Digest::of(content);
+        let from = disk.store.incoming().join("new");
+        fs::write(&from, content).expect("writable");
+        disk.store
+            .put(&from, &digest, content.len() as u64)
+            .expect("taken");
+        age(&disk.store.path(&digest), by);
+        digest
+    }
+
+    #[tokio::test]
+    async fn what_was_not_used_for_longest_goes_and_what_somebody_holds_stays() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let disk = Disk::open(dir.path()).expect("opens");
+        let held = put(&disk, b"held and old", DAY * 9);
+        let old = put(&disk, b"old", DAY * 8);
+        let (first, second) = (put(&disk, b"first", DAY), put(&disk, b"second", DAY / 2));
+        let keep = Keep {
+            bytes: 20,
+            age: DAY * 7,
+        };
+        let done = disk.sweep(keep, HashSet::from([held])).await.expect("swept");
+        assert_eq!((done.count, done.kept), (2, 18), "too old, and too much");
+        let left: HashSet<Digest> = disk
+            .store
+            .list()
+            .expect("a list")
+            .iter()
+            .map(|one| one.digest)
+            .collect();
+        assert_eq!(left, HashSet::from([held, second]));
+        assert!(!left.contains(&old) && !left.contains(&first));
+    }
+
+    #[tokio::test]
+    async fn objects_of_remotes_have_a_limit_too_and_those_in_use_stay() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let disk = Disk::open(dir.path()).expect("opens");
+        for (realm, by) in [("now", Duration::ZERO), ("today", DAY / 2), ("before", DAY * 2)] {
+            let objects = disk.remote(realm).await.expect("a place");
+            fs::write(objects.join("pack"), [0; 100]).expect("writable");
+            age(&dir.path().join("remotes").join(realm).join("used"), by);
+        }
+        let left = |keep: Keep| {
+            let (disk, root) = (disk.clone(), dir.path().join("remotes"));
+            async move {
+                disk.sweep(keep, HashSet::new()).await.expect("swept");
+                let entries = fs::read_dir(root).expect("a list");
+                let names = entries.map(|entry| entry.expect("an entry").file_name());
+                let mut names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+                names.sort();
+                names
+            }
+        };
+        let room = Keep {
+            bytes: 1000,
+            age: DAY * 7,
+        };
+        assert_eq!(left(room).await, ["before", "now", "today"]);
+        let tight = Keep { bytes: 250, ..room };
+        assert_eq!(left(tight).await, ["now", "today"]);
+        let none = Keep { bytes: 0, ..room };
+        assert_eq!(left(none).await, ["now"], "a fetch may be using it");
+    }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) hint: String,
     pub(crate) retry_after: Option<Duration>,
+    /// It is the host that asks for this patience, of everybody.
+    pub(crate) limited: bool,
     /// The remote does not let this caller's credential in.
     pub(crate) refused: bool,
     /// The reference was found; getting its content failed.
@@ -29,6 +31,7 @@ impl Failure {
             message: message.into(),
             hint: String::new(),
             retry_after: None,
+            limited: false,
             refused: false,
             found: false,
         }

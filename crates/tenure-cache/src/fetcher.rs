@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tenure_core::{Digest, Sha256Writer};
+use tenure_git::github::Token;
 use tenure_proto::source::{FailureKind, Signature};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -59,9 +60,17 @@ impl Fetchers {
         match self.run("resolve", ask, &job, &[]).await? {
             Answer::Found(found) => Ok(found),
             Answer::Failed(failure) => Err(failure),
-            Answer::Fetched(_) | Answer::Signed(_) | Answer::Other => {
-                Err(died(ask, "gave an answer to another question"))
-            }
+            _ => Err(died(ask, "gave an answer to another question")),
+        }
+    }
+
+    /// Changes an App's key for a token. `_place` is the home's turn.
+    pub(crate) async fn log_in(&self, _place: &OwnedSemaphorePermit, ask: &Ask) -> Result<Token, Failure> {
+        let job = ask.source.log_in(ask.budget())?;
+        match self.run("login", ask, &job, &[]).await? {
+            Answer::Token(token) => Ok(token),
+            Answer::Failed(failure) => Err(failure),
+            _ => Err(died(ask, "gave an answer to another question")),
         }
     }
 
@@ -76,9 +85,7 @@ impl Fetchers {
         match self.run("signatures", ask, &job, &[]).await? {
             Answer::Signed(signatures) => Ok(signatures),
             Answer::Failed(failure) => Err(failure),
-            Answer::Found(_) | Answer::Fetched(_) | Answer::Other => {
-                Err(died(ask, "gave an answer to another question"))
-            }
+            _ => Err(died(ask, "gave an answer to another question")),
         }
     }
 
@@ -118,9 +125,7 @@ impl Fetchers {
                 })
             }
             Answer::Failed(failure) => Err(failure),
-            Answer::Found(_) | Answer::Signed(_) | Answer::Other => {
-                Err(died(ask, "gave an answer to another question"))
-            }
+            _ => Err(died(ask, "gave an answer to another question")),
         }
     }
 

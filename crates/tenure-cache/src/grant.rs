@@ -3,7 +3,7 @@
 //! A grant is a MAC over who may read what, under a key that lives as long as the process. It says
 //! nothing to whoever holds it, and is worth nothing to another home.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -36,6 +36,8 @@ pub(crate) struct Grants {
     ttl: Duration,
     clock: AtomicU64,
     revoked: Mutex<HashMap<[u8; 16], Revoked>>,
+    /// Until when somebody may read an artifact.
+    held: Mutex<HashMap<Digest, Instant>>,
 }
 
 struct Revoked {
@@ -64,6 +66,7 @@ impl Grants {
             ttl,
             clock: AtomicU64::new(1),
             revoked: Mutex::default(),
+            held: Mutex::default(),
         }
     }
 
@@ -92,6 +95,7 @@ impl Grants {
         let mut grant = body.write();
         let tag = self.mac(&scope.home, digest, &grant).finalize().into_bytes();
         grant.extend_from_slice(&tag);
+        self.held.lock().insert(digest, Instant::now() + self.ttl);
         (grant, SystemTime::now() + self.ttl)
     }
 
@@ -122,6 +126,14 @@ impl Grants {
             at: Instant::now(),
         };
         self.revoked.lock().insert(self.id(scope), entry);
+    }
+
+    /// The artifacts that somebody may still read: grants for them have not ended.
+    pub(crate) fn held(&self) -> HashSet<Digest> {
+        let now = Instant::now();
+        let mut held = self.held.lock();
+        held.retain(|_, until| now < *until);
+        held.keys().copied().collect()
     }
 
     /// Forgets revocations that no grant outlives; a Resolve may run for `longest` before it issues one.
@@ -262,6 +274,16 @@ mod tests {
         );
         let grant = issue(&before, "alice", digest);
         assert_eq!(after.check(&name("alice"), digest, &grant), Err(Denied));
+    }
+
+    #[test]
+    fn what_somebody_may_read_is_held_until_the_last_grant_has_ended() {
+        let digest = Digest::of(b"one");
+        for (ttl, held) in [(Duration::ZERO, false), (Duration::from_secs(60), true)] {
+            let grants = Grants::new(ttl);
+            issue(&grants, "alice", digest);
+            assert_eq!(grants.held().contains(&digest), held);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! - The disk is a cache: [`run`] survives the loss of all of it.
 //!
 //! What it refuses: to hold a Kubernetes client or a token of its own; to keep a credential longer than
-//! the call that brought it; to say whether an artifact exists to whoever may not read it; to put a
+//! the call that brought it, but for the short-lived tokens that a host has given for an App's key; to say whether an artifact exists to whoever may not read it; to put a
 //! secret into an error, a log line or a metric.
 //!
 //! Invariants: a grant is issued only after a proof and never outlives a later refusal by the same
@@ -24,16 +24,20 @@ mod disk;
 mod failure;
 mod fetcher;
 mod grant;
+mod hosts;
 mod launch;
+mod leases;
 mod memo;
 mod metrics;
 mod once;
+mod poll;
 mod proof;
 mod request;
 mod run;
 mod service;
 mod source;
 mod tls;
+mod tokens;
 
 pub use child::fetcher_main;
 pub use config::{CacheError, Config, Limits};

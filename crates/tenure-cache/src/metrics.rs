@@ -20,6 +20,9 @@ pub(crate) struct Metrics {
     sent: Counter,
     downloads: Counter,
     downloaded: Counter,
+    polls: Family<Labels, Counter>,
+    /// Poll leases that are held.
+    pub(crate) leases: Gauge,
     /// Fetchers that run now.
     pub(crate) fetchers: Gauge,
     /// Bytes of all archives, as last measured.
@@ -37,7 +40,8 @@ impl Default for Metrics {
             Histogram::new(exponential_buckets(0.01, 2.0, 15))
         });
         let (sent, downloads, downloaded) = (Counter::default(), Counter::default(), Counter::default());
-        let (fetchers, stored) = (Gauge::default(), Gauge::default());
+        let polls = Family::<Labels, Counter>::default();
+        let (fetchers, stored, leases) = (Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("resolves", "Resolve calls, by result", resolves.clone());
         registry.register("fetches", "Fetch calls, by result", fetches.clone());
         registry.register(
@@ -68,6 +72,12 @@ impl Default for Metrics {
             Unit::Bytes,
             downloaded.clone(),
         );
+        registry.register(
+            "polls",
+            "Questions asked while workers sleep, by what came of them",
+            polls.clone(),
+        );
+        registry.register("leases", "Poll leases that are held", leases.clone());
         registry.register("fetchers", "Fetchers that run now", fetchers.clone());
         registry.register_with_unit("stored", "Size of all archives", Unit::Bytes, stored.clone());
         Self {
@@ -80,6 +90,8 @@ impl Default for Metrics {
             sent,
             downloads,
             downloaded,
+            polls,
+            leases,
             fetchers,
             stored,
         }
@@ -118,6 +130,11 @@ impl Metrics {
             self.downloads.inc();
             self.downloaded.inc_by(bytes);
         }
+    }
+
+    /// Counts a question that was asked while workers sleep.
+    pub(crate) fn poll(&self, result: &'static str) {
+        self.polls.get_or_create(&vec![("result", result)]).inc();
     }
 
     /// Counts data sent.

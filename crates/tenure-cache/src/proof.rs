@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
-use tenure_core::{Name, Revision};
+use tenure_core::Name;
 use zeroize::Zeroizing;
 
 use crate::grant::{Scope, Stamp, keyed};
+use crate::source::Found;
 
 /// References that are remembered for one home; more push out the oldest.
 const PER_HOME: usize = 512;
@@ -19,14 +20,34 @@ pub(crate) type Fingerprint = [u8; 32];
 #[derive(Clone, Debug)]
 pub(crate) struct Proof {
     pub(crate) fingerprint: Fingerprint,
-    pub(crate) revision: Revision,
-    /// Names the content: a commit's hex digits, a manifest's digest.
-    pub(crate) content: String,
+    pub(crate) found: Found,
     /// Order among proofs and revocations: when the question was asked.
     pub(crate) stamp: Stamp,
     /// When the question was asked.
     pub(crate) at: Instant,
     /// The same, for the caller.
+    pub(crate) wall: SystemTime,
+}
+
+impl Proof {
+    /// What an answer proves to whoever asked with the credential.
+    pub(crate) fn of(located: &Located, fingerprint: Fingerprint) -> Self {
+        Self {
+            fingerprint,
+            found: located.found.clone(),
+            stamp: located.stamp,
+            at: located.at,
+            wall: located.wall,
+        }
+    }
+}
+
+/// Where a remote has said that a reference is, and when it was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    pub(crate) found: Found,
+    pub(crate) stamp: Stamp,
+    pub(crate) at: Instant,
     pub(crate) wall: SystemTime,
 }
 
@@ -117,6 +138,7 @@ impl Proofs {
 mod tests {
     use super::*;
     use crate::grant::Grants;
+    use tenure_core::Revision;
 
     const LONG: Duration = Duration::from_secs(300);
 
@@ -130,8 +152,13 @@ mod tests {
     fn proof(fingerprint: Fingerprint) -> Proof {
         Proof {
             fingerprint,
-            revision: Revision::git(Some("main"), &"a".repeat(40)),
-            content: "a".repeat(40),
+            found: Found {
+                revision: Revision::git(Some("main"), &"a".repeat(40)),
+                content: "a".repeat(40),
+                pointer: None,
+                through: None,
+                advertised: true,
+            },
             stamp: Grants::new(LONG).stamp(),
             at: Instant::now(),
             wall: SystemTime::now(),

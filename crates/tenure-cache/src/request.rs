@@ -7,6 +7,7 @@ use tenure_proto::source::{self, ResolveRequest, credential, resolve_request};
 
 use crate::Limits;
 use crate::failure::Failure;
+use crate::leases::Question;
 use crate::proof::{Fingerprint, Proofs};
 use crate::source::{Budget, Source};
 
@@ -22,12 +23,16 @@ pub(crate) struct Ask {
     /// Name and trust, as one word: the directory of the remote's objects, and part of the memo's keys.
     pub(crate) realm: String,
     pub(crate) fingerprint: Fingerprint,
+    /// What stands for the key of an App, if that is the credential.
+    pub(crate) app: Option<Fingerprint>,
     pub(crate) known_revision: String,
     /// Signatures are wanted too.
     pub(crate) signatures: bool,
     pub(crate) max_age: Duration,
     pub(crate) timeout: Duration,
     pub(crate) max_bytes: u64,
+    /// What the caller wants to be asked about while he sleeps, and how often.
+    pub(crate) lease: Option<(String, Duration)>,
     /// Whether the caller wants to check signatures himself.
     pub(crate) objects: bool,
 }
@@ -37,15 +42,20 @@ impl Ask {
     pub(crate) fn read(request: ResolveRequest, limits: &Limits, proofs: &Proofs) -> Result<Self, Failure> {
         let credential = request.credential.unwrap_or_default();
         let fingerprint = fingerprint(proofs, url(request.spec.as_ref()), &credential);
+        let app = app_fingerprint(proofs, &credential);
         let objects = matches!(&request.spec, Some(resolve_request::Spec::Git(git)) if git.objects);
         let source = Source::read(request.spec, credential, limits)?;
         let name = source.name();
         Ok(Self {
             realm: realm(&name, &source.trust()),
             name,
+            lease: request
+                .lease
+                .map(|lease| (lease.subject, duration(lease.every).unwrap_or_default())),
             objects,
             source,
             fingerprint,
+            app,
             known_revision: request.known_revision,
             signatures: request.signatures,
             max_age: duration(request.max_age).unwrap_or_default(),
@@ -59,6 +69,20 @@ impl Ask {
             }
             .min(limits.artifact_bytes),
         })
+    }
+
+    /// Tells the question from every other to the same remote.
+    pub(crate) fn reference(&self) -> String {
+        format!("{} {}", self.realm, self.source.reference())
+    }
+
+    /// What this question has in common with others that have the same answer.
+    pub(crate) fn question(&self) -> Question {
+        Question {
+            realm: self.realm.clone(),
+            reference: self.source.reference(),
+            fingerprint: self.fingerprint,
+        }
     }
 
     /// What a job for this caller may take.
@@ -91,7 +115,31 @@ fn realm(name: &str, trust: &[&[u8]]) -> String {
     Digest::of(&text).hex()
 }
 
+/// The same for all repositories that one token opens.
+fn app_fingerprint(proofs: &Proofs, credential: &source::Credential) -> Option<Fingerprint> {
+    let Some(credential::Kind::GithubApp(app)) = &credential.kind else {
+        return None;
+    };
+    let proxy = credential.proxy.as_ref().map(|proxy| proxy.address.as_bytes());
+    Some(proofs.fingerprint(&[
+        b"token",
+        app.id.as_bytes(),
+        &app.installation_id.to_be_bytes(),
+        app.installation_owner.as_bytes(),
+        &app.private_key,
+        app.api_url.as_bytes(),
+        &credential.ca_pem,
+        proxy.unwrap_or_default(),
+    ]))
+}
+
 fn fingerprint(proofs: &Proofs, url: &str, credential: &source::Credential) -> Fingerprint {
+    let installation = match &credential.kind {
+        Some(credential::Kind::GithubApp(app)) => {
+            format!("{} {}", app.installation_id, app.installation_owner)
+        }
+        _ => String::new(),
+    };
     let kind: [&[u8]; 5] = match &credential.kind {
         None => [b"none", b"", b"", b"", b""],
         Some(credential::Kind::Basic(basic)) => [
@@ -109,6 +157,13 @@ fn fingerprint(proofs: &Proofs, url: &str, credential: &source::Credential) -> F
             keys.secret_key.as_bytes(),
             keys.session_token.as_bytes(),
             b"",
+        ],
+        Some(credential::Kind::GithubApp(app)) => [
+            b"app",
+            app.id.as_bytes(),
+            installation.as_bytes(),
+            &app.private_key,
+            app.api_url.as_bytes(),
         ],
         // the service too: another one may give other keys
         Some(credential::Kind::Ldap(ldap)) => [

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tenure_proto::source::movements_server::MovementsServer;
 use tenure_proto::source::sources_server::SourcesServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -12,18 +13,19 @@ use crate::auth::{Authenticator, IssuerKeys};
 use crate::disk::Disk;
 use crate::fetcher::Fetchers;
 use crate::grant::Grants;
+use crate::hosts::Hosts;
+use crate::leases::{Leases, Rules};
 use crate::metrics::Metrics;
 use crate::once::Once;
+use crate::poll;
 use crate::proof::Proofs;
-use crate::service::{Cache, Homes, Service};
+use crate::service::{Cache, Homes, Listening, Service};
 use crate::tls::{self, Certificate};
+use crate::tokens::Tokens;
 use crate::{CacheError, Config};
 
 /// How often changed key and certificate files are looked for.
 const REFRESH: Duration = Duration::from_secs(5);
-
-/// How often memory and disk are tidied.
-const SWEEP: Duration = Duration::from_secs(60);
 
 /// Calls that are still open when the service ends get this long.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -66,12 +68,24 @@ impl Server {
         let limits = config.limits.clone();
         let keys = IssuerKeys::open(config.issuer_keys.clone());
         let cache = Arc::new(Cache {
-            auth: Authenticator::new(keys, config.issuer.clone(), config.workers_namespace.clone()),
+            auth: Authenticator::new(
+                keys,
+                config.issuer.clone(),
+                config.workers_namespace.clone(),
+                config.supervisor.clone(),
+            ),
             grants: Grants::new(config.grant_ttl),
             proofs: Proofs::new(limits.longest_proof),
+            tokens: Tokens::default(),
             disk,
             fetchers: Fetchers::new(config.fetcher_program.clone(), &limits, metrics.clone()),
             exports: Once::default(),
+            questions: Once::default(),
+            leases: Leases::new(Rules {
+                longest: limits.longest_lease,
+                shortest: limits.shortest_poll,
+            }),
+            hosts: Hosts::new(limits.host_rate),
             homes: Homes::new(limits.calls_per_home, limits.fetchers_per_home),
             metrics,
             limits,
@@ -128,6 +142,7 @@ impl Server {
             .initial_connection_window_size(2 << 20)
             .max_connection_age(Duration::from_secs(3600))
             .add_service(service)
+            .add_service(MovementsServer::new(Listening(self.cache.clone())))
             .serve_with_incoming_shutdown(connections, cancel.clone().cancelled_owned());
         let drained = async {
             cancel.cancelled().await;
@@ -141,7 +156,8 @@ impl Server {
         };
         let admin = admin::serve(self.admin, self.cache.clone(), cancel.clone());
         let upkeep = upkeep(&self.cache, &self.certificate, &cancel);
-        tokio::try_join!(grpc, admin, upkeep)?;
+        let polls = poll::keep(&self.cache, &cancel);
+        tokio::try_join!(grpc, admin, upkeep, polls)?;
         self.cache.fetchers.ended().await;
         Ok(())
     }
@@ -163,7 +179,10 @@ async fn upkeep(
     certificate: &Arc<Certificate>,
     cancel: &CancellationToken,
 ) -> Result<(), CacheError> {
-    let (mut refresh, mut sweep) = (tokio::time::interval(REFRESH), tokio::time::interval(SWEEP));
+    let (mut refresh, mut sweep) = (
+        tokio::time::interval(REFRESH),
+        tokio::time::interval(cache.limits.sweep.max(Duration::from_millis(1))),
+    );
     loop {
         tokio::select! {
             () = cancel.cancelled() => return Ok(()),

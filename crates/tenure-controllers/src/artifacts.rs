@@ -249,6 +249,7 @@ mod tests {
             ],
             objects: Vec::new(),
             grant: Secret::new(*b""),
+            leased_for: None,
             signatures: Vec::new(),
         };
         artifacts.accept(&incoming, &resolved).expect("its own digest");

@@ -22,6 +22,8 @@ pub struct Home {
     pub sources: SourcePolicy,
     /// Read Secrets and ConfigMaps as the tenant instead of as the worker.
     pub strict: bool,
+    /// The cache may ask remotes with this home's credentials while its worker sleeps.
+    pub leases: bool,
     /// The Tenant is suspended as a whole.
     pub suspended: bool,
     /// Most objects that this home's Kustomizations may hold together; 0 is no limit.

@@ -41,6 +41,10 @@ pub struct SourceRequest {
     pub max_artifact_bytes: u64,
     /// The signatures are wanted too; of what is in a registry only.
     pub signatures: bool,
+    /// How old what the remote has said to the same credential may be.
+    pub max_age: Duration,
+    /// What the cache may ask again while the worker sleeps, by the object's `<kind>/<name>`, and how often.
+    pub lease: Option<(String, Duration)>,
 }
 
 /// What is asked for, by kind of source.
@@ -164,10 +168,14 @@ pub struct GitRequest {
     pub reference: GitReference,
     /// What opens it.
     pub credential: GitCredential,
+    /// What to go through; not used for ssh.
+    pub proxy: Option<ProxySecret>,
     /// Directories to keep; empty keeps all.
     pub sparse: Vec<String>,
     /// Hand over commit and tag, to check their signatures.
     pub objects: bool,
+    /// Whether submodules are part of it, and then the prefixes of the URLs where they may be; any if empty.
+    pub submodules: Option<Vec<String>>,
 }
 
 /// `spec.ref` after precedence: commit, name, semver, tag, branch; `master` when empty.
@@ -207,6 +215,19 @@ pub enum GitCredentialKind {
     },
     /// `bearerToken`.
     Bearer(Secret),
+    /// The key of a GitHub App.
+    App {
+        /// `githubAppID`
+        id: String,
+        /// `githubAppInstallationID`, or
+        installation: Option<u64>,
+        /// `githubAppInstallationOwner`
+        owner: String,
+        /// `githubAppPrivateKey`
+        key: Secret,
+        /// `githubAppBaseURL`; GitHub's own if empty.
+        api: String,
+    },
     /// `identity`, `known_hosts`, and `password` as the key's passphrase.
     Ssh {
         /// Private key, PEM.
@@ -237,6 +258,8 @@ pub struct Resolved {
     pub objects: Vec<GitObject>,
     /// Opens the artifact to this home for a while.
     pub grant: Secret,
+    /// For so long the cache says when it moves, so nobody else has to look.
+    pub leased_for: Option<Duration>,
     /// What lies beside it and may be a signature, if that was asked for.
     pub signatures: Vec<tenure_oci::Signature>,
 }

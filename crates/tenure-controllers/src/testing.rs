@@ -23,6 +23,7 @@ pub(crate) fn home(namespace: &str, accounts: &[(&str, &str)]) -> Home {
         accounts: accounts.iter().map(account).collect(),
         sources: SourcePolicy::default(),
         strict: false,
+        leases: false,
         suspended: false,
         max_objects: 0,
         max_artifact_bytes: 64 << 20,

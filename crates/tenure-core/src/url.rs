@@ -44,6 +44,9 @@ pub enum UrlError {
     /// A query, a fragment, a backslash, a blank or a control character.
     #[error("the URL has a character that is not allowed in a source URL")]
     Character,
+    /// `.` or `..` in the path, also percent-encoded: a client that resolves it asks for another place than is written.
+    #[error("the URL's path has '.' or '..' in it")]
+    Path,
 }
 
 impl SourceUrl {
@@ -115,6 +118,40 @@ impl SourceUrl {
         format!("{}://{user}{}:{}{path}", self.scheme(), self.host, self.port())
     }
 
+    /// Whether both are asked of the same server, in the same way: scheme, host and port, and ssh's user.
+    #[must_use]
+    pub fn same_origin(&self, other: &Self) -> bool {
+        let user = |url: &Self| url.user.clone().filter(|_| url.scheme == Scheme::Ssh);
+        self.scheme == other.scheme
+            && self.host == other.host
+            && self.port() == other.port()
+            && user(self) == user(other)
+    }
+
+    /// The URL that `relative`, which starts with `./` or `../`, leads to from this one, as git reads it: this URL
+    /// is a directory, whether or not a slash ends it.
+    ///
+    /// # Errors
+    /// [`UrlError::Path`] when it leads out of the server; else as parsing.
+    pub fn relative(&self, relative: &str) -> Result<Self, UrlError> {
+        let mut segments: Vec<&str> = self.path.split('/').filter(|part| !part.is_empty()).collect();
+        for part in relative.split('/').filter(|part| !part.is_empty()) {
+            match part {
+                "." => {}
+                ".." => {
+                    segments.pop().ok_or(UrlError::Path)?;
+                }
+                part if part.chars().any(refused) => return Err(UrlError::Character),
+                part if is_dots(part) => return Err(UrlError::Path),
+                part => segments.push(part),
+            }
+        }
+        Ok(Self {
+            path: format!("/{}", segments.join("/")).into(),
+            ..self.clone()
+        })
+    }
+
     /// Whether this URL starts with `prefix`, compared as a remote key so that `ssh://git@h/` covers
     /// `ssh://git@h:22/a`, but never `ssh://git@h.evil/`. A trailing `*` matches any rest.
     #[must_use]
@@ -139,6 +176,16 @@ impl SourceUrl {
     }
 }
 
+fn refused(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || matches!(c, '\\' | '?' | '#' | '"' | '<' | '>')
+}
+
+/// `.` or `..`, as an HTTP client reads a segment.
+fn is_dots(segment: &str) -> bool {
+    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+    plain == "." || plain == ".."
+}
+
 /// Whether the URL starts with `prefix`, which ends where a name ends; a trailing `*` matches any rest.
 #[must_use]
 pub fn covers(prefix: &str, url: &str) -> bool {
@@ -161,16 +208,16 @@ impl FromStr for SourceUrl {
             "ssh" => Scheme::Ssh,
             _ => return Err(UrlError::Scheme),
         };
-        if rest
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '?' | '#' | '"' | '<' | '>'))
-        {
+        if rest.chars().any(refused) {
             return Err(UrlError::Character);
         }
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, "/"),
         };
+        if path.split('/').any(is_dots) {
+            return Err(UrlError::Path);
+        }
         let (userinfo, hostport) = match authority.split_once('@') {
             Some((user, host)) => (Some(user), host),
             None => (None, authority),
@@ -312,6 +359,9 @@ mod tests {
             "https://@h/a",
             "ssh://git@[::1/a",
             "https://h\n/a",
+            "https://h/team/../other/a",
+            "https://h/team/%2E./other",
+            "ssh://git@h/./a",
         ] {
             assert!(bad.parse::<SourceUrl>().is_err(), "{bad}");
         }
@@ -327,6 +377,29 @@ mod tests {
             url("ssh://git@h/x").remote_key(),
             url("ssh://root@h/x").remote_key()
         );
+    }
+
+    #[test]
+    fn a_relative_url_stays_on_its_server() {
+        let base = url("https://bob:hunter2@h:8443/team/app.git/");
+        for (relative, path) in [
+            ("../lib.git", "/team/lib.git"),
+            ("./lib", "/team/app.git/lib"),
+            ("../../other/lib.git", "/other/lib.git"),
+            ("../..", "/"),
+        ] {
+            let joined = base.relative(relative).expect(relative);
+            assert_eq!(joined.path(), path, "{relative}");
+            assert!(joined.same_origin(&base) && joined.expose_password().is_some());
+        }
+        for bad in ["../../../x", "../a?b", "../%2e%2e/x", "../a b"] {
+            assert!(base.relative(bad).is_err(), "{bad}");
+        }
+        assert!(base.same_origin(&url("https://H:8443/x")));
+        for other in ["http://h:8443/", "https://h/", "https://h.evil:8443/"] {
+            assert!(!base.same_origin(&url(other)), "{other}");
+        }
+        assert!(!url("ssh://git@h/a").same_origin(&url("ssh://root@h/a")));
     }
 
     #[test]

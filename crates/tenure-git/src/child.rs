@@ -18,6 +18,9 @@ use tenure_core::frame;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use zeroize::Zeroizing;
 
+use tenure_net::Outbound;
+
+use crate::github::{self, App, Token};
 use crate::{Fetched, Filter, GitError, Limits, Reference, Remote, Resolved};
 
 mod wire;
@@ -27,6 +30,15 @@ pub use tenure_core::frame::LARGEST as FRAME;
 /// What the child is to do.
 #[derive(Clone, Debug)]
 pub enum Job {
+    /// [`github::log_in`].
+    LogIn {
+        /// Whose key is changed for a token.
+        app: App,
+        /// How to reach GitHub's API.
+        outbound: Outbound,
+        /// What it may take.
+        limits: Limits,
+    },
     /// [`crate::resolve`].
     Resolve {
         /// Where, and with what.
@@ -57,11 +69,13 @@ pub enum Job {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Answer {
+    /// To [`Job::LogIn`].
+    Token(#[serde(with = "wire::token")] Token),
     /// To [`Job::Resolve`].
     Resolved(Resolved),
     /// To [`Job::Fetch`].
     Fetched(Fetched),
-    /// To either.
+    /// To any of them.
     Failed(GitError),
 }
 
@@ -70,6 +84,14 @@ impl Job {
     #[must_use]
     pub fn run(&self) -> Answer {
         match self {
+            Self::LogIn {
+                app,
+                outbound,
+                limits,
+            } => match github::log_in(app, outbound, limits) {
+                Ok(token) => Answer::Token(token),
+                Err(error) => Answer::Failed(error),
+            },
             Self::Resolve {
                 remote,
                 reference,

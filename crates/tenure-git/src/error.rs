@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tenure_core::{Classify, Retry};
@@ -79,6 +80,24 @@ pub enum GitError {
         /// The cause.
         message: String,
     },
+    /// The host asks for patience.
+    #[error("{remote} limits requests: {message}")]
+    RateLimited {
+        /// The remote, redacted.
+        remote: String,
+        /// What it answered.
+        message: String,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The platform does not allow that address.
+    #[error("refusing to read {remote}: {message}")]
+    Forbidden {
+        /// The remote, redacted.
+        remote: String,
+        /// Which address, and why.
+        message: String,
+    },
     /// A limit was reached.
     #[error("{remote} is too large: {message}")]
     TooLarge {
@@ -119,6 +138,27 @@ pub enum GitError {
     },
 }
 
+impl GitError {
+    /// The same, of a submodule.
+    pub(crate) fn in_submodule(mut self, path: &str) -> Self {
+        let (Self::AuthenticationFailed { remote, .. }
+        | Self::HostKeyMismatch { remote, .. }
+        | Self::NotFound { remote, .. }
+        | Self::Unavailable { remote, .. }
+        | Self::RateLimited { remote, .. }
+        | Self::Forbidden { remote, .. }
+        | Self::TooLarge { remote, .. }
+        | Self::EmptyRepository { remote }
+        | Self::Malformed { remote, .. }
+        | Self::Timeout { remote, .. }) = &mut self
+        else {
+            return self;
+        };
+        *remote = format!("submodule {path:?} at {remote}");
+        self
+    }
+}
+
 impl Classify for GitError {
     fn reason(&self) -> &'static str {
         match self {
@@ -130,6 +170,10 @@ impl Classify for GitError {
     fn retry(&self) -> Retry {
         match self {
             Self::InvalidReference { .. } => Retry::Stalled,
+            Self::RateLimited {
+                retry_after: Some(wait),
+                ..
+            } => Retry::After(*wait),
             _ => Retry::Backoff,
         }
     }

@@ -19,7 +19,8 @@ const IGNORE_FILE: u64 = 1 << 20;
 const IGNORE_NAME: &str = ".sourceignore";
 
 pub(crate) struct Export<'a> {
-    pub(crate) odb: &'a gix::odb::Handle,
+    /// Where items come from.
+    pub(crate) odbs: &'a [gix::odb::Handle],
     /// The remote, redacted.
     pub(crate) shown: &'a str,
     pub(crate) limits: &'a Limits,
@@ -120,13 +121,8 @@ impl Export<'_> {
             remote: self.shown.to_owned(),
             message: format!("the content of {:?} is damaged", item.path),
         };
-        let size = self
-            .odb
-            .try_header(&item.id)
-            .ok()
-            .flatten()
-            .ok_or_else(broken)?
-            .size;
+        let odb = self.odbs.get(item.from).ok_or_else(broken)?;
+        let size = odb.try_header(&item.id).ok().flatten().ok_or_else(broken)?.size;
         if size > limit {
             let message = format!(
                 "{:?} has {size} bytes, the limit is {limit}; ignore it or raise the limit",
@@ -138,7 +134,7 @@ impl Export<'_> {
             });
         }
         let mut buf = Vec::new();
-        let found = self.odb.find_blob(&item.id, &mut buf).map_err(|_| broken())?;
+        let found = odb.find_blob(&item.id, &mut buf).map_err(|_| broken())?;
         debug_assert_eq!(found.data.len() as u64, size);
         Ok(buf)
     }

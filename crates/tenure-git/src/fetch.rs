@@ -2,6 +2,7 @@ use std::io::{self, BufRead, Read};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use base64::Engine as _;
 use gix::ObjectId;
@@ -13,6 +14,7 @@ use tenure_core::Digest;
 
 use crate::export::Export;
 use crate::resolve::{agent, handshake};
+use crate::submodules::Gather;
 use crate::transport::{Deadline, Failure, Link};
 use crate::tree::{self, Listing, TreeError};
 use crate::{GitError, Limits, Missing, Remote, Resolved};
@@ -29,6 +31,9 @@ pub struct Filter {
     pub ignore: Option<String>,
     /// Directories to keep, all if empty; `./` is the files of the root.
     pub sparse: Vec<String>,
+    /// Whether submodules are part of the artifact, and then the prefixes of the URLs where they may be; any if empty.
+    #[serde(default)]
+    pub submodules: Option<Vec<String>>,
 }
 
 /// An artifact that was written.
@@ -96,7 +101,7 @@ pub fn fetch(
     filter: &Filter,
     limits: &Limits,
 ) -> Result<Fetched, GitError> {
-    let shown = remote.shown();
+    let (started, shown) = (Instant::now(), remote.shown());
     let parse = |text: &String| {
         ObjectId::from_hex(text.as_bytes()).map_err(|_| GitError::InvalidReference {
             reference: resolved.revision.to_string(),
@@ -125,8 +130,12 @@ pub fn fetch(
             (odb, listing, bytes)
         }
     };
+    let scratch = out.parent().unwrap_or(odb_dir);
+    let gathered = Gather::new(remote, filter, limits, scratch, started).all(odb, &mut listing)?;
+    let packed_bytes = packed_bytes + gathered.packed_bytes;
+    let odbs = &gathered.odbs;
     let export = Export {
-        odb: &odb,
+        odbs,
         shown: &shown,
         limits,
         filter,
@@ -135,7 +144,9 @@ pub fn fetch(
     let raw = [Some((commit, false)), tag.map(|tag| (tag, true))];
     let raw = raw.into_iter().flatten();
     Ok(Fetched {
-        objects: raw.filter_map(|(id, is_tag)| read(&odb, id, is_tag)).collect(),
+        objects: raw
+            .filter_map(|(id, is_tag)| read(odbs.first()?, id, is_tag))
+            .collect(),
         digest: exported.packed.digest,
         size: exported.packed.size,
         commit_message_first_line: listing.title,
@@ -164,7 +175,7 @@ fn read(odb: &gix::odb::Handle, id: ObjectId, is_tag: bool) -> Option<RawObject>
     })
 }
 
-fn prepare(odb_dir: &Path, shown: &str) -> Result<PathBuf, GitError> {
+pub(crate) fn prepare(odb_dir: &Path, shown: &str) -> Result<PathBuf, GitError> {
     let objects = odb_dir.join("objects");
     for folder in ["pack", "info"] {
         std::fs::create_dir_all(objects.join(folder)).map_err(|e| local(shown, &e))?;
@@ -172,17 +183,22 @@ fn prepare(odb_dir: &Path, shown: &str) -> Result<PathBuf, GitError> {
     Ok(objects)
 }
 
-fn local(shown: &str, error: &dyn std::fmt::Display) -> GitError {
+pub(crate) fn local(shown: &str, error: &dyn std::fmt::Display) -> GitError {
     GitError::Local {
         what: format!("keeping the objects of {shown}"),
         message: error.to_string(),
     }
 }
 
-type Opened = (gix::odb::Handle, Listing);
+pub(crate) type Opened = (gix::odb::Handle, Listing);
 
 /// The commit's listing if the database has all of it.
-fn open(objects: &Path, commit: ObjectId, limits: &Limits, shown: &str) -> Result<Option<Opened>, GitError> {
+pub(crate) fn open(
+    objects: &Path,
+    commit: ObjectId,
+    limits: &Limits,
+    shown: &str,
+) -> Result<Option<Opened>, GitError> {
     let mut odb = gix::odb::at(objects, commit.kind()).map_err(|e| local(shown, &e))?;
     // files are stored as differences to one another: without a cache each is built up again from the first
     odb.set_pack_cache(|| Box::new(pack::cache::lru::MemoryCappedHashmap::new(DELTA_CACHE)));
@@ -204,7 +220,7 @@ fn open(objects: &Path, commit: ObjectId, limits: &Limits, shown: &str) -> Resul
 }
 
 /// Downloads the commit without its history; gives the size of the pack.
-fn download(
+pub(crate) fn download(
     remote: &Remote,
     wants: Wants,
     odb_dir: &Path,
@@ -307,9 +323,9 @@ fn index(
 
 /// What a download is for.
 #[derive(Clone, Copy)]
-struct Wants {
-    commit: ObjectId,
-    tag: Option<ObjectId>,
+pub(crate) struct Wants {
+    pub(crate) commit: ObjectId,
+    pub(crate) tag: Option<ObjectId>,
 }
 
 /// Asks for one commit, and the tag that led to it, and offers nothing.

@@ -2,6 +2,7 @@
 //!
 //! - [`resolve`] lists references with one credential: its success is the proof that the credential opens the remote.
 //! - [`fetch`] gets one commit without its history into a bare object database, then packs its tree.
+//! - [`github`] changes the key of a GitHub App for a token.
 //! - [`child`] is the protocol between a parent and the sandboxed child that does both.
 //!
 //! ssh and https are spoken in this process. What it refuses: to run a program, to read a git configuration, to
@@ -13,17 +14,19 @@ pub mod child;
 mod error;
 mod export;
 mod fetch;
+pub mod github;
 mod http;
 mod known_hosts;
 mod reference;
 mod remote;
 mod resolve;
 mod ssh;
+mod submodules;
 mod transport;
 mod tree;
 
 pub use error::{GitError, Missing};
 pub use fetch::{Fetched, Filter, RawObject, fetch};
 pub use reference::{Reference, Resolved};
-pub use remote::{ClientCertificate, Credential, Limits, Remote};
+pub use remote::{Credential, Limits, Remote};
 pub use resolve::resolve;

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tenure_core::{Secret, SourceUrl};
+use tenure_net::Outbound;
 
 /// A repository and what opens it. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -10,10 +11,8 @@ pub struct Remote {
     pub url: SourceUrl,
     /// Sent to that host only.
     pub credential: Credential,
-    /// Authorities to trust for https, in PEM, besides the public ones.
-    pub ca_pem: Option<Vec<u8>>,
-    /// What to show a server that asks for a certificate.
-    pub client_certificate: Option<ClientCertificate>,
+    /// Which addresses may be spoken to; for https also whom to trust, what to show, and what to go through.
+    pub outbound: Outbound,
 }
 
 /// How to log in.
@@ -46,15 +45,6 @@ pub enum Credential {
     },
 }
 
-/// A certificate and its key, in PEM.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate {
-    /// The certificate, then its chain.
-    pub certificate_pem: Vec<u8>,
-    /// Its private key.
-    pub key_pem: Secret,
-}
-
 /// What one operation may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -81,7 +71,7 @@ impl Default for Limits {
 }
 
 impl Remote {
-    /// A remote without extra authorities or client certificate. User and password in the URL count if
+    /// A remote without extra authorities, client certificate or proxy, at an address that is not reserved. User and password in the URL count if
     /// `credential` is [`Credential::None`].
     #[must_use]
     pub fn new(url: SourceUrl, credential: Credential) -> Self {
@@ -95,8 +85,7 @@ impl Remote {
         Self {
             url,
             credential,
-            ca_pem: None,
-            client_certificate: None,
+            outbound: Outbound::default(),
         }
     }
 

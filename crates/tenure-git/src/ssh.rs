@@ -18,6 +18,7 @@ use crate::known_hosts::{KnownHosts, Verdict, host_name, shown};
 use crate::transport::{Context, Wire};
 use crate::{Credential, GitError, Missing, Remote};
 use tenure_core::printable;
+use tenure_net::Unresolved;
 
 /// Connecting and agreeing on keys takes at most this long, however long the download may take.
 const HANDSHAKE: Duration = Duration::from_secs(20);
@@ -130,7 +131,12 @@ async fn open(remote: &Remote, login: Login, context: &Context) -> Result<Opened
         hosts: login.hosts,
         context: context.clone(),
     };
-    let mut handle = match client::connect(config, (host.as_str(), port), checker).await {
+    let addresses = match remote.outbound.guard.resolve(&host, port).await {
+        Ok(addresses) => addresses,
+        Err(Unresolved::Refused(refused)) => return Err(context.forbidden(&refused)),
+        Err(Unresolved::LookUp(error)) => return Err(context.unavailable(&format!("looking it up: {error}"))),
+    };
+    let mut handle = match client::connect(config, addresses.as_slice(), checker).await {
         Ok(handle) => handle,
         Err(error) => {
             return Err(context

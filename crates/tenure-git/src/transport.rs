@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{GitError, Limits, Remote, http, ssh};
 use tenure_core::printable;
+use tenure_net::Refused;
 
 /// What gix is given to talk through.
 pub(crate) type Wire = Box<dyn Transport + Send>;
@@ -98,6 +99,13 @@ impl Context {
             remote: self.shown.clone(),
             message,
         }))
+    }
+
+    pub(crate) fn forbidden(&self, refused: &Refused) -> GitError {
+        GitError::Forbidden {
+            remote: self.shown.clone(),
+            message: printable(&refused.to_string()),
+        }
     }
 
     pub(crate) fn unavailable(&self, message: &str) -> GitError {

@@ -14,6 +14,8 @@ pub(crate) struct Item {
     pub(crate) path: String,
     pub(crate) kind: Kind,
     pub(crate) id: ObjectId,
+    /// Which of the databases has it: 0 is the repository itself, the others are its submodules.
+    pub(crate) from: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub(crate) enum TreeError {
 pub(crate) struct Listing {
     pub(crate) title: String,
     pub(crate) items: Vec<Item>,
+    /// Where the commits of other repositories belong: path and commit.
+    pub(crate) links: Vec<(String, ObjectId)>,
 }
 
 /// Lists the tree of `commit`, every object of which is in the database.
@@ -51,18 +55,21 @@ pub(crate) fn list(odb: &gix::odb::Handle, commit: &ObjectId, limit: u64) -> Res
     let mut walk = Walk {
         odb,
         items: Vec::new(),
+        links: Vec::new(),
         limit,
     };
     walk.tree(&found.tree(), "")?;
     Ok(Listing {
         title,
         items: walk.items,
+        links: walk.links,
     })
 }
 
 struct Walk<'a> {
     odb: &'a gix::odb::Handle,
     items: Vec<Item>,
+    links: Vec<(String, ObjectId)>,
     limit: u64,
 }
 
@@ -79,17 +86,19 @@ impl Walk<'_> {
                 entry.map_err(|_| TreeError::Refused(format!("the tree at {parent:?} cannot be read")))?;
             let path = child(parent, entry.filename)?;
             let id = entry.oid.to_owned();
+            if (self.items.len() + self.links.len()) as u64 >= self.limit {
+                return Err(TreeError::TooMany);
+            }
             let kind = match entry.mode.kind() {
                 EntryKind::Tree => Kind::Directory,
                 EntryKind::Blob => Kind::File { executable: false },
                 EntryKind::BlobExecutable => Kind::File { executable: true },
                 EntryKind::Link => Kind::Symlink,
-                // a submodule: another repository's commit
-                EntryKind::Commit => continue,
+                EntryKind::Commit => {
+                    self.links.push((path, id));
+                    continue;
+                }
             };
-            if self.items.len() as u64 >= self.limit {
-                return Err(TreeError::TooMany);
-            }
             if kind != Kind::Directory && !gix::objs::Exists::exists(self.odb, &id) {
                 return Err(TreeError::Incomplete);
             }
@@ -97,6 +106,7 @@ impl Walk<'_> {
                 path: path.clone(),
                 kind,
                 id,
+                from: 0,
             });
             if kind == Kind::Directory {
                 self.tree(&id, &path)?;

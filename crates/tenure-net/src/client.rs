@@ -1,12 +1,12 @@
 use std::error::Error;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Method, RequestBuilder, Url};
 use tenure_core::printable;
 
-use crate::{Guard, Proxy, Refused, Tls, Unusable};
+use crate::{Guard, Proxy, Refused, Tls, Unresolved, Unusable};
 
 /// For one connection to be made.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -48,6 +48,14 @@ impl Outbound {
     /// # Errors
     /// [`Unusable`] when the tenant's certificates or proxy cannot be used.
     pub fn client(&self) -> Result<Client, Unusable> {
+        self.patient(SILENCE)
+    }
+
+    /// Makes a client for servers that may think for up to `silence` before they say anything.
+    ///
+    /// # Errors
+    /// [`Unusable`] as [`Outbound::client`].
+    pub fn patient(&self, silence: Duration) -> Result<Client, Unusable> {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.config()?)
             .redirect(reqwest::redirect::Policy::none())
@@ -57,7 +65,7 @@ impl Outbound {
             .user_agent(concat!("tenure/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Guarded(self.guard.clone()))
             .connect_timeout(CONNECT)
-            .read_timeout(SILENCE);
+            .read_timeout(silence);
         if let Some(proxy) = &self.proxy {
             let url = proxy.url()?;
             check_literal(&self.guard, &url).map_err(|e| Unusable(e.to_string()))?;
@@ -105,6 +113,9 @@ pub fn trouble(error: &reqwest::Error) -> Trouble {
         if let Some(refused) = cause.downcast_ref::<Refused>() {
             return Trouble::Refused(refused.clone());
         }
+        if let Some(Unresolved::Refused(refused)) = cause.downcast_ref::<Unresolved>() {
+            return Trouble::Refused(refused.clone());
+        }
         source = cause.source();
     }
     if error.is_connect() {
@@ -137,19 +148,8 @@ impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.0.clone();
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let mut allowed = Vec::with_capacity(found.len());
-            let mut refused = None;
-            for address in found {
-                match guard.check(name.as_str(), address.ip()) {
-                    Ok(()) => allowed.push(address),
-                    Err(error) => refused = Some(error),
-                }
-            }
-            match refused {
-                Some(error) if allowed.is_empty() => Err(error.into()),
-                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
-            }
+            let allowed = guard.resolve(name.as_str(), 0).await?;
+            Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
 }

@@ -1,5 +1,6 @@
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,17 @@ pub struct Refused {
     pub what: &'static str,
 }
 
+/// Why a host's name led to no address.
+#[derive(Debug, thiserror::Error)]
+pub enum Unresolved {
+    /// Its addresses may not be spoken to.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It has none, or nobody could say.
+    #[error("looking it up: {0}")]
+    LookUp(#[from] io::Error),
+}
+
 impl Guard {
     /// Allows `allow`, and besides everything that is refused neither by `refuse` nor always.
     #[must_use]
@@ -70,6 +82,29 @@ impl Guard {
                 address,
                 what,
             }),
+        }
+    }
+}
+
+impl Guard {
+    /// Looks `host` up, and gives only the addresses that are allowed. An address is its own name.
+    ///
+    /// # Errors
+    /// [`Unresolved`]: when the name cannot be looked up, or all that it leads to is refused.
+    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unresolved> {
+        let host = host.trim_matches(['[', ']']);
+        let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+        let mut allowed = Vec::with_capacity(found.len());
+        let mut refused = None;
+        for address in found {
+            match self.check(host, address.ip()) {
+                Ok(()) => allowed.push(address),
+                Err(error) => refused = Some(error),
+            }
+        }
+        match refused {
+            Some(error) if allowed.is_empty() => Err(error.into()),
+            _ => Ok(allowed),
         }
     }
 }

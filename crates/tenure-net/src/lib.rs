@@ -25,7 +25,7 @@ mod tls;
 pub mod wire;
 
 pub use client::{Client, Outbound, Trouble, trouble};
-pub use guard::{Cidr, CidrError, Guard, Refused};
+pub use guard::{Cidr, CidrError, Guard, Refused, Unresolved};
 pub use proxy::Proxy;
 pub use route::{Failed, Order, Reply, Route};
 pub use tls::{ClientCertificate, Tls};

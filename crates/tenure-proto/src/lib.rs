@@ -30,6 +30,9 @@ pub mod source {
 /// Audience of the tokens that open the cache to a worker.
 pub const CACHE_AUDIENCE: &str = "tenure-cache";
 
+/// Audience of the token that lets the supervisor hear what moved.
+pub const CACHE_CONTROL_AUDIENCE: &str = "tenure-cache-control";
+
 /// Metadata key under which the cache sends a [`source::Failure`] with an error status.
 pub const FAILURE_KEY: &str = "tenure-failure-bin";
 
@@ -56,6 +59,7 @@ hidden! {
     source::BucketSpec => "BucketSpec",
     source::FileSpec => "FileSpec",
     source::Keys => "Keys",
+    source::GithubApp => "GithubApp",
     source::Ldap => "Ldap",
     source::Proxy => "Proxy",
 }

@@ -42,6 +42,9 @@ pub struct CacheEndpoint {
     pub ca_file: PathBuf,
     /// The name in its certificate.
     pub server_name: String,
+    /// File with the supervisor's token of audience `tenure-cache-control`, read whenever it connects. Without it
+    /// nobody hears what moves, and workers look for themselves.
+    pub token_file: Option<PathBuf>,
 }
 
 impl Config {

@@ -19,6 +19,7 @@ mod index;
 mod issuer;
 mod lifeline;
 mod metrics;
+mod movements;
 mod owners;
 mod run;
 mod runtime;

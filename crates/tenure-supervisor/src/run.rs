@@ -23,6 +23,7 @@ use crate::admin::{self, Health};
 use crate::config::{Config, SupervisorError};
 use crate::home::{self, HomeSpec, Releaser, Shared, farewell};
 use crate::issuer;
+use crate::movements::{self, Inbox};
 use crate::owners::Owners;
 use crate::runtime::ProcessRuntime;
 use crate::tenant_status::{Facts, Report, status};
@@ -48,6 +49,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
             url: cache.url.clone(),
             ca_pem,
             server_name: cache.server_name.clone(),
+            leases: cache.token_file.is_some(),
         })
     });
     let cache = cache.transpose()?;
@@ -93,6 +95,12 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         stop.clone(),
     ));
 
+    let (moved, movements) = mpsc::channel(256);
+    let control = config.cache.as_ref().and_then(|cache| cache.token_file.clone());
+    if let Some((endpoint, token_file)) = cache.clone().zip(control) {
+        tokio::spawn(movements::listen(endpoint, token_file, moved, stop.clone()));
+    }
+
     let Some(minor) = version(&client, &cancel).await else {
         return Ok(());
     };
@@ -115,13 +123,14 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
         stop,
     };
-    supervisor.serve(heard, &cancel).await;
+    supervisor.serve(heard, movements, &cancel).await;
     supervisor.end().await;
     Ok(())
 }
 
 struct Running {
     spec: watch::Sender<HomeSpec>,
+    moved: Arc<Inbox>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -142,7 +151,12 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    async fn serve(&mut self, mut heard: mpsc::Receiver<(Name, Report)>, cancel: &CancellationToken) {
+    async fn serve(
+        &mut self,
+        mut heard: mpsc::Receiver<(Name, Report)>,
+        mut movements: mpsc::Receiver<(Name, String)>,
+        cancel: &CancellationToken,
+    ) {
         let mut tenants = self.shared.client.watch_tenants();
         loop {
             let write_at = self.write_at;
@@ -159,6 +173,11 @@ impl Supervisor {
                     if self.homes.contains_key(&home) {
                         self.reports.insert(home, report);
                         self.changed();
+                    }
+                }
+                Some((home, subject)) = movements.recv() => {
+                    if let Some(running) = self.homes.get(&home) {
+                        running.moved.put(subject);
                     }
                 }
                 () = write => self.write().await,
@@ -269,11 +288,19 @@ impl Supervisor {
     fn start(&mut self, home: Name, spec: HomeSpec) {
         let (sender, receiver) = watch::channel(spec);
         let cancel = self.stop.child_token();
-        let task = home::serve(home.clone(), self.shared.clone(), receiver, cancel.clone());
+        let moved = Arc::new(Inbox::default());
+        let task = home::serve(
+            home.clone(),
+            self.shared.clone(),
+            receiver,
+            moved.clone(),
+            cancel.clone(),
+        );
         self.homes.insert(
             home,
             Running {
                 spec: sender,
+                moved,
                 cancel,
                 task: tokio::spawn(task),
             },

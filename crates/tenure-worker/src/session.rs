@@ -116,6 +116,7 @@ impl Session {
                     .collect(),
             },
             strict: start.profile == i32::from(Profile::Strict),
+            leases: start.cache.as_ref().is_some_and(|cache| cache.leases),
             suspended: start.suspended,
             max_objects: limits.objects,
             max_artifact_bytes,

@@ -24,7 +24,7 @@ fn containers(file: &str) -> Vec<(Vec<String>, Value)> {
         let pod = deployment["spec"]["template"]["spec"].clone();
         for container in pod["containers"].as_array().expect("containers") {
             let args = container["args"].as_array().expect("args");
-            let args = args.iter().map(|arg| arg.as_str().expect("a text").to_owned());
+            let args = args.iter().map(|arg| expanded(arg.as_str().expect("a text")));
             found.push((
                 std::iter::once("tenure".to_owned()).chain(args).collect(),
                 pod.clone(),
@@ -46,6 +46,11 @@ fn mounted(pod: &Value, path: &Path) -> bool {
                 .filter_map(|mount| mount["mountPath"].as_str())
                 .any(|mount| path.starts_with(mount))
         })
+}
+
+/// An argument as the kubelet gives it.
+fn expanded(argument: &str) -> String {
+    argument.replace("$(KUBERNETES_SERVICE_HOST)", "10.96.0.1")
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tenure_api::rights::SUPERVISOR_ACCOUNT;
 use tenure_api::{SYSTEM_NAMESPACE, WORKERS_NAMESPACE};
-use tenure_core::{GoDuration, Name};
+use tenure_core::{Account, GoDuration, Name};
 use tenure_net::{Cidr, Guard};
 use tenure_sandbox::Profile;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,10 @@ pub(crate) struct SupervisorArgs {
     /// The cache's CA certificates, PEM
     #[arg(long)]
     cache_ca: Option<PathBuf>,
+    /// The supervisor's token for the cache, audience tenure-cache-control; without it sources are looked at by workers
+    /// only
+    #[arg(long, requires = "cache_url")]
+    cache_token_file: Option<PathBuf>,
     /// The name in the cache's certificate
     #[arg(long, default_value = "tenure-cache")]
     cache_server_name: String,
@@ -80,16 +85,31 @@ pub(crate) struct CacheArgs {
     /// The namespace that callers' ServiceAccounts must be of
     #[arg(long, default_value = WORKERS_NAMESPACE)]
     workers_namespace: Name,
+    /// The namespace of the supervisor's ServiceAccount, which may hear what moves
+    #[arg(long, default_value = SYSTEM_NAMESPACE)]
+    system_namespace: Name,
+    /// How long credentials are kept to ask with while workers sleep, at most; 0s keeps none
+    #[arg(long, default_value = "10m")]
+    longest_lease: GoDuration,
     /// Objects and artifacts; may be lost at any time
     #[arg(long, default_value = "/data")]
     data: PathBuf,
+    /// How many jobs a second one host is asked to serve; more at once after a pause
+    #[arg(long, default_value_t = 20)]
+    host_rate: u32,
+    /// Bytes of all artifacts together; the objects of remotes may have as much again
+    #[arg(long, default_value_t = 20 << 30)]
+    store_bytes: u64,
+    /// Artifacts and objects that nobody has used for longer are removed
+    #[arg(long, default_value = "168h")]
+    store_age: GoDuration,
     /// How long a grant opens an artifact
     #[arg(long, default_value = "10m")]
     grant_ttl: GoDuration,
-    /// Block of addresses where registries may be although they are refused without it; may be repeated
+    /// Block of addresses where sources may be although they are refused without it; may be repeated
     #[arg(long = "allow-addresses")]
     allow_addresses: Vec<Cidr>,
-    /// Block of addresses where no registry may be, such as the cluster's; may be repeated
+    /// Block of addresses where no source may be, such as the cluster's; may be repeated
     #[arg(long = "refuse-addresses")]
     refuse_addresses: Vec<Cidr>,
 }
@@ -135,6 +155,7 @@ impl SupervisorArgs {
         [&self.api_ca, &self.token_file, &self.scratch]
             .into_iter()
             .chain(&self.cache_ca)
+            .chain(&self.cache_token_file)
             .cloned()
             .collect()
     }
@@ -158,6 +179,7 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
         cache_url,
         cache_ca,
         cache_server_name,
+        cache_token_file,
         ..
     } = args;
     let cache = cache_url
@@ -166,6 +188,7 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
             url,
             ca_file,
             server_name: cache_server_name,
+            token_file: cache_token_file,
         });
     let config = tenure_supervisor::Config {
         api_url: args.api_url,
@@ -201,10 +224,18 @@ pub(crate) fn cache(args: CacheArgs) -> anyhow::Result<()> {
         issuer_keys: args.issuer_keys,
         issuer: args.issuer,
         workers_namespace: args.workers_namespace,
+        supervisor: Account {
+            namespace: args.system_namespace,
+            name: Name::new(SUPERVISOR_ACCOUNT)?,
+        },
         data_dir: args.data,
         grant_ttl: args.grant_ttl.as_duration(),
         fetcher_program: None,
         limits: tenure_cache::Limits {
+            host_rate: args.host_rate,
+            store_bytes: args.store_bytes,
+            store_age: args.store_age.as_duration(),
+            longest_lease: args.longest_lease.as_duration(),
             addresses: Guard::new(args.allow_addresses, args.refuse_addresses),
             ..tenure_cache::Limits::default()
         },

@@ -1,6 +1,6 @@
 use serde::Deserialize;
-use tenure_core::Name;
-use tenure_proto::CACHE_AUDIENCE;
+use tenure_core::{Account, Name};
+use tenure_proto::{CACHE_AUDIENCE, CACHE_CONTROL_AUDIENCE};
 
 /// Clocks of two machines may differ by this much, in seconds.
 pub(super) const LEEWAY: u64 = 10;
@@ -80,6 +80,28 @@ impl Refusal {
 impl Claims {
     /// The home these claims stand for at `now` (seconds since 1970).
     pub(super) fn home(&self, now: u64, issuer: Option<&str>, workers: &Name) -> Result<Name, Refusal> {
+        self.good(now, issuer, CACHE_AUDIENCE)?;
+        let name = self.account(workers)?;
+        Name::new(name).map_err(|_| Refusal::Identity)
+    }
+
+    /// Whether they stand for `supervisor` at `now`.
+    pub(super) fn supervisor(
+        &self,
+        now: u64,
+        issuer: Option<&str>,
+        supervisor: &Account,
+    ) -> Result<(), Refusal> {
+        self.good(now, issuer, CACHE_CONTROL_AUDIENCE)?;
+        let name = self.account(&supervisor.namespace)?;
+        if name == supervisor.name.as_str() {
+            Ok(())
+        } else {
+            Err(Refusal::Identity)
+        }
+    }
+
+    fn good(&self, now: u64, issuer: Option<&str>, wanted: &str) -> Result<(), Refusal> {
         let valid = self.exp.saturating_add(LEEWAY) > now
             && self.nbf <= now.saturating_add(LEEWAY)
             && self.iat <= now.saturating_add(LEEWAY)
@@ -91,17 +113,22 @@ impl Claims {
             return Err(Refusal::Issuer);
         }
         let for_us = match &self.aud {
-            Audience::One(audience) => audience == CACHE_AUDIENCE,
-            Audience::Many(audiences) => audiences.iter().any(|audience| audience == CACHE_AUDIENCE),
+            Audience::One(audience) => audience == wanted,
+            Audience::Many(audiences) => audiences.iter().any(|audience| audience == wanted),
         };
         if !for_us {
             return Err(Refusal::Audience);
         }
+        Ok(())
+    }
+
+    /// The name of the ServiceAccount, which must be in `namespace`.
+    fn account(&self, namespace: &Name) -> Result<&str, Refusal> {
         let name = &self.kubernetes.serviceaccount.name;
-        let subject = format!("system:serviceaccount:{workers}:{name}");
-        if self.kubernetes.namespace != workers.as_str() || self.sub != subject {
+        let subject = format!("system:serviceaccount:{namespace}:{name}");
+        if self.kubernetes.namespace != namespace.as_str() || self.sub != subject {
             return Err(Refusal::Identity);
         }
-        Name::new(name).map_err(|_| Refusal::Identity)
+        Ok(name)
     }
 }

@@ -10,7 +10,7 @@ mod tests;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Validation, decode, decode_header};
-use tenure_core::Name;
+use tenure_core::{Account, Name};
 use tonic::metadata::MetadataMap;
 
 use claims::Claims;
@@ -25,15 +25,23 @@ pub(crate) struct Authenticator {
     keys: IssuerKeys,
     issuer: Option<String>,
     workers: Name,
+    supervisor: Account,
 }
 
 impl Authenticator {
     /// Accepts tokens of ServiceAccounts in `workers`, from `issuer` if one is given.
-    pub(crate) const fn new(keys: IssuerKeys, issuer: Option<String>, workers: Name) -> Self {
+    /// `supervisor` may hear what moves, and nothing else.
+    pub(crate) const fn new(
+        keys: IssuerKeys,
+        issuer: Option<String>,
+        workers: Name,
+        supervisor: Account,
+    ) -> Self {
         Self {
             keys,
             issuer,
             workers,
+            supervisor,
         }
     }
 
@@ -50,7 +58,22 @@ impl Authenticator {
         self.home_at(bearer(metadata)?, now)
     }
 
+    /// Whether the caller who sent `metadata` is the supervisor.
+    pub(crate) fn supervisor(&self, metadata: &MetadataMap) -> Result<(), Refusal> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let claims = self.claims(bearer(metadata)?)?;
+        claims.supervisor(now, self.issuer.as_deref(), &self.supervisor)
+    }
+
     fn home_at(&self, token: &str, now: u64) -> Result<Name, Refusal> {
+        self.claims(token)?
+            .home(now, self.issuer.as_deref(), &self.workers)
+    }
+
+    /// What a token says that a known key has signed; whether it is good now and for whom is not looked at.
+    fn claims(&self, token: &str) -> Result<Claims, Refusal> {
         let header = decode_header(token).map_err(|_| Refusal::Malformed)?;
         let kid = header
             .kid
@@ -67,7 +90,7 @@ impl Authenticator {
         signature_only.validate_aud = false;
         signature_only.required_spec_claims.clear();
         let token = decode::<Claims>(token, &key.key, &signature_only).map_err(|error| refusal(&error))?;
-        token.claims.home(now, self.issuer.as_deref(), &self.workers)
+        Ok(token.claims)
     }
 }
 

@@ -5,7 +5,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
-use tenure_core::Name;
+use tenure_core::{Account, Name};
 use tonic::metadata::{MetadataMap, MetadataValue};
 
 use super::{Authenticator, IssuerKeys, Refusal};
@@ -80,7 +80,14 @@ fn authenticator(keys: &[&Key]) -> (Authenticator, tempfile::TempDir) {
     write(&path, keys);
     let keys = IssuerKeys::with_min_reread(path, Duration::ZERO);
     let workers = Name::new("tenure-workers").expect("valid");
-    (Authenticator::new(keys, Some(ISSUER.into()), workers), dir)
+    let supervisor = Account {
+        namespace: Name::new("tenure-system").expect("valid"),
+        name: Name::new("tenure-supervisor").expect("valid"),
+    };
+    (
+        Authenticator::new(keys, Some(ISSUER.into()), workers, supervisor),
+        dir,
+    )
 }
 
 #[test]

@@ -2,44 +2,55 @@
 
 mod fetch;
 mod homes;
+mod movements;
 mod resolve;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Stream;
 use tenure_core::Name;
 use tenure_proto::source::sources_server::Sources;
 use tenure_proto::source::{
-    FetchChunk, FetchRequest, ReleaseRequest, ReleaseResponse, ResolveRequest, ResolveResponse,
+    FetchChunk, FetchRequest, HintRequest, HintResponse, ReleaseRequest, ReleaseResponse, ResolveRequest,
+    ResolveResponse,
 };
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use crate::Limits;
 use crate::auth::Authenticator;
-use crate::disk::Disk;
+use crate::disk::{Disk, Keep};
 use crate::failure::Failure;
 use crate::fetcher::Fetchers;
 use crate::grant::{Grants, Scope};
+use crate::hosts::Hosts;
+use crate::leases::{Leases, Question};
 use crate::memo::{Entry, Key};
 use crate::metrics::Metrics;
 use crate::once::Once;
-use crate::proof::Proofs;
+use crate::proof::{Fingerprint, Located, Proofs};
 use crate::source;
+use crate::tokens::Tokens;
 
 pub(crate) use homes::Homes;
-pub(crate) use resolve::local;
+pub(crate) use movements::Listening;
+pub(crate) use resolve::{local, locate};
 
 /// Everything a call needs.
 pub(crate) struct Cache {
     pub(crate) auth: Authenticator,
     pub(crate) grants: Grants,
     pub(crate) proofs: Proofs,
+    pub(crate) tokens: Tokens,
     pub(crate) disk: Disk,
     pub(crate) fetchers: Fetchers,
     pub(crate) exports: Once<Key, Result<Entry, Failure>>,
+    pub(crate) questions: Once<(Question, Duration), Result<Located, Failure>>,
+    pub(crate) leases: Leases,
     pub(crate) homes: Homes,
+    pub(crate) hosts: Hosts,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
 }
@@ -92,24 +103,42 @@ impl Sources for Service {
     async fn release(&self, request: Request<ReleaseRequest>) -> Result<Response<ReleaseResponse>, Status> {
         let home = self.home(request.metadata())?;
         let remote = source::name_of(&request.into_inner().url).map_err(|failure| failure.status())?;
-        self.0.forget(&Scope { home, remote });
+        self.0.leases.release(&home, &remote);
+        self.0.forget(&Scope { home, remote }, None);
         Ok(Response::new(ReleaseResponse {}))
+    }
+
+    async fn hint(&self, request: Request<HintRequest>) -> Result<Response<HintResponse>, Status> {
+        let home = self.home(request.metadata())?;
+        let _call = self.0.homes.enter(&home).ok_or_else(Failure::busy)?;
+        let remote = source::name_of(&request.into_inner().url).map_err(|failure| failure.status())?;
+        self.0.leases.hint(&remote);
+        Ok(Response::new(HintResponse {}))
     }
 }
 
 impl Cache {
-    /// Ends what a home has proved to a remote, and the grants that came of it.
-    fn forget(&self, scope: &Scope) {
+    /// Ends what a home has proved to a remote, the grants that came of it, and the token of an App.
+    pub(crate) fn forget(&self, scope: &Scope, app: Option<&Fingerprint>) {
         self.grants.revoke(scope);
         self.proofs.forget(scope);
+        if let Some(app) = app {
+            self.tokens.forget(app);
+        }
     }
 
     /// Forgets what nobody can use any more.
     pub(crate) async fn sweep(&self) {
         self.proofs.sweep();
+        self.tokens.sweep();
         self.grants.sweep(self.limits.longest_resolve);
         self.homes.sweep();
-        match self.disk.sweep(self.limits.store_bytes).await {
+        self.hosts.sweep();
+        let keep = Keep {
+            bytes: self.limits.store_bytes,
+            age: self.limits.store_age,
+        };
+        match self.disk.sweep(keep, self.grants.held()).await {
             Ok(done) => {
                 self.metrics
                     .stored

@@ -1,14 +1,14 @@
 //! Resolve: ask the remote, then find or make the artifact.
 //!
 //! The order is the point: nobody is told of an artifact before the remote has accepted that caller's
-//! own credential for the revision, and the question to the remote is never shared between callers.
+//! own credential for the revision, and the question to the remote is shared between callers of one credential only.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tenure_core::Name;
+use tenure_core::{Digest, Name};
 use tenure_proto::source::{Artifact, FailureKind, GitObject, ResolveRequest, ResolveResponse};
 use tokio::time::timeout_at;
 
@@ -18,9 +18,10 @@ use crate::failure::Failure;
 use crate::grant::Scope;
 use crate::memo::{Entry, Key};
 use crate::once::Role;
-use crate::proof::Proof;
+use crate::proof::{Located, Proof};
 use crate::request::Ask;
 use crate::source::Found;
+use crate::tokens;
 
 /// Metadata of an artifact: links that are not in it have this before their path, and their target as value.
 const DROPPED_LINK: &str = "dropped-symlink:";
@@ -30,7 +31,6 @@ struct Question {
     cache: Arc<Cache>,
     scope: Scope,
     ask: Arc<Ask>,
-    deadline: tokio::time::Instant,
 }
 
 /// Answers one Resolve.
@@ -40,74 +40,100 @@ pub(super) async fn resolve(
     request: ResolveRequest,
 ) -> Result<ResolveResponse, Failure> {
     let ask = Arc::new(Ask::read(request, &cache.limits, &cache.proofs)?);
-    let question = Question {
+    let deadline = tokio::time::Instant::now() + ask.timeout;
+    let mut question = Question {
         cache: cache.clone(),
         scope: Scope {
             home: home.clone(),
             remote: ask.name.clone(),
         },
-        deadline: tokio::time::Instant::now() + ask.timeout,
         ask,
     };
-    let answer = timeout_at(question.deadline, Box::pin(question.signed_answer()))
-        .await
-        .unwrap_or_else(|_| {
-            let (name, timeout) = (&question.ask.name, question.ask.timeout);
-            let message = format!("{name} did not give the artifact within {timeout:?}");
-            Err(Failure::new(FailureKind::UpstreamUnavailable, message)
-                .hint("raise spec.timeout if it is just slow"))
-        });
-    answer.map_err(|failure| failure.scrub(&question.ask.source.secrets()))
+    let answer = async {
+        question.log_in().await?;
+        question.signed_answer().await
+    };
+    let answer = timeout_at(deadline, Box::pin(answer)).await.unwrap_or_else(|_| {
+        let (name, timeout) = (&question.ask.name, question.ask.timeout);
+        let message = format!("{name} did not give the artifact within {timeout:?}");
+        Err(Failure::new(FailureKind::UpstreamUnavailable, message)
+            .hint("raise spec.timeout if it is just slow"))
+    });
+    answer.map_err(|failure| {
+        if let Some((subject, _)) = &question.ask.lease {
+            cache.leases.end(home, subject);
+        }
+        failure.scrub(&question.ask.source.secrets())
+    })
 }
 
 impl Question {
+    /// Gets what opens the remote, if the caller has brought the key of an App.
+    async fn log_in(&mut self) -> Result<(), Failure> {
+        let opened = opened(&self.cache, &self.scope.home, &self.ask).await;
+        self.ask = self.refusal_revokes(opened)?;
+        Ok(())
+    }
+
     /// The answer, with the signatures of what it names if they are wanted: unverified, asked for with the caller's
     /// own credential, and kept for nobody.
     async fn signed_answer(&self) -> Result<ResolveResponse, Failure> {
         let (proof, mut response) = self.answer().await?;
         if self.ask.signatures {
             let slot = self.slot().await?;
-            let found = self.cache.fetchers.signatures(&slot, &self.ask, &proof.content);
-            response.signatures = self.refusal_revokes(found.await)?;
+            let content = proof.found.whole();
+            let found = self.cache.fetchers.signatures(&slot, &self.ask, &content);
+            let found = heeded(&self.cache, &self.ask, found).await;
+            response.signatures = self.refusal_revokes(found)?;
         }
         Ok(response)
     }
 
     async fn answer(&self) -> Result<(Proof, ResolveResponse), Failure> {
-        if let Some((proof, entry)) = self.remembered().await {
-            let response = self.grant(&proof, &entry)?;
-            return Ok((proof, response));
-        }
-        let stamp = self.cache.grants.stamp();
-        let (at, wall) = (Instant::now(), SystemTime::now());
-        let found =
-            self.refusal_revokes(self.cache.fetchers.resolve(&self.slot().await?, &self.ask).await)?;
-        let entry = self.artifact(&found).await?;
-        let proof = Proof {
-            fingerprint: self.ask.fingerprint,
-            content: found.whole(),
-            revision: found.revision,
-            stamp,
-            at,
-            wall,
+        let (proof, entry) = match self.remembered().await {
+            Some((proof, Some(entry))) => (proof, entry),
+            Some((proof, None)) => {
+                let entry = self.artifact(&proof.found).await?;
+                (proof, entry)
+            }
+            None => {
+                let located = locate(&self.cache, &self.scope.home, &self.ask).await;
+                let located = self.refusal_revokes(located)?;
+                let entry = self.artifact(&located.found).await?;
+                let proof = Proof::of(&located, self.ask.fingerprint);
+                self.cache
+                    .proofs
+                    .record(&self.scope, &self.ask.reference(), proof.clone());
+                (proof, entry)
+            }
         };
-        self.cache
-            .proofs
-            .record(&self.scope, &self.reference(), proof.clone());
-        let response = self.grant(&proof, &entry)?;
+        let mut response = self.grant(&proof, &entry)?;
+        let lease = self.lease(&response.revision);
+        response.leased_for = lease.and_then(|time| time.try_into().ok());
         Ok((proof, response))
     }
 
-    /// The caller's own proof, if it accepts one of that age and its artifact is here.
-    async fn remembered(&self) -> Option<(Proof, Entry)> {
+    /// The caller's own proof, if it accepts one of that age, and its artifact if it is here. Without the artifact a
+    /// proof serves only if the remote itself has named the content.
+    async fn remembered(&self) -> Option<(Proof, Option<Entry>)> {
         let proof = self.cache.proofs.fresh(
             &self.scope,
-            &self.reference(),
+            &self.ask.reference(),
             &self.ask.fingerprint,
             self.ask.max_age,
         )?;
-        let entry = self.cache.disk.recall(self.key(&proof.content)).await?;
-        (entry.size <= self.ask.max_bytes).then_some((proof, entry))
+        let entry = self.cache.disk.recall(self.key(&proof.found.whole())).await;
+        let entry = entry.filter(|entry| entry.size <= self.ask.max_bytes);
+        (entry.is_some() || proof.found.advertised).then_some((proof, entry))
+    }
+
+    /// Keeps asking for a caller who wants to sleep.
+    fn lease(&self, revision: &str) -> Option<Duration> {
+        let (subject, every) = self.ask.lease.as_ref()?;
+        let question = (self.ask.question(), &self.ask);
+        self.cache
+            .leases
+            .take((&self.scope.home, subject), *every, question, revision.to_owned())
     }
 
     /// The artifact of what the remote has named to this caller.
@@ -136,7 +162,7 @@ impl Question {
                 key,
             );
             match self.cache.exports.run(&key, work).await {
-                (Role::Led, result) => return self.refusal_revokes(result),
+                (Role::Led, result) => return self.within_limit(self.refusal_revokes(result)?),
                 (Role::Joined, Ok(entry)) => return self.within_limit(entry),
                 // It was another caller's credential, limit or time that did not suffice.
                 (Role::Joined, Err(_)) => {}
@@ -159,18 +185,18 @@ impl Question {
         if let Err(failure) = &result
             && failure.refused
         {
-            self.cache.forget(&self.scope);
+            self.cache.forget(&self.scope, self.ask.app.as_ref());
         }
         result
     }
 
     fn grant(&self, proof: &Proof, entry: &Entry) -> Result<ResolveResponse, Failure> {
         let artifact = (entry.digest, entry.size);
-        let (grant, expires) = self
-            .cache
-            .grants
-            .issue(&self.scope, artifact, &proof.revision, proof.stamp);
-        let revision = proof.revision.to_string();
+        let (grant, expires) =
+            self.cache
+                .grants
+                .issue(&self.scope, artifact, &proof.found.revision, proof.stamp);
+        let revision = proof.found.revision.to_string();
         let dropped = entry.dropped_links.iter();
         let dropped = dropped.map(|(path, target)| (format!("{DROPPED_LINK}{path}"), target.clone()));
         let said = entry.annotations.clone().into_iter();
@@ -198,20 +224,59 @@ impl Question {
                 Vec::new()
             },
             signatures: Vec::new(),
+            leased_for: None,
         })
     }
 
     async fn slot(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
-        slot(&self.cache, &self.scope.home).await
+        slot(&self.cache, &self.scope.home, &self.ask).await
     }
 
     fn key(&self, content: &str) -> Key {
-        Key::new(&self.ask.realm, content, &self.ask.source.shape())
+        let owner = self.ask.source.is_private().then(|| {
+            let fingerprint = Digest::of(&self.ask.fingerprint).hex();
+            format!("only {} {fingerprint}", self.scope.home)
+        });
+        let mut shape = self.ask.source.shape();
+        shape.extend(owner.as_deref());
+        Key::new(&self.ask.realm, content, &shape)
     }
+}
 
-    fn reference(&self) -> String {
-        format!("{} {}", self.ask.realm, self.ask.source.reference())
-    }
+/// The same question with what opens the remote, if the caller has brought the key of an App.
+async fn opened(cache: &Arc<Cache>, home: &Name, ask: &Arc<Ask>) -> Result<Arc<Ask>, Failure> {
+    let Some(key) = ask.app else {
+        return Ok(ask.clone());
+    };
+    let token = tokens::token(cache, home, ask, key).await?;
+    let mut ask = Ask::clone(ask);
+    ask.source.open_with(token);
+    Ok(Arc::new(ask))
+}
+
+/// Asks the remote where the reference is. Whoever asks the same with the same credential meanwhile is told the same;
+/// `home` is whose turn it is.
+pub(crate) async fn locate(cache: &Arc<Cache>, home: &Name, ask: &Arc<Ask>) -> Result<Located, Failure> {
+    let work = {
+        let (cache, home, ask) = (cache.clone(), home.clone(), ask.clone());
+        async move {
+            let ask = opened(&cache, &home, &ask).await?;
+            let place = slot(&cache, &home, &ask).await?;
+            // taken before the remote is asked, so that a refusal that comes meanwhile wins
+            let stamp = cache.grants.stamp();
+            let (at, wall) = (Instant::now(), SystemTime::now());
+            let found = heeded(&cache, &ask, cache.fetchers.resolve(&place, &ask)).await?;
+            Ok(Located {
+                found,
+                stamp,
+                at,
+                wall,
+            })
+        }
+    };
+    let key = (ask.question(), ask.timeout);
+    let (_, located) = cache.questions.run(&key, work).await;
+    located
 }
 
 fn objects(entry: &Entry) -> Vec<GitObject> {
@@ -226,7 +291,25 @@ fn objects(entry: &Entry) -> Vec<GitObject> {
     objects.collect()
 }
 
-async fn slot(cache: &Cache, home: &Name) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
+/// Does a job, and leaves the host alone from then on if that is what it asks for.
+async fn heeded<T>(
+    cache: &Cache,
+    ask: &Ask,
+    job: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let result = job.await;
+    if let Err(failure) = &result
+        && failure.limited
+        && let Some(wait) = failure.retry_after
+    {
+        cache.hosts.leave_alone(&ask.name, wait);
+    }
+    result
+}
+
+/// Waits for the host's turn, and then for the home's.
+async fn slot(cache: &Cache, home: &Name, ask: &Ask) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
+    cache.hosts.turn(&ask.name).await?;
     cache
         .homes
         .fetcher(home)
@@ -242,9 +325,13 @@ async fn export(
     found: Found,
     key: Key,
 ) -> Result<Entry, Failure> {
-    let place = slot(&cache, &home).await?;
+    // another's may have come since the caller looked
+    if let Some(entry) = cache.disk.recall(key).await.filter(|_| found.advertised) {
+        return Ok(entry);
+    }
+    let place = slot(&cache, &home, &ask).await?;
     let packing = cache.fetchers.fetch(&place, &cache.disk, &ask, &found);
-    let packed = Box::pin(packing).await?;
+    let packed = Box::pin(heeded(&cache, &ask, packing)).await?;
     let entry = packed.entry.clone();
     let kept = cache.disk.keep(packed.file.clone(), key, entry.clone()).await;
     kept.map_err(|error| local("keep an artifact", error))?;

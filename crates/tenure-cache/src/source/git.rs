@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use tenure_core::{Secret, SourceUrl};
 use tenure_git::child::{self, Job};
-use tenure_git::{
-    ClientCertificate, Credential, Filter, GitError, Limits, Missing, Reference, Remote, Resolved,
-};
+use tenure_git::github::{self, App, Installation};
+use tenure_git::{Credential, Filter, GitError, Limits, Missing, Reference, Remote, Resolved};
+use tenure_net::Guard;
 use tenure_proto::source::{self, FailureKind, GitSpec, credential, git_spec};
 
 use super::{Answer, Budget, Fetched, Found, Room, invalid, short};
@@ -18,20 +18,29 @@ const MAX_SPARSE: usize = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Git {
     remote: Remote,
+    /// Whose key has to be changed for what opens the remote.
+    app: Option<App>,
     reference: Reference,
     filter: Filter,
 }
 
 impl Git {
-    pub(super) fn read(spec: GitSpec, credential: source::Credential) -> Result<Self, Failure> {
+    pub(super) fn read(
+        spec: GitSpec,
+        credential: source::Credential,
+        guard: &Guard,
+    ) -> Result<Self, Failure> {
         check_sizes(&spec)?;
         let url = url(&spec.url)?;
+        let (remote, app) = remote(url, credential, guard)?;
         Ok(Self {
-            remote: remote(url, credential)?,
+            remote,
+            app,
             reference: reference(&spec),
             filter: Filter {
                 ignore: spec.has_ignore.then_some(spec.ignore),
                 sparse: spec.sparse,
+                submodules: spec.submodules.then_some(spec.submodule_prefixes),
             },
         })
     }
@@ -41,7 +50,7 @@ impl Git {
     }
 
     pub(super) fn trust(&self) -> Vec<&[u8]> {
-        self.remote.ca_pem.as_deref().into_iter().collect()
+        super::trust(&self.remote.outbound)
     }
 
     pub(super) fn reference(&self) -> String {
@@ -50,10 +59,18 @@ impl Git {
 
     pub(super) fn shape(&self) -> Vec<&str> {
         let sparse = self.filter.sparse.iter().map(String::as_str);
+        let prefixes = self.filter.submodules.iter();
+        let submodules =
+            prefixes.flat_map(|all| std::iter::once("submodules of").chain(all.iter().map(String::as_str)));
         super::ignore(self.filter.ignore.as_deref())
             .into_iter()
             .chain(sparse)
+            .chain(submodules)
             .collect()
+    }
+
+    pub(super) const fn is_private(&self) -> bool {
+        self.filter.submodules.is_some()
     }
 
     pub(super) fn secrets(&self) -> Vec<&str> {
@@ -81,7 +98,27 @@ impl Git {
             None if url.scheme() != "ssh" => url.user(),
             password => password,
         });
+        secrets.push(self.app.as_ref().and_then(|app| app.key.expose_str()));
+        secrets.push(super::proxy_password(&self.remote.outbound));
         secrets.into_iter().flatten().collect()
+    }
+
+    pub(super) fn log_in(&self, budget: Budget) -> Option<Job> {
+        let mut outbound = self.remote.outbound.clone();
+        // the API may be another host than the repository's, and the certificate is for that one
+        outbound.tls.client_certificate = None;
+        Some(Job::LogIn {
+            app: self.app.clone()?,
+            outbound,
+            limits: limits(budget),
+        })
+    }
+
+    pub(super) fn open_with(&mut self, token: Secret) {
+        self.remote.credential = Credential::Basic {
+            username: github::USER.to_owned(),
+            password: token,
+        };
     }
 
     pub(super) fn resolve(&self, budget: Budget) -> Job {
@@ -114,6 +151,7 @@ impl Git {
 
 pub(super) fn answer(answer: child::Answer) -> Answer {
     match answer {
+        child::Answer::Token(token) => Answer::Token(token),
         child::Answer::Resolved(resolved) => Answer::Found(Found {
             revision: resolved.revision,
             content: resolved.commit,
@@ -153,6 +191,7 @@ fn check_sizes(spec: &GitSpec) -> Result<(), Failure> {
     };
     let mut texts = vec![spec.url.as_str(), reference, &spec.commit_branch];
     texts.extend(spec.sparse.iter().map(String::as_str));
+    texts.extend(spec.submodule_prefixes.iter().map(String::as_str));
     short(&texts, &spec.ignore)?;
     if spec.sparse.len() > MAX_SPARSE {
         return Err(invalid(&format!(
@@ -176,7 +215,9 @@ fn reference(spec: &GitSpec) -> Reference {
     }
 }
 
-fn remote(url: SourceUrl, from: source::Credential) -> Result<Remote, Failure> {
+fn remote(url: SourceUrl, from: source::Credential, guard: &Guard) -> Result<(Remote, Option<App>), Failure> {
+    let outbound = super::outbound(&from, guard)?;
+    let mut app = None;
     let credential = match from.kind {
         None => Credential::None,
         Some(credential::Kind::Basic(basic)) => Credential::Basic {
@@ -195,6 +236,13 @@ fn remote(url: SourceUrl, from: source::Credential) -> Result<Remote, Failure> {
                 .map_err(|_| Failure::new(FailureKind::HostKeyMismatch, "known_hosts is not text"))?,
             username: Some(ssh.username).filter(|name| !name.is_empty()),
         },
+        Some(credential::Kind::GithubApp(given)) => {
+            if url.scheme() != "https" {
+                return Err(invalid("a GitHub App opens https URLs only"));
+            }
+            app = Some(github_app(given)?);
+            Credential::None
+        }
         Some(credential::Kind::IdentityToken(_) | credential::Kind::Keys(_) | credential::Kind::Ldap(_)) => {
             return Err(invalid(
                 "a Git host takes no registry's identity token and no keys of a bucket",
@@ -202,14 +250,31 @@ fn remote(url: SourceUrl, from: source::Credential) -> Result<Remote, Failure> {
         }
     };
     let mut remote = Remote::new(url, credential);
-    remote.ca_pem = Some(from.ca_pem).filter(|pem| !pem.is_empty());
-    if !from.client_cert_pem.is_empty() {
-        remote.client_certificate = Some(ClientCertificate {
-            certificate_pem: from.client_cert_pem,
-            key_pem: Secret::new(from.client_key_pem),
-        });
+    remote.outbound = outbound;
+    if remote.url.scheme() == "ssh" {
+        // as in Flux, a proxy is for https
+        remote.outbound.proxy = None;
     }
-    Ok(remote)
+    Ok((remote, app))
+}
+
+fn github_app(given: source::GithubApp) -> Result<App, Failure> {
+    short(&[&given.id, &given.installation_owner, &given.api_url], "")?;
+    let installation = match (given.installation_id, given.installation_owner.is_empty()) {
+        (0, false) => Installation::Owner(given.installation_owner),
+        (id, true) if id > 0 => Installation::Id(id),
+        _ => return Err(invalid("an installation is named by its id or by its owner")),
+    };
+    let api = match given.api_url.is_empty() {
+        true => github::API.to_owned(),
+        false => given.api_url,
+    };
+    Ok(App {
+        id: given.id,
+        installation,
+        key: Secret::new(given.private_key),
+        api,
+    })
 }
 
 fn limits(budget: Budget) -> Limits {
@@ -229,13 +294,20 @@ fn failure(error: &GitError) -> Failure {
         GitError::HostKeyMismatch { .. } => FailureKind::HostKeyMismatch,
         GitError::NotFound { .. } => FailureKind::NotFound,
         GitError::InvalidReference { .. } => FailureKind::InvalidReference,
-        GitError::Unavailable { .. } | GitError::Timeout { .. } => FailureKind::UpstreamUnavailable,
+        GitError::Unavailable { .. }
+        | GitError::RateLimited { .. }
+        | GitError::Forbidden { .. }
+        | GitError::Timeout { .. } => FailureKind::UpstreamUnavailable,
         GitError::TooLarge { .. } => FailureKind::TooLarge,
         GitError::EmptyRepository { .. } => FailureKind::EmptyRepository,
         GitError::Malformed { .. } => FailureKind::Malformed,
         GitError::Local { .. } => return local("keep a remote's objects", error),
     };
     let mut failure = Failure::new(kind, error.to_string());
+    if let GitError::RateLimited { retry_after, .. } = error {
+        failure.retry_after = *retry_after;
+        failure.limited = true;
+    }
     // Hosts hide what they refuse to show: to them, too, the credential is no longer good.
     failure.refused = matches!(
         error,

@@ -345,6 +345,7 @@ fn failure(error: &HttpError, fetches: bool) -> Failure {
     failure.found = fetches;
     if let HttpError::RateLimited { retry_after, .. } = error {
         failure.retry_after = *retry_after;
+        failure.limited = true;
     }
     // A server may hide what it refuses to show: to it, too, the credential is no longer good.
     failure.refused = matches!(

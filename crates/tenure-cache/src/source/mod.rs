@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tenure_core::{Digest, Revision, Secret};
+use tenure_git::github::Token;
 use tenure_net::{ClientCertificate, Guard, Outbound, Proxy, Tls};
 use tenure_proto::source::{Credential, FailureKind, Signature, resolve_request::Spec};
 use tokio::net::UnixStream;
@@ -83,6 +84,7 @@ pub(crate) enum Answer {
     Found(Found),
     Fetched(Fetched),
     Signed(Vec<Signature>),
+    Token(Token),
     Failed(Failure),
     /// To a question that nobody asked.
     Other,
@@ -118,7 +120,7 @@ impl Source {
     /// Reads what a request asks for.
     pub(crate) fn read(spec: Option<Spec>, credential: Credential, limits: &Limits) -> Result<Self, Failure> {
         match spec {
-            Some(Spec::Git(spec)) => Git::read(spec, credential).map(Self::Git),
+            Some(Spec::Git(spec)) => Git::read(spec, credential, &limits.addresses).map(Self::Git),
             Some(Spec::Oci(spec)) => Oci::read(spec, credential, &limits.addresses).map(Self::Oci),
             Some(Spec::Helm(spec)) => Http::helm(spec, credential, &limits.addresses).map(Self::Http),
             Some(Spec::Bucket(spec)) => Http::bucket(spec, credential, &limits.addresses).map(Self::Http),
@@ -164,6 +166,15 @@ impl Source {
         }
     }
 
+    /// Whether the archive has more in it than what the remote has shown to be open to the caller: it is kept for this
+    /// home and this credential alone.
+    pub(crate) const fn is_private(&self) -> bool {
+        match self {
+            Self::Git(git) => git.is_private(),
+            Self::Oci(_) | Self::Http(_) => false,
+        }
+    }
+
     /// What must not occur in a message to the caller.
     pub(crate) fn secrets(&self) -> Vec<&str> {
         match self {
@@ -176,6 +187,23 @@ impl Source {
     /// Whether what was downloaded for one revision saves downloading for the next.
     pub(crate) const fn keeps_objects(&self) -> bool {
         matches!(self, Self::Git(_))
+    }
+
+    /// The job that changes an App's key for a token.
+    pub(crate) fn log_in(&self, budget: Budget) -> Result<Job, Failure> {
+        let job = match self {
+            Self::Git(git) => git.log_in(budget),
+            Self::Oci(_) | Self::Http(_) => None,
+        };
+        job.map(Job::Git)
+            .ok_or_else(|| invalid("only Git hosts have Apps"))
+    }
+
+    /// The same, opened with the token that was given for the App's key.
+    pub(crate) fn open_with(&mut self, token: Secret) {
+        if let Self::Git(git) = self {
+            git.open_with(token);
+        }
     }
 
     /// The job that asks the remote where the reference is.

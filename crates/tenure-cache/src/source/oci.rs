@@ -196,7 +196,12 @@ fn remote(repository: Repository, from: source::Credential, guard: &Guard) -> Re
         Some(credential::Kind::IdentityToken(token)) => Credential::Identity {
             token: Secret::from(token),
         },
-        Some(credential::Kind::Ssh(_) | credential::Kind::Keys(_) | credential::Kind::Ldap(_)) => {
+        Some(
+            credential::Kind::Ssh(_)
+            | credential::Kind::Keys(_)
+            | credential::Kind::Ldap(_)
+            | credential::Kind::GithubApp(_),
+        ) => {
             return Err(invalid("a registry takes no ssh key and no keys of a bucket"));
         }
     };
@@ -238,6 +243,7 @@ fn failure(error: &OciError, fetches: bool) -> Failure {
     failure.found = fetches;
     if let OciError::RateLimited { retry_after, .. } = error {
         failure.retry_after = *retry_after;
+        failure.limited = true;
     }
     // Registries hide what they refuse to show: to them, too, the credential is no longer good.
     failure.refused = matches!(

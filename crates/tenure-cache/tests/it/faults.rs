@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tenure_core::Digest;
 use tenure_proto::source::FailureKind;
 use tenure_testkit::git::{GitRepo, HttpsGitServer};
+use tenure_testkit::serve::Site;
 use tenure_testkit::until;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -306,4 +307,86 @@ async fn a_caller_with_a_small_limit_fails_alone() {
         assert_eq!(kind(&error), Some(FailureKind::TooLarge), "{error}");
         rig.home("large").resolve(request(0)).await.expect("fits");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_worker_may_read_is_not_evicted_and_goes_when_it_may_not_any_more() {
+    let rig = Rig::with(Setup {
+        grant_ttl: Duration::from_secs(8),
+        limits: tenure_cache::Limits {
+            addresses: crate::rig::this_machine(),
+            store_bytes: 1,
+            sweep: Duration::from_millis(50),
+            ..tenure_cache::Limits::default()
+        },
+        ..Setup::default()
+    })
+    .await;
+    let server = HttpsGitServer::start().await.expect("a server");
+    let repo = GitRepo::init(&server, "app.git").expect("a repository");
+    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
+        .expect("a commit");
+    let mut request = ask(&server.url("app.git"), password(&server, "", ""));
+    request.credential.as_mut().expect("set").kind = None;
+    let alice = rig.home("alice");
+    let resolved = alice.resolve(request.clone()).await.expect("resolves");
+    let stored = || async { rig.metric("tenure_cache_stored_bytes").await };
+    until("a sweep", Duration::from_secs(6), || async {
+        anyhow::ensure!(stored().await > 0);
+        Ok(())
+    })
+    .await
+    .expect("swept while it is held");
+    fetch(&alice, &resolved).await.expect("it is there");
+    until("the eviction", Duration::from_secs(30), || async {
+        anyhow::ensure!(stored().await == 0);
+        Ok(())
+    })
+    .await
+    .expect("evicted");
+    let again = alice.resolve(request).await.expect("resolves");
+    assert_eq!(again.artifact, resolved.artifact, "it is made again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_asks_for_patience_is_left_alone_by_everybody() {
+    let rig = Rig::start().await;
+    let asked = Arc::new(AtomicU64::new(0));
+    let counter = asked.clone();
+    let busy = axum::Router::new().fallback(move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async {
+            (
+                axum::http::StatusCode::TOO_MANY_REQUESTS,
+                [("retry-after", "120")],
+            )
+        }
+    });
+    let site = Site::start(busy).await.expect("a site");
+    let request = |repository: &str| {
+        let credential = tenure_proto::source::Credential {
+            ca_pem: site.ca().as_bytes().to_vec(),
+            ..Default::default()
+        };
+        ask(&format!("https://{}/{repository}", site.host()), credential)
+    };
+    for (home, repository) in [("alice", "a.git"), ("bob", "b.git"), ("alice", "a.git")] {
+        let error = rig
+            .home(home)
+            .resolve(request(repository))
+            .await
+            .expect_err("not now");
+        let SourceError::Remote {
+            kind, retry_after, ..
+        } = &error
+        else {
+            panic!("{error}")
+        };
+        assert_eq!(*kind, FailureKind::UpstreamUnavailable, "{error}");
+        assert!(
+            retry_after.is_some_and(|wait| wait > Duration::from_secs(60)),
+            "the worker waits as long: {error:?}"
+        );
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

@@ -77,6 +77,32 @@ async fn an_expired_grant_is_no_grant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repository_at_an_address_that_the_platform_does_not_allow_is_not_asked() {
+    let rig = Rig::with(Setup {
+        limits: tenure_cache::Limits::default(),
+        ..Setup::default()
+    })
+    .await;
+    let server = HttpsGitServer::start().await.expect("a server");
+    let ssh = SshGitServer::start().await.expect("an ssh server");
+    let (private, _) = ssh.authorized_keypair(Access::All).expect("a key");
+    let known = ssh.known_hosts().expect("a line");
+    let alice = rig.home("alice");
+    let secret = password(&server, "bob", CANARY);
+    for (url, credential) in [
+        (server.url("app.git"), secret.clone()),
+        ("https://169.254.169.254/latest/app.git".to_owned(), secret),
+        (ssh.url("app.git"), key(&private, &known)),
+    ] {
+        let error = alice.resolve(ask(&url, credential)).await.expect_err("refused");
+        assert!(
+            error.to_string().contains("the platform does not allow"),
+            "{url}: {error}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_host_with_another_key_gets_no_login() {
     let rig = Rig::start().await;
     let mut server = SshGitServer::start().await.expect("an ssh server");

@@ -17,9 +17,11 @@ mod source_client {
 }
 
 mod faults;
+mod github;
 mod http;
 mod isolation;
 mod issuer;
+mod leases;
 mod oci;
 mod rig;
 mod sharing;

@@ -93,6 +93,10 @@ impl Rig {
             },
             issuer: Some(ISSUER.into()),
             workers_namespace: Name::new("tenure-workers").expect("valid"),
+            supervisor: tenure_core::Account {
+                namespace: Name::new("tenure-system").expect("valid"),
+                name: Name::new("tenure-supervisor").expect("valid"),
+            },
             data_dir: dir.path().join("data"),
             grant_ttl: setup.grant_ttl,
             fetcher_program: Some(program),

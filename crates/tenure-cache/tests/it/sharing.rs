@@ -1,7 +1,7 @@
 //! Many callers, one download; and each has proved for itself.
 
 use tenure_core::Digest;
-use tenure_proto::source::FailureKind;
+use tenure_proto::source::{FailureKind, resolve_request};
 use tenure_testkit::git::{Access, GitRepo, HttpsGitServer, SshGitServer};
 
 use crate::rig::{Rig, ask, fetch, key, password};
@@ -171,4 +171,45 @@ async fn a_young_proof_of_ones_own_spares_the_remote_and_only_if_asked_for() {
         .expect("a commit");
     let moved = alice.resolve(request()).await.expect("ok");
     assert_eq!(moved.commit_message, "second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_submodules_is_lent_to_nobody() {
+    let rig = Rig::start().await;
+    let server = HttpsGitServer::start().await.expect("a server");
+    let lib = GitRepo::init(&server, "lib.git").expect("a repository");
+    let commit = lib
+        .commit(&[("l.yaml", Some("l: 1\n"))], "lib")
+        .expect("a commit");
+    let app = GitRepo::init(&server, "app.git").expect("a repository");
+    let file = "[submodule \"lib\"]\n\tpath = lib\n\turl = ../lib.git\n";
+    std::fs::create_dir(app.work_tree().join("lib")).expect("a directory");
+    let link = format!("160000,{commit},lib");
+    app.git(&["update-index", "--add", "--cacheinfo", &link])
+        .expect("a submodule");
+    app.commit(&[(".gitmodules", Some(file))], "app")
+        .expect("a commit");
+    server.set_password("alice", "alices-password");
+    server.set_password("bob", "bobs-password");
+    let with_submodules = |user: &str| {
+        let mut request = ask(
+            &server.url("app.git"),
+            password(&server, user, &format!("{user}s-password")),
+        );
+        if let Some(resolve_request::Spec::Git(spec)) = &mut request.spec {
+            spec.submodules = true;
+        }
+        request
+    };
+    let (alice, bob) = (rig.home("alice"), rig.home("bob"));
+    let downloads = async || rig.metric("tenure_cache_downloads_total").await;
+    let first = alice.resolve(with_submodules("alice")).await.expect("resolves");
+    assert_eq!(downloads().await, 1);
+    let again = alice.resolve(with_submodules("alice")).await.expect("resolves");
+    assert_eq!((downloads().await, &again.artifact), (1, &first.artifact));
+    let bobs = bob.resolve(with_submodules("bob")).await.expect("resolves");
+    assert_eq!((downloads().await, &bobs.artifact), (2, &first.artifact));
+    // another credential of the same home proves again, too
+    alice.resolve(with_submodules("bob")).await.expect("resolves");
+    assert_eq!(downloads().await, 3);
 }

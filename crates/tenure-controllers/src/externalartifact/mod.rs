@@ -92,6 +92,8 @@ async fn fetch(offered: FileRequest, effects: &Effects) -> Result<(), Failure> {
         timeout: TIMEOUT,
         max_artifact_bytes: effects.home.max_artifact_bytes,
         signatures: false,
+        max_age: Duration::ZERO,
+        lease: None,
     };
     let resolved = effects.sources.resolve(&request).await?;
     keep(&resolved, effects).await

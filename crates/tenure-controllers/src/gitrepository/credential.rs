@@ -5,8 +5,13 @@ use std::collections::BTreeMap;
 use tenure_core::{Secret, SourceUrl};
 
 use super::plan::{Question, SecretChoice};
-use crate::source::{Failure, authentication, named};
+use tenure_api::reasons;
+
+use crate::source::{Failure, authentication, named, proxy};
 use crate::{Effects, GitCredential, GitCredentialKind, GitRequest, Wanted};
+
+/// The key of a Secret that says that it is a GitHub App's.
+const APP_ID: &str = "githubAppID";
 
 /// The question with what opens the repository.
 pub(crate) async fn wanted(question: &Question, effects: &Effects) -> Result<Wanted, Failure> {
@@ -21,21 +26,44 @@ pub(crate) async fn wanted(question: &Question, effects: &Effects) -> Result<Wan
             )));
         }
         SecretChoice::Named(name) => {
-            let data = named(effects, name, url, expected_keys(url.scheme())).await?;
-            read(url, name, &data).map_err(authentication)?
+            let data = named(effects, name, url, expected_keys(question)).await?;
+            let has_app = data.get(APP_ID).is_some_and(|id| !id.is_empty());
+            match (question.github, has_app) {
+                (true, true) => read_app(name, &data).map_err(authentication)?,
+                (false, false) => read(url, name, &data).map_err(authentication)?,
+                (true, false) => {
+                    return Err(misfit(format!(
+                        "spec.provider is 'github', and the Secret '{name}' has no '{APP_ID}'"
+                    )));
+                }
+                (false, true) => {
+                    return Err(misfit(format!(
+                        "the Secret '{name}' has the key of a GitHub App: set spec.provider to 'github'"
+                    )));
+                }
+            }
         }
     };
     Ok(Wanted::Git(GitRequest {
         url: url.clone(),
         reference: question.reference.clone(),
         credential,
+        proxy: proxy(effects, question.proxy.as_ref(), url).await?,
         sparse: question.sparse.clone(),
         objects: question.verify.is_some(),
+        submodules: question.submodules.then(|| effects.home.sources.allow.clone()),
     }))
 }
 
-fn expected_keys(scheme: &str) -> &'static str {
-    match scheme {
+fn misfit(message: String) -> Failure {
+    Failure::fetching(reasons::INVALID_PROVIDER_CONFIGURATION, message)
+}
+
+fn expected_keys(question: &Question) -> &'static str {
+    match question.url.scheme() {
+        _ if question.github => {
+            "'githubAppID', 'githubAppPrivateKey', and 'githubAppInstallationID' or 'githubAppInstallationOwner'"
+        }
         "ssh" => "'identity' and 'known_hosts'",
         _ => "'username' and 'password', or 'bearerToken'",
     }
@@ -52,16 +80,7 @@ fn read(url: &SourceUrl, name: &str, data: &BTreeMap<String, Secret>) -> Result<
             .and_then(Secret::expose_str)
             .map(|text| text.trim_end_matches('\n').to_owned())
     };
-    if get("githubAppID").is_some() {
-        return Err(format!(
-            "the Secret '{name}' holds GitHub App credentials, which are not supported yet; use username and password, or bearerToken"
-        ));
-    }
-    let mut credential = GitCredential {
-        ca_pem: get("ca.crt").or_else(|| get("caFile")).cloned(),
-        client: get("tls.crt").cloned().zip(get("tls.key").cloned()),
-        ..GitCredential::default()
-    };
+    let mut credential = tls(data);
     if url.scheme() == "ssh" {
         let missing: Vec<_> = ["identity", "known_hosts"]
             .into_iter()
@@ -102,6 +121,51 @@ fn read(url: &SourceUrl, name: &str, data: &BTreeMap<String, Secret>) -> Result<
     Ok(credential)
 }
 
+fn tls(data: &BTreeMap<String, Secret>) -> GitCredential {
+    let get = |key: &str| data.get(key).filter(|value| !value.is_empty()).cloned();
+    GitCredential {
+        ca_pem: get("ca.crt").or_else(|| get("caFile")),
+        client: get("tls.crt").zip(get("tls.key")),
+        ..GitCredential::default()
+    }
+}
+
+/// Reads the key of a GitHub App, and where it is installed.
+///
+/// # Errors
+/// Names the keys that are missing or can't be used, never a value.
+fn read_app(name: &str, data: &BTreeMap<String, Secret>) -> Result<GitCredential, String> {
+    let get = |key: &str| data.get(key).filter(|value| !value.is_empty());
+    let text = |key: &str| {
+        get(key)
+            .and_then(Secret::expose_str)
+            .map(|text| text.trim().to_owned())
+    };
+    let lacks = |key: &str| format!("the Secret '{name}' lacks '{key}' of a GitHub App");
+    let installation = text("githubAppInstallationID")
+        .map(|id| id.parse::<u64>())
+        .transpose()
+        .map_err(|_| format!("'githubAppInstallationID' of the Secret '{name}' is not a number"))?;
+    let owner = text("githubAppInstallationOwner");
+    if installation.is_some() == owner.is_some() {
+        return Err(format!(
+            "the Secret '{name}' must have one of 'githubAppInstallationID' and 'githubAppInstallationOwner'"
+        ));
+    }
+    Ok(GitCredential {
+        kind: GitCredentialKind::App {
+            id: text(APP_ID).ok_or_else(|| lacks(APP_ID))?,
+            installation,
+            owner: owner.unwrap_or_default(),
+            key: get("githubAppPrivateKey")
+                .cloned()
+                .ok_or_else(|| lacks("githubAppPrivateKey"))?,
+            api: text("githubAppBaseURL").unwrap_or_default(),
+        },
+        ..tls(data)
+    })
+}
+
 fn quoted(keys: &[&str]) -> String {
     keys.iter()
         .map(|key| format!("'{key}'"))
@@ -135,6 +199,38 @@ mod tests {
         let full = secret(&[("identity", "k"), ("known_hosts", "h")]);
         let credential = read(&ssh, "git-ssh", &full).expect("complete");
         assert!(matches!(credential.kind, GitCredentialKind::Ssh { username, .. } if username == "git"));
+    }
+
+    #[test]
+    fn a_github_app_is_installed_somewhere_and_no_message_shows_its_key() {
+        let app = |pairs: &[(&str, &str)]| {
+            let mut data = secret(&[("githubAppID", "7\n"), ("githubAppPrivateKey", "CANARY")]);
+            data.extend(secret(pairs));
+            read_app("app", &data)
+        };
+        let by_id = app(&[("githubAppInstallationID", "42")]).expect("complete");
+        assert!(matches!(by_id.kind, GitCredentialKind::App { id, installation: Some(42), .. } if id == "7"));
+        let by_owner = app(&[("githubAppInstallationOwner", "team"), ("ca.crt", "PEM")]).expect("complete");
+        assert!(by_owner.ca_pem.is_some());
+        assert!(matches!(by_owner.kind, GitCredentialKind::App { owner, .. } if owner == "team"));
+        for wrong in [
+            &[][..],
+            &[("githubAppInstallationID", "x")],
+            &[
+                ("githubAppInstallationID", "1"),
+                ("githubAppInstallationOwner", "team"),
+            ],
+        ] {
+            let error = app(wrong).expect_err("incomplete");
+            assert!(!error.contains("CANARY"), "{error}");
+        }
+        assert!(
+            read_app(
+                "app",
+                &secret(&[("githubAppID", "7"), ("githubAppInstallationID", "1")])
+            )
+            .is_err()
+        );
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl Kind for GitSource {
         vec![
             ("observedIgnore", spec.get("ignore").cloned()),
             (
+                "observedRecurseSubmodules",
+                spec.get("recurseSubmodules")
+                    .filter(|on| on.as_bool() == Some(true))
+                    .cloned(),
+            ),
+            (
                 "observedSparseCheckout",
                 sparse.filter(|list| !list.is_empty()).map(|list| json!(list)),
             ),

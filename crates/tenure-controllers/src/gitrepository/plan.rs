@@ -10,7 +10,13 @@ pub(crate) struct Question {
     pub(crate) url: SourceUrl,
     pub(crate) reference: GitReference,
     pub(crate) secret: SecretChoice,
+    /// `spec.provider` is `github`: the Secret has the key of an App.
+    pub(crate) github: bool,
+    /// `spec.proxySecretRef`
+    pub(crate) proxy: Option<String>,
     pub(crate) sparse: Vec<String>,
+    /// `spec.recurseSubmodules`
+    pub(crate) submodules: bool,
     pub(crate) verify: Option<Verify>,
     pub(crate) include: Vec<GitInclude>,
 }
@@ -63,16 +69,26 @@ fn resolve(repository: &GitRepository, home: &Home) -> Result<Resolve<Question>,
     if let Some(field) = unsupported(repository) {
         return Err(Refusal::unsupported(field));
     }
+    let github = spec.provider.as_deref() == Some("github");
     let secret = match (&spec.secret_ref, home.sources.secret_for(&spellings)) {
         (Some(reference), _) => SecretChoice::Named(reference.name.clone()),
         (None, Some(name)) => SecretChoice::Named(name.to_owned()),
+        (None, None) if github => {
+            return Err(provider("needs a Secret with the App's key in spec.secretRef"));
+        }
         (None, None) if url.scheme() == "ssh" => SecretChoice::Missing,
         (None, None) => SecretChoice::Anonymous,
     };
+    if github && url.scheme() != "https" {
+        return Err(provider("needs an https:// URL in spec.url"));
+    }
     let question = Question {
+        github,
         url,
         reference: reference(repository),
         secret,
+        proxy: spec.proxy_secret_ref.as_ref().map(|secret| secret.name.clone()),
+        submodules: spec.recurse_submodules.unwrap_or(false),
         sparse: spec.sparse_checkout.clone().unwrap_or_default(),
         verify: spec.verify.as_ref().map(verify).transpose()?,
         include: spec.include.clone().unwrap_or_default(),
@@ -120,19 +136,22 @@ fn verify(verify: &GitVerification) -> Result<Verify, Refusal> {
     })
 }
 
+fn provider(needs: &str) -> Refusal {
+    Refusal {
+        reason: reasons::INVALID_PROVIDER_CONFIGURATION,
+        message: format!("spec.provider 'github' {needs}"),
+    }
+}
+
 /// A field that asks for what is not built yet: said aloud, never skipped.
 fn unsupported(repository: &GitRepository) -> Option<&'static str> {
     let spec = &repository.spec;
-    let asked = [
-        (spec.recurse_submodules.unwrap_or(false), "recurseSubmodules"),
-        (spec.proxy_secret_ref.is_some(), "proxySecretRef"),
-        (
-            spec.provider
-                .as_deref()
-                .is_some_and(|provider| provider != "generic"),
-            "provider",
-        ),
-    ];
+    let asked = [(
+        spec.provider
+            .as_deref()
+            .is_some_and(|provider| !matches!(provider, "generic" | "github")),
+        "provider",
+    )];
     asked
         .into_iter()
         .find_map(|(asked, field)| asked.then_some(field))
@@ -256,12 +275,14 @@ mod tests {
                 .message
                 .contains("spec.interval")
         );
-        let submodules = json!({"recurseSubmodules": true});
-        assert!(
-            refused(&submodules, &home)
-                .message
-                .contains("spec.recurseSubmodules")
-        );
+        let cloud = json!({"provider": "azure"});
+        assert!(refused(&cloud, &home).message.contains("spec.provider"));
+        let github = json!({"provider": "github", "url": "https://github.com/team/app"});
+        let refusal = refused(&github, &home);
+        assert_eq!(refusal.reason, reasons::INVALID_PROVIDER_CONFIGURATION);
+        assert!(refusal.message.contains("spec.secretRef"));
+        let ssh = json!({"provider": "github", "secretRef": {"name": "app"}});
+        assert!(refused(&ssh, &home).message.contains("https://"));
     }
 
     #[test]

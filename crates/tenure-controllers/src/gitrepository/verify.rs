@@ -128,6 +128,7 @@ mod tests {
             metadata: Vec::new(),
             objects,
             grant: Secret::new(*b"g"),
+            leased_for: None,
             signatures: Vec::new(),
         }
     }

@@ -342,6 +342,7 @@ fn resolved(version: &str, digest: Digest, size: u64) -> Option<Resolved> {
         metadata: Vec::new(),
         objects: Vec::new(),
         grant: Secret::new(*b""),
+        leased_for: None,
         signatures: Vec::new(),
     })
 }

@@ -72,6 +72,8 @@ pub(super) async fn find(
         timeout: timeout.map_or(TIMEOUT, |timeout| timeout.as_duration()),
         max_artifact_bytes: effects.home.max_artifact_bytes,
         signatures: false,
+        max_age: Duration::ZERO,
+        lease: None,
     };
     let mut resolved = effects.sources.resolve(&request).await.map_err(failed)?;
     let version = match (&request.wanted, resolved.revision.pointer()) {

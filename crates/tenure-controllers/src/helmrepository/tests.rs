@@ -169,6 +169,7 @@ fn the_event_says_the_size_as_flux_does() {
         metadata: Vec::new(),
         objects: Vec::new(),
         grant: Secret::new(*b""),
+        leased_for: None,
         signatures: Vec::new(),
     };
     let object = object(&json!({"url": "https://bob:CANARY@charts.example.com"}));

@@ -47,6 +47,10 @@ pub(crate) struct Resolve<Q> {
     pub(crate) ignore: Option<String>,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
+    /// `<kind>/<name>` of the object, if the cache may look for it while the worker sleeps.
+    pub(crate) subject: Option<String>,
+    /// Somebody waits for what is there now.
+    pub(crate) at_once: bool,
 }
 
 impl<Q> Resolve<Q> {
@@ -68,6 +72,8 @@ impl<Q> Resolve<Q> {
             ignore: ignore.cloned(),
             interval: interval.as_duration(),
             timeout: timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.as_duration()),
+            subject: None,
+            at_once: true,
         })
     }
 }

@@ -18,6 +18,18 @@ use crate::{Effects, Pass, Resolved, SourceFailure, SourceRequest, State, Wake, 
 /// what the remote does is bounded by `spec.timeout`.
 const CACHE_RETRY: Duration = Duration::from_secs(10);
 
+/// What the remote has said so recently counts, unless somebody asks: sources of one repository are looked at together.
+const RECENT: Duration = Duration::from_secs(10);
+
+/// Whether it is new or changed, or somebody has asked for it.
+fn is_asked_for(object: &Value) -> bool {
+    let at = |pointer: &str| object.pointer(pointer);
+    let annotations = at("/metadata/annotations");
+    let requested = annotations.and_then(|all| all.get(REQUESTED_AT));
+    requested != at("/status/lastHandledReconcileAt")
+        || at("/metadata/generation") != at("/status/observedGeneration")
+}
+
 /// Carries the plan out.
 pub(crate) async fn run<K: Kind>(key: &ObjectKey, plan: Plan<K::Question>, effects: &Arc<Effects>) -> Pass {
     if !matches!(plan, Plan::Release { .. } | Plan::Static { .. })
@@ -35,10 +47,12 @@ pub(crate) async fn run<K: Kind>(key: &ObjectKey, plan: Plan<K::Question>, effec
         }
         Plan::Static { suspended } => return rest_for_ever::<K>(key, suspended, effects).await,
         Plan::Refuse(refusal) => Err(Failure::from(refusal)),
-        Plan::Resolve(resolve) => {
+        Plan::Resolve(mut resolve) => {
             let Some(object) = effects.snapshot.get(key) else {
                 return Pass::gone();
             };
+            resolve.at_once = is_asked_for(&object);
+            resolve.subject = effects.home.leases.then(|| format!("{}/{}", key.kind, key.name));
             Box::pin(K::obtain(&resolve, &object, effects))
                 .await
                 .map(|obtained| (resolve.interval, obtained))
@@ -256,6 +270,8 @@ async fn request<K: Kind>(
         timeout: resolve.timeout,
         max_artifact_bytes: effects.home.max_artifact_bytes,
         signatures: false,
+        max_age: if resolve.at_once { Duration::ZERO } else { RECENT },
+        lease: resolve.subject.clone().map(|subject| (subject, resolve.interval)),
     })
 }
 
@@ -302,7 +318,11 @@ async fn stored<K: Kind>(
     Pass {
         state: State::Ready,
         reason: ready.to_owned(),
-        next_due: Some(next_due(Timestamp::now(), interval)),
+        // under a lease the cache looks, and a changed Secret is seen at its end
+        next_due: Some(next_due(
+            Timestamp::now(),
+            resolved.leased_for.unwrap_or(interval),
+        )),
         wake,
     }
 }

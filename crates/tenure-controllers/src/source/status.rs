@@ -205,6 +205,7 @@ mod tests {
             metadata: Vec::new(),
             objects: Vec::new(),
             grant: Secret::new(*b"g"),
+            leased_for: None,
             signatures: Vec::new(),
         }
     }

@@ -8,11 +8,10 @@ fn job() -> Job {
         username: "bob".to_owned(),
         password: Secret::from("hunter2".to_owned()),
     };
+    let mut remote = Remote::new(url, credential);
+    remote.outbound.tls.ca_pem = Some(b"pem".to_vec());
     Job::Resolve {
-        remote: Remote {
-            ca_pem: Some(b"pem".to_vec()),
-            ..Remote::new(url, credential)
-        },
+        remote,
         reference: Reference::default(),
         limits: Limits::default(),
     }

@@ -7,10 +7,16 @@ use serde::{Deserialize, Serialize};
 use tenure_core::frame::Open;
 use tenure_core::{Secret, SourceUrl};
 
-use crate::{ClientCertificate, Credential, Filter, Limits, Reference, Resolved};
+use crate::github::Installation;
+use crate::{Credential, Filter, Limits, Reference, Resolved};
 
 #[derive(Serialize, Deserialize)]
 pub(super) enum Job {
+    LogIn {
+        app: App,
+        outbound: tenure_net::wire::Outbound,
+        limits: Limits,
+    },
     Resolve {
         remote: Remote,
         reference: Reference,
@@ -27,12 +33,41 @@ pub(super) enum Job {
 }
 
 #[derive(Serialize, Deserialize)]
+pub(super) struct App {
+    id: String,
+    installation: Installation,
+    key: Open,
+    api: String,
+}
+
+/// A token on its way up.
+pub(super) mod token {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use tenure_core::frame::Open;
+
+    use crate::github::Token;
+
+    pub(in crate::child) fn serialize<S: Serializer>(token: &Token, to: S) -> Result<S::Ok, S::Error> {
+        (Open(token.token.clone()), token.good_for).serialize(to)
+    }
+
+    pub(in crate::child) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Token, D::Error> {
+        let (token, good_for) = <(Open, Duration)>::deserialize(from)?;
+        Ok(Token {
+            token: token.0,
+            good_for,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 pub(super) struct Remote {
     /// With user and password, if it has them.
     url: Open,
     credential: Login,
-    ca_pem: Option<Vec<u8>>,
-    certificate: Option<(Vec<u8>, Open)>,
+    outbound: tenure_net::wire::Outbound,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,6 +91,20 @@ enum Login {
 impl Job {
     pub(super) fn of(job: &super::Job) -> Self {
         match job.clone() {
+            super::Job::LogIn {
+                app,
+                outbound,
+                limits,
+            } => Self::LogIn {
+                app: App {
+                    id: app.id,
+                    installation: app.installation,
+                    key: Open(app.key),
+                    api: app.api,
+                },
+                outbound: outbound.into(),
+                limits,
+            },
             super::Job::Resolve {
                 remote,
                 reference,
@@ -85,6 +134,20 @@ impl Job {
 
     pub(super) fn into_job(self) -> io::Result<super::Job> {
         Ok(match self {
+            Self::LogIn {
+                app,
+                outbound,
+                limits,
+            } => super::Job::LogIn {
+                app: crate::github::App {
+                    id: app.id,
+                    installation: app.installation,
+                    key: app.key.0,
+                    api: app.api,
+                },
+                outbound: outbound.into(),
+                limits,
+            },
             Self::Resolve {
                 remote,
                 reference,
@@ -137,10 +200,7 @@ impl Remote {
         Self {
             url: Open(full_url(&remote.url)),
             credential,
-            ca_pem: remote.ca_pem,
-            certificate: remote
-                .client_certificate
-                .map(|c| (c.certificate_pem, Open(c.key_pem))),
+            outbound: remote.outbound.into(),
         }
     }
 
@@ -171,15 +231,10 @@ impl Remote {
                 username,
             },
         };
-        let client_certificate = self.certificate.map(|(certificate_pem, key)| ClientCertificate {
-            certificate_pem,
-            key_pem: key.0,
-        });
         Ok(crate::Remote {
             url,
             credential,
-            ca_pem: self.ca_pem,
-            client_certificate,
+            outbound: self.outbound.into(),
         })
     }
 }

@@ -91,7 +91,7 @@ fn ignore_rules_hold_by_default_by_file_and_by_spec() {
 
     let spec = Filter {
         ignore: Some("/*\n!/d/\n".to_owned()),
-        sparse: Vec::new(),
+        ..Filter::default()
     };
     let (_, files) = served.get(&spec, &Limits::default()).expect("it fetches");
     // the last word, even over what is left out by default: Flux appends user patterns to its own
@@ -115,8 +115,8 @@ fn sparse_directories_are_all_that_is_kept() {
         ],
     );
     let only = |sparse: &[&str]| Filter {
-        ignore: None,
         sparse: sparse.iter().map(ToString::to_string).collect(),
+        ..Filter::default()
     };
     let (_, files) = served
         .get(&only(&["a", "./c/d/"]), &Limits::default())

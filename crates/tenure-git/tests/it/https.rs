@@ -1,7 +1,9 @@
 use tenure_core::Secret;
-use tenure_git::{Credential, GitError, Limits, Missing, Remote, resolve};
+use tenure_git::{Credential, GitError, Limits, Missing, resolve};
+use tenure_net::Guard;
 
 use crate::support::https::{Behaviour, HttpsServer};
+use crate::support::proxy::Proxy;
 use crate::support::repo::Repo;
 use crate::support::{Place, main_branch, names};
 
@@ -97,10 +99,8 @@ fn a_redirect_to_another_port_gets_no_request_and_no_credential() {
         redirect,
         ..Behaviour::default()
     });
-    let remote = Remote {
-        ca_pem: Some([server.ca_pem.clone(), other.ca_pem.clone()].concat()),
-        ..server.remote("app.git", basic("hunter2"))
-    };
+    let mut remote = server.remote("app.git", basic("hunter2"));
+    remote.outbound.tls.ca_pem = Some([server.ca_pem.clone(), other.ca_pem.clone()].concat());
     let error = resolve(&remote, &main_branch(), &Limits::default()).expect_err("it is refused");
     assert!(
         error.to_string().contains("redirect") && error.to_string().contains(&other.port.to_string()),
@@ -124,10 +124,8 @@ fn a_redirect_to_another_port_gets_no_request_and_no_credential() {
 #[test]
 fn a_certificate_of_an_unknown_authority_is_refused() {
     let (_place, server) = served(Behaviour::default());
-    let remote = Remote {
-        ca_pem: None,
-        ..server.remote("app.git", basic("hunter2"))
-    };
+    let mut remote = server.remote("app.git", basic("hunter2"));
+    remote.outbound.tls.ca_pem = None;
     let error = resolve(&remote, &main_branch(), &Limits::default()).expect_err("it is refused");
     assert!(matches!(error, GitError::Unavailable { .. }), "{error}");
     assert!(server.seen().is_empty());
@@ -143,4 +141,67 @@ fn a_damaged_pack_is_refused() {
         .main(&server.remote("app.git", Credential::None))
         .expect_err("it is refused");
     assert!(matches!(error, GitError::Malformed { .. }), "{error}");
+}
+
+#[test]
+fn an_address_that_the_platform_does_not_allow_is_not_asked() {
+    let (_place, server) = served(Behaviour::default());
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
+        let mut remote = server.remote("app.git", basic("hunter2"));
+        remote.url = format!("https://{host}:{}/app.git", server.port)
+            .parse()
+            .expect("a URL");
+        remote.outbound.guard = Guard::default();
+        let error = resolve(&remote, &main_branch(), &Limits::default()).expect_err("it is refused");
+        assert!(matches!(error, GitError::Forbidden { .. }), "{host}: {error}");
+        assert!(
+            error.to_string().contains("the platform does not allow"),
+            "{error}"
+        );
+    }
+    assert!(server.seen().is_empty(), "{:?}", server.seen());
+}
+
+#[test]
+fn a_repository_is_reached_through_the_proxy_that_the_source_names() {
+    let (place, server) = served(Behaviour::default());
+    let proxy = Proxy::start("bob", "hunter2");
+    let through = |password: &str| {
+        let mut remote = server.remote("app.git", Credential::None);
+        remote.outbound.proxy = Some(tenure_net::Proxy {
+            address: proxy.address.clone(),
+            login: Some(("bob".to_owned(), Secret::from(password.to_owned()))),
+        });
+        remote
+    };
+    let (_, files) = place.main(&through("hunter2")).expect("it fetches");
+    assert_eq!(names(&files), ["a.yaml"]);
+    let wanted = format!("CONNECT 127.0.0.1:{} HTTP/1.1", server.port);
+    let asked = proxy.asked();
+    assert!(
+        !asked.is_empty() && asked.iter().all(|line| *line == wanted),
+        "{asked:?}"
+    );
+
+    let before = server.seen().len();
+    let error = resolve(&through("sw0rdfish"), &main_branch(), &Limits::default()).expect_err("no login");
+    assert!(matches!(error, GitError::Unavailable { .. }), "{error}");
+    assert!(!format!("{error:?} {error}").contains("sw0rdfish"));
+    assert_eq!(server.seen().len(), before);
+}
+
+#[test]
+fn a_proxy_at_a_forbidden_address_is_not_used() {
+    let (_place, server) = served(Behaviour::default());
+    let mut remote = server.remote("app.git", Credential::None);
+    remote.outbound.proxy = Some(tenure_net::Proxy {
+        address: "http://169.254.169.254:3128".to_owned(),
+        login: None,
+    });
+    let error = resolve(&remote, &main_branch(), &Limits::default()).expect_err("it is refused");
+    assert!(
+        error.to_string().contains("the platform does not allow"),
+        "{error}"
+    );
+    assert!(server.seen().is_empty());
 }

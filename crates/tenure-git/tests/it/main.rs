@@ -4,4 +4,5 @@ mod content;
 mod https;
 mod measure;
 mod ssh;
+mod submodules;
 mod support;

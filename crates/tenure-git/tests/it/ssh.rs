@@ -229,3 +229,18 @@ fn a_host_that_does_not_answer_is_unavailable_and_a_silent_one_times_out() {
     let error = resolve(&remote, &main_branch(), &limits).expect_err("it is silent");
     assert!(matches!(error, GitError::Timeout { .. }), "{error}");
 }
+
+#[test]
+fn a_host_at_an_address_that_the_platform_does_not_allow_is_not_connected_to() {
+    let (_place, _repo, server) = served();
+    for host in ["127.0.0.1", "localhost"] {
+        let mut remote = server.remote("app.git");
+        remote.url = format!("ssh://git@{host}:{}/app.git", server.port)
+            .parse()
+            .expect("a URL");
+        remote.outbound.guard = tenure_net::Guard::default();
+        let error = resolve(&remote, &main_branch(), &Limits::default()).expect_err("it is refused");
+        assert!(matches!(error, GitError::Forbidden { .. }), "{host}: {error}");
+    }
+    assert_eq!(server.runs(), 0);
+}

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::Health;
 use crate::index::Index;
+use crate::movements::Inbox;
 use crate::runtime::Runtime;
 use crate::tenant_status::Report;
 use crate::tokens::{Held, MintError};
@@ -63,6 +64,7 @@ pub(crate) struct Home {
     name: Name,
     shared: Arc<Shared>,
     spec: watch::Receiver<HomeSpec>,
+    moved: Arc<Inbox>,
     index: Index,
     state: WorkerState,
     api: Held,
@@ -80,11 +82,17 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    pub(crate) fn new(name: Name, shared: Arc<Shared>, spec: watch::Receiver<HomeSpec>) -> Self {
+    pub(crate) fn new(
+        name: Name,
+        shared: Arc<Shared>,
+        spec: watch::Receiver<HomeSpec>,
+        moved: Arc<Inbox>,
+    ) -> Self {
         Self {
             name,
             shared,
             spec,
+            moved,
             index: Index::default(),
             state: WorkerState::default(),
             api: Held::new(Audience::ApiServer),
@@ -123,6 +131,11 @@ impl Home {
                     Ok(()) => self.drain(),
                     Err(_) => break,
                 },
+                subjects = self.moved.take() => {
+                    for subject in subjects {
+                        self.index.moved(&subject);
+                    }
+                }
                 Some((kind, event)) = self.watches.next() => self.observe(kind, event),
                 heard = worker::next(&mut self.worker) => self.hear(heard).await,
                 minted = self.api.minted() => self.renewed_api(minted),
@@ -343,11 +356,12 @@ pub(crate) async fn serve(
     name: Name,
     shared: Arc<Shared>,
     spec: watch::Receiver<HomeSpec>,
+    moved: Arc<Inbox>,
     cancel: CancellationToken,
 ) {
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
     loop {
-        let home = Home::new(name.clone(), shared.clone(), spec.clone());
+        let home = Home::new(name.clone(), shared.clone(), spec.clone(), moved.clone());
         let served = AssertUnwindSafe(home.run(cancel.clone())).catch_unwind().await;
         if served.is_ok() {
             return;

@@ -157,6 +157,7 @@ mod tests {
         };
         let cache = CacheEndpoint {
             url: "https://cache:8200".into(),
+            leases: false,
             ..CacheEndpoint::default()
         };
         HomeSpec::new(

@@ -104,6 +104,18 @@ impl Index {
         self.objects.insert(key, entry);
     }
 
+    /// A source, `<kind>/<name>`, has moved upstream, says whoever looks while the worker sleeps.
+    pub(crate) fn moved(&mut self, subject: &str) {
+        let Some((kind, name)) = subject.split_once('/') else {
+            return;
+        };
+        let same = |key: &Key| key.kind == kind && *key.name == *name;
+        let entry = self.objects.iter_mut().find(|(key, _)| same(key));
+        if let Some((_, entry)) = entry.filter(|(_, entry)| !entry.gone) {
+            entry.pending = entry.pending.or(Some(Cause::Due));
+        }
+    }
+
     /// An object is gone. Nobody is woken for it, but a worker that runs is told.
     pub(crate) fn delete(&mut self, kind: FluxKind, name: &str) {
         let key = Key {

@@ -14,7 +14,7 @@ use anyhow::{Context as _, ensure};
 use kube::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tenure_api::{ISSUER_KEYS, SYSTEM_NAMESPACE, WORKERS_NAMESPACE, rights};
+use tenure_api::{CACHE_CONTROL_AUDIENCE, ISSUER_KEYS, SYSTEM_NAMESPACE, WORKERS_NAMESPACE, rights};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -359,6 +359,10 @@ impl Installation {
     async fn token(&self, plane: &ControlPlane) -> anyhow::Result<()> {
         let account = (self.system.as_str(), rights::SUPERVISOR_ACCOUNT);
         let token = plane.token_for(account, None, TOKEN_SECONDS).await?;
+        let control = plane
+            .token_for(account, Some(CACHE_CONTROL_AUDIENCE), TOKEN_SECONDS)
+            .await?;
+        fs::write(self.file("cache-token"), control.expose())?;
         fs::write(self.file("api-ca.crt"), plane.endpoint()?.ca)?;
         Ok(fs::write(self.file("token"), token.expose())?)
     }
@@ -371,6 +375,7 @@ impl Installation {
             ("--tls-key", self.path("cache.key")),
             ("--issuer-keys", self.path("keys/jwks.json")),
             ("--workers-namespace", self.workers.clone()),
+            ("--system-namespace", self.system.clone()),
             ("--data", self.path("data")),
             // where the servers of the tests are
             ("--allow-addresses", "127.0.0.0/8".to_owned()),
@@ -397,6 +402,7 @@ impl Installation {
             ("--workers-namespace", self.workers.clone()),
             ("--cache-url", named(format!("https://{}", local(cache)))),
             ("--cache-ca", self.path("cache-ca.crt")),
+            ("--cache-token-file", self.path("cache-token")),
             ("--scratch", self.path("scratch")),
             ("--issuer-keys-file", self.path("keys/jwks.json")),
             ("--admin", local(self.supervisor_admin).to_string()),

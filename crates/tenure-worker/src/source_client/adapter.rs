@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use tenure_controllers::{
-    BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitObject, GitReference, GitRequest,
-    HelmRequest, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets,
-    Trouble, Wanted,
+    BucketRequest, FileRequest, GitCredentialKind, GitObject, GitReference, GitRequest, HelmRequest,
+    OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
 };
 use tenure_core::{Classify as _, Revision, Secret};
 use tenure_oci::{Operation, Reference};
 use tenure_proto::source::{
-    Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, HelmSpec, Keys, Ldap, OciSpec, Proxy,
-    ResolveRequest, ResolveResponse, Signature, Ssh, credential, git_spec, oci_spec, resolve_request,
+    Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, GithubApp, HelmSpec, Keys, Ldap, OciSpec,
+    PollLease, Proxy, ResolveRequest, ResolveResponse, Signature, Ssh, credential, git_spec, oci_spec,
+    resolve_request,
 };
 
 use super::{SourceClient, SourceError};
@@ -99,10 +99,22 @@ fn message(request: &SourceRequest) -> ResolveRequest {
         timeout: request.timeout.try_into().ok(),
         max_artifact_bytes: request.max_artifact_bytes,
         signatures: request.signatures,
-        // asked for right after what they are of
-        max_age: request.signatures.then(|| JUST_NOW.try_into().ok()).flatten(),
+        // signatures are asked for right after what they are of
+        max_age: match request.signatures {
+            true => JUST_NOW.try_into().ok(),
+            false => request.max_age.try_into().ok(),
+        },
+        lease: lease(request),
         ..ResolveRequest::default()
     }
+}
+
+fn lease(request: &SourceRequest) -> Option<PollLease> {
+    let (subject, every) = request.lease.clone()?;
+    Some(PollLease {
+        subject,
+        every: every.try_into().ok(),
+    })
 }
 
 fn git_message(git: &GitRequest, ignore: Option<&String>) -> (resolve_request::Spec, Credential) {
@@ -124,8 +136,10 @@ fn git_message(git: &GitRequest, ignore: Option<&String>) -> (resolve_request::S
         has_ignore: ignore.is_some(),
         sparse: git.sparse.clone(),
         objects: git.objects,
+        submodules: git.submodules.is_some(),
+        submodule_prefixes: git.submodules.clone().unwrap_or_default(),
     };
-    (resolve_request::Spec::Git(spec), credential(&git.credential))
+    (resolve_request::Spec::Git(spec), credential(git))
 }
 
 fn oci_message(oci: &OciRequest, ignore: Option<&String>) -> (resolve_request::Spec, Credential) {
@@ -222,21 +236,23 @@ fn file_message(file: &FileRequest) -> (resolve_request::Spec, Credential) {
 }
 
 fn through(tls: &TlsSecrets, proxy: Option<&ProxySecret>, kind: Option<credential::Kind>) -> Credential {
-    let proxy = proxy.map(|proxy| {
-        let login = proxy.login.as_ref();
-        Proxy {
-            address: proxy.address.clone(),
-            username: login.map(|(user, _)| user.clone()).unwrap_or_default(),
-            password: login.map(|(_, password)| text(password)).unwrap_or_default(),
-        }
-    });
     Credential {
-        proxy,
+        proxy: proxy.map(self::proxy),
         ..with_tls(kind, tls.ca_pem.as_ref(), tls.client.as_ref())
     }
 }
 
-fn credential(from: &GitCredential) -> Credential {
+fn proxy(of: &ProxySecret) -> Proxy {
+    let login = of.login.as_ref();
+    Proxy {
+        address: of.address.clone(),
+        username: login.map(|(user, _)| user.clone()).unwrap_or_default(),
+        password: login.map(|(_, password)| text(password)).unwrap_or_default(),
+    }
+}
+
+fn credential(git: &GitRequest) -> Credential {
+    let from = &git.credential;
     let kind = match &from.kind {
         GitCredentialKind::None => None,
         GitCredentialKind::Basic { username, password } => Some(credential::Kind::Basic(Basic {
@@ -244,6 +260,19 @@ fn credential(from: &GitCredential) -> Credential {
             password: text(password),
         })),
         GitCredentialKind::Bearer(token) => Some(credential::Kind::Bearer(text(token))),
+        GitCredentialKind::App {
+            id,
+            installation,
+            owner,
+            key,
+            api,
+        } => Some(credential::Kind::GithubApp(GithubApp {
+            id: id.clone(),
+            installation_id: installation.unwrap_or_default(),
+            installation_owner: owner.clone(),
+            private_key: bytes(key),
+            api_url: api.clone(),
+        })),
         GitCredentialKind::Ssh {
             identity,
             passphrase,
@@ -256,7 +285,10 @@ fn credential(from: &GitCredential) -> Credential {
             username: username.clone(),
         })),
     };
-    with_tls(kind, from.ca_pem.as_ref(), from.client.as_ref())
+    Credential {
+        proxy: git.proxy.as_ref().map(proxy),
+        ..with_tls(kind, from.ca_pem.as_ref(), from.client.as_ref())
+    }
 }
 
 fn with_tls(
@@ -310,6 +342,7 @@ fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
             })
             .collect(),
         grant: Secret::new(response.grant),
+        leased_for: response.leased_for.and_then(|time| time.try_into().ok()),
         signatures: response.signatures.into_iter().map(signature).collect(),
     })
 }
@@ -318,6 +351,7 @@ fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
 mod tests {
     use super::*;
     use std::time::Duration;
+    use tenure_controllers::GitCredential;
     use tenure_core::SourceUrl;
 
     #[test]
@@ -334,13 +368,17 @@ mod tests {
                     branch: Some("main".into()),
                 },
                 credential: GitCredential::default(),
+                proxy: None,
                 sparse: vec!["a".into()],
                 objects: true,
+                submodules: None,
             }),
             ignore: Some(String::new()),
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
             signatures: false,
+            max_age: Duration::ZERO,
+            lease: None,
         };
         let message = message(&request);
         assert!(!format!("{message:?}").contains("hunter2"));
@@ -375,6 +413,8 @@ mod tests {
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
             signatures: false,
+            max_age: Duration::ZERO,
+            lease: None,
         };
         let message = message(&request);
         assert!(!format!("{message:?}").contains("CANARY"));
@@ -399,6 +439,8 @@ mod tests {
             timeout: Duration::from_secs(60),
             max_artifact_bytes: 1,
             signatures: false,
+            max_age: Duration::ZERO,
+            lease: None,
         };
         let helm = message(&request(Wanted::Helm(HelmRequest {
             url: "https://charts.example.com/stable".parse().expect("valid"),

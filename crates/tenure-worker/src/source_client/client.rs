@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenure_core::Secret;
 use tenure_proto::source::sources_client::SourcesClient;
-use tenure_proto::source::{ReleaseRequest, ResolveRequest, ResolveResponse};
+use tenure_proto::source::{HintRequest, ReleaseRequest, ResolveRequest, ResolveResponse};
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Response, Status};
@@ -85,6 +85,16 @@ impl SourceClient {
         let request = self.authorised(ReleaseRequest { url })?;
         let mut sources = self.sources.clone();
         within(SLACK, sources.release(request)).await.map(drop)
+    }
+
+    /// Says that a remote may have moved, so that the cache asks now for whoever has a lease on it.
+    ///
+    /// # Errors
+    /// [`SourceError`] when the cache is out of reach or refuses the token.
+    pub async fn hint(&self, url: String) -> Result<(), SourceError> {
+        let request = self.authorised(HintRequest { url })?;
+        let mut sources = self.sources.clone();
+        within(SLACK, sources.hint(request)).await.map(drop)
     }
 
     /// `message` with the token that is valid now.

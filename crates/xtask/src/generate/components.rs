@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use tenure_api::rights::SUPERVISOR_ACCOUNT;
-use tenure_api::{CACHE_TLS, FLUX_VERSION, ISSUER_KEYS, SYSTEM_NAMESPACE, WORKERS_NAMESPACE};
+use tenure_api::{
+    CACHE_CONTROL_AUDIENCE, CACHE_TLS, FLUX_VERSION, ISSUER_KEYS, SYSTEM_NAMESPACE, WORKERS_NAMESPACE,
+};
 
 /// The image that manifests name; the chart makes it a value.
 pub(super) const IMAGE: &str = concat!("tenure:v", env!("CARGO_PKG_VERSION"));
@@ -32,6 +34,9 @@ fn labels(name: &str) -> Value {
         "app.kubernetes.io/version": FLUX_VERSION,
     })
 }
+
+/// What the manifests can know of a cluster's addresses: its API server's, which every pod is told.
+pub(super) const REFUSED: &str = "--refuse-addresses=$(KUBERNETES_SERVICE_HOST)";
 
 fn metadata(name: &str) -> Value {
     json!({"name": name, "namespace": SYSTEM_NAMESPACE, "labels": labels(name)})
@@ -119,6 +124,7 @@ pub(super) fn supervisor() -> Vec<Value> {
         format!("--cache-url=https://{CACHE}.{SYSTEM_NAMESPACE}.svc:{CACHE_PORT}"),
         "--cache-ca=/etc/tenure/cache-ca/ca.crt".to_owned(),
         format!("--cache-server-name={CACHE}"),
+        "--cache-token-file=/var/run/secrets/kubernetes.io/serviceaccount/cache-token".to_owned(),
         "--scratch=/scratch".to_owned(),
     ];
     let mounts = json!([
@@ -134,6 +140,9 @@ pub(super) fn supervisor() -> Vec<Value> {
         {"name": "scratch", "emptyDir": {}},
         {"name": "token", "projected": {"sources": [
             {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+            {"serviceAccountToken": {
+                "path": "cache-token", "expirationSeconds": 3600, "audience": CACHE_CONTROL_AUDIENCE,
+            }},
             {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
         ]}},
     ]);
@@ -159,7 +168,9 @@ pub(super) fn cache() -> Vec<Value> {
         "--tls-key=/etc/tenure/tls/tls.key".to_owned(),
         "--issuer-keys=/etc/tenure/issuer/jwks.json".to_owned(),
         format!("--workers-namespace={WORKERS_NAMESPACE}"),
+        format!("--system-namespace={SYSTEM_NAMESPACE}"),
         "--data=/data".to_owned(),
+        REFUSED.to_owned(),
     ];
     let mounts = json!([
         {"name": "data", "mountPath": "/data"},

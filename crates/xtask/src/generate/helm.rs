@@ -4,7 +4,7 @@ use serde_json::json;
 use tenure_api::{FLUX_GROUPS, SYSTEM_NAMESPACE, WORKERS_NAMESPACE};
 
 use super::Files;
-use super::components::IMAGE;
+use super::components::{IMAGE, REFUSED};
 
 /// Text of `deploy/`, and the value that takes its place.
 const VALUES: [(&str, &str); 3] = [
@@ -59,12 +59,15 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
         "replicas": 1,
         "namespaces": {"system": SYSTEM_NAMESPACE, "workers": WORKERS_NAMESPACE},
         "crds": {"install": true, "takeOver": false},
+        "addresses": {"refuse": [], "allow": []},
     });
     let (text, flag) = (
         json!({"type": "string", "minLength": 1}),
         json!({"type": "boolean"}),
     );
     let namespace = json!({"type": "string", "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"});
+    let blocks =
+        json!({"type": "array", "items": {"type": "string", "pattern": "^[0-9a-fA-F.:]+(/[0-9]+)?$"}});
     let closed =
         |properties| json!({"type": "object", "additionalProperties": false, "properties": properties});
     let schema = closed(json!({
@@ -73,6 +76,7 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
         "replicas": {"type": "integer", "minimum": 0},
         "namespaces": closed(json!({"system": namespace, "workers": namespace})),
         "crds": closed(json!({"install": flag, "takeOver": flag})),
+        "addresses": closed(json!({"refuse": blocks, "allow": blocks})),
     }));
     files.insert("helm/tenure/Chart.yaml".into(), super::stream(&[chart]));
     files.insert("helm/tenure/values.yaml".into(), super::stream(&[values]));
@@ -103,7 +107,15 @@ fn templated(text: &str) -> String {
             .replace(&format!(": {from}\n"), &whole)
             .replace(from, &format!("{{{{ {value} }}}}"));
     }
-    template
+    let known = format!("        - {REFUSED}\n");
+    template.replace(&known, &format!("{known}{}", more("refuse") + &more("allow")))
+}
+
+/// One argument for each block of addresses that a value names.
+fn more(what: &str) -> String {
+    format!(
+        "        {{{{- range .Values.addresses.{what} }}}}\n        - --{what}-addresses={{{{ . }}}}\n        {{{{- end }}}}\n"
+    )
 }
 
 /// A CRD that another owner installed is left alone unless asked for.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
+use super::this_machine;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
@@ -96,10 +97,10 @@ impl HttpsServer {
         let url = format!("https://127.0.0.1:{}/{repo}", self.port)
             .parse()
             .expect("a URL");
-        Remote {
-            ca_pem: Some(self.ca_pem.clone()),
-            ..Remote::new(url, credential)
-        }
+        let mut remote = Remote::new(url, credential);
+        remote.outbound.guard = this_machine();
+        remote.outbound.tls.ca_pem = Some(self.ca_pem.clone());
+        remote
     }
 }
 

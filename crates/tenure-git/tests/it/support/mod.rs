@@ -1,6 +1,7 @@
 //! Real servers around the machine's git, and what every test needs.
 
 pub(crate) mod https;
+pub(crate) mod proxy;
 pub(crate) mod repo;
 pub(crate) mod ssh;
 
@@ -9,6 +10,12 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use tenure_git::{Fetched, Filter, GitError, Limits, Reference, Remote, fetch, resolve};
+use tenure_net::Guard;
+
+/// Where the servers of the tests are.
+pub(crate) fn this_machine() -> Guard {
+    Guard::new(["127.0.0.0/8".parse().expect("a block")], [])
+}
 
 /// Folders that go when the test ends.
 pub(crate) struct Place {

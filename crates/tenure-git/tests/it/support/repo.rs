@@ -49,6 +49,11 @@ impl Repo {
                     lines.push(format!("040000 tree {}\t{directory}", self.tree(&inside)));
                 }
                 Some(_) => {}
+                // the content of a submodule is its commit's id
+                None if *mode == "160000" => {
+                    let id = String::from_utf8_lossy(content);
+                    lines.push(format!("{mode} commit {id}\t{path}"));
+                }
                 None => lines.push(format!("{mode} blob {}\t{path}", self.blob(content))),
             }
         }

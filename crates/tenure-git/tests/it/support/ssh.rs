@@ -102,7 +102,7 @@ impl SshServer {
         let identity = key
             .to_openssh(russh::keys::ssh_key::LineEnding::LF)
             .expect("a key");
-        Remote::new(
+        let mut remote = Remote::new(
             url,
             Credential::Ssh {
                 identity: Secret::new(identity.as_bytes().to_vec()),
@@ -110,7 +110,9 @@ impl SshServer {
                 known_hosts,
                 username: None,
             },
-        )
+        );
+        remote.outbound.guard = super::this_machine();
+        remote
     }
 }
 

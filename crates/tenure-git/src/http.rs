@@ -12,29 +12,25 @@ use gix::protocol::transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse, Transport,
 };
 use parking_lot::Mutex;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Client, Method, Response, StatusCode, Url};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Method, Response, StatusCode, Url};
+use tenure_net::{Client, Trouble, trouble};
 
 use crate::transport::{Context, Wire};
 use crate::{Credential, GitError, Missing, Remote};
 use tenure_core::printable;
 
-mod tls;
-
-const CONNECT: Duration = Duration::from_secs(20);
 const REDIRECTS: usize = 5;
 /// The body of a request names commits; it never has reason to be larger.
 const REQUEST: usize = 1 << 20;
 
 pub(crate) fn connect(remote: &Remote, context: &Context) -> Result<Wire, GitError> {
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls::config(remote, context)?)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(CONNECT)
-        .build()
-        .map_err(|e| context.unavailable(&format!("preparing the https client: {e}")))?;
+    // a host may count objects for as long as it takes, within the deadline
+    let client = remote.outbound.patient(context.deadline.left());
+    let client = client.map_err(|unusable| GitError::AuthenticationFailed {
+        remote: context.shown.clone(),
+        message: unusable.to_string(),
+    })?;
     let url = remote.bare_url();
     let parsed = gix::url::parse(url.as_str()).map_err(|e| context.unavailable(&e.to_string()))?;
     let link = HttpLink {
@@ -122,16 +118,28 @@ impl HttpLink {
         self.context.failure.note(self.context.unavailable(message))
     }
 
+    fn broken(&self, error: &reqwest::Error) -> io::Error {
+        match trouble(error) {
+            Trouble::Refused(refused) => self.context.failure.note(self.context.forbidden(&refused)),
+            Trouble::Connect(why) | Trouble::Broken(why) => self.fail(&why),
+        }
+    }
+
     /// Sends, follows redirects of a GET within the origin, and turns refusals into errors.
     fn send(&self, mut request: Request) -> io::Result<Response> {
         for _ in 0..=REDIRECTS {
-            let sending = self
+            let prepared = self
                 .client
                 .request(request.method.clone(), request.url.clone())
+                .map_err(|refused| self.context.failure.note(self.context.forbidden(&refused)))?;
+            let prepared = prepared
                 .headers(request.headers.clone())
-                .body(request.body.clone())
-                .send();
-            let response = self.context.wait(sending)?.map_err(|e| self.fail(&causes(&e)))?;
+                .body(request.body.clone());
+            // its timers are made when it is sent, and need the runtime
+            let response = self
+                .context
+                .wait(async { prepared.send().await })?
+                .map_err(|e| self.broken(&e))?;
             if !response.status().is_redirection() {
                 return self.accept(response);
             }
@@ -180,6 +188,13 @@ impl HttpLink {
                 remote: remote.clone(),
                 what: Missing::Repository,
             },
+            (status, _) if status == StatusCode::TOO_MANY_REQUESTS || retry_after(&response).is_some() => {
+                GitError::RateLimited {
+                    remote: remote.clone(),
+                    message: format!("the host answered HTTP {}", status.as_u16()),
+                    retry_after: retry_after(&response),
+                }
+            }
             _ => self
                 .context
                 .unavailable(&format!("the host answered HTTP {}", status.as_u16())),
@@ -188,19 +203,10 @@ impl HttpLink {
     }
 }
 
-fn causes(error: &reqwest::Error) -> String {
-    // the error's own text repeats the URL; its causes say what happened
-    let mut text = if error.is_connect() {
-        "connecting".to_owned()
-    } else {
-        "http".to_owned()
-    };
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
+/// In seconds; a date is taken for no wish.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn header_lines(headers: &HeaderMap) -> Cursor<Vec<u8>> {
@@ -334,7 +340,7 @@ impl Exchange {
                 return Ok(0);
             };
             let chunk = self.link.context.wait(response.chunk())?;
-            match chunk.map_err(|e| self.link.fail(&causes(&e)))? {
+            match chunk.map_err(|e| self.link.broken(&e))? {
                 Some(chunk) => {
                     self.link.context.count(chunk.len())?;
                     state.chunk = chunk;
