@@ -48,10 +48,10 @@ impl Objects {
     }
 
     /// Changes one after the other, until the first error.
-    pub(crate) fn try_change<E>(
-        &mut self,
-        mut change: impl FnMut(&mut Value) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ///
+    /// # Errors
+    /// Those of `change`.
+    pub fn try_change<E>(&mut self, mut change: impl FnMut(&mut Value) -> Result<(), E>) -> Result<(), E> {
         self.0.iter_mut().try_for_each(|object| {
             let done = change(object.open());
             object.pack();

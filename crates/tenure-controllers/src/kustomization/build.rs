@@ -52,10 +52,11 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
         // Flux's digest does not cover the common metadata, and no variable is replaced in it
         let digest = Digest::of(built.to_yaml().as_bytes());
         common.apply(&mut built.objects);
-        refuse_encrypted(&built.objects)
+        let objects = built.objects.into_vec();
+        refuse_encrypted(&objects)
             .map_err(|message| Failure::new(Step::Applying, reasons::RECONCILIATION_FAILED, message))?;
         Ok(Built {
-            objects: built.objects.into_vec(),
+            objects,
             digest,
             hidden,
         })

@@ -6,7 +6,7 @@ use std::io;
 
 use serde_json::Value;
 use tenure_api::{DECRYPT, SOPS_MAC};
-use tenure_kustomize::{Entry, FileSystem, Kind, RelPath};
+use tenure_kustomize::{Entry, FileSystem, Kind, Objects, RelPath};
 use tenure_sops::{Document, Format, Keyring, Limits, Mac};
 use zeroize::Zeroizing;
 
@@ -181,10 +181,10 @@ impl Decryptor {
     ///
     /// # Errors
     /// Names the object.
-    pub(super) fn objects(&mut self, objects: &mut [Value]) -> Result<(), String> {
-        for object in objects {
+    pub(super) fn objects(&mut self, objects: &mut Objects) -> Result<(), String> {
+        objects.try_change(|object| {
             if disabled(object) {
-                continue;
+                return Ok(());
             }
             let title = title(object);
             let failed = |why: String| format!("decryption failed for '{title}': {why}");
@@ -193,8 +193,8 @@ impl Decryptor {
             } else if object["kind"] == "Secret" {
                 self.secret(object).map_err(failed)?;
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// The MAC is not verified: the build has put labels and names of its own into the object, and its order

@@ -32,7 +32,7 @@ fn built(files: &MemFs, decryptor: &mut Decryptor) -> Result<Vec<Value>, String>
     let built = flux::build(&files, "./app", &flux::Overlay::default());
     let mut objects = built.expect("a build").objects;
     decryptor.objects(&mut objects)?;
-    Ok(objects)
+    Ok(objects.into_vec())
 }
 
 #[test]
@@ -92,13 +92,14 @@ fn a_changed_file_is_refused_by_its_name_unless_its_mac_is_ignored() {
 
 #[test]
 fn values_of_secrets_that_are_documents_are_decrypted_one_by_one() {
-    let mut objects = [json!({
+    let mut objects = Objects::from_iter([json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"},
         "data": {"lines.env": STANDARD.encode(LINES), "plain": STANDARD.encode("x"), "bad": "?"},
-    })];
+    })]);
     decryptor(KEY, Mac::Verify)
         .objects(&mut objects)
         .expect("decrypted");
+    let objects = objects.into_vec();
     let lines = STANDARD
         .decode(objects[0]["data"]["lines.env"].as_str().expect("text"))
         .expect("base64");
@@ -115,10 +116,11 @@ fn what_is_marked_stays_and_what_is_left_is_refused_in_flux_s_words() {
     let want = "Secret/team/credentials is SOPS encrypted, configuring decryption is required for this secret to be reconciled";
     assert_eq!(message, want);
     secret["metadata"]["annotations"] = json!({"kustomize.toolkit.fluxcd.io/decrypt": "Disabled"});
-    let mut marked = [secret.clone()];
+    let mut marked = Objects::from_iter([secret.clone()]);
     decryptor(KEY, Mac::Verify)
         .objects(&mut marked)
         .expect("nothing to do");
+    let marked = marked.into_vec();
     assert_eq!(marked, [secret]);
     assert_eq!(refuse_encrypted(&marked), Ok(()));
 }
