@@ -8,6 +8,7 @@ mod before;
 mod brake;
 mod build;
 mod dependencies;
+mod drifted;
 mod finalize;
 mod finalizer;
 mod graph;
