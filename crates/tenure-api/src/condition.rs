@@ -13,6 +13,8 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// Whether health checks pass; only when there are any.
 pub const HEALTHY: &str = "Healthy";
+/// Whether somebody changed what was applied; only where drift is said and not corrected.
+pub const DRIFTED: &str = "Drifted";
 /// Whether a source's artifact is kept.
 pub const ARTIFACT_IN_STORAGE: &str = "ArtifactInStorage";
 /// The source could not be made into an artifact.

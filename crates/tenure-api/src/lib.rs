@@ -27,7 +27,7 @@ mod tenant;
 pub use artifact::Artifact;
 pub use bucket::{Bucket, BucketSpec, BucketStatus, BucketSts};
 pub use condition::{
-    ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, BUILD_FAILED, Condition, ConditionStatus, Conditions,
+    ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, BUILD_FAILED, Condition, ConditionStatus, Conditions, DRIFTED,
     FETCH_FAILED, HEALTHY, INCLUDE_UNAVAILABLE, MAX_MESSAGE, READY, RECONCILING, SOURCE_VERIFIED, STALLED,
     STORAGE_OPERATION_FAILED, get, is_true, rfc3339,
 };

@@ -29,6 +29,8 @@ pub const WORKER_RIGHTS_FINALIZER: &str = "tenure.dev/worker-rights";
 
 /// Confirms that a Kustomization deletes what its condition names; the value is in the condition.
 pub const CONFIRM_PRUNE: &str = "tenure.dev/confirm-prune";
+/// `report` on a Kustomization: drift is said and not corrected.
+pub const DRIFT: &str = "tenure.dev/drift";
 /// A change of its value asks for a reconcile.
 pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 /// Asks a HelmRelease for one forced upgrade.

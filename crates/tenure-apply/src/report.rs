@@ -19,6 +19,8 @@ pub enum Action {
     Unchanged,
     /// A marker said to leave it alone.
     Skipped,
+    /// It is not as wanted, and was left so.
+    Drifted,
     /// It was deleted.
     Deleted,
 }
@@ -32,6 +34,7 @@ impl Action {
             Self::Configured => "configured",
             Self::Unchanged => "unchanged",
             Self::Skipped => "skipped",
+            Self::Drifted => "drifted",
             Self::Deleted => "deleted",
         }
     }

@@ -75,6 +75,41 @@ fn fields_that_are_ignored_are_left_to_whoever_changed_them() -> anyhow::Result<
     })
 }
 
+#[test]
+fn drift_that_is_only_to_be_reported_is_left_until_the_source_changes() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "reported").await?;
+        let report = json!({"metadata": {"annotations": {"tenure.dev/drift": "report"}}});
+        let objects = team.objects("Kustomization");
+        objects
+            .patch("app", &PatchParams::default(), &Patch::Merge(report))
+            .await?;
+        let by_hand = json!({"data": {"key": "by hand"}});
+        maps(&stage, &team)
+            .patch("kept", &PatchParams::default(), &Patch::Merge(by_hand))
+            .await?;
+        team.reconcile("Kustomization", "app").await?;
+        let line = format!(
+            "Kustomization Warning DriftDetected ConfigMap/{}/kept drifted",
+            team.home()
+        );
+        super::events(&stage, &team, "app", &line).await?;
+        let object = team.ready("Kustomization", "app").await?;
+        let drifted = tenure_tests::condition(&object, "Drifted")
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!(drifted["status"], "True", "{object}");
+        assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("by hand"));
+        let changed = crate::world::config_map("kept", "new");
+        let commit = team.commit(&[("deploy/kept.yaml", Some(&changed))], "new")?;
+        team.reconcile("GitRepository", "app").await?;
+        let object = team.applied("app", &commit).await?;
+        assert!(tenure_tests::condition(&object, "Drifted").is_none(), "{object}");
+        assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("new"));
+        Ok(())
+    })
+}
+
 /// What the worker has asked about ConfigMaps of the home since the mark.
 fn asked(stage: &Stage, home: &str, mark: AuditMark) -> anyhow::Result<Vec<String>> {
     let all = stage.plane.audit_events(mark)?;

@@ -37,6 +37,8 @@ pub struct ApplyOptions {
     pub force: bool,
     /// How many dry-runs at once; Flux has 4.
     pub concurrency: usize,
+    /// Say what is not as wanted, and write nothing.
+    pub report_only: bool,
     /// Fields of objects that are there which are left to others.
     pub ignored: IgnoredFields,
     /// Stops between two requests.
@@ -52,6 +54,7 @@ impl ApplyOptions {
             field_manager: "kustomize-controller".to_owned(),
             force: false,
             concurrency: 4,
+            report_only: false,
             ignored: IgnoredFields::new(),
             cancel: CancellationToken::new(),
         }

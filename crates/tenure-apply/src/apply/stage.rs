@@ -158,6 +158,7 @@ async fn carry_out(
 ) -> Result<(Action, Option<Value>), ApplyError> {
     let patch = match step {
         Step::Skip => return Ok((Action::Skipped, None)),
+        Step::Write { .. } | Step::Recreate if options.report_only => return Ok((Action::Drifted, None)),
         Step::Keep(object) => return Ok((Action::Unchanged, Some(object))),
         Step::Write { patch } => patch,
         Step::Recreate => {

@@ -45,6 +45,7 @@ pub(super) async fn apply(
     plan: &Apply,
     key: &ObjectKey,
     old: &[Entry],
+    report_only: bool,
     effects: &Arc<Effects>,
 ) -> Result<Report, Failure> {
     let new = entries(built);
@@ -63,6 +64,7 @@ pub(super) async fn apply(
     }
     let mut options = ApplyOptions::new(owner(key, effects));
     options.ignored = super::ignore::fields(&plan.kustomization.spec, &built.objects).map_err(failure)?;
+    options.report_only = report_only;
     options.force = plan.kustomization.spec.force;
     options.cancel = effects.cancel.clone();
     match attempt(target, built, &options, effects).await {

@@ -9,6 +9,7 @@ mod brake;
 mod build;
 mod decryption;
 mod dependencies;
+mod drifted;
 mod finalize;
 mod finalizer;
 mod graph;

@@ -12,6 +12,7 @@ use super::applying;
 use super::before::Before;
 use super::brake;
 use super::build::{self, Built};
+use super::drifted;
 use super::finalize;
 use super::mask::Mask;
 use super::plan::{Apply, Plan};
@@ -194,6 +195,8 @@ struct Success {
     healthy: Option<String>,
     /// When it is due, if not an interval from now.
     due: Option<Timestamp>,
+    /// What is not as applied, and was left so.
+    drifted: Option<String>,
 }
 
 async fn apply(key: &ObjectKey, plan: Apply, effects: &Arc<Effects>) -> Pass {
@@ -255,6 +258,7 @@ async fn work(
         pruned: false,
         healthy,
         due,
+        drifted: None,
     };
     let was_healthy = || {
         before
@@ -274,7 +278,10 @@ async fn work(
         Standing::Unknown => {}
     }
     check_account(&target, &plan.account, effects).await?;
-    let applied = applying::apply(&target, &built, plan, key, old, effects).await?;
+    let report_only = drifted::only_reported(plan, built.digest, before);
+    let applied = applying::apply(&target, &built, plan, key, old, report_only, effects).await?;
+    let drifted = drifted::message(&applied);
+    drifted::announce(key, drifted.as_deref(), before, effects).await;
     // said at once: the checks that follow may fail
     let changes = applying::changed(&applied.changes);
     say(key, plan, reasons::PROGRESSING, changes.join("\n"), effects).await;
@@ -307,6 +314,7 @@ async fn work(
         changed: !changes.is_empty(),
         pruned: !lines.is_empty(),
         due: None,
+        drifted,
         built,
     })
 }
@@ -385,6 +393,7 @@ async fn succeeded(
         revision: &plan.revision,
         origin: plan.origin.as_deref(),
         inventory: &success.inventory,
+        drifted: success.drifted.as_deref(),
         history: worth_saying.then_some(snapshot),
         healthy: success.healthy.map(|message| {
             if healed {

@@ -56,7 +56,8 @@ pub(super) async fn standing(
     };
     let due = set.due(plan.interval);
     let moved = before.applied.as_deref() != Some(plan.revision.to_string().as_str());
-    if moved && due > Timestamp::now() {
+    let complete = set.prints.len() == new.len();
+    if moved && complete && due > Timestamp::now() {
         return Standing::Unasked(due);
     }
     looked_at(target, plan, &set, new, key, effects).await

@@ -42,6 +42,8 @@ pub(crate) enum Ending<'a> {
         inventory: &'a [Entry],
         history: Option<Snapshot<'a>>,
         healthy: Option<String>,
+        /// What is not as applied, and was left so.
+        drifted: Option<&'a str>,
     },
     /// Tried, and tried again later. `progress` is what was being done.
     Failed(Failed<'a>),
@@ -112,6 +114,7 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
             inventory,
             history,
             healthy,
+            drifted,
         } => {
             conditions
                 .remove(condition::RECONCILING)
@@ -121,6 +124,10 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
             match healthy {
                 Some(message) => conditions.mark_true(condition::HEALTHY, reasons::SUCCEEDED, message),
                 None => conditions.remove(condition::HEALTHY),
+            };
+            match drifted {
+                Some(message) => conditions.mark_true(condition::DRIFTED, reasons::DRIFT_DETECTED, message),
+                None => conditions.remove(condition::DRIFTED),
             };
             status["observedGeneration"] = json!(about.generation);
             status["lastAppliedRevision"] = json!(revision);
@@ -250,6 +257,7 @@ mod tests {
             inventory: &[],
             history,
             healthy: None,
+            drifted: None,
         }
     }
 
@@ -277,6 +285,7 @@ mod tests {
             inventory: &[],
             history: Some(line),
             healthy: None,
+            drifted: None,
         };
         let now = status(&json!({}), &about(1), &ending);
         assert_eq!(now["lastAppliedOriginRevision"], "main@sha1:1");
