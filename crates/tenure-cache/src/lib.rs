@@ -32,6 +32,7 @@ mod launch;
 mod leases;
 mod memo;
 mod metrics;
+mod negative;
 mod once;
 mod poll;
 mod proof;
