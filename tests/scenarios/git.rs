@@ -210,3 +210,32 @@ async fn holds(stage: &Stage, team: &Team<'_>, name: &str, text: &str) -> anyhow
     })
     .await
 }
+
+#[test]
+fn a_repository_with_a_submodule_is_applied_as_a_whole() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = stage.tenant(TenantFixture::new("git-submodule")).await?;
+        let name = format!("{}-lib.git", team.home());
+        let lib = GitRepo::init(&stage.git, &name)?;
+        let map = config_map("kept", "from the submodule");
+        let commit = lib.commit(&[("kept.yaml", Some(map.as_str()))], "lib")?;
+        std::fs::create_dir(team.repo.work_tree().join("lib"))?;
+        let link = format!("160000,{commit},lib");
+        team.repo.git(&["update-index", "--add", "--cacheinfo", &link])?;
+        let modules = format!("[submodule \"lib\"]\n\tpath = lib\n\turl = ../{name}\n");
+        let whole = team.commit(&[(".gitmodules", Some(modules.as_str()))], "with a submodule")?;
+        team.git_repository(&json!({"recurseSubmodules": true})).await?;
+        team.kustomization("app", &json!({"path": "./lib", "targetNamespace": team.home()}))
+            .await?;
+        team.applied("app", &whole).await?;
+        ensure!(data(&stage, &team, "kept").await?.as_deref() == Some("from the submodule"));
+        let object = team.ready("GitRepository", "app").await?;
+        ensure!(object["status"]["observedRecurseSubmodules"] == true, "{object}");
+
+        let elsewhere = "[submodule \"lib\"]\n\tpath = lib\n\turl = https://169.254.169.254/lib.git\n";
+        team.commit(&[(".gitmodules", Some(elsewhere))], "a submodule somewhere else")?;
+        team.reconcile("GitRepository", "app").await?;
+        let message = team.refused("GitRepository", "app", "GitOperationFailed").await?;
+        says(&message, &["submodule \"lib\"", "the platform does not allow"])
+    })
+}

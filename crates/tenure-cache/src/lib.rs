@@ -3,14 +3,17 @@
 //!
 //! - A caller is the home that its ServiceAccount token stands for, checked offline against the
 //!   issuer's keys from a file; nothing else in a request can name a home.
-//! - *Proof before dedupe*: every Resolve asks the remote with the caller's credential. Only then is an
-//!   artifact that another home's fetch has made given out, by a grant that is worth nothing to others.
+//! - *Proof before dedupe*: the remote is asked with the caller's credential, once for all who bring the
+//!   same one. Only then is an artifact that another home's fetch has made given out, by a grant that is
+//!   worth nothing to others.
+//! - While a worker sleeps, the cache asks in its place under a lease, and tells the supervisor what moved.
 //! - Bytes from remotes are parsed in sandboxed children that live for one job ([`fetcher_main`]).
 //! - The disk is a cache: [`run`] survives the loss of all of it.
 //!
-//! What it refuses: to hold a Kubernetes client or a token of its own; to keep a credential longer than
-//! the call that brought it, but for the short-lived tokens that a host has given for an App's key; to say whether an artifact exists to whoever may not read it; to put a
-//! secret into an error, a log line or a metric.
+//! What it refuses: to hold a Kubernetes client or a token of its own; to keep a credential longer than the
+//! call that brought it or the lease that came of it, but for the short-lived tokens that a host has given
+//! for an App's key; to say whether an artifact exists to whoever may not read it; to put a secret into an
+//! error, a log line or a metric.
 //!
 //! Invariants: a grant is issued only after a proof and never outlives a later refusal by the same
 //! remote; one archive is made at a time per commit or manifest, ignore rules and parts of it; a failure of one
@@ -29,6 +32,7 @@ mod launch;
 mod leases;
 mod memo;
 mod metrics;
+mod negative;
 mod once;
 mod poll;
 mod proof;

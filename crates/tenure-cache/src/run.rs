@@ -16,6 +16,7 @@ use crate::grant::Grants;
 use crate::hosts::Hosts;
 use crate::leases::{Leases, Rules};
 use crate::metrics::Metrics;
+use crate::negative::Refusals;
 use crate::once::Once;
 use crate::poll;
 use crate::proof::Proofs;
@@ -81,6 +82,7 @@ impl Server {
             fetchers: Fetchers::new(config.fetcher_program.clone(), &limits, metrics.clone()),
             exports: Once::default(),
             questions: Once::default(),
+            refusals: Refusals::default(),
             leases: Leases::new(Rules {
                 longest: limits.longest_lease,
                 shortest: limits.shortest_poll,

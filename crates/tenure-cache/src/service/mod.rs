@@ -29,6 +29,7 @@ use crate::hosts::Hosts;
 use crate::leases::{Leases, Question};
 use crate::memo::{Entry, Key};
 use crate::metrics::Metrics;
+use crate::negative::Refusals;
 use crate::once::Once;
 use crate::proof::{Fingerprint, Located, Proofs};
 use crate::source;
@@ -48,6 +49,7 @@ pub(crate) struct Cache {
     pub(crate) fetchers: Fetchers,
     pub(crate) exports: Once<Key, Result<Entry, Failure>>,
     pub(crate) questions: Once<(Question, Duration), Result<Located, Failure>>,
+    pub(crate) refusals: Refusals,
     pub(crate) leases: Leases,
     pub(crate) homes: Homes,
     pub(crate) hosts: Hosts,
@@ -134,6 +136,7 @@ impl Cache {
         self.grants.sweep(self.limits.longest_resolve);
         self.homes.sweep();
         self.hosts.sweep();
+        self.refusals.sweep();
         let keep = Keep {
             bytes: self.limits.store_bytes,
             age: self.limits.store_age,

@@ -274,8 +274,15 @@ pub(crate) async fn locate(cache: &Arc<Cache>, home: &Name, ask: &Arc<Ask>) -> R
             })
         }
     };
-    let key = (ask.question(), ask.timeout);
+    let question = ask.question();
+    if let Some(failure) = cache.refusals.recent(&question, ask.max_age) {
+        return Err(failure);
+    }
+    let key = (question, ask.timeout);
     let (_, located) = cache.questions.run(&key, work).await;
+    if let Err(failure) = &located {
+        cache.refusals.note(key.0, failure);
+    }
     located
 }
 

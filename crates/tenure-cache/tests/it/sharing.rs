@@ -1,5 +1,7 @@
 //! Many callers, one download; and each has proved for itself.
 
+use std::time::Duration;
+
 use tenure_core::Digest;
 use tenure_proto::source::{FailureKind, resolve_request};
 use tenure_testkit::git::{Access, GitRepo, HttpsGitServer, SshGitServer};
@@ -88,7 +90,7 @@ async fn fifty_callers_at_once_make_one_download() {
         let client = rig.home(&format!("home-{}", n % 10));
         let mut request = ask(&url, password(&server, "", ""));
         request.credential.as_mut().expect("set").kind = None;
-        request.timeout = std::time::Duration::from_secs(100).try_into().ok();
+        request.timeout = Duration::from_secs(100).try_into().ok();
         async move { client.resolve(request).await }
     });
     let results = futures::future::join_all(calls).await;
@@ -150,7 +152,7 @@ async fn a_young_proof_of_ones_own_spares_the_remote_and_only_if_asked_for() {
     alice.resolve(request()).await.expect("ok");
     let before = server.traffic();
     let mut relaxed = request();
-    relaxed.max_age = std::time::Duration::from_secs(60).try_into().ok();
+    relaxed.max_age = Duration::from_secs(60).try_into().ok();
     alice.resolve(relaxed.clone()).await.expect("ok");
     assert_eq!(server.traffic(), before);
     let credential = relaxed
@@ -212,4 +214,35 @@ async fn what_is_in_submodules_is_lent_to_nobody() {
     // another credential of the same home proves again, too
     alice.resolve(with_submodules("bob")).await.expect("resolves");
     assert_eq!(downloads().await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_counts_for_who_asks_the_same_right_after_and_for_nobody_else() {
+    let rig = Rig::start().await;
+    let server = HttpsGitServer::start().await.expect("a server");
+    let repo = GitRepo::init(&server, "app.git").expect("a repository");
+    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
+        .expect("a commit");
+    server.set_password("alice", "right");
+    let with = |word: &str, accepts: Duration| {
+        let mut request = ask(&server.url("app.git"), password(&server, "alice", word));
+        request.max_age = accepts.try_into().ok();
+        request
+    };
+    let accepts = Duration::from_secs(10);
+    let refused = || server.traffic().refused;
+    for home in ["one", "two", "three"] {
+        let error = rig
+            .home(home)
+            .resolve(with("wrong", accepts))
+            .await
+            .expect_err("refused");
+        assert_eq!(kind(&error), Some(FailureKind::AuthenticationFailed), "{error}");
+    }
+    assert_eq!(refused(), 1, "the host was asked once");
+    let error = rig.home("one").resolve(with("wrong", Duration::ZERO)).await;
+    error.expect_err("still refused");
+    assert_eq!(refused(), 2, "who asks for a new answer gets one");
+    let right = rig.home("two").resolve(with("right", accepts)).await;
+    right.expect("another credential is another question");
 }

@@ -21,13 +21,15 @@ const CACHE_RETRY: Duration = Duration::from_secs(10);
 /// What the remote has said so recently counts, unless somebody asks: sources of one repository are looked at together.
 const RECENT: Duration = Duration::from_secs(10);
 
-/// Whether it is new or changed, or somebody has asked for it.
+/// Whether somebody has asked for it, or it is new or changed and was not tried yet.
 fn is_asked_for(object: &Value) -> bool {
     let at = |pointer: &str| object.pointer(pointer);
     let annotations = at("/metadata/annotations");
     let requested = annotations.and_then(|all| all.get(REQUESTED_AT));
-    requested != at("/status/lastHandledReconcileAt")
-        || at("/metadata/generation") != at("/status/observedGeneration")
+    let conditions = at("/status/conditions").and_then(Value::as_array);
+    let ready = conditions.and_then(|all| all.iter().find(|one| one["type"] == "Ready"));
+    let tried = ready.and_then(|ready| ready.get("observedGeneration"));
+    requested != at("/status/lastHandledReconcileAt") || tried != at("/metadata/generation")
 }
 
 /// Carries the plan out.
@@ -470,4 +472,30 @@ fn digest_of(object: &Value) -> Option<String> {
         .pointer("/status/artifact/digest")
         .and_then(Value::as_str)
         .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_answer_is_wanted_at_once_by_who_asks_and_for_what_was_not_tried() {
+        let object = |requested: &str, handled: &str, tried: i64| {
+            json!({
+                "metadata": {"generation": 2, "annotations": {REQUESTED_AT: requested}},
+                "status": {
+                    "lastHandledReconcileAt": handled, "observedGeneration": 1,
+                    "conditions": [{"type": "Ready", "status": "False", "observedGeneration": tried}],
+                },
+            })
+        };
+        assert!(is_asked_for(&json!({"metadata": {"generation": 1}})));
+        assert!(is_asked_for(&object("now", "before", 2)));
+        assert!(is_asked_for(&object("now", "now", 1)));
+        assert!(
+            !is_asked_for(&object("now", "now", 2)),
+            "it failed and is tried again"
+        );
+    }
 }

@@ -111,10 +111,10 @@ fn templated(text: &str) -> String {
     template.replace(&known, &format!("{known}{}", more("refuse") + &more("allow")))
 }
 
-/// One argument for each block of addresses that a value names.
+/// One argument for each block of addresses that a value names. Without the directives it is still YAML.
 fn more(what: &str) -> String {
     format!(
-        "        {{{{- range .Values.addresses.{what} }}}}\n        - --{what}-addresses={{{{ . }}}}\n        {{{{- end }}}}\n"
+        "{{{{- range .Values.addresses.{what} }}}}\n        - --{what}-addresses={{{{ . }}}}\n{{{{- end }}}}\n"
     )
 }
 
