@@ -203,13 +203,15 @@ fn a_field_of_the_spec_that_is_not_supported_is_named_and_not_skipped() -> anyho
     play(|stage| async move {
         let team = settled(&stage, "unsupported").await?;
         let before = kept(&stage, &team).await?;
-        let spec =
-            json!({"path": "./deploy", "targetNamespace": team.home(), "decryption": {"provider": "sops"}});
+        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "decryption": {"provider": "sops", "serviceAccountName": "keys"}});
         team.kustomization("app", &spec).await?;
         let message = team
             .refused("Kustomization", "app", "FeatureGateDisabled")
             .await?;
-        says(&message, &["spec.decryption", "not supported", "remove it"])?;
+        says(
+            &message,
+            &["spec.decryption.serviceAccountName", "not supported", "remove it"],
+        )?;
         assert_eq!(kept(&stage, &team).await?, before);
         Ok(())
     })
