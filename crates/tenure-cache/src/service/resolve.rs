@@ -63,6 +63,8 @@ pub(super) async fn resolve(
         if let Some((subject, _)) = &question.ask.lease {
             cache.leases.end(home, subject);
         }
+        // the next try is not answered with what was heard before this one
+        cache.proofs.forget(&question.scope);
         failure.scrub(&question.ask.source.secrets())
     })
 }
