@@ -100,7 +100,7 @@ async fn the_smallest_role_is_enough_to_apply_wait_and_prune_and_no_more_is_in_f
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_finds_the_walls_standing_and_names_a_breach_and_a_missing_right() -> anyhow::Result<()> {
     let stage = Stage::start().await?;
-    let (team, _) = powerless(&stage, "check").await?;
+    let (team, target) = powerless(&stage, "check").await?;
     let (system, workers) = (stage.tenure.system(), stage.tenure.workers());
     let name = team.fixture.name.clone();
     let args = [
@@ -138,8 +138,8 @@ async fn a_check_finds_the_walls_standing_and_names_a_breach_and_a_missing_right
     let bindings = super::bindings(&stage.client(), "kube-system");
     super::delete(&bindings, &format!("{name}-breach")).await?;
 
-    let own = super::bindings(&stage.client(), team.home());
-    super::delete(&own, "tenure:target").await?;
+    let own = super::bindings(&stage.client(), &target);
+    super::delete(&own, &format!("tenure:target:{name}")).await?;
     until("the missing right to be named", PATIENCE, || async {
         let Err(error) = command(&stage, &args).await else {
             anyhow::bail!("nothing was found")

@@ -68,12 +68,19 @@ pub(super) fn rules(needs: &Needs, place: &Place, by_name: bool) -> Vec<Value> {
         if verbs.is_empty() {
             continue;
         }
-        if by_name {
-            rules.push(json!({
-                "apiGroups": [group], "resources": [plural], "resourceNames": need.names, "verbs": verbs,
-            }));
-        } else {
+        if !by_name {
             shared.entry((group, verbs)).or_default().push(plural);
+            continue;
+        }
+        // what is pruned is found by a list of its kind, which has no name to narrow it to
+        let (wide, narrow): (Vec<&str>, Vec<&str>) = verbs
+            .iter()
+            .partition(|verb| **verb == "list" && verbs.contains(&"delete"));
+        rules.push(json!({
+            "apiGroups": [group], "resources": [plural], "resourceNames": need.names, "verbs": narrow,
+        }));
+        if !wide.is_empty() {
+            shared.entry((group, wide)).or_default().push(plural);
         }
     }
     rules.extend(shared.into_iter().map(
