@@ -91,8 +91,8 @@ pub(crate) fn objects(all: ResMap, file: &KustFile) -> Result<Objects, Error> {
                     }
                 });
             }
-            meter.output(&resource.value.view())?;
             resource.value.pack();
+            meter.output(resource.value.written())?;
             Ok(resource.value)
         })
         .collect()

@@ -46,9 +46,8 @@ mod target;
 mod transform;
 mod written;
 
-use std::borrow::Cow;
-
 use serde_json::Value;
+use tenure_yaml::EmitOptions;
 
 pub use budget::{Budget, LoadRestriction, Options, Reorder};
 pub use error::{Error, Reason};
@@ -72,8 +71,8 @@ impl Build {
     #[must_use]
     pub fn to_yaml(&self) -> String {
         let mut text = String::new();
-        for part in self.documents() {
-            text.push_str(&part);
+        for (at, object) in self.objects.iter().enumerate() {
+            document(&mut text, at, &object);
         }
         text
     }
@@ -83,17 +82,20 @@ impl Build {
     /// # Errors
     /// Those of the writer.
     pub fn write_yaml(&self, to: &mut dyn std::io::Write) -> std::io::Result<()> {
-        self.documents()
-            .try_for_each(|part| to.write_all(part.as_bytes()))
+        let mut text = String::new();
+        self.objects.iter().enumerate().try_for_each(|(at, object)| {
+            text.clear();
+            document(&mut text, at, &object);
+            to.write_all(text.as_bytes())
+        })
     }
+}
 
-    fn documents(&self) -> impl Iterator<Item = String> + '_ {
-        let with_separator = |(at, object): (usize, Cow<'_, Value>)| {
-            let text = tenure_yaml::to_string(&object);
-            if at == 0 { text } else { format!("---\n{text}") }
-        };
-        self.objects.iter().enumerate().map(with_separator)
+fn document(text: &mut String, at: usize, object: &Value) {
+    if at > 0 {
+        text.push_str("---\n");
     }
+    tenure_yaml::append(text, object, &EmitOptions::default());
 }
 
 /// Builds the directory `dir` of `fs`, which must hold a kustomization file.

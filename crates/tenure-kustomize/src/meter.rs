@@ -107,9 +107,10 @@ impl Meter {
     }
 
     /// Takes what an object comes to as text: indentation may make it much larger than it is itself.
-    pub(crate) fn output(&self, value: &Value) -> Result<(), Error> {
+    /// [`written`] says how much that is.
+    pub(crate) fn output(&self, bytes: u64) -> Result<(), Error> {
         self.check()?;
-        let bytes = self.written.get().saturating_add(written(value, 0));
+        let bytes = self.written.get().saturating_add(bytes);
         self.written.set(bytes);
         if bytes > self.budget.memory {
             return Err(exceeded("bytes of output", u128::from(self.budget.memory)));
@@ -191,7 +192,7 @@ fn weigh(value: &Value) -> (u64, usize) {
 }
 
 /// About the bytes that a value comes to as YAML.
-fn written(value: &Value, indent: u64) -> u64 {
+pub(crate) fn written(value: &Value, indent: u64) -> u64 {
     match value {
         Value::String(text) => text.len() as u64 + 3,
         Value::Array(items) => items.iter().map(|v| indent + 3 + written(v, indent + 2)).sum(),

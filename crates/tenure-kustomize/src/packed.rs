@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use serde_json::{Map, Number, Value};
 
+use crate::meter::written;
 use crate::object;
 
 /// A value that is packed until it is changed, and again when [`Packed::pack`] says so.
@@ -128,6 +129,23 @@ impl Packed {
                 .try_fold(&**value, |v, key| v.get(key))
                 .map(Cow::Borrowed),
             State::Packed(bytes) => Some(Cow::Owned(Reader(bytes).at(path)?.value())),
+        }
+    }
+
+    /// Whether a path may lead to something: `false` only if the object has nothing there, so that nothing is to be
+    /// unpacked. Lists are gone through, and a part that ends in `[]` is a list.
+    pub(crate) fn leads<'p>(&self, path: impl Iterator<Item = &'p str> + Clone) -> bool {
+        match &self.0 {
+            State::Open(_) => true,
+            State::Packed(bytes) => Reader(bytes).leads(path),
+        }
+    }
+
+    /// About the bytes that it comes to as YAML.
+    pub(crate) fn written(&self) -> u64 {
+        match &self.0 {
+            State::Open(value) => written(value, 0),
+            State::Packed(bytes) => Reader(bytes).written(0),
         }
     }
 
@@ -393,6 +411,62 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Goes over one value.
+    fn leads<'p>(&mut self, path: impl Iterator<Item = &'p str> + Clone) -> bool {
+        let mut rest = path.clone();
+        let Some(part) = rest.next() else {
+            return true;
+        };
+        match self.0.first() {
+            Some(&LIST) => {
+                self.byte();
+                let (count, mut inside) = self.inside();
+                (0..count).any(|_| inside.leads(path.clone()))
+            }
+            Some(&MAPPING) => {
+                self.byte();
+                let (count, mut inside) = self.inside();
+                let name = part.strip_suffix("[]").unwrap_or(part);
+                for _ in 0..count {
+                    if inside.text() == name {
+                        return name.len() != part.len() || inside.leads(rest);
+                    }
+                    inside.skip();
+                }
+                name.is_empty()
+            }
+            Some(&NULL) => {
+                self.byte();
+                false
+            }
+            // That is an error, for whoever goes there to find.
+            _ => true,
+        }
+    }
+
+    /// As [`written`](crate::meter::written) has it.
+    fn written(&mut self, indent: u64) -> u64 {
+        match self.0.first() {
+            Some(&STRING) => {
+                self.byte();
+                self.text().len() as u64 + 3
+            }
+            Some(&(LIST | MAPPING)) => {
+                let is_mapping = self.byte() == MAPPING;
+                let (count, mut inside) = self.inside();
+                let mut member = || {
+                    let key = if is_mapping { inside.text().len() } else { 0 };
+                    indent + 3 + key as u64 + inside.written(indent + 2)
+                };
+                (0..count).map(|_| member()).sum()
+            }
+            _ => {
+                self.skip();
+                8
+            }
+        }
+    }
+
     fn string(mut self) -> Option<&'a str> {
         (self.byte() == STRING).then(|| self.text())
     }
@@ -448,6 +522,7 @@ mod tests {
             prop_assert_eq!(&*packed.view(), &value);
             prop_assert_eq!(packed.view().to_string(), value.to_string(), "in the same order");
             prop_assert_eq!(packed.is_empty(), Packed::from(value.clone()).is_empty());
+            prop_assert_eq!(packed.written(), written(&value, 0));
             for (key, member) in value.as_object().into_iter().flatten() {
                 prop_assert_eq!(packed.part(&[key]).map(Cow::into_owned), Some(member.clone()));
                 prop_assert_eq!(packed.text(&[key]), member.as_str());
@@ -486,5 +561,25 @@ mod tests {
         assert_eq!(packed.part(&["z"]).as_deref(), Some(&json!([])));
         assert_eq!(packed.part(&["nothing"]), None);
         assert_eq!(packed.text(&["kind"]), Some("A"));
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_is_known_without_unpacking() {
+        let packed = packed(&json!({"a": {"b": null, "c": 1}, "l": [null, {"x": 1}, {"y": {"z": 2}}]}));
+        for (path, leads) in [
+            ("a", true),
+            ("a/b", true),
+            ("a/b/c", false),
+            ("a/b[]", true),
+            ("a/c/d", true),
+            ("a/d", false),
+            ("l/x", true),
+            ("l/y/z", true),
+            ("l/y/q", false),
+            ("l/q", false),
+            ("a//d", true),
+        ] {
+            assert_eq!(packed.leads(path.split('/')), leads, "{path}");
+        }
     }
 }

@@ -101,8 +101,6 @@ pub(crate) fn run(mut loader: Loader<'_>, dir: &RelPath, file: &KustFile) -> Res
     }
     finish::label(&mut all, file, &loader.options)?;
     loader.meter.objects(all.len())?;
-    all.iter()
-        .try_for_each(|r| loader.meter.output(&r.value.view()))?;
     Ok(Build {
         objects: finish::objects(all, file)?,
         read_set: loader.reads,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::expression::{self, Limits};
-use crate::meter::Meter;
+use crate::meter::{Meter, written};
 use crate::{Budget, Error, Objects, object};
 
 /// The label or annotation that keeps an object as it is, with the value `disabled`.
@@ -56,7 +56,7 @@ pub fn substitute_within(
         if is_disabled(value) {
             return Ok(());
         }
-        meter.output(value)?;
+        meter.output(written(value, 0))?;
         if !mentions(value) {
             return Ok(());
         }

@@ -65,13 +65,24 @@ pub(crate) fn visit_object(
     meter: &Meter,
     change: &mut dyn FnMut(&mut Value) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    edit(object, spec, |value| visit(value, spec, create, meter, change))
+    let create = if spec.create { create } else { Create::Nothing };
+    edit(object, spec, create, |value| {
+        visit(value, spec, create, meter, change)
+    })
 }
 
-/// Unpacks what a specification's path leads through.
-fn edit<T>(object: &mut Packed, spec: &FieldSpec, change: impl FnOnce(&mut Value) -> T) -> T {
+/// Unpacks what a specification's path leads through, if it leads anywhere.
+fn edit(
+    object: &mut Packed,
+    spec: &FieldSpec,
+    create: Create,
+    change: impl FnOnce(&mut Value) -> Result<(), Error>,
+) -> Result<(), Error> {
     if spec.path.contains('\\') {
         return change(object.open());
+    }
+    if create == Create::Nothing && !object.leads(plain(&spec.path, '/')) {
+        return Ok(());
     }
     let first = plain(&spec.path, '/').next().unwrap_or_default();
     object.edit(first.strip_suffix("[]").unwrap_or(first), change)
@@ -112,7 +123,7 @@ fn visit_at(
 type Change<'a> = dyn FnMut(&mut Value, &str) -> Result<(), Error> + 'a;
 
 /// The parts of a path that has no escapes.
-fn plain(path: &str, delimiter: char) -> impl Iterator<Item = &str> {
+fn plain(path: &str, delimiter: char) -> impl Iterator<Item = &str> + Clone {
     match path.strip_prefix(delimiter) {
         Some(rest) if !rest.is_empty() => rest,
         _ => path,
@@ -228,8 +239,13 @@ pub(crate) fn set_members(
         let new = Value::String(text.clone());
         let mut places = Vec::new();
         for spec in &specs {
-            let done = edit(&mut resource.value, spec, |object| {
-                visit_at(object, spec, Create::Mapping, meter, &mut |node, way| {
+            let create = if spec.create {
+                Create::Mapping
+            } else {
+                Create::Nothing
+            };
+            let done = edit(&mut resource.value, spec, create, |object| {
+                visit_at(object, spec, create, meter, &mut |node, way| {
                     if node.is_null() {
                         *node = Value::Object(Map::new());
                     }

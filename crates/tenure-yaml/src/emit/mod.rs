@@ -73,5 +73,12 @@ pub fn to_string(value: &Value) -> String {
 /// Writes one document.
 #[must_use]
 pub fn to_string_with(value: &Value, options: &EmitOptions) -> String {
-    write::Writer::new(options).document(value)
+    let mut text = String::new();
+    append(&mut text, value, options);
+    text
+}
+
+/// Adds one document to a text, for a caller that keeps the text's memory for the next.
+pub fn append(text: &mut String, value: &Value, options: &EmitOptions) {
+    write::Writer::new(options, text).document(value);
 }

@@ -10,23 +10,23 @@ const LONGEST_SIMPLE_KEY: usize = 128;
 
 pub(super) struct Writer<'a> {
     options: &'a EmitOptions,
-    out: String,
+    out: &'a mut String,
     column: usize,
     /// A kept trailing line break is the last thing written.
     open_ended: bool,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) const fn new(options: &'a EmitOptions) -> Self {
+    pub(super) const fn new(options: &'a EmitOptions, out: &'a mut String) -> Self {
         Self {
             options,
-            out: String::new(),
+            out,
             column: 0,
             open_ended: false,
         }
     }
 
-    pub(super) fn document(mut self, value: &Value) -> String {
+    pub(super) fn document(mut self, value: &Value) {
         match value {
             Value::Object(map) if !map.is_empty() => self.mapping(map, 0, true),
             Value::Array(list) if !list.is_empty() => self.sequence(list, 0, true),
@@ -36,7 +36,6 @@ impl<'a> Writer<'a> {
         if self.open_ended && self.options.ends_open_text {
             self.out.push_str("...\n");
         }
-        self.out
     }
 
     fn put(&mut self, text: &str) {
