@@ -1,5 +1,6 @@
 //! Charts as files that can be changed and put into an archive: what Helm's `package` and `dependency build` do.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -87,9 +88,9 @@ impl Package {
 
     /// A file that has no meaning of its own.
     #[must_use]
-    pub fn file(&self, name: &str) -> Option<&[u8]> {
+    pub fn file(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         let mut files = self.chart.files.iter();
-        files.find(|file| &*file.name == name).map(|file| &*file.data)
+        files.find(|file| &*file.name == name).map(File::bytes)
     }
 
     /// What is not in `charts/` and should be; what the lock file says counts before what `Chart.yaml` says.
@@ -119,7 +120,7 @@ impl Package {
             .iter()
             .find_map(|name| self.files.iter().find(|file| &*file.name == *name));
         let Some(file) = found else { return Ok(None) };
-        let text = read_yaml(&file.data).map_err(|text| LoadError::yaml("Chart.lock", &text))?;
+        let text = read_yaml(&file.bytes()).map_err(|text| LoadError::yaml("Chart.lock", &text))?;
         let listed = text.get("dependencies").and_then(Value::as_array);
         let read = listed.into_iter().flatten().map(|one| {
             let text = |name: &str| {
@@ -155,10 +156,10 @@ impl Package {
     /// # Errors
     /// When it does not fit.
     pub fn add(&mut self, name: &str, chart: &Self) -> Result<(), PackageError> {
-        let inside = chart.files.iter().map(|file| File {
-            name: format!("charts/{name}/{}", file.name).into(),
-            data: Arc::clone(&file.data),
-        });
+        let inside = chart
+            .files
+            .iter()
+            .map(|file| file.renamed(&format!("charts/{name}/{}", file.name)));
         let files = self.files.iter().cloned().chain(inside).collect();
         *self = Self::of(files, &self.limits)?;
         Ok(())
@@ -186,21 +187,19 @@ impl Package {
     /// [`PackageError::NoValues`].
     pub fn set_values(&mut self, new: Map<String, Value>) -> Result<bool, PackageError> {
         let old = self.files.iter().find(|file| &*file.name == VALUES);
-        let old = old
-            .map(|file| Arc::clone(&file.data))
-            .ok_or(PackageError::NoValues)?;
+        let old = old.cloned().ok_or(PackageError::NoValues)?;
         match new.is_empty() {
             true => self.put(VALUES, b""),
             false => self.replace(VALUES, &Value::Object(values::whole(new))),
         }
         *self = Self::of(std::mem::take(&mut self.files), &self.limits)?;
         let now = self.files.iter().find(|file| &*file.name == VALUES);
-        Ok(now.is_none_or(|file| file.data != old))
+        Ok(now.is_none_or(|file| *file != old))
     }
 
     fn read(&self, name: &'static str) -> Result<Option<Value>, LoadError> {
         let file = self.files.iter().find(|file| &*file.name == name);
-        let text = file.map(|file| read_yaml(&file.data)).transpose();
+        let text = file.map(|file| read_yaml(&file.bytes())).transpose();
         text.map_err(|text| LoadError::yaml(name, &text))
     }
 
@@ -211,7 +210,7 @@ impl Package {
 
     fn put(&mut self, name: &str, data: &[u8]) {
         if let Some(file) = self.files.iter_mut().find(|file| &*file.name == name) {
-            file.data = data.into();
+            *file = File::new(name, data);
         }
     }
 
@@ -236,9 +235,9 @@ impl Package {
             header.set_entry_type(EntryType::Regular);
             header.set_mode(0o644);
             header.set_mtime(0);
-            header.set_size(file.data.len() as u64);
+            header.set_size(file.size() as u64);
             let path = format!("{}/{}", self.chart.name(), file.name);
-            archive.append_data(&mut header, path, &*file.data)?;
+            archive.append_data(&mut header, path, &*file.bytes())?;
         }
         let mut packed = archive.into_inner()?;
         packed.flush()?;

@@ -168,7 +168,7 @@ pub(crate) fn render_objects(
             hooks: true,
             tests: true,
         };
-        let documents = rendered.documents(all).map(|(_, text)| text.to_owned());
+        let documents = rendered.documents(all).map(|(_, text)| text.into_owned());
         let hooks = rendered.hooks(all).map(|hook| hook.content.clone());
         Ok::<_, HelmError>(documents.chain(hooks).collect())
     };

@@ -72,7 +72,7 @@ pub(super) fn write(
     };
     let crds = if selection.crds { rendered.crds.len() } else { 0 };
     for (at, (source, text)) in rendered.documents(selection).enumerate() {
-        put(release.filter(|_| at >= crds), source, text, false)?;
+        put(release.filter(|_| at >= crds), source, &text, false)?;
     }
     for hook in rendered.hooks(selection) {
         put(release, &hook.source, &hook.content, true)?;

@@ -1,5 +1,6 @@
 //! From a source to a chart's archive.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
@@ -122,7 +123,7 @@ impl Build<'_> {
                 let mut package = Package::from_archive(&bytes, &LIMITS)
                     .map_err(|error| packing(format!("failed to load downloaded chart: {error}")))?;
                 set_build(&mut package, metadata.as_deref())?;
-                let read = |path: &str| Ok(package.file(&beneath(path)).map(<[u8]>::to_vec));
+                let read = |path: &str| Ok(package.file(&beneath(path)).map(Cow::into_owned));
                 let own = package.values().clone();
                 let merged = merge(&made.values_files, Some(&own), ignore_missing, read)
                     .map_err(|error| values(format!("failed to merge chart values: {error}")))?;
@@ -216,8 +217,8 @@ impl Build<'_> {
     /// The artifact of this very chart, if it was made for this generation and is here.
     fn made_before(&self, made: &Made) -> Option<Obtained> {
         let status = &self.status;
-        let artifact = status.artifact.as_ref()?;
-        let same = status.observed_generation == Some(self.question.generation)
+        let artifact = status.source.artifact.as_ref()?;
+        let same = status.source.observed_generation == Some(self.question.generation)
             && status.observed_chart_name.as_deref() == Some(made.name.as_str())
             && artifact.revision == made.version;
         let digest: Digest = artifact.digest.parse().ok()?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod decode;
 mod dependency;
+mod file;
 mod metadata;
 
 use std::sync::Arc;
@@ -10,28 +11,9 @@ use serde_json::{Map, Value};
 
 pub use decode::TypeError;
 pub use dependency::Dependency;
+pub use file::File;
 pub(crate) use metadata::Draft;
 pub use metadata::{Maintainer, Metadata};
-
-/// A file of a chart. Clones share the bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
-    /// The path within the chart, with slashes.
-    pub name: Arc<str>,
-    /// The bytes.
-    pub data: Arc<[u8]>,
-}
-
-impl File {
-    /// A file.
-    #[must_use]
-    pub fn new(name: &str, data: &[u8]) -> Self {
-        Self {
-            name: name.into(),
-            data: data.into(),
-        }
-    }
-}
 
 /// A chart with the charts within it. Clones share files and values.
 #[derive(Debug, Clone, PartialEq)]

@@ -47,7 +47,7 @@ impl Chart {
     pub fn from_files(files: Vec<File>, limits: &Limits) -> Result<Self, LoadError> {
         let mut allowance = Allowance::new(*limits);
         for file in &files {
-            allowance.take_file(file.data.len() as u64)?;
+            allowance.take_file(file.size() as u64)?;
         }
         assemble(files, &mut allowance, 0)
     }
@@ -91,7 +91,7 @@ fn detect(files: &[File], missing: impl Fn() -> String) -> Result<(), LoadError>
     let Some(file) = files.iter().find(|file| &*file.name == "Chart.yaml") else {
         return Err(LoadError::NotAChart(missing()));
     };
-    let value = read_yaml(&file.data).map_err(|text| LoadError::yaml("Chart.yaml", &text))?;
+    let value = read_yaml(&file.bytes()).map_err(|text| LoadError::yaml("Chart.yaml", &text))?;
     let fields = crate::chart::decode::Fields::of(&value, "loader.chartBase");
     let mut version = String::new();
     if let Some(fields) = fields.map_err(|e| LoadError::field("Chart.yaml", e))? {
@@ -159,9 +159,9 @@ impl Parts {
             "Chart.yaml" => {}
             "Chart.lock" => check_lock("Chart.lock", &file)?,
             "values.yaml" => {
-                self.values = read_values(&file.data).map_err(LoadError::Values)?;
+                self.values = read_values(&file.bytes()).map_err(LoadError::Values)?;
             }
-            "values.schema.json" => self.schema = Some(file.data),
+            "values.schema.json" => self.schema = Some(file.shared()),
             "requirements.yaml" => {
                 if !draft.is_v1() {
                     self.notices.push("Warning: Dependencies are handled in Chart.yaml since apiVersion \"v2\". We recommend migrating dependencies to Chart.yaml.".to_owned());
@@ -184,11 +184,7 @@ impl Parts {
             path => match path.strip_prefix("charts/") {
                 Some(below) if !below.ends_with(".prov") => {
                     let chart = below.split('/').next().unwrap_or(below).to_owned();
-                    let file = File {
-                        name: below.into(),
-                        data: file.data,
-                    };
-                    self.charts.entry(chart).or_default().push(file);
+                    self.charts.entry(chart).or_default().push(file.renamed(below));
                 }
                 _ => self.files.push(file),
             },
@@ -212,10 +208,7 @@ impl Parts {
             } else {
                 let inside = files.iter().filter_map(|file| {
                     let (_, rest) = file.name.split_once('/')?;
-                    Some(File {
-                        name: rest.into(),
-                        data: Arc::clone(&file.data),
-                    })
+                    Some(file.renamed(rest))
                 });
                 assemble(inside.collect(), allowance, depth + 1)
             };
@@ -233,7 +226,7 @@ impl Parts {
 
 fn from_archive_file(name: &str, files: &[File], allowance: &mut Allowance) -> Result<Vec<File>, LoadError> {
     match files {
-        [file, ..] if &*file.name == name => archive::read(&file.data, allowance),
+        [file, ..] if &*file.name == name => archive::read(&file.bytes(), allowance),
         [file, ..] => Err(LoadError::NotAChart(format!(
             "expected {name}, got {}",
             file.name
@@ -243,12 +236,12 @@ fn from_archive_file(name: &str, files: &[File], allowance: &mut Allowance) -> R
 }
 
 fn read_metadata(draft: &mut Draft, name: &'static str, file: &File) -> Result<(), LoadError> {
-    let value = read_yaml(&file.data).map_err(|text| LoadError::yaml(name, &text))?;
+    let value = read_yaml(&file.bytes()).map_err(|text| LoadError::yaml(name, &text))?;
     draft.read(&value).map_err(|e| LoadError::field(name, e))
 }
 
 /// A lock file says nothing that rendering needs, but it must be well-formed.
 fn check_lock(name: &'static str, file: &File) -> Result<(), LoadError> {
-    read_yaml(&file.data).map_err(|text| LoadError::yaml(name, &text))?;
+    read_yaml(&file.bytes()).map_err(|text| LoadError::yaml(name, &text))?;
     Ok(())
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
@@ -43,10 +44,11 @@ impl Files {
         let Some(file) = self.files.get(name) else {
             return Ok(Value::strings::<&str>([]));
         };
-        let Some((last, before)) = file.data.split_last() else {
+        let bytes = file.bytes();
+        let Some((last, before)) = bytes.split_last() else {
             return Err("runtime error: index out of range [-1]".to_owned());
         };
-        let text = if *last == b'\n' { before } else { &file.data };
+        let text = if *last == b'\n' { before } else { &*bytes };
         Ok(Value::strings(text.split(|byte| *byte == b'\n')))
     }
 }
@@ -58,7 +60,7 @@ impl Object for Files {
 
     fn shape(&self) -> Shape {
         let map = self.map.get_or_init(|| {
-            let bytes = |file: &File| Value::Bytes(file.data.as_ref().into());
+            let bytes = |file: &File| Value::Bytes(file.bytes().as_ref().into());
             let map: Map = self
                 .files
                 .iter()
@@ -89,12 +91,12 @@ impl Object for Files {
             Some(Value::String(name)) => name.to_str().into_owned(),
             _ => String::new(),
         };
-        let bytes = || self.files.get(&name).map_or(&[][..], |file| &file.data);
+        let bytes = || self.files.get(&name).map_or(Cow::default(), File::bytes);
         Ok(match method {
-            "AsConfig" => self.flat(|file| Value::String(file.data.as_ref().into())),
-            "AsSecrets" => self.flat(|file| STANDARD.encode(&file.data).into()),
-            "Get" => Value::String(bytes().into()),
-            "GetBytes" => Value::Bytes(bytes().into()),
+            "AsConfig" => self.flat(|file| Value::String(file.bytes().as_ref().into())),
+            "AsSecrets" => self.flat(|file| STANDARD.encode(file.bytes()).into()),
+            "Get" => Value::String(bytes().as_ref().into()),
+            "GetBytes" => Value::Bytes(bytes().as_ref().into()),
             "Glob" => Value::object(self.glob(&name)),
             "Lines" => self.lines(&name)?,
             _ => return Err(format!("{method} is not a method")),

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::chart::File;
@@ -33,7 +34,7 @@ impl Rendered {
     pub fn to_text(&self, selection: Selection) -> String {
         let mut text = String::new();
         for (source, manifest) in self.documents(selection) {
-            document(&mut text, source, manifest);
+            document(&mut text, source, &manifest);
         }
         text.truncate(text.trim_end().len());
         text.push('\n');
@@ -44,16 +45,16 @@ impl Rendered {
     }
 
     /// The custom resource definitions and manifests, each with the file it comes from.
-    pub fn documents(&self, selection: Selection) -> impl Iterator<Item = (&str, &str)> {
+    pub fn documents(&self, selection: Selection) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         let crds = self
             .crds
             .iter()
             .filter(move |_| selection.crds)
-            .filter_map(|(source, file)| Some((source.as_str(), std::str::from_utf8(&file.data).ok()?)));
+            .filter_map(|(source, file)| Some((source.as_str(), text_of(file)?)));
         let manifests = self
             .manifests
             .iter()
-            .map(|manifest| (manifest.source.as_str(), manifest.content.as_str()));
+            .map(|manifest| (manifest.source.as_str(), Cow::from(&manifest.content)));
         crds.chain(manifests)
     }
 
@@ -62,6 +63,13 @@ impl Rendered {
         self.hooks
             .iter()
             .filter(move |hook| selection.hooks && (selection.tests || !hook.is_test()))
+    }
+}
+
+fn text_of(file: &File) -> Option<Cow<'_, str>> {
+    match file.bytes() {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     }
 }
 

@@ -26,9 +26,7 @@ impl Set {
                 .files
                 .iter()
                 .zip(scopes.templates())
-                .all(|((path, file), template)| {
-                    *path == template.path && Arc::ptr_eq(&file.data, &template.file.data)
-                })
+                .all(|((path, file), template)| *path == template.path && file.is(&template.file))
     }
 }
 
@@ -47,7 +45,7 @@ impl Cache {
         let mut templates = Templates::new();
         for template in scopes.templates() {
             templates
-                .parse(&template.path, Arc::clone(&template.file.data))
+                .parse(&template.path, template.file.shared())
                 .map_err(|error| Error::Template(parse_error(&template.path, &error)))?;
         }
         let templates = Arc::new(templates);

@@ -64,7 +64,7 @@ fn a_directory_is_read_with_its_ignore_rules() {
     ]);
     let chart = from_dir(dir.path(), "c", &Limits::default()).expect("loads");
     assert_eq!(names(&chart.files), [".helmignore", "b.txt", "sub/secret.txt"]);
-    assert_eq!(&*chart.files[1].data, b"yes", "without the mark at its start");
+    assert_eq!(*chart.files[1].bytes(), *b"yes", "without the mark at its start");
     assert_eq!(names(&chart.templates), ["templates/a.yaml"]);
 }
 
