@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tenure_core::{DurationError, GoDuration};
 
-use crate::{Artifact, Condition, Object, OciVerification, SourceReference};
+use crate::{Object, OciVerification, SourceReference, SourceStatus};
 
 /// A chart as a source, in the union of `v1` and `v1beta2`.
 pub type HelmChart = Object<HelmChartSpec, HelmChartStatus>;
@@ -74,21 +74,9 @@ impl HelmChartSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HelmChartStatus {
-    /// Generation of the spec that the status speaks of; -1 before the first pass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Conditions, in contract order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<Condition>,
-    /// Where the latest chart is offered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// The chart's archive.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub artifact: Option<Artifact>,
-    /// The last handled value of the request annotation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_handled_reconcile_at: Option<String>,
+    /// As of every source.
+    #[serde(flatten)]
+    pub source: SourceStatus,
     /// The chart's own name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_chart_name: Option<String>,

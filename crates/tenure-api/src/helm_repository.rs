@@ -3,7 +3,7 @@ use serde_json::Value;
 use tenure_core::{DurationError, GoDuration};
 
 use crate::object::optional_duration;
-use crate::{Artifact, Condition, LocalObjectReference, Object};
+use crate::{LocalObjectReference, Object, SourceStatus};
 
 /// A repository of Helm charts as a source, in the union of `v1` and `v1beta2`.
 pub type HelmRepository = Object<HelmRepositorySpec, HelmRepositoryStatus>;
@@ -75,22 +75,4 @@ impl HelmRepositorySpec {
 }
 
 /// The index that was downloaded last; nothing for charts in a registry.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct HelmRepositoryStatus {
-    /// Generation of the spec that the status speaks of; -1 before the first pass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Conditions, in contract order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<Condition>,
-    /// Where the latest index is offered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// The index.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub artifact: Option<Artifact>,
-    /// The last handled value of the request annotation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_handled_reconcile_at: Option<String>,
-}
+pub type HelmRepositoryStatus = SourceStatus;

@@ -22,6 +22,7 @@ mod oci_repository;
 pub mod reasons;
 mod reference;
 pub mod rights;
+mod source_status;
 mod tenant;
 
 pub use artifact::Artifact;
@@ -52,6 +53,7 @@ pub use oci_repository::{
 pub use reference::{
     DependencyReference, LocalObjectReference, ObjectReference, SecretKeyReference, Selector, SourceReference,
 };
+pub use source_status::SourceStatus;
 pub use tenant::{
     AccountReference, HomeStatus, Isolation, Limits, Peer, Profile, QuantityError, SourcePolicy,
     SourceSecret, Tenant, TenantError, TenantSpec, TenantStatus,

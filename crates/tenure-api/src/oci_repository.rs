@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::object::scheduled;
-use crate::{Artifact, Condition, LocalObjectReference, Object};
+use crate::{LocalObjectReference, Object, SourceStatus};
 
 /// An artifact of an OCI registry as a source, in the union of `v1` and `v1beta2`.
 pub type OciRepository = Object<OciRepositorySpec, OciRepositoryStatus>;
@@ -117,21 +117,9 @@ pub struct OidcIdentity {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OciRepositoryStatus {
-    /// Generation of the spec that the status speaks of; -1 before the first pass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Conditions, in contract order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<Condition>,
-    /// Where the latest artifact is offered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// The artifact that appliers use.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub artifact: Option<Artifact>,
-    /// The last handled value of the request annotation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_handled_reconcile_at: Option<String>,
+    /// As of every source.
+    #[serde(flatten)]
+    pub source: SourceStatus,
     /// `spec.ignore` of the artifact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_ignore: Option<String>,

@@ -112,6 +112,11 @@ fn a_new_object_is_in_progress_and_only_foreign_shapes_are_open() {
 #[test]
 fn the_types_and_the_schemas_know_the_same_fields() {
     let text = "x".to_owned();
+    let offered = |url: &str| crate::SourceStatus {
+        url: Some(url.to_owned()),
+        artifact: Some(crate::Artifact::default()),
+        ..Default::default()
+    };
     let source = serde_json::to_value(crate::GitRepositoryStatus {
         url: Some(text.clone()),
         content_config_checksum: Some(text.clone()),
@@ -119,7 +124,7 @@ fn the_types_and_the_schemas_know_the_same_fields() {
         ..Default::default()
     });
     let image = serde_json::to_value(crate::OciRepositoryStatus {
-        url: Some(text.clone()),
+        source: offered(&text),
         content_config_checksum: Some(text.clone()),
         observed_layer_selector: Some(crate::OciLayerSelector {
             media_type: Some(text.clone()),
@@ -170,8 +175,7 @@ fn the_types_and_the_schemas_know_the_same_fields() {
         observed_chart_name: full("app"),
         observed_source_artifact_revision: full("1"),
         observed_values_files: Some(Vec::new()),
-        url: full("http://x"),
-        ..Default::default()
+        source: offered("http://x"),
     });
     let bucket = serde_json::to_value(crate::BucketSpec {
         provider: full("aws"),
