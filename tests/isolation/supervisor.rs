@@ -107,6 +107,8 @@ fn is_its_own_business(system: &str, workers: &str, event: &AuditEvent) -> bool 
         }
         (namespace, "tenants", "") if namespace == system => ["get", "list", "watch"].contains(&verb),
         (namespace, "tenants", "status") if namespace == system => verb == "patch",
+        (namespace, "artifacts", "") if namespace == system => ["list", "create", "delete"].contains(&verb),
+        (namespace, "artifacts", "status") if namespace == system => verb == "patch",
         (namespace, "leases", "") if namespace == system => ["get", "create", "patch"].contains(&verb),
         (namespace, "events", "") if namespace == system => verb == "create",
         (namespace, "configmaps", "") if namespace == system => {

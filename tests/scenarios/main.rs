@@ -6,6 +6,7 @@ mod bad_input;
 mod bucket;
 mod git;
 mod helm;
+mod inventory;
 mod kustomization;
 mod moved;
 mod oci;

@@ -18,7 +18,7 @@ mod unpack;
 pub use archive::{ArchiveError, ArchiveWriter, Packed};
 pub use ignore::Ignore;
 pub use path::{PathError, check_path};
-pub use store::{Evicted, Store, StoreError, Stored};
+pub use store::{Store, StoreError, Stored};
 pub use unpack::{UnpackError, Unpacked, unpack};
 
 /// How much one artifact may hold.

@@ -1,4 +1,3 @@
-use std::collections::HashSet;
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,17 +26,6 @@ pub struct Stored {
     pub size: u64,
     /// When it was last put or opened.
     pub used: SystemTime,
-}
-
-/// What an eviction did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Evicted {
-    /// Artifacts removed.
-    pub count: usize,
-    /// Bytes freed.
-    pub freed: u64,
-    /// Bytes that remain.
-    pub kept: u64,
 }
 
 /// Why the store cannot serve.
@@ -181,29 +169,6 @@ impl Store {
         }
         Ok(all)
     }
-
-    /// Removes the artifacts that were not used for longest until `most` bytes remain. Pinned ones always stay.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] when the folder cannot be read, or a file not removed.
-    pub fn evict(&self, most: u64, pinned: &HashSet<Digest>) -> Result<Evicted, StoreError> {
-        let mut all = self.list()?;
-        all.sort_by_key(|stored| (stored.used, stored.digest));
-        let mut done = Evicted {
-            kept: all.iter().map(|s| s.size).sum(),
-            ..Evicted::default()
-        };
-        for stored in all.iter().filter(|s| !pinned.contains(&s.digest)) {
-            if done.kept <= most {
-                break;
-            }
-            self.remove(&stored.digest)?;
-            done.count += 1;
-            done.freed += stored.size;
-            done.kept -= stored.size;
-        }
-        Ok(done)
-    }
 }
 
 fn stored(file: &fs::DirEntry) -> Option<Stored> {
@@ -289,29 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn eviction_takes_the_longest_unused_and_spares_the_pinned() {
-        let (_temp, store) = store();
-        let [old, pinned, young] =
-            [(b"aaaa", 300), (b"bbbb", 400), (b"cccc", 100)].map(|(c, age)| put(&store, c, age));
-        let done = store.evict(8, &HashSet::from([pinned])).expect("it evicts");
-        assert_eq!(
-            done,
-            Evicted {
-                count: 1,
-                freed: 4,
-                kept: 8
-            }
-        );
-        assert!(!store.contains(&old, 4) && store.contains(&pinned, 4) && store.contains(&young, 4));
-    }
-
-    #[test]
     fn opening_counts_as_a_use() {
         let (_temp, store) = store();
         let [a, b] = [(b"aaaa", 300), (b"bbbb", 200)].map(|(c, age)| put(&store, c, age));
         drop(store.get(&a, 4).expect("it is there"));
-        store.evict(4, &HashSet::new()).expect("it evicts");
-        assert!(store.contains(&a, 4) && !store.contains(&b, 4));
+        let mut all = store.list().expect("a listing");
+        all.sort_by_key(|stored| stored.used);
+        assert_eq!(all.iter().map(|stored| stored.digest).collect::<Vec<_>>(), [b, a]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use tenure_artifact::{Evicted, Store, StoreError};
+use tenure_artifact::{Store, StoreError};
 use tenure_core::Digest;
 use tokio::task::spawn_blocking;
 
@@ -28,6 +28,17 @@ pub(crate) struct Keep {
     pub(crate) bytes: u64,
     /// What nobody has used for longer goes, however much room there is.
     pub(crate) age: Duration,
+}
+
+/// What an eviction did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Evicted {
+    /// Artifacts removed.
+    pub(crate) count: usize,
+    /// Bytes freed.
+    pub(crate) freed: u64,
+    /// Bytes that remain.
+    pub(crate) kept: u64,
 }
 
 /// The data directory.
@@ -99,6 +110,16 @@ impl Disk {
             Ok(file) => Ok(Some(file)),
             Err(StoreError::Missing(_) | StoreError::Size { .. }) => Ok(None),
             Err(error) => Err(io::Error::other(error)),
+        })
+        .await
+    }
+
+    /// The artifacts that are here.
+    pub(crate) async fn present(&self) -> io::Result<HashSet<Digest>> {
+        let store = self.store.clone();
+        blocking(move || {
+            let all = store.list().map_err(io::Error::other)?;
+            Ok(all.iter().map(|stored| stored.digest).collect())
         })
         .await
     }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tenure_core::{Digest, Sha256Writer};
 use tenure_git::github::Token;
@@ -205,6 +205,7 @@ async fn verified(ask: &Ask, file: &Path, fetched: Fetched) -> Result<Entry, Fai
         Ok((digest, size)) if digest == fetched.digest && size == fetched.size => Ok(Entry {
             digest,
             size,
+            made: SystemTime::now(),
             subject: fetched.subject,
             media_type: fetched.media_type,
             annotations: fetched.annotations,

@@ -113,10 +113,20 @@ impl Grants {
         if u128::from(body.expires) <= self.boot.elapsed().as_millis() {
             return Err(Denied);
         }
-        match self.revoked.lock().get(&body.scope) {
-            Some(revoked) if body.stamp <= revoked.upto => Err(Denied),
-            _ => Ok(body.size),
+        match self.ended(&body.scope, body.stamp) {
+            true => Err(Denied),
+            false => Ok(body.size),
         }
+    }
+
+    /// Whether what was asked at `stamp` came before a refusal of `scope`.
+    pub(crate) fn is_revoked(&self, scope: &Scope, stamp: Stamp) -> bool {
+        self.ended(&self.id(scope), stamp)
+    }
+
+    fn ended(&self, scope: &[u8; 16], stamp: Stamp) -> bool {
+        let revoked = self.revoked.lock();
+        revoked.get(scope).is_some_and(|revoked| stamp <= revoked.upto)
     }
 
     /// Ends every grant that `scope` has so far.
@@ -300,5 +310,8 @@ mod tests {
         assert_eq!(grants.check(&name("bob"), digest, &bob), Ok(3));
         let again = issue(&grants, "alice", digest);
         assert_eq!(grants.check(&name("alice"), digest, &again), Ok(3));
+        assert!(grants.is_revoked(&scope("alice"), asked_before));
+        assert!(!grants.is_revoked(&scope("alice"), grants.stamp()));
+        assert!(!grants.is_revoked(&scope("bob"), asked_before));
     }
 }

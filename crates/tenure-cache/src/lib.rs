@@ -20,6 +20,7 @@
 //! caller's credential, limit or patience is never another caller's failure.
 
 mod admin;
+mod answers;
 mod auth;
 mod child;
 mod config;
@@ -28,6 +29,7 @@ mod failure;
 mod fetcher;
 mod grant;
 mod hosts;
+mod inventory;
 mod launch;
 mod leases;
 mod memo;

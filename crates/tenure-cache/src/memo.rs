@@ -23,6 +23,9 @@ pub(crate) struct Entry {
     pub(crate) digest: Digest,
     /// Of the archive, in bytes.
     pub(crate) size: u64,
+    /// When the archive was made.
+    #[serde(default = "SystemTime::now")]
+    pub(crate) made: SystemTime,
     /// First line of the commit message.
     pub(crate) subject: String,
     /// What the artifact is, unless an archive like all others.
@@ -154,6 +157,7 @@ mod tests {
         let entry = Entry {
             digest,
             size: 5,
+            made: SystemTime::now(),
             subject: "first".into(),
             media_type: None,
             annotations: BTreeMap::new(),

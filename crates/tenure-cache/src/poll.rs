@@ -34,6 +34,7 @@ pub(crate) async fn keep(cache: &Arc<Cache>, cancel: &CancellationToken) -> Resu
     }
     // whoever listens would keep the service from ending
     cache.leases.close();
+    cache.inventory.close();
     Ok(())
 }
 

@@ -9,11 +9,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server as Grpc;
 
 use crate::admin;
+use crate::answers::Answers;
 use crate::auth::{Authenticator, IssuerKeys};
 use crate::disk::Disk;
 use crate::fetcher::Fetchers;
 use crate::grant::Grants;
 use crate::hosts::Hosts;
+use crate::inventory::Inventory;
 use crate::leases::{Leases, Rules};
 use crate::metrics::Metrics;
 use crate::negative::Refusals;
@@ -82,6 +84,8 @@ impl Server {
             fetchers: Fetchers::new(config.fetcher_program.clone(), &limits, metrics.clone()),
             exports: Once::default(),
             questions: Once::default(),
+            answers: Answers::default(),
+            inventory: Inventory::default(),
             refusals: Refusals::default(),
             leases: Leases::new(Rules {
                 longest: limits.longest_lease,

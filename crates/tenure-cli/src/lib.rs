@@ -1,4 +1,4 @@
-//! What a person types: `tenure uninstall`, `tenure build`, `tenure template`, `tenure tenant …`.
+//! What a person types: `tenure uninstall`, `tenure build`, `tenure template`, `tenure source …`, `tenure tenant …`.
 //!
 //! Every command uses the person's own kubeconfig and rights, and nothing else. It says what it will do
 //! before it does it, and does nothing irreversible without being told so.
@@ -6,6 +6,7 @@
 mod build;
 mod cluster;
 mod release;
+mod source;
 mod template;
 mod tenant;
 mod uninstall;
@@ -21,6 +22,9 @@ pub enum Command {
     Build(build::Args),
     /// Render a chart as Helm would, and print the manifests
     Template(Box<template::Args>),
+    /// Sources: fetch one from here, list them, explain why one fails
+    #[command(subcommand)]
+    Source(source::Command),
     /// Onboarding: what a tenant's worker and accounts need, and whether it holds
     #[command(subcommand)]
     Tenant(tenant::Command),
@@ -36,6 +40,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Build(args) => build::run(&args),
         Command::Template(args) => template::run(&args),
+        Command::Source(command) => source::run(command),
         Command::Tenant(command) => tenant::run(command),
         Command::Uninstall(args) => runtime()?.block_on(uninstall::run(args)),
     }

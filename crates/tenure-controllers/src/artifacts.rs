@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use parking_lot::Mutex;
 use tenure_artifact::{Budget, Store, StoreError, UnpackError, unpack};
 use tenure_core::Digest;
 
@@ -32,6 +33,8 @@ struct Inner {
     store: Store,
     counter: AtomicU64,
     max_unpacked: u64,
+    /// Artifacts on their way in.
+    turns: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// An unpacked artifact.
@@ -89,6 +92,7 @@ impl Artifacts {
             notes,
             store,
             counter: AtomicU64::new(0),
+            turns: Mutex::default(),
             max_unpacked: max_packed.saturating_mul(UNPACK_FACTOR),
         })))
     }
@@ -97,6 +101,17 @@ impl Artifacts {
     #[must_use]
     pub fn holds(&self, digest: &Digest) -> bool {
         self.0.store.path(digest).is_file()
+    }
+
+    /// Waits until nobody else fetches this artifact, and keeps others from it meanwhile: sources of one home that
+    /// have the same content fetch it once.
+    pub(crate) async fn turn(&self, digest: &Digest) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.0.turns.lock();
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            turns.entry(*digest).or_default().clone()
+        };
+        turn.lock_owned().await
     }
 
     /// A path for an artifact on its way in; its directory exists.

@@ -14,8 +14,10 @@
 
 mod admin;
 mod config;
+mod control;
 mod home;
 mod index;
+mod inventory;
 mod issuer;
 mod lifeline;
 mod metrics;

@@ -11,12 +11,10 @@ use tenure_proto::source::movements_client::MovementsClient;
 use tenure_proto::source::{Moved, SubscribeRequest};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
-use tonic::metadata::MetadataValue;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Request, Streaming};
+use tonic::Streaming;
 
-/// Opening the connection takes at most this long.
-const CONNECT: Duration = Duration::from_secs(10);
+use crate::control;
+
 /// Sources of one home that wait to be looked at; more than a home may lease.
 const MOST: usize = 1024;
 
@@ -103,38 +101,12 @@ async fn hear(
 }
 
 async fn subscribe(cache: &CacheEndpoint, token_file: &Path) -> Result<Streaming<Moved>, String> {
-    let token = tokio::fs::read(token_file)
-        .await
-        .map_err(|error| format!("failed to read the token from {}: {error}", token_file.display()))?;
-    let bearer = [b"Bearer ", token.trim_ascii()].concat();
-    let unusable = "the token is not one";
-    let mut value = std::str::from_utf8(&bearer)
-        .ok()
-        .and_then(|text| MetadataValue::try_from(text).ok())
-        .ok_or(unusable)?;
-    value.set_sensitive(true);
-    let mut request = Request::new(SubscribeRequest {});
-    request.metadata_mut().insert("authorization", value);
-    let mut client = MovementsClient::new(channel(cache)?);
+    let request = control::request(token_file, SubscribeRequest {}).await?;
+    let mut client = MovementsClient::new(control::channel(cache)?);
     let answer = client.subscribe(request).await;
     answer
         .map(tonic::Response::into_inner)
         .map_err(|status| format!("failed to subscribe: {}", status.message()))
-}
-
-fn channel(cache: &CacheEndpoint) -> Result<Channel, String> {
-    let unusable = |error: tonic::transport::Error| format!("its URL or certificate can't be used: {error}");
-    let tls = ClientTlsConfig::new()
-        .ca_certificate(Certificate::from_pem(&cache.ca_pem))
-        .domain_name(cache.server_name.clone());
-    let endpoint = Endpoint::from_shared(cache.url.clone()).and_then(|endpoint| endpoint.tls_config(tls));
-    Ok(endpoint
-        .map_err(unusable)?
-        .connect_timeout(CONNECT)
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(10))
-        .keep_alive_while_idle(true)
-        .connect_lazy())
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Health};
 use crate::config::{Config, SupervisorError};
 use crate::home::{self, HomeSpec, Releaser, Shared, farewell};
+use crate::inventory;
 use crate::issuer;
 use crate::movements::{self, Inbox};
 use crate::owners::Owners;
@@ -98,6 +99,12 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
     let (moved, movements) = mpsc::channel(256);
     let control = config.cache.as_ref().and_then(|cache| cache.token_file.clone());
     if let Some((endpoint, token_file)) = cache.clone().zip(control) {
+        tokio::spawn(inventory::keep(
+            client.clone(),
+            endpoint.clone(),
+            token_file.clone(),
+            stop.clone(),
+        ));
         tokio::spawn(movements::listen(endpoint, token_file, moved, stop.clone()));
     }
 

@@ -7,6 +7,8 @@ mod demo;
 mod generate;
 mod image;
 mod layers;
+#[cfg(test)]
+mod named;
 mod show;
 mod sizes;
 mod test;

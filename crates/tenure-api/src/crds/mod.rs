@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+mod artifact;
 mod bucket;
 mod external_artifact;
 mod git_repository;
@@ -50,7 +51,7 @@ const STATUS: Column = (
 const SOURCES: &[&str] = &["all", "fluxcd", "fluxcd-sources"];
 const TWO: &[&str] = &["v1", "v1beta2"];
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind {
         group: crate::SOURCE_GROUP,
         kind: "GitRepository",
@@ -162,6 +163,26 @@ const KINDS: [Kind; 8] = [
         about: "Who reconciles where, as whom and within what limits.",
         spec: tenant::spec,
         status: tenant::status,
+    },
+    Kind {
+        group: crate::TENURE_GROUP,
+        kind: "Artifact",
+        plural: "artifacts",
+        short: &[],
+        categories: &[],
+        columns: &[
+            ("Kind", "string", ".status.kind"),
+            ("URL", "string", ".status.url"),
+            ("Revision", "string", ".status.revision"),
+            ("Size", "integer", ".status.size"),
+            ("Readers", "integer", ".status.readers"),
+            ("Age", "date", ".status.madeAt"),
+        ],
+        versions: &["v1alpha1"],
+        part_of: "tenure",
+        about: "Something that is cached, and who may read it; written by the supervisor, for people.",
+        spec: artifact::spec,
+        status: artifact::status,
     },
 ];
 

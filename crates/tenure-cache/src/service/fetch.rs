@@ -14,8 +14,9 @@ use tonic::Status;
 use super::Cache;
 use crate::failure::Failure;
 
-/// Bytes of data in one message.
-const CHUNK: usize = 256 << 10;
+/// Bytes of data in one message. A few of them are in memory for each call, and a new commit can bring very many
+/// calls at once.
+const CHUNK: usize = 64 << 10;
 
 /// What an artifact is, unless it is a layer as it was pushed.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.cncf.flux.content.v1.tar+gzip";

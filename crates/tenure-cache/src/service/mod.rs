@@ -20,12 +20,14 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use crate::Limits;
+use crate::answers::Answers;
 use crate::auth::Authenticator;
 use crate::disk::{Disk, Keep};
 use crate::failure::Failure;
 use crate::fetcher::Fetchers;
 use crate::grant::{Grants, Scope};
 use crate::hosts::Hosts;
+use crate::inventory::Inventory;
 use crate::leases::{Leases, Question};
 use crate::memo::{Entry, Key};
 use crate::metrics::Metrics;
@@ -49,6 +51,8 @@ pub(crate) struct Cache {
     pub(crate) fetchers: Fetchers,
     pub(crate) exports: Once<Key, Result<Entry, Failure>>,
     pub(crate) questions: Once<(Question, Duration), Result<Located, Failure>>,
+    pub(crate) answers: Answers,
+    pub(crate) inventory: Inventory,
     pub(crate) refusals: Refusals,
     pub(crate) leases: Leases,
     pub(crate) homes: Homes,
@@ -124,6 +128,7 @@ impl Cache {
     pub(crate) fn forget(&self, scope: &Scope, app: Option<&Fingerprint>) {
         self.grants.revoke(scope);
         self.proofs.forget(scope);
+        self.inventory.forget(scope);
         if let Some(app) = app {
             self.tokens.forget(app);
         }
@@ -136,6 +141,7 @@ impl Cache {
         self.grants.sweep(self.limits.longest_resolve);
         self.homes.sweep();
         self.hosts.sweep();
+        self.answers.sweep();
         self.refusals.sweep();
         let keep = Keep {
             bytes: self.limits.store_bytes,
@@ -151,6 +157,15 @@ impl Cache {
                 }
             }
             Err(error) => tracing::warn!(%error, "can't clean up the data directory"),
+        }
+        self.take_stock().await;
+    }
+
+    /// What is listed is what is on disk.
+    pub(crate) async fn take_stock(&self) {
+        match self.disk.present().await {
+            Ok(present) => self.inventory.keep(&present),
+            Err(error) => tracing::warn!(%error, "can't list the artifacts"),
         }
     }
 }

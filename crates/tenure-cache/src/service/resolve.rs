@@ -16,6 +16,7 @@ use super::Cache;
 use super::fetch::MEDIA_TYPE;
 use crate::failure::Failure;
 use crate::grant::Scope;
+use crate::inventory::Item;
 use crate::memo::{Entry, Key};
 use crate::once::Role;
 use crate::proof::{Located, Proof};
@@ -65,6 +66,7 @@ pub(super) async fn resolve(
         }
         // the next try is not answered with what was heard before this one
         cache.proofs.forget(&question.scope);
+        cache.answers.forget(&question.ask.question());
         failure.scrub(&question.ask.source.secrets())
     })
 }
@@ -99,8 +101,13 @@ impl Question {
                 (proof, entry)
             }
             None => {
-                let located = locate(&self.cache, &self.scope.home, &self.ask).await;
-                let located = self.refusal_revokes(located)?;
+                let located = match self.heard() {
+                    Some(located) => located,
+                    None => {
+                        let located = locate(&self.cache, &self.scope.home, &self.ask).await;
+                        self.refusal_revokes(located)?
+                    }
+                };
                 let entry = self.artifact(&located.found).await?;
                 let proof = Proof::of(&located, self.ask.fingerprint);
                 self.cache
@@ -127,6 +134,16 @@ impl Question {
         let entry = self.cache.disk.recall(self.key(&proof.found.whole())).await;
         let entry = entry.filter(|entry| entry.size <= self.ask.max_bytes);
         (entry.is_some() || proof.found.advertised).then_some((proof, entry))
+    }
+
+    /// What the remote has said just now to another home with the same credential. After a refusal the remote has to
+    /// be asked again: a grant of before would open nothing.
+    fn heard(&self) -> Option<Located> {
+        let located = self
+            .cache
+            .answers
+            .recent(&self.ask.question(), self.ask.max_age)?;
+        (!self.cache.grants.is_revoked(&self.scope, located.stamp)).then_some(located)
     }
 
     /// Keeps asking for a caller who wants to sleep.
@@ -199,6 +216,14 @@ impl Question {
                 .grants
                 .issue(&self.scope, artifact, &proof.found.revision, proof.stamp);
         let revision = proof.found.revision.to_string();
+        let item = Item {
+            kind: self.ask.source.kind(),
+            revision: revision.clone(),
+            size: entry.size,
+            made: entry.made,
+        };
+        let inventory = &self.cache.inventory;
+        inventory.note(&self.scope, self.ask.reference(), entry.digest, item);
         let dropped = entry.dropped_links.iter();
         let dropped = dropped.map(|(path, target)| (format!("{DROPPED_LINK}{path}"), target.clone()));
         let said = entry.annotations.clone().into_iter();
@@ -282,8 +307,12 @@ pub(crate) async fn locate(cache: &Arc<Cache>, home: &Name, ask: &Arc<Ask>) -> R
     }
     let key = (question, ask.timeout);
     let (_, located) = cache.questions.run(&key, work).await;
-    if let Err(failure) = &located {
-        cache.refusals.note(key.0, failure);
+    match &located {
+        Ok(located) => cache.answers.note(key.0, located),
+        Err(failure) => {
+            cache.answers.forget(&key.0);
+            cache.refusals.note(key.0, failure);
+        }
     }
     located
 }

@@ -109,6 +109,15 @@ impl Http {
         })
     }
 
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Index(_) => "HelmRepository",
+            Self::Chart { .. } => "HelmChart",
+            Self::Bucket { .. } => "Bucket",
+            Self::File { .. } => "ExternalArtifact",
+        }
+    }
+
     fn outbound(&self) -> &Outbound {
         match self {
             Self::Index(remote) | Self::Chart { remote, .. } | Self::File { remote, .. } => &remote.outbound,

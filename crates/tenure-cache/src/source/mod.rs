@@ -129,6 +129,15 @@ impl Source {
         }
     }
 
+    /// The kind of object that such a source is for.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Git(_) => "GitRepository",
+            Self::Oci(_) => "OCIRepository",
+            Self::Http(http) => http.kind(),
+        }
+    }
+
     /// What callers' spellings of the remote have in common; may be shown.
     pub(crate) fn name(&self) -> String {
         match self {

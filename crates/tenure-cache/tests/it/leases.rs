@@ -93,7 +93,7 @@ impl Scene {
         self.rig.metric("tenure_cache_polls_total{result=\"ok\"}").await
     }
 
-    fn listings(&self) -> u64 {
+    fn asked(&self) -> u64 {
         self.server.traffic().ref_requests
     }
 }
@@ -117,7 +117,7 @@ async fn homes_with_one_credential_cost_one_listing_and_all_hear_what_moved() {
         .repo
         .commit(&[("a.yaml", Some("a: 2\n"))], "second")
         .expect("a commit");
-    let before = scene.listings();
+    let before = scene.asked();
     let hint = scene.server.url("app.git");
     scene.rig.home("one").hint(hint).await.expect("heard");
     let began = Instant::now();
@@ -135,7 +135,7 @@ async fn homes_with_one_credential_cost_one_listing_and_all_hear_what_moved() {
     );
     moved.sort();
     assert_eq!(moved, ["five", "four", "one", "three", "two"]);
-    assert_eq!(scene.listings() - before, 1, "one listing for all");
+    assert_eq!(scene.asked() - before, 1, "one listing for all");
     // the workers wake, and what was said to the cache is good enough for them
     for home in homes {
         let mut asked = scene.leased("alice", "GitRepository/app", Duration::from_secs(600));
@@ -146,7 +146,7 @@ async fn homes_with_one_credential_cost_one_listing_and_all_hear_what_moved() {
         fetch(&client, &answer).await.expect("fetches");
     }
     assert_eq!(
-        scene.listings() - before,
+        scene.asked() - before,
         2,
         "and one download, which begins as a listing does"
     );

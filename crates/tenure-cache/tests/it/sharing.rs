@@ -79,6 +79,49 @@ async fn two_homes_share_a_download_and_each_proves_for_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn homes_with_one_credential_ask_once_and_who_was_refused_since_asks_again() {
+    let rig = Rig::start().await;
+    let server = HttpsGitServer::start().await.expect("a server");
+    let repo = GitRepo::init(&server, "app.git").expect("a repository");
+    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
+        .expect("a commit");
+    server.set_password("shared", "the-password");
+    let request = |word: &str, age: u64| {
+        let mut request = ask(&server.url("app.git"), password(&server, "shared", word));
+        request.max_age = Duration::from_secs(age).try_into().ok();
+        request
+    };
+    let (alice, bob) = (rig.home("alice"), rig.home("bob"));
+    alice
+        .resolve(request("the-password", 10))
+        .await
+        .expect("resolves");
+    let asked = server.traffic().listings;
+    let of_bob = bob.resolve(request("the-password", 10)).await.expect("resolves");
+    assert_eq!(
+        server.traffic().listings,
+        asked,
+        "the remote has just accepted what bob brings"
+    );
+    fetch(&bob, &of_bob).await.expect("bob's own grant");
+    bob.resolve(request("the-password", 0)).await.expect("resolves");
+    assert_eq!(server.traffic().listings, asked + 1, "bob wanted to know now");
+
+    alice.resolve(request("the-password", 0)).await.expect("resolves");
+    bob.resolve(request("a-guess", 10)).await.expect_err("refused");
+    let error = fetch(&bob, &of_bob).await.expect_err("the refusal ended it");
+    assert!(matches!(error, SourceError::Stale(_)), "{error}");
+    let asked = server.traffic().listings;
+    let of_bob = bob.resolve(request("the-password", 10)).await.expect("resolves");
+    assert_eq!(
+        server.traffic().listings,
+        asked + 1,
+        "alice's answer is older than the refusal"
+    );
+    fetch(&bob, &of_bob).await.expect("it is good again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fifty_callers_at_once_make_one_download() {
     let rig = Rig::start().await;
     let server = HttpsGitServer::start().await.expect("a server");

@@ -279,6 +279,10 @@ async fn request<K: Kind>(
 
 /// Brings the artifact's bytes here, if they are not.
 pub(crate) async fn keep(resolved: &Resolved, effects: &Effects) -> Result<(), Failure> {
+    if effects.artifacts.holds(&resolved.digest) {
+        return Ok(());
+    }
+    let _turn = effects.artifacts.turn(&resolved.digest).await;
     if !effects.artifacts.holds(&resolved.digest) {
         let to = effects.artifacts.incoming();
         effects.sources.fetch(resolved, to.clone()).await?;

@@ -191,3 +191,19 @@ fn limits_stop_content_packs_and_objects() {
         assert!(matches!(error, GitError::TooLarge { .. }), "{limits:?}: {error}");
     }
 }
+
+/// Objects are named by SHA-1: what was made to have another's name is found out while it is hashed.
+#[test]
+fn a_collision_of_sha_1_is_found_out() {
+    let hashed = |bytes: &[u8]| {
+        let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+        hasher.update(bytes);
+        hasher.try_finalize()
+    };
+    // one of two files with the same SHA-1, https://sha-mbles.github.io
+    let forged = include_bytes!("fixtures/sha-mbles-1.bin");
+    assert!(hashed(forged).is_err());
+    let mut other = forged.to_vec();
+    other[0] ^= 1;
+    assert!(hashed(&other).is_ok(), "only what was made for it");
+}

@@ -131,6 +131,38 @@ fn a_certificate_of_an_unknown_authority_is_refused() {
     assert!(server.seen().is_empty());
 }
 
+/// A band without data, lengths that are none, a line that breaks off, flushes where something is due.
+#[test]
+fn an_answer_that_is_no_protocol_is_an_error_and_no_panic() {
+    let answers: [&[u8]; 9] = [
+        b"",
+        b"0005\x01",
+        b"0004",
+        b"0003",
+        b"zzzz",
+        b"fff0",
+        b"00000000",
+        b"0001000100020000",
+        b"000dpackfile\n0005\x010005\x020005\x030000",
+    ];
+    for command in ["command=ls-refs", "command=fetch"] {
+        for answer in answers {
+            let (place, server) = served(Behaviour {
+                says: Some((command, answer)),
+                ..Behaviour::default()
+            });
+            let error = place
+                .main(&server.remote("app.git", Credential::None))
+                .expect_err("it is refused");
+            let text = String::from_utf8_lossy(answer);
+            assert!(
+                !matches!(error, GitError::AuthenticationFailed { .. }),
+                "{command} {text}: {error}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_damaged_pack_is_refused() {
     let (place, server) = served(Behaviour {

@@ -1,5 +1,6 @@
-//! The supervisor's requests: Tenants, tokens of workers, Leases, the issuer's keys.
+//! The supervisor's requests: Tenants, Artifacts, tokens of workers, Leases, the issuer's keys.
 
+mod artifacts;
 mod lease;
 mod tenants;
 

@@ -17,6 +17,7 @@ mod policy;
 mod process;
 mod program;
 mod requests;
+mod sources;
 mod stage;
 mod wakes;
 mod world;
@@ -84,6 +85,8 @@ enum Part {
     Kustomize,
     /// `tenure template` beside helm; needs no servers
     Helm,
+    /// The source cache: many objects on one repository, and a fetch beside git's
+    Sources,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -95,11 +98,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Some(binary) => std::path::absolute(binary)?,
         None => program::build()?,
     };
-    if args.only != Some(Part::Helm) {
+    let wanted = |part: Part| args.only.is_none_or(|only| only == part);
+    if wanted(Part::Kustomize) {
         builds(&args, &binary)?;
     }
-    if args.only != Some(Part::Kustomize) {
+    if wanted(Part::Helm) {
         charts(&args, &binary)?;
+    }
+    if wanted(Part::Sources) {
+        fetches(&args, &binary).await?;
     }
     if args.only.is_some() {
         return Ok(());
@@ -147,6 +154,14 @@ fn charts(args: &Args, binary: &Path) -> anyhow::Result<()> {
     let sections = helm::measure(binary, args.helm.as_deref(), args.charts.as_deref())?;
     let text = page::part("cargo xtask bench --only helm", &sections, began.elapsed());
     show(args, page::HELM, &text)
+}
+
+async fn fetches(args: &Args, binary: &Path) -> anyhow::Result<()> {
+    let began = Instant::now();
+    say("fetching sources");
+    let sections = sources::measure(binary).await?;
+    let text = page::part("cargo xtask bench --only sources", &sections, began.elapsed());
+    show(args, page::SOURCES, &text)
 }
 
 fn show(args: &Args, place: page::Place, text: &str) -> anyhow::Result<()> {

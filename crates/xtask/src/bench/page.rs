@@ -35,6 +35,12 @@ pub(super) const HELM: Place = Place {
     end: "<!-- end of charts -->",
 };
 
+/// Those of sources.
+pub(super) const SOURCES: Place = Place {
+    begin: "<!-- sources: written by `cargo xtask bench --only sources` -->",
+    end: "<!-- end of sources -->",
+};
+
 pub(super) fn text(args: &Args, sections: &[Section], took: Duration) -> String {
     let source = if args.source_per_app {
         " --source-per-app"

@@ -144,6 +144,8 @@ pub(super) struct Memory {
     pub(super) pss: f64,
     /// What nobody else maps.
     pub(super) private: f64,
+    /// The part of it that is not a copy of a file.
+    pub(super) dirty: f64,
 }
 
 /// What `smaps_rollup` says; nothing when the process is gone.
@@ -160,6 +162,7 @@ pub(super) fn memory(pid: u32) -> Option<Memory> {
     Some(Memory {
         pss: field("Pss:")?,
         private: field("Private_Clean:")? + field("Private_Dirty:")?,
+        dirty: field("Private_Dirty:")?,
     })
 }
 

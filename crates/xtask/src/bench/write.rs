@@ -17,8 +17,21 @@ pub(super) async fn apply_all(client: &Client, objects: &[Value]) -> anyhow::Res
         .await
 }
 
+/// Applies the status of objects that are there.
+pub(super) async fn apply_statuses(client: &Client, objects: &[Value]) -> anyhow::Result<()> {
+    stream::iter(objects)
+        .map(|object| async { apply_at(client, &format!("{}/status", path(object)?), object).await })
+        .buffer_unordered(CONNECTIONS)
+        .try_for_each(|()| async { Ok(()) })
+        .await
+}
+
 async fn apply(client: &Client, object: &Value) -> anyhow::Result<()> {
-    let path = format!("{}?fieldManager=bench&force=true", path(object)?);
+    apply_at(client, &path(object)?, object).await
+}
+
+async fn apply_at(client: &Client, path: &str, object: &Value) -> anyhow::Result<()> {
+    let path = format!("{path}?fieldManager=bench&force=true");
     let request = http::Request::patch(&path)
         .header("content-type", "application/apply-patch+yaml")
         .body(serde_json::to_vec(object)?)?;
@@ -70,6 +83,7 @@ pub(super) fn path(object: &Value) -> anyhow::Result<String> {
         Some("RoleBinding") => "rolebindings",
         Some("Tenant") => "tenants",
         Some("GitRepository") => "gitrepositories",
+        Some("OCIRepository") => "ocirepositories",
         Some("Kustomization") => "kustomizations",
         other => bail!("the benchmark writes no {other:?}"),
     };

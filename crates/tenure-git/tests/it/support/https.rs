@@ -26,6 +26,8 @@ pub(crate) struct Behaviour {
     pub(crate) redirect: Option<String>,
     /// Whether to damage the packs it sends.
     pub(crate) damage: bool,
+    /// What it answers in place of git, to requests that begin so.
+    pub(crate) says: Option<(&'static str, &'static [u8])>,
 }
 
 #[derive(Debug, Clone)]
@@ -152,6 +154,16 @@ async fn answer(
         ("PATH", std::env::var("PATH").ok()),
     ];
     let body = request.into_body().collect().await.expect("a body").to_bytes();
+    if let Some((begins, says)) = behaviour.says
+        && body
+            .get(4..)
+            .is_some_and(|line| line.starts_with(begins.as_bytes()))
+    {
+        return Ok(plain(200)
+            .header("content-type", "application/x-git-upload-pack-result")
+            .body(Full::new(Bytes::from_static(says)))
+            .expect("a response"));
+    }
     let mut output = backend(environment, &body).await;
     if behaviour.damage && path.ends_with("git-upload-pack") && output.windows(4).any(|w| w == b"PACK") {
         let at = output.windows(4).position(|w| w == b"PACK").expect("a pack") + 20;

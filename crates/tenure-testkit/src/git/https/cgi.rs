@@ -20,9 +20,15 @@ use crate::command::async_program;
 const MAX_REQUEST: usize = 16 << 20;
 
 /// Runs `git http-backend` for one request and streams what it answers.
-pub(super) async fn run(root: &Path, request: Request, sent: Arc<AtomicU64>) -> anyhow::Result<Response> {
+pub(super) async fn run(
+    root: &Path,
+    request: Request,
+    asked: impl FnOnce(&[u8]),
+    sent: Arc<AtomicU64>,
+) -> anyhow::Result<Response> {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, MAX_REQUEST).await.context("read a request")?;
+    asked(&body);
     let mut child = backend(root, &head, body.len())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -42,6 +42,10 @@ pub struct Traffic {
     /// Requests to `git-upload-pack` that were let in: one to list references and one or more to
     /// fetch, in protocol version 2.
     pub pack_requests: u64,
+    /// Those of them that listed references, as far as they came uncompressed.
+    pub listings: u64,
+    /// Those of them that asked for objects, as far as they came uncompressed.
+    pub fetches: u64,
     /// Requests refused for a missing or wrong password.
     pub refused: u64,
     /// Bytes of response bodies.
@@ -54,6 +58,8 @@ struct Site {
     users: Mutex<BTreeMap<String, String>>,
     ref_requests: AtomicU64,
     pack_requests: AtomicU64,
+    listings: AtomicU64,
+    fetches: AtomicU64,
     refused: AtomicU64,
     bytes_sent: Arc<AtomicU64>,
 }
@@ -75,6 +81,8 @@ impl HttpsGitServer {
             users: Mutex::default(),
             ref_requests: AtomicU64::new(0),
             pack_requests: AtomicU64::new(0),
+            listings: AtomicU64::new(0),
+            fetches: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             bytes_sent: Arc::default(),
         });
@@ -130,6 +138,8 @@ impl HttpsGitServer {
         Traffic {
             ref_requests: count(&self.site.ref_requests),
             pack_requests: count(&self.site.pack_requests),
+            listings: count(&self.site.listings),
+            fetches: count(&self.site.fetches),
             refused: count(&self.site.refused),
             bytes_sent: count(&self.site.bytes_sent),
         }
@@ -156,7 +166,8 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
         (_, true) => site.pack_requests.fetch_add(1, Ordering::Relaxed),
         _ => return StatusCode::FORBIDDEN.into_response(),
     };
-    match cgi::run(&site.repositories, request, Arc::clone(&site.bytes_sent)).await {
+    let asked = |body: &[u8]| site.note(body);
+    match cgi::run(&site.repositories, request, asked, Arc::clone(&site.bytes_sent)).await {
         Ok(response) => response,
         Err(error) => (
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -167,6 +178,16 @@ async fn answer(State(site): State<Arc<Site>>, request: Request) -> Response {
 }
 
 impl Site {
+    /// In protocol version 2 the first line of a request says what it is for.
+    fn note(&self, body: &[u8]) {
+        let begins = |command: &[u8]| body.get(4..).is_some_and(|line| line.starts_with(command));
+        if begins(b"command=ls-refs") {
+            self.listings.fetch_add(1, Ordering::Relaxed);
+        } else if begins(b"command=fetch") {
+            self.fetches.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn lets_in(&self, headers: &HeaderMap) -> bool {
         let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         users.is_empty() || basic(headers).is_some_and(|(user, password)| users.get(&user) == Some(&password))
