@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::ensure;
-use tenure_testkit::Installation;
+use kube::api::DeleteParams;
 use tenure_testkit::control_plane::AuditMark;
 use tenure_testkit::install::Options;
-use tenure_tests::Stage;
+use tenure_testkit::{Installation, until};
+use tenure_tests::{PATIENCE, Stage};
 
 use crate::set::{Crew, Set, many};
 use crate::wire::{Break, Wire};
@@ -32,6 +33,39 @@ async fn wherever_an_apply_is_broken_off_nothing_is_lost_left_behind_or_written_
             written_once(&stage, &crew, mark)?;
             if !broke {
                 ensure!(record > 10, "{how:?}: nothing was ever broken off");
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_a_deletion_is_broken_off_everything_goes_and_no_finalizer_stays() -> anyhow::Result<()> {
+    let (stage, wire) = on_a_wire().await?;
+    let crew = Crew::at_work(&stage, "gone", &set("first")).await?;
+    let wanted = set("same");
+    let commit = crew.commit(&wanted)?;
+    crew.poke("GitRepository", "app").await?;
+    crew.settled(&commit, &wanted).await?;
+    for how in [Break::Unsent, Break::Unanswered, Break::Cut] {
+        for record in (1..MOST).step_by(step()) {
+            wire.arm(how, record);
+            let api = crew.objects("Kustomization");
+            api.delete("app", &DeleteParams::default()).await?;
+            until("the Kustomization to go", PATIENCE, || async {
+                let there = api.get_opt("app").await?;
+                ensure!(there.is_none(), "{how:?} at {record}: {there:?}");
+                Ok(())
+            })
+            .await?;
+            let broke = wire.disarm();
+            let left = crew.owned("app").await?;
+            ensure!(left.is_empty(), "{how:?} at {record} has left {left:?}");
+            crew.kustomization("app", &serde_json::json!({})).await?;
+            crew.settled(&commit, &wanted).await?;
+            if !broke {
+                ensure!(record > 3, "{how:?}: nothing was ever broken off");
                 break;
             }
         }

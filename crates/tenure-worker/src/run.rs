@@ -89,6 +89,8 @@ struct Ended {
     /// To the API server.
     requests: u64,
     took: Duration,
+    /// What the supervisor had told when it began.
+    up_to: u64,
 }
 
 struct Worker {
@@ -198,7 +200,7 @@ impl Worker {
             let Some(job) = self.queue.pop(|key| kustomization::needs(snapshot, key)) else {
                 break;
             };
-            let effects = self.session.effects.clone();
+            let (effects, up_to) = (self.session.effects.clone(), self.last_sequence);
             self.running.spawn_local(async move {
                 let (began, before) = (Instant::now(), effects.own.requests());
                 let span = tracing::info_span!("reconcile", kind = job.key.kind, name = %job.key.name);
@@ -208,6 +210,7 @@ impl Worker {
                     pass,
                     requests: effects.own.requests().saturating_sub(before),
                     took: began.elapsed(),
+                    up_to,
                 }
             });
         }
@@ -232,6 +235,7 @@ impl Worker {
             pass,
             requests,
             took,
+            up_to,
         } = match ended {
             Ok(ended) => ended,
             // an aborted or panicking pass ends the worker: its object is known to the supervisor,
@@ -258,7 +262,10 @@ impl Worker {
         self.idle_said = None;
         tracing::debug!(object = %key, state = ?pass.state, reason = pass.reason, requests, ?took, "pass ended");
         self.lifeline
-            .send(up::Message::Done(done(&key, &pass, requests, took)))
+            .send(up::Message::Done(lifeline::Done {
+                up_to_sequence: up_to,
+                ..done(&key, &pass, requests, took)
+            }))
             .await
     }
 }
@@ -336,6 +343,7 @@ fn done(key: &ObjectKey, pass: &Pass, requests: u64, took: Duration) -> lifeline
         requests,
         reason: pass.reason.clone(),
         took_milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        up_to_sequence: 0,
     }
 }
 

@@ -216,7 +216,9 @@ impl Index {
         let Some(entry) = key.as_ref().and_then(|key| self.objects.get_mut(key)) else {
             return;
         };
-        if !std::mem::take(&mut entry.again) {
+        // an answer to what was told before, maybe of another object of that name, says nothing of what came since
+        let late = |told| done.up_to_sequence != 0 && told > done.up_to_sequence;
+        if !entry.told.is_some_and(late) && !std::mem::take(&mut entry.again) {
             entry.told = None;
         }
         entry.crashes = 0;
