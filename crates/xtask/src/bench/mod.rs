@@ -17,6 +17,7 @@ mod policy;
 mod process;
 mod program;
 mod requests;
+mod shape;
 mod stage;
 mod wakes;
 mod world;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use figure::Section;
+use shape::Shape;
 use stage::Stage;
 use world::World;
 
@@ -57,6 +59,9 @@ pub(crate) struct Args {
     /// The program, built before; built with the profile `fast` when it is not given
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// Applications over tenants, for the part on many small applications
+    #[arg(long, value_delimiter = ',', default_values = ["100/1", "500/50", "1000/100"])]
+    shapes: Vec<Shape>,
     /// Only this part; it has a place of its own on the page
     #[arg(long)]
     only: Option<Part>,
@@ -84,6 +89,8 @@ enum Part {
     Kustomize,
     /// `tenure template` beside helm; needs no servers
     Helm,
+    /// Many small applications, each with an OCIRepository: the shape of Flux's own benchmark
+    Apps,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -95,11 +102,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Some(binary) => std::path::absolute(binary)?,
         None => program::build()?,
     };
-    if args.only != Some(Part::Helm) {
+    let wanted = |part| args.only.is_none_or(|only| only == part);
+    if wanted(Part::Kustomize) {
         builds(&args, &binary)?;
     }
-    if args.only != Some(Part::Kustomize) {
+    if wanted(Part::Helm) {
         charts(&args, &binary)?;
+    }
+    if wanted(Part::Apps) {
+        apps(&args, &binary).await?;
     }
     if args.only.is_some() {
         return Ok(());
@@ -147,6 +158,18 @@ fn charts(args: &Args, binary: &Path) -> anyhow::Result<()> {
     let sections = helm::measure(binary, args.helm.as_deref(), args.charts.as_deref())?;
     let text = page::part("cargo xtask bench --only helm", &sections, began.elapsed());
     show(args, page::HELM, &text)
+}
+
+async fn apps(args: &Args, binary: &Path) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let mut sections = Vec::new();
+    for (number, shape) in args.shapes.iter().enumerate() {
+        sections.extend(shape::measure(binary.to_owned(), *shape, number == 0).await?);
+    }
+    let shapes: Vec<_> = args.shapes.iter().map(|shape| shape.text()).collect();
+    let command = format!("cargo xtask bench --only apps --shapes {}", shapes.join(","));
+    let text = page::part(&command, &sections, began.elapsed());
+    show(args, page::APPS, &text)
 }
 
 fn show(args: &Args, place: page::Place, text: &str) -> anyhow::Result<()> {

@@ -35,6 +35,12 @@ pub(super) const HELM: Place = Place {
     end: "<!-- end of charts -->",
 };
 
+/// Those of many small applications.
+pub(super) const APPS: Place = Place {
+    begin: "<!-- applications: written by `cargo xtask bench --only apps` -->",
+    end: "<!-- end of applications -->",
+};
+
 pub(super) fn text(args: &Args, sections: &[Section], took: Duration) -> String {
     let source = if args.source_per_app {
         " --source-per-app"

@@ -66,6 +66,8 @@ pub(super) fn path(object: &Value) -> anyhow::Result<String> {
         Some("Secret") => "secrets",
         Some("ConfigMap") => "configmaps",
         Some("Deployment") => "deployments",
+        Some("Ingress") => "ingresses",
+        Some("OCIRepository") => "ocirepositories",
         Some("Role") => "roles",
         Some("RoleBinding") => "rolebindings",
         Some("Tenant") => "tenants",
