@@ -48,7 +48,8 @@ impl Made {
             };
             let (ns, name) = (placed.at.ns(), &placed.at.name);
             if let Err(error) = client.delete(&placed.info, ns, name, &params).await {
-                tracing::debug!(object = %placed.at, %error, "failed to take back what was created");
+                let reason = error.status_reason();
+                tracing::debug!(object = %placed.at, reason, "failed to take back what was created");
                 report.add(&placed.at, Action::Created, Some(&object), None);
             }
         }
@@ -71,7 +72,9 @@ pub(crate) async fn create(client: &ActingClient, placed: &[Placed], options: &A
             Ok(applied) if applied.created => made.objects.push(Some(applied.object)),
             Ok(_) => break,
             Err(error) => {
-                tracing::debug!(object = %placed.at, %error, "not created at once; a dry-run will tell");
+                // the server's words may quote values of Secrets
+                let reason = error.status_reason();
+                tracing::debug!(object = %placed.at, reason, "not created at once; a dry-run will tell");
                 break;
             }
         }
