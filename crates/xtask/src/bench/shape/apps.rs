@@ -130,7 +130,7 @@ fn kustomization(home: &str, app: usize, account: &str) -> Value {
         "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
         "metadata": {"name": name, "namespace": home},
         "spec": {
-            "interval": LONG, "retryInterval": LONG, "timeout": "5m", "path": "./", "prune": true, "wait": true,
+            "interval": LONG, "retryInterval": "15s", "timeout": "5m", "path": "./", "prune": true, "wait": true,
             "targetNamespace": home, "serviceAccountName": account,
             "sourceRef": {"kind": "OCIRepository", "name": name},
         },
