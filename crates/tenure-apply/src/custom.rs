@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -20,8 +22,8 @@ pub struct CustomHealth {
 }
 
 /// How health is judged: by kstatus, and by expressions for the kinds that have some.
-#[derive(Debug, Default)]
-pub struct HealthRules(Vec<Rule>);
+#[derive(Clone, Debug, Default)]
+pub struct HealthRules(Arc<[Rule]>);
 
 #[derive(Debug)]
 struct Rule {
@@ -60,7 +62,7 @@ impl HealthRules {
             }
             rules.push(rule);
         }
-        Ok(Self(rules))
+        Ok(Self(rules.into()))
     }
 
     /// Judges an object at the time `now`.

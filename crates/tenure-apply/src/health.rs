@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,48 @@ use crate::object::ObjectRef;
 
 /// How many objects are looked at for the first time at once. All of them are then watched.
 const LISTS_AT_ONCE: usize = 8;
+/// What was seen longer ago than this is looked at again; and what was well when it was seen is watched too
+/// once others have been waited for this long. Flux looks at everything this often.
+const FRESH: Duration = Duration::from_secs(5);
 /// A watch that broke is opened again after this long.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// An object whose health is waited for.
 pub type HealthTarget = ObjectRef;
+
+/// Objects as they were seen, by the answers to what was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sightings(HashMap<ObjectRef, Seen>);
+
+/// What an answer showed of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    status: Status,
+    resource_version: String,
+    at: Instant,
+}
+
+impl Sightings {
+    /// Notes how an object stands by `rules`.
+    pub(crate) fn note(&mut self, at: &ObjectRef, object: &Value, rules: &HealthRules) {
+        let version = object
+            .pointer("/metadata/resourceVersion")
+            .and_then(Value::as_str);
+        let Some(version) = version.filter(|version| !version.is_empty()) else {
+            return;
+        };
+        let seen = Seen {
+            status: rules.judge(object, Timestamp::now()),
+            resource_version: version.to_owned(),
+            at: Instant::now(),
+        };
+        self.0.insert(at.clone(), seen);
+    }
+
+    fn fresh(&self, at: &ObjectRef) -> Option<&Seen> {
+        self.0.get(at).filter(|seen| seen.at.elapsed() < FRESH)
+    }
+}
 
 /// An object that is not healthy, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +105,8 @@ fn list(objects: &[Unhealthy], messages: bool) -> String {
 }
 
 /// Waits until every target is current by `rules`, by LIST and then WATCH of the named objects. Gives the time
-/// it took. Fails at the first target that is stuck.
+/// it took. Fails at the first target that is stuck. What `seen` shows to be current is not asked about again
+/// unless others take long, and what it shows not to be is watched from there.
 ///
 /// # Errors
 /// When a target fails, time runs out, or `cancel` fires.
@@ -75,12 +114,18 @@ pub async fn wait_healthy(
     client: &ActingClient,
     discovery: &Discovery,
     targets: &[HealthTarget],
+    seen: &Sightings,
     rules: &HealthRules,
     timeout: Duration,
     cancel: &CancellationToken,
 ) -> Result<Duration, HealthError> {
     let started = Instant::now();
-    let mut states: Vec<Status> = targets.iter().map(|_| unknown()).collect();
+    let known = |target| seen.fresh(target).map(|seen| seen.status.clone());
+    let mut states: Vec<Status> = targets
+        .iter()
+        .map(|target| known(target).unwrap_or_else(unknown))
+        .collect();
+    let stuck = states.iter().any(|state| state.verdict == Verdict::Failed);
     let (send, mut receive) = mpsc::channel::<(usize, Status)>(64);
     let lists = Semaphore::new(LISTS_AT_ONCE);
     let watching = stream::iter(targets.iter().enumerate()).for_each_concurrent(None, |(at, target)| {
@@ -89,12 +134,16 @@ pub async fn wait_healthy(
             lists: &lists,
             rules,
             target,
+            seen: seen.fresh(target),
             at,
             send: send.clone(),
         };
         async move { follower.run(discovery).await }
     });
     let judged = async {
+        if stuck {
+            return Err(());
+        }
         loop {
             if states.iter().all(|s| s.verdict == Verdict::Current) {
                 return Ok(());
@@ -159,6 +208,7 @@ struct Follower<'a> {
     lists: &'a Semaphore,
     rules: &'a HealthRules,
     target: &'a ObjectRef,
+    seen: Option<&'a Seen>,
     at: usize,
     send: mpsc::Sender<(usize, Status)>,
 }
@@ -181,6 +231,12 @@ impl Follower<'_> {
             .await;
             return std::future::pending().await;
         };
+        match self.seen {
+            Some(seen) if seen.status.verdict == Verdict::Current => tokio::time::sleep(FRESH).await,
+            // what is too old to watch from is listed
+            Some(seen) => drop(self.follow(&info, &seen.resource_version, None).await),
+            None => {}
+        }
         loop {
             if let Err(error) = self.watch(&info).await {
                 tracing::debug!(object = %target, %error, "health watch failed");
@@ -199,10 +255,21 @@ impl Follower<'_> {
         let permit = self.lists.acquire().await;
         let listing = self.client.list_at(info, ns, by).await?;
         drop(permit);
-        let mut last = listing.items.into_iter().next();
+        let last = listing.items.into_iter().next();
         self.say(last.as_ref().map_or_else(missing, |object| self.judge(object)))
             .await;
-        let mut events = self.client.watch(info, ns, by, &listing.resource_version).await?;
+        self.follow(info, &listing.resource_version, last).await
+    }
+
+    /// Tells every change since `version`, until the server ends it.
+    async fn follow(
+        &self,
+        info: &ResourceInfo,
+        version: &str,
+        mut last: Option<Value>,
+    ) -> Result<(), KubeError> {
+        let (ns, by) = (self.target.ns(), By::Name(&self.target.name));
+        let mut events = self.client.watch(info, ns, by, version).await?;
         while let Some(event) = events.next().await {
             match event? {
                 WatchEvent::Applied(object) => {

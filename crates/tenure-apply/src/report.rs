@@ -4,7 +4,9 @@ use serde_json::Value;
 use tenure_core::{Classify, Retry};
 use tenure_kube::KubeError;
 
+use crate::custom::HealthRules;
 use crate::drift::{Fingerprints, fingerprint};
+use crate::health::Sightings;
 use crate::inventory::Entry;
 use crate::object::ObjectRef;
 
@@ -65,12 +67,23 @@ pub struct Report {
     pub entries: Vec<Entry>,
     /// What the objects look like now, but for the skipped ones.
     pub prints: Fingerprints,
+    /// How they stand, where that was asked for.
+    pub seen: Sightings,
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, object: &ObjectRef, action: Action, now: Option<&Value>) {
+    pub(crate) fn add(
+        &mut self,
+        object: &ObjectRef,
+        action: Action,
+        now: Option<&Value>,
+        rules: Option<&HealthRules>,
+    ) {
         if let Some(now) = now {
             self.prints.insert(Entry::of(object).id, fingerprint(now));
+        }
+        if let (Some(now), Some(rules)) = (now, rules) {
+            self.seen.note(object, now, rules);
         }
         self.changes.push(Change {
             object: object.clone(),

@@ -29,6 +29,25 @@ impl Snapshot {
         self.0.read().get(key).cloned()
     }
 
+    /// Whether the object as last seen is that of `resource_version` or a later one. Versions of one object rise
+    /// (KEP-5504); one that is no number is only like itself.
+    #[must_use]
+    pub fn has_seen(&self, key: &ObjectKey, resource_version: &str) -> bool {
+        let Some(object) = self.get(key).filter(|_| !resource_version.is_empty()) else {
+            return false;
+        };
+        let held = object
+            .pointer("/metadata/resourceVersion")
+            .and_then(Value::as_str);
+        let number = |text: &str| text.parse::<u64>().ok();
+        held.is_some_and(|held| {
+            held == resource_version
+                || number(held)
+                    .zip(number(resource_version))
+                    .is_some_and(|(held, said)| held >= said)
+        })
+    }
+
     /// Takes a newer state.
     pub fn put(&self, key: ObjectKey, object: Value) {
         self.0.write().insert(key, Arc::new(object));
@@ -71,4 +90,33 @@ pub fn key_of(kind: &str, object: &Value) -> Option<ObjectKey> {
         kind: kind.to_owned(),
         name,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_as_new_as_was_said_need_not_be_read_again() {
+        let snapshot = Snapshot::default();
+        let key = ObjectKey {
+            kind: "Kustomization".into(),
+            name: Name::new("app").expect("valid"),
+        };
+        assert!(!snapshot.has_seen(&key, "7"), "it is not known");
+        snapshot.put(
+            key.clone(),
+            json!({"metadata": {"name": "app", "resourceVersion": "10"}}),
+        );
+        for (said, seen) in [
+            ("9", true),
+            ("10", true),
+            ("11", false),
+            ("", false),
+            ("x", false),
+        ] {
+            assert_eq!(snapshot.has_seen(&key, said), seen, "{said}");
+        }
+    }
 }

@@ -11,6 +11,9 @@ use crate::metadata::METADATA_LIST;
 use crate::resource::{By, ResourceInfo};
 use crate::watch::{self, Listing, WatchStream};
 
+/// A resourceVersion that no object has: the store's first revision is from before any object.
+const NO_VERSION: &str = "1";
+
 /// A tenant's ServiceAccount, acted as by its worker. Every request carries `Impersonate-User` and
 /// nothing else of the kind; without the account there is no value of this type. On a
 /// [`RemoteCluster`](crate::RemoteCluster) it is the tenant's own credential for that cluster that counts.
@@ -132,6 +135,23 @@ impl ActingClient {
             object,
             created: status == http::StatusCode::CREATED,
         })
+    }
+
+    /// [`apply`](Self::apply) of an object that is not there; one that is there is left as it is.
+    ///
+    /// # Errors
+    /// A conflict when it is there; otherwise as [`apply`](Self::apply).
+    pub async fn apply_new(
+        &self,
+        info: &ResourceInfo,
+        object: &Value,
+        params: &ApplyParams,
+    ) -> Result<Applied, KubeError> {
+        let mut object = object.clone();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("resourceVersion".to_owned(), NO_VERSION.into());
+        }
+        self.apply(info, &object, params).await
     }
 
     /// The objects, each with its `apiVersion` and `kind`. `ns: None` means all namespaces.

@@ -1,5 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use base64::Engine;
@@ -32,6 +33,8 @@ pub struct OwnClient {
     discovery: Arc<ArcSwapOption<Discovery>>,
     /// Held while discovery is asked for: passes that begin together ask once.
     asking: Arc<tokio::sync::Mutex<()>>,
+    /// When accounts were last found to exist; held while one is looked up.
+    accounts: Arc<tokio::sync::Mutex<HashMap<Name, Instant>>>,
 }
 
 /// What to do with [`FINALIZER`].
@@ -53,6 +56,7 @@ impl OwnClient {
             home,
             discovery: Arc::default(),
             asking: Arc::default(),
+            accounts: Arc::default(),
         }
     }
 
@@ -212,6 +216,27 @@ impl OwnClient {
                 .refuse(&call, format!("the account is not in home {}", self.home)));
         }
         Ok(self.caller.optional::<Value>(&call).await?.is_some())
+    }
+
+    /// The same, as it was no longer than `age` ago: passes that begin together ask once.
+    ///
+    /// # Errors
+    /// As [`account_exists`](Self::account_exists).
+    pub async fn account_existed(&self, account: &Account, age: Duration) -> Result<bool, KubeError> {
+        let mut known = self.accounts.lock().await;
+        if account.namespace == self.home
+            && known
+                .get(&account.name)
+                .is_some_and(|found| found.elapsed() < age)
+        {
+            return Ok(true);
+        }
+        known.remove(&account.name);
+        let exists = self.account_exists(account).await?;
+        if exists {
+            known.insert(account.name.clone(), Instant::now());
+        }
+        Ok(exists)
     }
 
     /// The Secrets that pods of a ServiceAccount of the home pull their images with; `None` when there is no such

@@ -18,11 +18,20 @@ use crate::metrics::Metrics;
 const STUCK_SECONDS: f64 = 600.0;
 
 /// What the probes look at.
-#[derive(Default)]
 pub(crate) struct Health {
     pub(crate) metrics: Metrics,
     /// Whether the Tenants have been read once.
     pub(crate) ready: AtomicBool,
+}
+
+impl Health {
+    /// With what is counted by object, or without.
+    pub(crate) fn new(by_object: bool) -> Self {
+        Self {
+            metrics: Metrics::new(by_object),
+            ready: AtomicBool::new(false),
+        }
+    }
 }
 
 /// Serves until `cancel`.

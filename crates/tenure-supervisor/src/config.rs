@@ -29,6 +29,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// A worker stays while something is due within this time.
     pub linger: Duration,
+    /// Whether metrics name objects.
+    pub object_metrics: bool,
     /// What a worker is started from.
     pub worker: Program,
 }
@@ -65,6 +67,7 @@ impl Config {
             issuer_keys_file: None,
             admin,
             linger: Duration::from_secs(2),
+            object_metrics: true,
             worker: Program::Own,
         })
     }

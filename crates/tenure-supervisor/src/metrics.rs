@@ -8,30 +8,44 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tenure_core::Name;
 
-/// What the supervisor counts. No labels: the number of homes has no bound.
+use crate::object_metrics::ObjectMetrics;
+
+/// What the supervisor counts. No labels but by object, if that is wanted: their number has no bound.
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) homes: Gauge,
     pub(crate) awake: Gauge,
     pub(crate) watches: Gauge,
+    pub(crate) slots: Gauge,
     pub(crate) spawns: Counter,
     pub(crate) restarts: Counter,
     pub(crate) passes: Counter,
     pub(crate) tokens: Counter,
+    /// By object, if that is wanted.
+    pub(crate) objects: ObjectMetrics,
     oldest_due: Gauge<f64, AtomicU64>,
     /// When the oldest thing of each home that could be worked on became due.
     due: Mutex<std::collections::HashMap<Name, Timestamp>>,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        let mut registry = Registry::with_prefix("tenure_supervisor");
+impl Metrics {
+    /// With what is counted by object, or without.
+    pub(crate) fn new(by_object: bool) -> Self {
+        let mut all = Registry::default();
+        let objects = ObjectMetrics::new(&mut all, by_object);
+        let registry = all.sub_registry_with_prefix("tenure_supervisor");
         let (homes, awake, watches) = (Gauge::default(), Gauge::default(), Gauge::default());
+        let slots = Gauge::default();
         let (spawns, restarts, tokens) = (Counter::default(), Counter::default(), Counter::default());
         let passes = Counter::default();
         let oldest_due = Gauge::<f64, AtomicU64>::default();
         registry.register("homes", "Homes of all Tenants", homes.clone());
         registry.register("workers_awake", "Workers that run now", awake.clone());
+        registry.register(
+            "awake_slots",
+            "Workers that may begin before others have to wait",
+            slots.clone(),
+        );
         registry.register("watches", "Metadata watches that are open", watches.clone());
         registry.register("worker_spawns", "Workers started", spawns.clone());
         registry.register("worker_restarts", "Workers that ended badly", restarts.clone());
@@ -47,10 +61,12 @@ impl Default for Metrics {
             oldest_due.clone(),
         );
         Self {
-            registry,
+            registry: all,
+            objects,
             homes,
             awake,
             watches,
+            slots,
             spawns,
             restarts,
             passes,

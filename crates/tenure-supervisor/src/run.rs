@@ -27,12 +27,13 @@ use crate::issuer;
 use crate::movements::{self, Inbox};
 use crate::owners::Owners;
 use crate::runtime::ProcessRuntime;
+use crate::slots::Slots;
 use crate::tenant_status::{Facts, Report, status};
 
 /// From this minor version on impersonation is limited by verb and resource.
 const CONSTRAINED_SINCE: u32 = 36;
 /// Changes of a status are collected for so long.
-const COLLECT: Duration = Duration::from_millis(300);
+const COLLECT: Duration = Duration::from_secs(1);
 const REREAD_TOKEN: Duration = Duration::from_secs(60);
 
 /// Supervises until `cancel`.
@@ -69,10 +70,15 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
             address: config.admin,
             source,
         })?;
-    let health = Arc::new(Health::default());
+    let health = Arc::new(Health::new(config.object_metrics));
     let stop = cancel.child_token();
     let _stop_helpers = stop.clone().drop_guard();
     let (reports, heard) = mpsc::channel(256);
+    let slots = Slots::of_this_machine();
+    health
+        .metrics
+        .slots
+        .set(i64::try_from(slots.count()).unwrap_or(i64::MAX));
     let shared = Arc::new(Shared {
         client: client.clone(),
         connection,
@@ -83,6 +89,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         releaser: Releaser::default(),
         health: health.clone(),
         linger: config.linger,
+        slots,
         reports,
         new_key: Arc::default(),
         seen_keys: parking_lot::Mutex::default(),

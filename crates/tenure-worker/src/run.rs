@@ -1,7 +1,7 @@
 //! The worker's loop: messages in, passes out.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use tenure_proto::lifeline::{self, Down, Idle, Outcome, Ready, Woken, down, up};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Interval, interval};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::lifeline::Lifeline;
 use crate::queue::{Job, Queue};
@@ -80,12 +81,24 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
     Box::pin(served).await
 }
 
+/// A pass that has ended.
+struct Ended {
+    key: ObjectKey,
+    /// Nothing for a kind that is none of ours.
+    pass: Option<Pass>,
+    /// To the API server.
+    requests: u64,
+    took: Duration,
+    /// What the supervisor had told when it began.
+    up_to: u64,
+}
+
 struct Worker {
     lifeline: Lifeline,
     tokens: Tokens,
     session: Session,
     queue: Queue,
-    running: JoinSet<(ObjectKey, Option<Pass>, u64)>,
+    running: JoinSet<Ended>,
     last_sequence: u64,
     /// The sequence number last sent with `Idle`, so that it is said once.
     idle_said: Option<u64>,
@@ -142,7 +155,12 @@ impl Worker {
                             name,
                         };
                         // what was said before the home was listed is in the list
-                        self.queue.push(key, self.listed);
+                        let seen = self
+                            .session
+                            .effects
+                            .snapshot
+                            .has_seen(&key, &changed.resource_version);
+                        self.queue.push(key, self.listed && !seen);
                     }
                     Err(error) => {
                         tracing::warn!(kind = object.kind, %error, "the supervisor named no object")
@@ -182,11 +200,18 @@ impl Worker {
             let Some(job) = self.queue.pop(|key| kustomization::needs(snapshot, key)) else {
                 break;
             };
-            let effects = self.session.effects.clone();
+            let (effects, up_to) = (self.session.effects.clone(), self.last_sequence);
             self.running.spawn_local(async move {
-                let before = effects.own.requests();
-                let pass = reconcile(&job, &effects).await;
-                (job.key, pass, effects.own.requests().saturating_sub(before))
+                let (began, before) = (Instant::now(), effects.own.requests());
+                let span = tracing::info_span!("reconcile", kind = job.key.kind, name = %job.key.name);
+                let pass = reconcile(&job, &effects).instrument(span).await;
+                Ended {
+                    key: job.key,
+                    pass,
+                    requests: effects.own.requests().saturating_sub(before),
+                    took: began.elapsed(),
+                    up_to,
+                }
             });
         }
     }
@@ -204,11 +229,14 @@ impl Worker {
         }
     }
 
-    async fn ended(
-        &mut self,
-        ended: Result<(ObjectKey, Option<Pass>, u64), tokio::task::JoinError>,
-    ) -> Result<(), WorkerError> {
-        let (key, pass, requests) = match ended {
+    async fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) -> Result<(), WorkerError> {
+        let Ended {
+            key,
+            pass,
+            requests,
+            took,
+            up_to,
+        } = match ended {
             Ok(ended) => ended,
             // an aborted or panicking pass ends the worker: its object is known to the supervisor,
             // which starts another one and counts the crash against that object
@@ -232,9 +260,12 @@ impl Worker {
             }
         }
         self.idle_said = None;
-        tracing::debug!(object = %key, state = ?pass.state, reason = pass.reason, requests, "pass ended");
+        tracing::debug!(object = %key, state = ?pass.state, reason = pass.reason, requests, ?took, "pass ended");
         self.lifeline
-            .send(up::Message::Done(done(&key, &pass, requests)))
+            .send(up::Message::Done(lifeline::Done {
+                up_to_sequence: up_to,
+                ..done(&key, &pass, requests, took)
+            }))
             .await
     }
 }
@@ -297,7 +328,7 @@ fn waked_by(wake: &Wake, effects: &Effects) -> Vec<ObjectKey> {
     }
 }
 
-fn done(key: &ObjectKey, pass: &Pass, requests: u64) -> lifeline::Done {
+fn done(key: &ObjectKey, pass: &Pass, requests: u64, took: Duration) -> lifeline::Done {
     let outcome = match pass.state {
         State::Ready => Outcome::Ready,
         State::Failed => Outcome::Failed,
@@ -311,6 +342,8 @@ fn done(key: &ObjectKey, pass: &Pass, requests: u64) -> lifeline::Done {
         next_due: pass.next_due.map(timestamp),
         requests,
         reason: pass.reason.clone(),
+        took_milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        up_to_sequence: 0,
     }
 }
 

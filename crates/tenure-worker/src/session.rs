@@ -67,6 +67,8 @@ impl Tokens {
 pub(crate) struct Session {
     pub(crate) effects: Arc<Effects>,
     pub(crate) concurrency: usize,
+    /// Kinds of which there was nothing when the worker was started.
+    absent: Vec<String>,
 }
 
 impl Session {
@@ -148,16 +150,40 @@ impl Session {
         Ok(Self {
             effects: Arc::new(effects),
             concurrency,
+            absent: start.absent_kinds,
         })
     }
 
-    /// Sees the whole home once: a request for each kind.
+    /// Sees the whole home once: a request for each kind that there is something of. What comes into being
+    /// meanwhile is said as a change.
     pub(crate) async fn list(&self) -> Result<(), tenure_kube::KubeError> {
-        for kind in KINDS {
+        let absent = |kind: &FluxKind| self.absent.iter().any(|absent| absent == kind.kind);
+        for kind in KINDS.into_iter().filter(|kind| !absent(kind)) {
+            self.list_kind(kind).await?;
+        }
+        // what an object names may be younger than what was said of the kinds
+        for kind in KINDS
+            .into_iter()
+            .filter(|kind| absent(kind) && self.is_named(kind))
+        {
             self.list_kind(kind).await?;
         }
         self.tidy();
         Ok(())
+    }
+
+    /// Whether an object of the home has a source of that kind.
+    fn is_named(&self, kind: &FluxKind) -> bool {
+        let names = |object: &serde_json::Value| {
+            object
+                .pointer("/spec/sourceRef/kind")
+                .is_some_and(|named| named == kind.kind)
+        };
+        let snapshot = &self.effects.snapshot;
+        let consumers = ["Kustomization", "HelmChart"].into_iter();
+        consumers
+            .flat_map(|consumer| snapshot.of_kind(consumer))
+            .any(|(_, object)| names(&object))
     }
 
     /// Sees all objects of one kind: one request. Only while no pass is under way, whose writes an

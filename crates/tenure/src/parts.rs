@@ -59,6 +59,9 @@ pub(crate) struct SupervisorArgs {
     /// A worker stays awake while something is due within this time
     #[arg(long, default_value = "2s")]
     linger: GoDuration,
+    /// Metrics name objects; `false` where there are too many of them, or where too many can read them
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    object_metrics: bool,
 }
 
 /// Flags of `tenure cache`.
@@ -201,6 +204,7 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
         issuer_keys_file: args.issuer_keys_file,
         admin: args.admin,
         linger: args.linger.as_duration(),
+        object_metrics: args.object_metrics,
         worker: tenure_sandbox::Program::Own,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

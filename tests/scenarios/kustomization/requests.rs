@@ -1,7 +1,9 @@
 //! Suspend, resume, and asking for a reconcile.
 
+use anyhow::ensure;
 use serde_json::json;
-use tenure_tests::{condition, value};
+use tenure_testkit::until;
+use tenure_tests::{PATIENCE, condition, value};
 
 use super::{data, events, roll};
 use crate::world::{config_map, play, settled};
@@ -124,5 +126,26 @@ fn a_failed_apply_is_in_the_history_once_and_a_later_success_before_it() -> anyh
             ]
         );
         Ok(())
+    })
+}
+
+#[test]
+fn how_long_passes_take_is_measured_by_object_while_it_is_there() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "measured").await?;
+        let line = format!(
+            "gotk_reconcile_duration_seconds_count{{kind=\"Kustomization\",name=\"app\",namespace=\"{}\"}}",
+            team.home()
+        );
+        let page = stage.tenure.supervisor_metrics().await?;
+        assert!(page.contains(&line), "{page}");
+        let api = team.objects("Kustomization");
+        api.delete("app", &kube::api::DeleteParams::default()).await?;
+        until("the object's durations to go", PATIENCE, || async {
+            let page = stage.tenure.supervisor_metrics().await?;
+            ensure!(!page.contains(&line), "they are there");
+            Ok(())
+        })
+        .await
     })
 }

@@ -1,5 +1,6 @@
 //! The apply itself: sort into stages, dry-run, compare, write, wait.
 
+mod fresh;
 mod kinds;
 mod live;
 mod stage;
@@ -12,7 +13,7 @@ use tenure_kube::{ActingClient, Discovery, ResourceInfo};
 use tokio_util::sync::CancellationToken;
 
 use crate::custom::HealthRules;
-use crate::health::{HealthError, wait_healthy};
+use crate::health::{HealthError, Sightings, wait_healthy};
 use crate::ignored::{IgnoredFields, leave};
 use crate::kstatus::{self, Verdict};
 use crate::normalise::normalise;
@@ -39,6 +40,10 @@ pub struct ApplyOptions {
     pub concurrency: usize,
     /// Say what is not as wanted, and write nothing.
     pub report_only: bool,
+    /// Nothing of it was ever applied: what is not there is created without a dry-run before.
+    pub fresh: bool,
+    /// Note how the objects stand by these rules.
+    pub health: Option<HealthRules>,
     /// Fields of objects that are there which are left to others.
     pub ignored: IgnoredFields,
     /// Stops between two requests.
@@ -55,6 +60,8 @@ impl ApplyOptions {
             force: false,
             concurrency: 4,
             report_only: false,
+            fresh: false,
+            health: None,
             ignored: IgnoredFields::new(),
             cancel: CancellationToken::new(),
         }
@@ -108,7 +115,8 @@ async fn run(
     for (stage, items) in stages {
         let mut placed = kinds.place(items)?;
         leave_ignored(client, &mut placed, options).await?;
-        let after = stage::run(client, &kinds, placed, options, report).await?;
+        let fresh = options.fresh && !options.report_only && stage == Stage::Rest;
+        let after = stage::run(client, &kinds, placed, options, fresh, report).await?;
         if Some(stage) != last {
             for object in &after {
                 kinds.learn(object);
@@ -179,12 +187,27 @@ async fn settle(
     let late = after
         .iter()
         .filter(|object| kstatus::compute(object, now).verdict != Verdict::Current);
-    let late: Vec<ObjectRef> = late.map(ObjectRef::of).collect();
+    let (rules, mut seen) = (HealthRules::default(), Sightings::default());
+    let late: Vec<ObjectRef> = late
+        .map(|object| {
+            let at = ObjectRef::of(object);
+            seen.note(&at, object, &rules);
+            at
+        })
+        .collect();
     if late.is_empty() {
         return Ok(());
     }
-    let rules = HealthRules::default();
-    match wait_healthy(client, discovery, &late, &rules, BETWEEN_STAGES, &options.cancel).await {
+    let settled = wait_healthy(
+        client,
+        discovery,
+        &late,
+        &seen,
+        &rules,
+        BETWEEN_STAGES,
+        &options.cancel,
+    );
+    match settled.await {
         Ok(_) => Ok(()),
         Err(HealthError::Cancelled) => Err(ApplyError::Cancelled),
         Err(error) => Err(ApplyError::NotReady(error.to_string())),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tenure_kube::{ActingClient, Applied, ApplyParams, By, DeleteParams, KubeError, WatchEvent};
 
 use super::kinds::Kinds;
-use super::{ApplyOptions, Placed, live};
+use super::{ApplyOptions, Placed, fresh, live};
 use crate::managed;
 use crate::owner::Marker;
 use crate::report::{Action, ApplyError, Report};
@@ -37,29 +37,57 @@ enum Step {
 }
 
 /// Dry-runs the whole stage, then writes what has to be. Gives the objects as they are afterwards.
+/// With `fresh`, what is not there yet is created first.
 pub(crate) async fn run(
     client: &ActingClient,
     kinds: &Kinds<'_>,
     placed: Vec<Placed>,
     options: &ApplyOptions,
+    fresh: bool,
     report: &mut Report,
 ) -> Result<Vec<Value>, ApplyError> {
-    let dry_runs = stream::iter(&placed).map(|p| dry_run(client, kinds, p, options));
-    let verdicts: Vec<Verdict> = dry_runs
-        .buffered(options.concurrency.max(1))
-        .try_collect()
-        .await?;
-    let steps = decide(client, &placed, verdicts, options).await?;
-    let mut after = Vec::with_capacity(placed.len());
-    for (placed, step) in placed.iter().zip(steps) {
+    let made = if fresh {
+        fresh::create(client, &placed, options).await
+    } else {
+        fresh::Made::default()
+    };
+    let (first, rest) = placed.split_at(made.count());
+    let steps = match steps(client, kinds, rest, options).await {
+        Ok(steps) => steps,
+        Err(ApplyError::Cancelled) => {
+            made.report(first, options, report);
+            return Err(ApplyError::Cancelled);
+        }
+        Err(error) => {
+            made.undo(client, first, report).await;
+            return Err(error);
+        }
+    };
+    let mut after = made.report(first, options, report);
+    for (placed, step) in rest.iter().zip(steps) {
         if options.cancel.is_cancelled() {
             return Err(ApplyError::Cancelled);
         }
         let (action, object) = carry_out(client, placed, step, options).await?;
-        report.add(&placed.at, action, object.as_ref());
+        report.add(&placed.at, action, object.as_ref(), options.health.as_ref());
         after.extend(object);
     }
     Ok(after)
+}
+
+/// What is to be done, by a dry-run of everything.
+async fn steps(
+    client: &ActingClient,
+    kinds: &Kinds<'_>,
+    placed: &[Placed],
+    options: &ApplyOptions,
+) -> Result<Vec<Step>, ApplyError> {
+    let dry_runs = stream::iter(placed).map(|p| dry_run(client, kinds, p, options));
+    let verdicts: Vec<Verdict> = dry_runs
+        .buffered(options.concurrency.max(1))
+        .try_collect()
+        .await?;
+    decide(client, placed, verdicts, options).await
 }
 
 async fn dry_run(
@@ -192,7 +220,7 @@ async fn carry_out(
     ))
 }
 
-fn params(options: &ApplyOptions, dry_run: bool) -> ApplyParams {
+pub(super) fn params(options: &ApplyOptions, dry_run: bool) -> ApplyParams {
     ApplyParams {
         field_manager: options.field_manager.clone(),
         force: true,

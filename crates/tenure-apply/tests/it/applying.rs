@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use serde_json::json;
-use tenure_apply::{ApplyError, ApplyOptions, apply};
+use tenure_apply::{ApplyError, ApplyOptions, HealthRules, ObjectRef, apply, wait_healthy};
+use tokio_util::sync::CancellationToken;
 
 use crate::world::{World, lines};
 
@@ -55,6 +58,73 @@ async fn a_failed_dry_run_leaves_nothing_written() -> anyhow::Result<()> {
         ("patch", "services")
     );
     assert!(failure.report_so_far.changes.is_empty());
+    assert!(world.get("ConfigMap", "a").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_new_is_created_by_one_request_each() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let objects: Vec<_> = ["a", "b", "c"].map(|name| world.config_map(name, "1")).into();
+    let before = world.client.requests();
+    let report = world.apply_fresh("app", &objects).await?;
+    assert_eq!(world.client.requests() - before, 3);
+    assert!(report.changes.iter().all(|c| c.action.as_str() == "created"));
+    let again = world.apply("app", &objects).await?;
+    assert!(!again.changed(), "what was made is what a dry-run wants");
+    let targets: Vec<_> = objects.iter().map(ObjectRef::of).collect();
+    let (rules, cancel) = (HealthRules::default(), CancellationToken::new());
+    let (before, minute) = (world.client.requests(), Duration::from_mins(1));
+    let (client, discovery) = (&world.client, &world.discovery);
+    wait_healthy(client, discovery, &targets, &report.seen, &rules, minute, &cancel).await?;
+    assert_eq!(world.client.requests(), before, "the answers have shown it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_there_is_not_taken_for_new() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    world
+        .kubectl(&["create", "configmap", "b", "--from-literal=k=theirs"])
+        .await?;
+    world
+        .kubectl(&[
+            "annotate",
+            "configmap",
+            "b",
+            "kustomize.toolkit.fluxcd.io/reconcile=disabled",
+        ])
+        .await?;
+    let objects = ["a", "b", "c"].map(|name| world.config_map(name, "1"));
+    let report = world.apply_fresh("app", &objects).await?;
+    assert_eq!(
+        lines(&report),
+        [
+            "ConfigMap/a created",
+            "ConfigMap/b skipped",
+            "ConfigMap/c created"
+        ]
+    );
+    let live = world.get("ConfigMap", "b").await?.expect("it is there");
+    assert_eq!(live["data"]["k"], "theirs");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_created_goes_again_when_the_stage_is_refused() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let service =
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": world.home}});
+    let failure = world
+        .apply_fresh("app", &[world.config_map("a", "1"), service])
+        .await
+        .expect_err("no right on services");
+    let text = failure.to_string();
+    assert!(
+        text.starts_with(&format!("Service/{}/s dry-run failed (Forbidden): ", world.home)),
+        "{text}"
+    );
+    assert!(failure.report_so_far.entries.is_empty());
     assert!(world.get("ConfigMap", "a").await?.is_none());
     Ok(())
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tenure_apply::inventory::Entry;
-use tenure_apply::{HealthError, HealthRules, ObjectRef, Owner, prune, wait_healthy};
+use tenure_apply::{HealthError, HealthRules, ObjectRef, Owner, Sightings, prune, wait_healthy};
 use tokio_util::sync::CancellationToken;
 
 use crate::world::World;
@@ -74,6 +74,7 @@ async fn what_may_not_be_deleted_survives_in_the_inventory() -> anyhow::Result<(
 async fn health_is_waited_for_by_watching() -> anyhow::Result<()> {
     let world = World::new().await?;
     let (cancel, rules) = (CancellationToken::new(), HealthRules::default());
+    let nothing = Sightings::default();
     let at = ObjectRef::of(&world.config_map("late", "1"));
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": world.home},
         "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}},
@@ -84,6 +85,7 @@ async fn health_is_waited_for_by_watching() -> anyhow::Result<()> {
             &world.client,
             &world.discovery,
             std::slice::from_ref(&at),
+            &nothing,
             &rules,
             Duration::from_secs(60),
             &cancel
@@ -99,6 +101,7 @@ async fn health_is_waited_for_by_watching() -> anyhow::Result<()> {
         &world.client,
         &world.discovery,
         &targets,
+        &nothing,
         &rules,
         timeout,
         &cancel,
@@ -117,6 +120,7 @@ async fn health_is_waited_for_by_watching() -> anyhow::Result<()> {
         &world.client,
         &world.discovery,
         &targets,
+        &nothing,
         &rules,
         timeout,
         &cancel,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tenure_apply::{ApplyFailure, ApplyOptions, Owner, Report, apply};
+use tenure_apply::{ApplyFailure, ApplyOptions, HealthRules, Owner, Report, apply};
 use tenure_core::{Account, Name};
 use tenure_kube::{ActingClient, By, Cluster, Connection, Discovery, OwnClient, TokenCell};
 use tenure_testkit::control_plane::ControlPlane;
@@ -63,6 +63,16 @@ impl World {
             &self.options(owner),
         )
         .await
+    }
+
+    /// As something that was never applied before.
+    pub(crate) async fn apply_fresh(&self, owner: &str, objects: &[Value]) -> Result<Report, ApplyFailure> {
+        let options = ApplyOptions {
+            fresh: true,
+            health: Some(HealthRules::default()),
+            ..self.options(owner)
+        };
+        apply(&self.client, &self.discovery, objects.to_vec(), &options).await
     }
 
     pub(crate) fn config_map(&self, name: &str, value: &str) -> Value {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tenure_api::{KustomizationSpec, reasons};
 use tenure_apply::inventory::{self, Entry};
-use tenure_apply::{Action, ApplyOptions, Change, HealthError, ObjectRef, Owner, Report};
+use tenure_apply::{Action, ApplyOptions, Change, HealthError, ObjectRef, Owner, Report, Sightings};
 use tenure_core::{Classify as _, GoDuration, Name, ObjectKey};
 use tenure_kube::{ActingClient, By, Discovery, KubeError};
 
@@ -37,6 +37,15 @@ pub(super) fn entries(built: &Built) -> Vec<Entry> {
         .collect()
 }
 
+/// How everything is applied.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How {
+    /// Only say what is not as wanted.
+    pub(super) report_only: bool,
+    /// Nothing was ever applied.
+    pub(super) fresh: bool,
+}
+
 /// Applies everything. Objects that the inventory does not name yet are written into it first, so that
 /// a crash in the middle leaves no orphan.
 pub(super) async fn apply(
@@ -45,7 +54,7 @@ pub(super) async fn apply(
     plan: &Apply,
     key: &ObjectKey,
     old: &[Entry],
-    report_only: bool,
+    how: How,
     effects: &Arc<Effects>,
 ) -> Result<Report, Failure> {
     let new = entries(built);
@@ -64,7 +73,9 @@ pub(super) async fn apply(
     }
     let mut options = ApplyOptions::new(owner(key, effects));
     options.ignored = super::ignore::fields(&plan.kustomization.spec, &built.objects).map_err(failure)?;
-    options.report_only = report_only;
+    options.report_only = how.report_only;
+    options.fresh = how.fresh;
+    options.health = Some(plan.health.clone());
     options.force = plan.kustomization.spec.force;
     options.cancel = effects.cancel.clone();
     match attempt(target, built, &options, effects).await {
@@ -183,6 +194,7 @@ pub(super) async fn delete_all(
 pub(super) async fn wait_healthy(
     target: &Target,
     targets: Vec<ObjectRef>,
+    seen: &Sightings,
     plan: &Apply,
     effects: &Effects,
 ) -> Result<Option<String>, Failure> {
@@ -198,6 +210,7 @@ pub(super) async fn wait_healthy(
         &target.client,
         &discovery,
         &targets,
+        seen,
         &plan.health,
         plan.timeout,
         &effects.cancel,

@@ -44,6 +44,11 @@ impl Before {
         }
     }
 
+    /// Whether nothing of it was ever applied.
+    pub(super) fn untried(&self) -> bool {
+        self.attempted.is_none() && self.applied.is_none()
+    }
+
     /// Whether this condition was true.
     pub(super) fn is(&self, kind: &str) -> bool {
         condition::is_true(&self.conditions, kind)

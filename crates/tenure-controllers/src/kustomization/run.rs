@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 use tenure_api::{self as condition, KUSTOMIZE_CONTROLLER, KUSTOMIZE_STATUS_MANAGER, REQUESTED_AT, reasons};
+use tenure_apply::Sightings;
 use tenure_apply::inventory::{self, Entry};
 use tenure_core::{Account, Digest, GoDuration, ObjectKey, Revision};
 use tenure_kube::{EventKind, KUSTOMIZATION, KubeError};
@@ -22,6 +23,9 @@ use super::target::Target;
 use crate::retry::after;
 use crate::writer::{event, write_status};
 use crate::{Effects, Pass, State, Wake, next_due};
+
+/// What was found within this time need not be asked again by passes that begin together.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// Carries the plan out.
 pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> Pass {
@@ -269,17 +273,22 @@ async fn work(
         Standing::Unasked(due) => return Ok(unchanged(was_healthy(), Some(due))),
         Standing::Same { healthy: true } => return Ok(unchanged(was_healthy(), None)),
         Standing::Same { healthy: false } => {
-            check_account(&target, &plan.account, effects).await?;
+            check_account(&target, &plan.account, before, effects).await?;
             let targets = applying::targets(&new, &plan.kustomization.spec, key, &effects.home.namespace);
-            let healthy = applying::wait_healthy(&target, targets, plan, effects).await;
+            let nothing = Sightings::default();
+            let healthy = applying::wait_healthy(&target, targets, &nothing, plan, effects).await;
             let healthy = healthy.map_err(|failure| failure.holding(new.clone()))?;
             return Ok(unchanged(healthy, None));
         }
         Standing::Unknown => {}
     }
-    check_account(&target, &plan.account, effects).await?;
+    check_account(&target, &plan.account, before, effects).await?;
     let report_only = drifted::only_reported(plan, built.digest, before);
-    let applied = applying::apply(&target, &built, plan, key, old, report_only, effects).await?;
+    let how = applying::How {
+        report_only,
+        fresh: old.is_empty() && before.untried(),
+    };
+    let applied = applying::apply(&target, &built, plan, key, old, how, effects).await?;
     let drifted = drifted::message(&applied);
     drifted::announce(key, drifted.as_deref(), before, effects).await;
     // said at once: the checks that follow may fail
@@ -301,7 +310,7 @@ async fn work(
         key,
         &effects.home.namespace,
     );
-    let healthy = applying::wait_healthy(&target, targets, plan, effects).await;
+    let healthy = applying::wait_healthy(&target, targets, &applied.seen, plan, effects).await;
     let inventory = inventory::union(&new, &pruned.survivors);
     let written = written_for(plan, built.digest);
     effects
@@ -320,12 +329,19 @@ async fn work(
 }
 
 /// The API server lets a deleted ServiceAccount be impersonated: whether it exists is for us to ask.
-async fn check_account(target: &Target, account: &Account, effects: &Effects) -> Result<(), Failure> {
+async fn check_account(
+    target: &Target,
+    account: &Account,
+    before: &Before,
+    effects: &Effects,
+) -> Result<(), Failure> {
     if target.is_remote() {
         return Ok(());
     }
     let fail = |message: String| Failure::new(Step::Applying, reasons::RECONCILIATION_FAILED, message);
-    match effects.own.account_exists(account).await {
+    // whoever asks for a reconcile may just have changed it
+    let age = if before.answered { TOGETHER } else { Duration::ZERO };
+    match effects.own.account_existed(account, age).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(fail(format!(
             "ServiceAccount '{}/{}' not found: nothing is applied as an account that does not exist; create it, or name another in spec.serviceAccountName",

@@ -24,6 +24,7 @@ use crate::admin::Health;
 use crate::index::Index;
 use crate::movements::Inbox;
 use crate::runtime::Runtime;
+use crate::slots::{Slots, Turn};
 use crate::tenant_status::Report;
 use crate::tokens::{Held, MintError};
 use crate::worker_state::{State, WorkerState};
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) releaser: Releaser,
     pub(crate) health: Arc<Health>,
     pub(crate) linger: Duration,
+    /// How many workers may be at work at once.
+    pub(crate) slots: Slots,
     pub(crate) reports: mpsc::Sender<(Name, Report)>,
     /// Notified when a token was signed with a key not seen before.
     pub(crate) new_key: Arc<Notify>,
@@ -72,6 +75,8 @@ pub(crate) struct Home {
     cell: Option<TokenCell>,
     watches: SelectAll<futures::stream::BoxStream<'static, (FluxKind, MetaEvent)>>,
     worker: Option<Worker>,
+    /// To start one.
+    turn: Turn,
     rights: rights::Rights,
     /// What is wrong with the onboarding, by what found it.
     trouble: BTreeMap<&'static str, String>,
@@ -100,6 +105,7 @@ impl Home {
             cell: None,
             watches: SelectAll::new(),
             worker: None,
+            turn: Turn::default(),
             rights: rights::Rights::default(),
             trouble: BTreeMap::new(),
             listed: std::collections::BTreeSet::new(),
@@ -137,6 +143,7 @@ impl Home {
                     }
                 }
                 Some((kind, event)) = self.watches.next() => self.observe(kind, event),
+                () = self.turn.come() => {}
                 heard = worker::next(&mut self.worker) => self.hear(heard).await,
                 minted = self.api.minted() => self.renewed_api(minted),
                 minted = self.cache.minted() => self.renewed_cache(minted),
@@ -155,6 +162,7 @@ impl Home {
             self.cache.begin(&self.shared.client, &self.name);
         }
         self.start_if_due();
+        self.leave_slot(now);
         self.tell();
         self.close_if_finished();
         self.mind_rights().await;
@@ -181,6 +189,9 @@ impl Home {
         if let Some(deadline) = self.worker.as_ref().and_then(Worker::deadline) {
             wake = wake.min(deadline);
         }
+        if let Some(until) = self.worker.as_ref().and_then(Worker::slot_until) {
+            wake = wake.min(until);
+        }
         wake = self.look_at_rights().map_or(wake, |look| wake.min(look));
         // A worker that runs says itself when there is room for more.
         let may_act = self
@@ -190,7 +201,8 @@ impl Home {
         let open = !self.spec.borrow().suspended
             && self.cell.is_some()
             && self.api.good().is_some()
-            && self.state.state != State::Draining;
+            && self.state.state != State::Draining
+            && !self.turn.is_asked();
         if let Some(due) = self.index.next_due().filter(|_| may_act && open) {
             let wait = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
             let due = now + wait.min(LONGEST_SLEEP);

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tenure_proto::lifeline::{Drain, Outcome, Ready, down, up};
+use tenure_kube::FluxKind;
+use tenure_proto::lifeline::{Done, Drain, Outcome, Ready, down, up};
 use tokio::time::Instant;
 
-use super::Home;
+use super::{Home, KINDS};
 use crate::runtime::Started;
+use crate::slots::{Slot, Turn};
 use crate::worker_state::State;
 
 /// A worker that is not ready by then is ended.
@@ -30,6 +32,8 @@ pub(super) struct Worker {
     idle: bool,
     /// Ended when this passes.
     deadline: Option<Instant>,
+    /// Its place among those at work, while it counts.
+    slot: Option<Slot>,
 }
 
 /// What a worker did.
@@ -66,6 +70,11 @@ impl Worker {
         self.deadline = self.deadline.map(|deadline| deadline + busy);
     }
 
+    /// When it counts no more among those at work.
+    pub(super) fn slot_until(&self) -> Option<Instant> {
+        self.slot.as_ref().map(Slot::until)
+    }
+
     pub(super) fn is_started(&self) -> bool {
         self.said_ready
     }
@@ -94,6 +103,9 @@ impl Home {
             self.cache.begin(&self.shared.client, &self.name);
             return;
         }
+        let Some(slot) = self.turn.take(&self.shared.slots) else {
+            return;
+        };
         let sandbox = self.spec.borrow().sandbox.clone();
         let now = Instant::now();
         self.state.starting(now);
@@ -108,6 +120,7 @@ impl Home {
                     silent: false,
                     idle: false,
                     deadline,
+                    slot: Some(slot),
                 });
             }
             Err(error) => {
@@ -115,6 +128,18 @@ impl Home {
                 self.last_error = Some(error.to_string());
                 self.state.ended(false, now);
             }
+        }
+    }
+
+    /// A worker that takes long makes room for others, and whoever needs none any more waits for none.
+    pub(super) fn leave_slot(&mut self, now: Instant) {
+        if let Some(worker) = &mut self.worker
+            && worker.slot_until().is_some_and(|until| until <= now)
+        {
+            worker.slot = None;
+        }
+        if !self.wants_worker() || self.worker.is_some() {
+            self.turn = Turn::Unasked;
         }
     }
 
@@ -158,7 +183,7 @@ impl Home {
         match message {
             up::Message::Ready(ready) => self.greet(ready),
             up::Message::Done(done) => {
-                self.shared.health.metrics.passes.inc();
+                self.measure(&done);
                 self.index.done(&done, now);
                 match done.outcome() {
                     Outcome::Gone => self.rights.doubt(),
@@ -193,8 +218,26 @@ impl Home {
         }
     }
 
+    /// What is told of objects that this home does not have counts for nobody.
+    fn measure(&self, done: &Done) {
+        let metrics = &self.shared.health.metrics;
+        metrics.passes.inc();
+        let Some(object) = done.object.as_ref().filter(|object| self.index.knows(object)) else {
+            return;
+        };
+        if done.outcome() == Outcome::Gone {
+            metrics.objects.forget(&self.name, &object.kind, &object.name);
+        } else {
+            let took = Duration::from_millis(done.took_milliseconds);
+            metrics
+                .objects
+                .passed(&self.name, &object.kind, &object.name, took);
+        }
+    }
+
     /// The first message of a worker is answered with tokens and the start message.
     fn greet(&mut self, ready: Ready) {
+        let absent_kinds = self.absent_kinds();
         let Some(worker) = &mut self.worker else { return };
         if std::mem::replace(&mut worker.said_ready, true) {
             tracing::warn!(home = %self.name, "worker said twice that it is ready");
@@ -207,11 +250,22 @@ impl Home {
             worker.send(down::Message::Token(token));
         }
         let mut start = self.spec.borrow().start.clone();
+        start.absent_kinds = absent_kinds;
         start.memo = self.index.memo();
         start.scratch = worker.started.scratch.display().to_string();
         worker.send(down::Message::Start(start));
         self.sandbox = Some(ready.sandbox);
         self.state.ready();
+    }
+
+    /// Kinds whose watch has shown that there is nothing of them.
+    fn absent_kinds(&self) -> Vec<String> {
+        let absent = |kind: &&FluxKind| self.listed.contains(kind.kind) && !self.index.has_kind(kind.kind);
+        KINDS
+            .iter()
+            .filter(absent)
+            .map(|kind| kind.kind.to_owned())
+            .collect()
     }
 
     /// Tells the worker what is due, as far as there is room.

@@ -24,6 +24,8 @@ struct Entry {
     group: &'static str,
     generation: i64,
     uid: Box<str>,
+    /// Where it was when it was last heard of.
+    resource_version: Box<str>,
     asked: Option<String>,
     deleting: bool,
     gone: bool,
@@ -84,6 +86,9 @@ impl Index {
                     == (meta.generation, &meta.uid, &meta.asked, meta.deleting)
         });
         if same {
+            if let Some(entry) = self.objects.get_mut(&key) {
+                entry.resource_version = meta.resource_version;
+            }
             return;
         }
         let old = old.filter(|old| old.uid == meta.uid);
@@ -91,6 +96,7 @@ impl Index {
             group: kind.group,
             generation: meta.generation,
             uid: meta.uid,
+            resource_version: meta.resource_version,
             asked: meta.asked,
             deleting: meta.deleting,
             gone: false,
@@ -188,19 +194,31 @@ impl Index {
                     object: Some(key.of(entry.group)),
                     sequence: self.sequence,
                     cause: cause.into(),
+                    resource_version: if entry.gone {
+                        String::new()
+                    } else {
+                        entry.resource_version.to_string()
+                    },
                 });
             }
         }
         taken
     }
 
-    /// A pass over an object has ended.
+    /// Whether an object is one of this home.
+    pub(crate) fn knows(&self, object: &ObjectKey) -> bool {
+        self.known(object).is_some()
+    }
+
+    /// A pass has ended.
     pub(crate) fn done(&mut self, done: &Done, now: Timestamp) {
         let key = done.object.as_ref().and_then(|object| self.known(object));
         let Some(entry) = key.as_ref().and_then(|key| self.objects.get_mut(key)) else {
             return;
         };
-        if !std::mem::take(&mut entry.again) {
+        // an answer to what was told before, maybe of another object of that name, says nothing of what came since
+        let late = |told| done.up_to_sequence != 0 && told > done.up_to_sequence;
+        if !entry.told.is_some_and(late) && !std::mem::take(&mut entry.again) {
             entry.told = None;
         }
         entry.crashes = 0;
@@ -300,6 +318,11 @@ impl Index {
             .filter(|(_, entry)| !entry.gone && entry.is_quarantined());
         left.map(|(key, _)| format!("{}/{}", key.kind, key.name))
             .collect()
+    }
+
+    /// Whether there is any object of a kind.
+    pub(crate) fn has_kind(&self, kind: &str) -> bool {
+        self.objects.keys().any(|key| key.kind == kind)
     }
 
     pub(crate) fn counts(&self) -> Counts {

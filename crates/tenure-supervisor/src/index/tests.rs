@@ -265,3 +265,28 @@ fn other_rules_make_everything_due_and_forgive_the_quarantined() {
     index.rules_changed();
     assert_eq!(told(&mut index, NOW).len(), 1);
 }
+
+#[test]
+fn an_answer_to_what_was_told_before_does_not_stand_for_what_was_told_since() {
+    let mut index = Index::default();
+    index.apply(KIND, meta("app", 1, "1"));
+    assert_eq!(told(&mut index, NOW), ["app:Changed"]);
+    let first = index.sequence();
+    // deleted, and made again under the same name
+    index.delete(KIND, "app");
+    let mut again = meta("app", 1, "5");
+    again.uid = "v".into();
+    index.apply(KIND, again);
+    assert_eq!(told(&mut index, NOW), ["app:Changed"]);
+    let gone = Done {
+        up_to_sequence: first,
+        ..done("app", Outcome::Gone, None)
+    };
+    index.done(&gone, NOW);
+    index.worker_ended(true);
+    assert_eq!(
+        told(&mut index, NOW),
+        ["app:Retry"],
+        "nobody has looked at the new one"
+    );
+}

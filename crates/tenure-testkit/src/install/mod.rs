@@ -85,6 +85,8 @@ pub struct Options {
     pub log: Option<String>,
     /// Whether API server and cache are reached as `localhost` and not by address.
     pub by_name: bool,
+    /// Where the programs find the API server, if not where it is.
+    pub api_url: Option<String>,
 }
 
 impl Installation {
@@ -394,8 +396,12 @@ impl Installation {
                 url
             }
         };
+        let api_url = match &options.api_url {
+            Some(url) => url.clone(),
+            None => named(plane.endpoint()?.url),
+        };
         let flags = [
-            ("--api-url", named(plane.endpoint()?.url)),
+            ("--api-url", api_url),
             ("--api-ca", self.path("api-ca.crt")),
             ("--token-file", self.path("token")),
             ("--system-namespace", self.system.clone()),

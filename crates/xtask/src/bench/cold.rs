@@ -9,8 +9,8 @@ use tenure_testkit::until;
 
 use super::PATIENCE;
 use super::figure::{Section, bytes, digits};
-use super::process::{self, Part, Peak, Sampler};
-use super::requests::{Identity, Tally, answered};
+use super::process::{self, Part, Peaks, Sampler};
+use super::requests::{self, Tally, answered};
 use super::stage::Stage;
 use super::world::World;
 
@@ -40,13 +40,13 @@ pub(super) async fn measure(stage: &mut Stage, world: &World) -> anyhow::Result<
     let wall = wall(world, seconds, spawns);
     Ok(vec![
         wall,
-        requests(&Tally::of(&events, &stage.tenure), world),
+        asked(&Tally::of(&events, &stage.tenure), world),
         resources(&used, &peaks, world),
     ])
 }
 
 /// When the last Kustomization was written to be Ready: the poll that saw it is later.
-fn last_status(events: &[AuditEvent]) -> anyhow::Result<Timestamp> {
+pub(super) fn last_status(events: &[AuditEvent]) -> anyhow::Result<Timestamp> {
     let mut last = Timestamp::UNIX_EPOCH;
     for event in events {
         let object = event.object.as_ref();
@@ -77,7 +77,7 @@ fn wall(world: &World, seconds: f64, spawns: f64) -> Section {
     section
 }
 
-fn requests(tally: &Tally, world: &World) -> Section {
+fn asked(tally: &Tally, world: &World) -> Section {
     let note = "Counted in the API server's audit log until all workers have left, lists, watches, tokens and events included.";
     let mut section = Section::new("Requests to the API server", note);
     let apps = world.apps as f64;
@@ -87,28 +87,16 @@ fn requests(tally: &Tally, world: &World) -> Section {
         REQUESTS,
         "",
     );
-    for identity in Identity::ALL {
-        let each = tally.by(identity) as f64 / apps;
-        section.fact(format!("… {}", identity.name()), digits(each));
-        let mut kinds: Vec<_> = tally
-            .kinds
-            .iter()
-            .filter(|((who, _), _)| *who == identity)
-            .collect();
-        kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        for ((_, what), count) in kinds {
-            section.fact(format!("&emsp;`{what}`"), digits(*count as f64 / apps));
-        }
-    }
+    requests::list(&mut section, tally, apps);
     section
 }
 
-fn resources(used: &BTreeMap<Part, f64>, peaks: &BTreeMap<Part, Peak>, world: &World) -> Section {
+fn resources(used: &BTreeMap<Part, f64>, peaks: &Peaks, world: &World) -> Section {
     let note = "CPU until all workers have left. Memory is PSS, sampled ten times a second; the largest sum over the processes of a part, and the largest single one.";
     let mut section = Section::new("CPU and memory of a cold start", note);
     for part in Part::ALL {
         let cpu = used.get(&part).copied().unwrap_or_default();
-        let peak = peaks.get(&part).copied().unwrap_or_default();
+        let peak = peaks.of(part);
         let each = digits(cpu * 1000.0 / world.apps as f64);
         section.fact(
             format!("{}: CPU", part.name()),

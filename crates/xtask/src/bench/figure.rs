@@ -9,7 +9,7 @@ pub(super) struct Figure {
 
 /// Figures that belong together.
 pub(super) struct Section {
-    title: &'static str,
+    title: String,
     note: String,
     figures: Vec<Figure>,
     /// The time the section is about, for ratios.
@@ -17,9 +17,9 @@ pub(super) struct Section {
 }
 
 impl Section {
-    pub(super) fn new(title: &'static str, note: impl Into<String>) -> Self {
+    pub(super) fn new(title: impl Into<String>, note: impl Into<String>) -> Self {
         Self {
-            title,
+            title: title.into(),
             note: note.into(),
             figures: Vec::new(),
             seconds: None,

@@ -17,6 +17,7 @@ mod policy;
 mod process;
 mod program;
 mod requests;
+mod shape;
 mod sources;
 mod stage;
 mod wakes;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use figure::Section;
+use shape::Shape;
 use stage::Stage;
 use world::World;
 
@@ -58,6 +60,9 @@ pub(crate) struct Args {
     /// The program, built before; built with the profile `fast` when it is not given
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// Applications over tenants, for the part on many small applications
+    #[arg(long, value_delimiter = ',', default_values = ["100/1", "500/50", "1000/100"])]
+    shapes: Vec<Shape>,
     /// Only this part; it has a place of its own on the page
     #[arg(long)]
     only: Option<Part>,
@@ -87,6 +92,8 @@ enum Part {
     Helm,
     /// The source cache: many objects on one repository, and a fetch beside git's
     Sources,
+    /// Many small applications, each with an OCIRepository: the shape of Flux's own benchmark
+    Apps,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -98,7 +105,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         Some(binary) => std::path::absolute(binary)?,
         None => program::build()?,
     };
-    let wanted = |part: Part| args.only.is_none_or(|only| only == part);
+    let wanted = |part| args.only.is_none_or(|only| only == part);
     if wanted(Part::Kustomize) {
         builds(&args, &binary)?;
     }
@@ -107,6 +114,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     if wanted(Part::Sources) {
         fetches(&args, &binary).await?;
+    }
+    if wanted(Part::Apps) {
+        apps(&args, &binary).await?;
     }
     if args.only.is_some() {
         return Ok(());
@@ -162,6 +172,18 @@ async fn fetches(args: &Args, binary: &Path) -> anyhow::Result<()> {
     let sections = sources::measure(binary).await?;
     let text = page::part("cargo xtask bench --only sources", &sections, began.elapsed());
     show(args, page::SOURCES, &text)
+}
+
+async fn apps(args: &Args, binary: &Path) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let mut sections = Vec::new();
+    for (number, shape) in args.shapes.iter().enumerate() {
+        sections.extend(shape::measure(binary.to_owned(), *shape, number == 0).await?);
+    }
+    let shapes: Vec<_> = args.shapes.iter().map(|shape| shape.text()).collect();
+    let command = format!("cargo xtask bench --only apps --shapes {}", shapes.join(","));
+    let text = page::part(&command, &sections, began.elapsed());
+    show(args, page::APPS, &text)
 }
 
 fn show(args: &Args, place: page::Place, text: &str) -> anyhow::Result<()> {

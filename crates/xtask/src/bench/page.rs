@@ -41,6 +41,12 @@ pub(super) const SOURCES: Place = Place {
     end: "<!-- end of sources -->",
 };
 
+/// Those of many small applications.
+pub(super) const APPS: Place = Place {
+    begin: "<!-- applications: written by `cargo xtask bench --only apps` -->",
+    end: "<!-- end of applications -->",
+};
+
 pub(super) fn text(args: &Args, sections: &[Section], took: Duration) -> String {
     let source = if args.source_per_app {
         " --source-per-app"

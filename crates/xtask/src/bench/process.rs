@@ -37,6 +37,9 @@ impl Part {
         Self::Git,
     ];
 
+    /// Tenure itself.
+    pub(super) const OURS: [Self; 4] = [Self::Supervisor, Self::Worker, Self::Cache, Self::Fetcher];
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Supervisor => "supervisor",
@@ -203,10 +206,24 @@ pub(super) struct Peak {
     pub(super) count: usize,
 }
 
+/// The most that was seen, by part and of everything that is ours.
+#[derive(Debug, Default)]
+pub(super) struct Peaks {
+    parts: BTreeMap<Part, Peak>,
+    /// PSS of all processes of Tenure at once, bytes.
+    pub(super) all: f64,
+}
+
+impl Peaks {
+    pub(super) fn of(&self, part: Part) -> Peak {
+        self.parts.get(&part).copied().unwrap_or_default()
+    }
+}
+
 /// Looks at memory until it is stopped.
 pub(super) struct Sampler {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<BTreeMap<Part, Peak>>,
+    thread: JoinHandle<Peaks>,
 }
 
 impl Sampler {
@@ -214,7 +231,7 @@ impl Sampler {
         let stop = Arc::new(AtomicBool::new(false));
         let ended = stop.clone();
         let thread = std::thread::spawn(move || {
-            let mut peaks = BTreeMap::new();
+            let mut peaks = Peaks::default();
             while !ended.load(Ordering::Relaxed) {
                 sample(&mut peaks);
                 std::thread::sleep(SAMPLE);
@@ -224,13 +241,13 @@ impl Sampler {
         Self { stop, thread }
     }
 
-    pub(super) fn stop(self) -> BTreeMap<Part, Peak> {
+    pub(super) fn stop(self) -> Peaks {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap_or_default()
     }
 }
 
-fn sample(peaks: &mut BTreeMap<Part, Peak>) {
+fn sample(peaks: &mut Peaks) {
     let mut now: BTreeMap<Part, Peak> = BTreeMap::new();
     for process in ours() {
         let Some(Memory { pss, .. }) = memory(process.pid) else {
@@ -241,8 +258,13 @@ fn sample(peaks: &mut BTreeMap<Part, Peak>) {
         seen.one = seen.one.max(pss);
         seen.count += 1;
     }
+    let all = Part::OURS
+        .iter()
+        .filter_map(|part| now.get(part))
+        .map(|seen| seen.sum);
+    peaks.all = peaks.all.max(all.sum());
     for (part, seen) in now {
-        let peak = peaks.entry(part).or_default();
+        let peak = peaks.parts.entry(part).or_default();
         peak.sum = peak.sum.max(seen.sum);
         peak.one = peak.one.max(seen.one);
         peak.count = peak.count.max(seen.count);

@@ -7,6 +7,11 @@ use jiff::Timestamp;
 use tenure_testkit::Installation;
 use tenure_testkit::control_plane::AuditEvent;
 
+use super::figure::{Section, digits};
+
+/// What is asked less often is not listed one by one.
+const FEW: f64 = 0.05;
+
 /// Who made a request, and as whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Identity {
@@ -81,6 +86,30 @@ impl Tally {
 
     pub(super) fn by(&self, identity: Identity) -> usize {
         self.total.get(&identity).copied().unwrap_or_default()
+    }
+}
+
+/// A line for each identity, and below it one for each thing that it asked.
+pub(super) fn list(section: &mut Section, tally: &Tally, over: f64) {
+    for identity in Identity::ALL {
+        let each = tally.by(identity) as f64 / over;
+        section.fact(format!("… {}", identity.name()), digits(each));
+        let mut kinds: Vec<_> = tally
+            .kinds
+            .iter()
+            .filter(|((who, _), _)| *who == identity)
+            .collect();
+        kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let often = |count: usize| count as f64 / over >= FEW;
+        let (many, few): (Vec<_>, Vec<_>) = kinds.into_iter().partition(|(_, count)| often(**count));
+        for ((_, what), count) in many {
+            section.fact(format!("&emsp;`{what}`"), digits(*count as f64 / over));
+        }
+        if !few.is_empty() {
+            let all: usize = few.iter().map(|(_, count)| **count).sum();
+            let text = format!("&emsp;{} other kinds, each less than {FEW}", few.len());
+            section.fact(text, digits(all as f64 / over));
+        }
     }
 }
 

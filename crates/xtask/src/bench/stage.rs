@@ -99,6 +99,18 @@ impl Stage {
         .await
     }
 
+    /// What every Kustomization has applied; nothing for those that have not yet.
+    pub(super) async fn applied_revisions(&self) -> anyhow::Result<Vec<String>> {
+        let list = write::get(
+            &self.client,
+            "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations",
+        )
+        .await?;
+        let items = list["items"].as_array().context("no items")?;
+        let applied = |item: &Value| Some(item["status"]["lastAppliedRevision"].as_str()?.to_owned());
+        Ok(items.iter().filter_map(applied).collect())
+    }
+
     /// The status of every Kustomization by `namespace/name`, with whether it is Ready.
     pub(super) async fn kustomizations(&self) -> anyhow::Result<BTreeMap<String, bool>> {
         let list = write::get(

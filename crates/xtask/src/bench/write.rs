@@ -79,11 +79,12 @@ pub(super) fn path(object: &Value) -> anyhow::Result<String> {
         Some("Secret") => "secrets",
         Some("ConfigMap") => "configmaps",
         Some("Deployment") => "deployments",
+        Some("Ingress") => "ingresses",
+        Some("OCIRepository") => "ocirepositories",
         Some("Role") => "roles",
         Some("RoleBinding") => "rolebindings",
         Some("Tenant") => "tenants",
         Some("GitRepository") => "gitrepositories",
-        Some("OCIRepository") => "ocirepositories",
         Some("Kustomization") => "kustomizations",
         other => bail!("the benchmark writes no {other:?}"),
     };

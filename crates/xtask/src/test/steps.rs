@@ -91,7 +91,7 @@ fn tests(which: &[&str], long: bool) -> anyhow::Result<Command> {
         // Built by a step before: a test that asked Cargo would wait for Cargo's lock.
         .env("TENURE_BIN", target_directory()?.join("debug/tenure"));
     if long {
-        command.args(["--", "--include-ignored"]);
+        command.env("TENURE_LONG", "1").args(["--", "--include-ignored"]);
     } else {
         // The same trees in every run, so that a failure is that of a change; `--long` tries new ones.
         command.env("TENURE_SEED", "1");
