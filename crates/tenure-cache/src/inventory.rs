@@ -46,8 +46,8 @@ pub(crate) struct Inventory {
 #[derive(Default)]
 struct Table {
     items: HashMap<Place, (Item, Instant)>,
-    /// What each home has got last for each of its questions.
-    homes: BTreeMap<Name, HashMap<String, Place>>,
+    /// What each home has got last for each of its questions: a remote, and what was asked of it.
+    homes: BTreeMap<Name, HashMap<(String, String), Place>>,
 }
 
 impl Default for Inventory {
@@ -66,6 +66,7 @@ impl Inventory {
             remote: scope.remote.clone(),
             digest,
         };
+        let question = (scope.remote.clone(), question);
         let mut table = self.table.lock();
         let before = table.items.insert(place.clone(), (item.clone(), Instant::now()));
         let mut changed = before.is_none_or(|(before, _)| before != item);

@@ -9,7 +9,8 @@ use crate::generate::root;
 /// The page whose last columns name tests.
 const PAGE: &str = "docs/src/hostile.md";
 
-/// Every `fn` after a line with `#[test]`, or that of tokio or proptest.
+/// Every `fn` after a line with `#[test]`, or that of tokio or proptest, and every one that its own file lists by name,
+/// as a suite without libtest's harness does.
 fn tests(dir: &Path, found: &mut BTreeSet<String>) -> std::io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
@@ -26,7 +27,9 @@ fn tests(dir: &Path, found: &mut BTreeSet<String>) -> std::io::Result<()> {
         let mut marked = false;
         for line in text.lines().map(str::trim) {
             let name = line.trim_start_matches("async ").strip_prefix("fn ");
-            if let (true, Some((name, _))) = (marked, name.and_then(|rest| rest.split_once('('))) {
+            if let Some((name, _)) = name.and_then(|rest| rest.split_once('('))
+                && (marked || text.contains(&format!("\"{name}\"")))
+            {
                 found.insert(name.to_owned());
             }
             marked = line.starts_with("#[test]")
