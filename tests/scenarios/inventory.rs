@@ -37,7 +37,10 @@ fn what_is_cached_is_listed_with_who_may_read_it_and_goes_when_it_is_gone() -> a
         ensure!(found["homes"] == json!([team.home()]), "{found}");
         ensure!(found["size"].as_i64().is_some_and(|size| size > 0), "{found}");
         let url = found["url"].as_str().context("a URL")?;
-        ensure!(url.starts_with("ssh://") && !url.contains('@'), "{url}");
+        ensure!(
+            url.starts_with("ssh://git@") && !url.contains("git:"),
+            "a login has a name and no password: {url}"
+        );
 
         let table = stage
             .plane
