@@ -50,7 +50,7 @@ async fn default_values_give_the_objects_of_deploy_and_a_mark_on_what_outlives_t
     let rendered = objects(&plane.helm(&["template", "tenure", CHART]).await?)?;
     let wanted = deployed(&[])?;
     assert_eq!(rendered.len(), wanted.len());
-    assert!(wanted.iter().filter(|object| is_kept(object)).count() == 10);
+    assert!(wanted.iter().filter(|object| is_kept(object)).count() == 11);
     assert_eq!(by_name(rendered), by_name(wanted));
     Ok(())
 }

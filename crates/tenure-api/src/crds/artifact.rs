@@ -10,7 +10,7 @@ pub(super) fn spec() -> Value {
 pub(super) fn status() -> Value {
     object(vec![
         may("kind", text(), "Kind of source that asked for it."),
-        may("url", text(), "The remote, without user, password and query."),
+        may("url", text(), "The remote, without password and query."),
         may("revision", text(), "Revision in the source's own terms."),
         may("digest", text(), "Digest of the file in the cache."),
         may("size", count(), "Bytes."),

@@ -30,7 +30,11 @@ pub(super) fn object(fields: Vec<Field>) -> Value {
         .iter()
         .map(|field| (field.0.to_owned(), field.2.clone()))
         .collect();
-    let mut schema = json!({"type": "object", "properties": properties});
+    let mut schema = json!({"type": "object"});
+    // the API server drops an empty one
+    if !properties.is_empty() {
+        schema["properties"] = Value::Object(properties);
+    }
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
