@@ -51,6 +51,19 @@ fn expressions_are_about_the_fields_of_an_object() {
 }
 
 #[test]
+fn hours_are_those_of_utc_and_another_zone_is_an_error() {
+    let object = json!({"status": {"at": "2026-01-02T03:04:05Z"}});
+    for text in [
+        "timestamp(status.at).getHours() == 3",
+        "timestamp(status.at).getHours('UTC') == 3",
+    ] {
+        assert_eq!(eval(text, &object), Ok(true), "{text}");
+    }
+    let error = eval("timestamp(status.at).getHours('Europe/Berlin') == 4", &object);
+    assert!(error.is_err(), "{error:?}");
+}
+
+#[test]
 fn what_an_object_lacks_is_named_as_flux_names_it() {
     let object = json!({"metadata": {}, "spec": {"secret": "hunter2"}});
     for (text, why) in [
