@@ -11,34 +11,34 @@ use tenure_net::{Cidr, ClientCertificate, Guard, Outbound, Proxy, Tls};
 #[derive(clap::Args)]
 pub(super) struct Login {
     /// User of https, and of ssh when the URL names none
-    #[arg(long)]
+    #[arg(long, global = true)]
     username: Option<String>,
     /// File with the password; TENURE_PASSWORD counts without it
-    #[arg(long, requires = "username")]
+    #[arg(long, global = true, requires = "username")]
     password_file: Option<PathBuf>,
     /// File with a token for an Authorization: Bearer header
-    #[arg(long, conflicts_with = "username")]
+    #[arg(long, global = true, conflicts_with = "username")]
     token_file: Option<PathBuf>,
     /// File with a private key for ssh
-    #[arg(long, requires = "known_hosts_file")]
+    #[arg(long, global = true, requires = "known_hosts_file")]
     identity_file: Option<PathBuf>,
     /// File with the host keys that are trusted
-    #[arg(long)]
+    #[arg(long, global = true)]
     known_hosts_file: Option<PathBuf>,
     /// File with authorities that are trusted, PEM, in place of the usual ones
-    #[arg(long)]
+    #[arg(long, global = true)]
     ca_file: Option<PathBuf>,
     /// File with a client certificate, PEM
-    #[arg(long, requires = "key_file")]
+    #[arg(long, global = true, requires = "key_file")]
     cert_file: Option<PathBuf>,
     /// File with its key, PEM
-    #[arg(long)]
+    #[arg(long, global = true)]
     key_file: Option<PathBuf>,
     /// Proxy for https, as http://host:port
-    #[arg(long)]
+    #[arg(long, global = true)]
     proxy: Option<String>,
     /// Block of addresses where the remote may be although the cache refuses it; may be repeated
-    #[arg(long = "allow-addresses")]
+    #[arg(long, global = true)]
     allow_addresses: Vec<Cidr>,
 }
 
