@@ -137,8 +137,13 @@ fn how_long_passes_take_is_measured_by_object_while_it_is_there() -> anyhow::Res
             "gotk_reconcile_duration_seconds_count{{kind=\"Kustomization\",name=\"app\",namespace=\"{}\"}}",
             team.home()
         );
-        let page = stage.tenure.supervisor_metrics().await?;
-        assert!(page.contains(&line), "{page}");
+        // The status is written before the worker says that the pass ended.
+        until("the object's durations", PATIENCE, || async {
+            let page = stage.tenure.supervisor_metrics().await?;
+            ensure!(page.contains(&line), "there are none");
+            Ok(())
+        })
+        .await?;
         let api = team.objects("Kustomization");
         api.delete("app", &kube::api::DeleteParams::default()).await?;
         until("the object's durations to go", PATIENCE, || async {
