@@ -67,7 +67,7 @@ const RULES: [&[&str]; 4] = [
 ];
 
 fn key_file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/tenure-sops/tests/fixtures/keys/tenant.agekey")
+    Path::new("../crates/tenure-sops/tests/fixtures/keys/tenant.agekey").to_path_buf()
 }
 
 #[test]

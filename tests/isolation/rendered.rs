@@ -10,7 +10,7 @@ use tenure_api::rights::{
 use tenure_api::{SYSTEM_NAMESPACE, Tenant, WORKERS_NAMESPACE};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    PathBuf::from("..")
 }
 
 fn files(dir: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, bail};
 
 use crate::command::{program, run};
+use crate::places::checkout;
 use crate::progress::say;
 
 /// The `tenure` binary: `$TENURE_BIN`, or what `cargo build -p tenure` says it made. Cargo runs
@@ -26,15 +27,13 @@ pub fn tenure_binary() -> anyhow::Result<PathBuf> {
 fn build() -> anyhow::Result<PathBuf> {
     say("building the tenure binary");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let messages = run(program(cargo)
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-        .args([
-            "build",
-            "--quiet",
-            "-p",
-            "tenure",
-            "--message-format=json-render-diagnostics",
-        ]))?;
+    let messages = run(program(cargo).current_dir(checkout()).args([
+        "build",
+        "--quiet",
+        "-p",
+        "tenure",
+        "--message-format=json-render-diagnostics",
+    ]))?;
     for line in messages.lines() {
         let message: serde_json::Value = serde_json::from_str(line).context("read cargo's messages")?;
         if message["target"]["name"] == "tenure"

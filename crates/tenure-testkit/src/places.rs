@@ -53,9 +53,13 @@ pub(crate) fn private_runtime_dir() -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-/// The root of the repository.
-pub(crate) fn checkout() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+/// The root of the repository. Cargo says which one it runs for; what was compiled may come from another checkout that
+/// shares the target directory.
+#[must_use]
+pub fn checkout() -> PathBuf {
+    let of = non_empty("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let root = of.ancestors().find(|dir| dir.join("Cargo.lock").is_file());
+    root.map_or_else(|| of.join("../.."), Path::to_path_buf)
 }
 
 fn non_empty(name: &str) -> Option<PathBuf> {

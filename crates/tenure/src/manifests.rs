@@ -10,9 +10,7 @@ use crate::{Cli, Command};
 
 /// Arguments of each container of a Deployment in a file of `deploy/components`, with the Deployment's pod.
 fn containers(file: &str) -> Vec<(Vec<String>, Value)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../deploy/components")
-        .join(file);
+    let path = Path::new("../../deploy/components").join(file);
     let text = fs::read(&path).expect("a manifest");
     let documents = tenure_yaml::parse(&text, &tenure_yaml::Options::helm()).expect("YAML");
     let deployments = documents

@@ -35,7 +35,7 @@ pub(crate) fn trees() -> Vec<Tree> {
             .map(|(p, c)| ((*p).to_owned(), c.as_bytes().to_vec()))
             .collect(),
     ];
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let dir = Path::new("tests/cases");
     let mut cases: Vec<_> = fs::read_dir(dir)
         .expect("the cases")
         .map(|e| e.expect("a case").path())

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tenure_sops::{Document, Error, Format, ImportError, Keyring, Limits, Mac, MacError};
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+    PathBuf::from("tests/fixtures")
 }
 
 fn read(name: &str) -> Vec<u8> {

@@ -186,6 +186,7 @@ fn run(path: &Path, words: &[std::ffi::OsString]) -> anyhow::Result<(Took, Value
         .args(words)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env_remove("GIT_SSL_CAINFO")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
