@@ -8,7 +8,7 @@ use gix::objs::FindExt as _;
 use gix::objs::FindHeader as _;
 use tenure_artifact::{ArchiveError, ArchiveWriter, Budget, Ignore, Packed};
 
-use crate::fetch::Filter;
+use crate::fetch::{Database, Filter, local};
 use crate::tree::{Item, Kind, Listing};
 use crate::{GitError, Limits};
 
@@ -16,11 +16,15 @@ use crate::{GitError, Limits};
 const LINKS: usize = 32;
 /// The largest `.sourceignore` that is read, in bytes.
 const IGNORE_FILE: u64 = 1 << 20;
+/// So many bytes of files are unpacked before the memory of mapped packs is given back.
+const MAPPED: u64 = 8 << 20;
 const IGNORE_NAME: &str = ".sourceignore";
 
 pub(crate) struct Export<'a> {
     /// Where items come from.
-    pub(crate) odbs: &'a [gix::odb::Handle],
+    pub(crate) databases: Vec<Database>,
+    /// Bytes of files since memory was last given back.
+    pub(crate) unpacked: u64,
     /// The remote, redacted.
     pub(crate) shown: &'a str,
     pub(crate) limits: &'a Limits,
@@ -34,7 +38,7 @@ pub(crate) struct Exported {
 }
 
 impl Export<'_> {
-    pub(crate) fn write(&self, listing: &mut Listing, out: &Path) -> Result<Exported, GitError> {
+    pub(crate) fn write(&mut self, listing: &mut Listing, out: &Path) -> Result<Exported, GitError> {
         listing
             .items
             .retain(|item| self.filter.keeps(&item.path, item.kind == Kind::Directory));
@@ -42,8 +46,9 @@ impl Export<'_> {
             .items
             .sort_by(|a, b| ArchiveWriter::<File>::compare(&a.path, &b.path));
         let ignore = self.ignore(&listing.items)?;
+        let shown = self.shown;
         let local = |e: std::io::Error| GitError::Local {
-            what: format!("writing the artifact of {}", self.shown),
+            what: format!("writing the artifact of {shown}"),
             message: e.to_string(),
         };
         let file = File::options()
@@ -75,7 +80,7 @@ impl Export<'_> {
         Ok(Exported { packed, dropped })
     }
 
-    fn ignore(&self, items: &[Item]) -> Result<Ignore, GitError> {
+    fn ignore(&mut self, items: &[Item]) -> Result<Ignore, GitError> {
         let mut ignore = Ignore::new();
         let mut files: Vec<(&str, &Item)> = items
             .iter()
@@ -98,7 +103,7 @@ impl Export<'_> {
     }
 
     fn file(
-        &self,
+        &mut self,
         archive: &mut ArchiveWriter<BufWriter<File>>,
         item: &Item,
         executable: bool,
@@ -110,18 +115,26 @@ impl Export<'_> {
             .map_err(|e| self.explain(e))
     }
 
-    fn target(&self, item: &Item) -> Result<String, GitError> {
+    fn target(&mut self, item: &Item) -> Result<String, GitError> {
         let bytes = self.blob(item, IGNORE_FILE)?;
         Ok(String::from_utf8_lossy(&bytes).chars().take(300).collect())
     }
 
     /// A blob no larger than `limit`, whose size is known before it is unpacked.
-    fn blob(&self, item: &Item, limit: u64) -> Result<Vec<u8>, GitError> {
+    fn blob(&mut self, item: &Item, limit: u64) -> Result<Vec<u8>, GitError> {
+        let shown = self.shown;
         let broken = || GitError::Malformed {
-            remote: self.shown.to_owned(),
+            remote: shown.to_owned(),
             message: format!("the content of {:?} is damaged", item.path),
         };
-        let odb = self.odbs.get(item.from).ok_or_else(broken)?;
+        if self.unpacked > MAPPED {
+            self.unpacked = 0;
+            for database in &mut self.databases {
+                database.unmap().map_err(|error| local(shown, &error))?;
+            }
+        }
+        let database = self.databases.get(item.from).ok_or_else(broken)?;
+        let odb = &database.odb;
         let size = odb.try_header(&item.id).ok().flatten().ok_or_else(broken)?.size;
         if size > limit {
             let message = format!(
@@ -136,6 +149,7 @@ impl Export<'_> {
         let mut buf = Vec::new();
         let found = odb.find_blob(&item.id, &mut buf).map_err(|_| broken())?;
         debug_assert_eq!(found.data.len() as u64, size);
+        self.unpacked += size;
         Ok(buf)
     }
 

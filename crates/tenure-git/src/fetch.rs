@@ -112,40 +112,42 @@ pub fn fetch(
     let tag = resolved.tag.as_ref().map(parse).transpose()?;
     let objects = prepare(odb_dir, &shown)?;
     let present = if resolved.advertised {
-        let has_tag = |(odb, _): &Opened| tag.is_none_or(|tag| gix::objs::Exists::exists(odb, &tag));
+        let has_tag =
+            |(database, _): &Opened| tag.is_none_or(|tag| gix::objs::Exists::exists(&database.odb, &tag));
         open(&objects, commit, limits, &shown)?.filter(has_tag)
     } else {
         None
     };
-    let (odb, mut listing, packed_bytes) = match present {
-        Some((odb, listing)) => (odb, listing, 0),
+    let (database, mut listing, packed_bytes) = match present {
+        Some((database, listing)) => (database, listing, 0),
         None => {
             let wants = Wants { commit, tag };
             let bytes = download(remote, wants, odb_dir, &objects, limits)?;
-            let (odb, listing) =
+            let (database, listing) =
                 open(&objects, commit, limits, &shown)?.ok_or_else(|| GitError::Malformed {
                     remote: shown.clone(),
                     message: format!("its pack lacks objects of commit {commit}"),
                 })?;
-            (odb, listing, bytes)
+            (database, listing, bytes)
         }
     };
     let scratch = out.parent().unwrap_or(odb_dir);
-    let gathered = Gather::new(remote, filter, limits, scratch, started).all(odb, &mut listing)?;
+    let gathered = Gather::new(remote, filter, limits, scratch, started).all(database, &mut listing)?;
     let packed_bytes = packed_bytes + gathered.packed_bytes;
-    let odbs = &gathered.odbs;
-    let export = Export {
-        odbs,
+    let mut export = Export {
+        databases: gathered.databases,
+        unpacked: 0,
         shown: &shown,
         limits,
         filter,
     };
     let exported = export.write(&mut listing, out)?;
+    let own = export.databases.first();
     let raw = [Some((commit, false)), tag.map(|tag| (tag, true))];
     let raw = raw.into_iter().flatten();
     Ok(Fetched {
         objects: raw
-            .filter_map(|(id, is_tag)| read(odbs.first()?, id, is_tag))
+            .filter_map(|(id, is_tag)| read(&own?.odb, id, is_tag))
             .collect(),
         digest: exported.packed.digest,
         size: exported.packed.size,
@@ -190,7 +192,33 @@ pub(crate) fn local(shown: &str, error: &dyn std::fmt::Display) -> GitError {
     }
 }
 
-pub(crate) type Opened = (gix::odb::Handle, Listing);
+pub(crate) type Opened = (Database, Listing);
+
+/// The objects of a repository on disk.
+pub(crate) struct Database {
+    pub(crate) odb: gix::odb::Handle,
+    objects: PathBuf,
+    kind: gix::hash::Kind,
+}
+
+impl Database {
+    fn open(objects: &Path, kind: gix::hash::Kind) -> io::Result<Self> {
+        let mut odb = gix::odb::at(objects, kind)?;
+        // files are stored as differences to one another: without a cache each is built up again from the first
+        odb.set_pack_cache(|| Box::new(pack::cache::lru::MemoryCappedHashmap::new(DELTA_CACHE)));
+        Ok(Self {
+            odb,
+            objects: objects.to_owned(),
+            kind,
+        })
+    }
+
+    /// Gives back the memory that packs are mapped into: every page that was read stays in it, and counts.
+    pub(crate) fn unmap(&mut self) -> io::Result<()> {
+        *self = Self::open(&self.objects, self.kind)?;
+        Ok(())
+    }
+}
 
 /// The commit's listing if the database has all of it.
 pub(crate) fn open(
@@ -199,11 +227,9 @@ pub(crate) fn open(
     limits: &Limits,
     shown: &str,
 ) -> Result<Option<Opened>, GitError> {
-    let mut odb = gix::odb::at(objects, commit.kind()).map_err(|e| local(shown, &e))?;
-    // files are stored as differences to one another: without a cache each is built up again from the first
-    odb.set_pack_cache(|| Box::new(pack::cache::lru::MemoryCappedHashmap::new(DELTA_CACHE)));
-    match tree::list(&odb, &commit, limits.objects) {
-        Ok(listing) => Ok(Some((odb, listing))),
+    let database = Database::open(objects, commit.kind()).map_err(|e| local(shown, &e))?;
+    match tree::list(&database.odb, &commit, limits.objects) {
+        Ok(listing) => Ok(Some((database, listing))),
         Err(TreeError::Incomplete) => Ok(None),
         Err(TreeError::Refused(message)) => Err(GitError::Malformed {
             remote: shown.to_owned(),

@@ -13,7 +13,7 @@ use gix::objs::FindExt as _;
 use gix::objs::FindHeader as _;
 use tenure_core::{SourceUrl, covers, printable};
 
-use crate::fetch::{Wants, download, local, open, prepare};
+use crate::fetch::{Database, Wants, download, local, open, prepare};
 use crate::tree::{Item, Kind, Listing};
 use crate::{Credential, Filter, GitError, Limits, Missing, Remote};
 
@@ -37,7 +37,7 @@ pub(crate) struct Gather<'a> {
 
 /// All databases that an artifact is made from: first the repository's.
 pub(crate) struct Gathered {
-    pub(crate) odbs: Vec<gix::odb::Handle>,
+    pub(crate) databases: Vec<Database>,
     /// Bytes of pack that were downloaded for submodules.
     pub(crate) packed_bytes: u64,
     _dirs: Vec<tempfile::TempDir>,
@@ -73,9 +73,9 @@ impl<'a> Gather<'a> {
     }
 
     /// Adds what is in the submodules to the repository's listing, if they are wanted.
-    pub(crate) fn all(&self, odb: gix::odb::Handle, listing: &mut Listing) -> Result<Gathered, GitError> {
+    pub(crate) fn all(&self, database: Database, listing: &mut Listing) -> Result<Gathered, GitError> {
         let mut all = Gathered {
-            odbs: vec![odb],
+            databases: vec![database],
             packed_bytes: 0,
             _dirs: Vec::new(),
         };
@@ -100,14 +100,14 @@ impl<'a> Gather<'a> {
                 };
                 let within = |error: GitError| error.in_submodule(&place);
                 let url = resolved(&repository.url, url).map_err(|why| self.malformed(&place, &why))?;
-                if repository.depth >= DEPTH || all.odbs.len() > MOST {
+                if repository.depth >= DEPTH || all.databases.len() > MOST {
                     return Err(self.too_large(&format!(
                         "more than {MOST} submodules, or more than {DEPTH} in one another"
                     )));
                 }
                 allowed(&url, allow).map_err(within)?;
                 let inside = self.download(&url, *commit, &mut all).map_err(within)?;
-                let from = all.odbs.len() - 1;
+                let from = all.databases.len() - 1;
                 open.push_back(Open {
                     url,
                     prefix: format!("{place}/"),
@@ -175,12 +175,13 @@ impl<'a> Gather<'a> {
             GitError::Timeout { .. } => late(),
             other => other,
         })?;
-        let (odb, listing) = open(&objects, commit, &limits, &shown)?.ok_or_else(|| GitError::NotFound {
-            remote: shown.clone(),
-            what: Missing::Commit(commit.to_string()),
-        })?;
+        let (database, listing) =
+            open(&objects, commit, &limits, &shown)?.ok_or_else(|| GitError::NotFound {
+                remote: shown.clone(),
+                what: Missing::Commit(commit.to_string()),
+            })?;
         all.packed_bytes += bytes;
-        all.odbs.push(odb);
+        all.databases.push(database);
         all._dirs.push(dir);
         Ok(listing)
     }
@@ -203,17 +204,23 @@ impl<'a> Gather<'a> {
 
     /// Path to URL, from the repository's `.gitmodules`.
     fn urls(&self, repository: &Open, all: &Gathered) -> Result<BTreeMap<String, String>, GitError> {
-        let (Some(id), Some(odb)) = (repository.modules, all.odbs.get(repository.from)) else {
+        let (Some(id), Some(database)) = (repository.modules, all.databases.get(repository.from)) else {
             return Ok(BTreeMap::new());
         };
         let place = format!("{}{NAME}", repository.prefix);
         let unread = || self.malformed(&place, "it cannot be read");
-        let size = odb.try_header(&id).ok().flatten().ok_or_else(unread)?.size;
+        let size = database
+            .odb
+            .try_header(&id)
+            .ok()
+            .flatten()
+            .ok_or_else(unread)?
+            .size;
         if size > FILE {
             return Err(self.too_large(&format!("{place:?} has more than {FILE} bytes")));
         }
         let mut bytes = Vec::new();
-        let text = odb.find_blob(&id, &mut bytes).map_err(|_| unread())?;
+        let text = database.odb.find_blob(&id, &mut bytes).map_err(|_| unread())?;
         parsed(text.data).ok_or_else(unread)
     }
 
