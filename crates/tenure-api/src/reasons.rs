@@ -73,6 +73,7 @@ reasons! {
     TENANT_SUSPENDED = "TenantSuspended", "The Tenant is suspended. Tenure's own.";
     SOURCE_CACHE_UNAVAILABLE = "SourceCacheUnavailable", "The source cache can't be reached; what runs stays. Tenure's own.";
     DRIFT_DETECTED = "DriftDetected", "Somebody changed what was applied, and it was asked to be left. Tenure's own.";
+    DRIFT_NOT_WATCHED = "DriftNotWatched", "The account may not watch what it applied; drift is looked for at each interval. Tenure's own.";
     PRUNE_NEEDS_CONFIRMATION = "PruneNeedsConfirmation", "Too much would be deleted at once. Tenure's own.";
 }
 

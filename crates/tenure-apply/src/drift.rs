@@ -1,15 +1,22 @@
 //! Whether objects are still as they were written, told from their metadata alone.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tenure_core::Digest;
-use tenure_kube::{ActingClient, By, Discovery, ResourceInfo};
+use tenure_kube::{ActingClient, By, Discovery, KubeError, ResourceInfo, WatchEvent};
 
 use crate::inventory::Entry;
 use crate::object::ObjectRef;
 use crate::owner::Owner;
 use crate::report::ApplyError;
+
+/// How soon a watch that has ended is opened again, and how long that may become while it fails.
+const AGAIN: Duration = Duration::from_millis(500);
+const RARELY: Duration = Duration::from_secs(30);
 
 /// What objects looked like when they were written, by the id of their [`Entry`].
 pub type Fingerprints = BTreeMap<String, String>;
@@ -39,7 +46,23 @@ pub fn fingerprint(object: &Value) -> String {
 }
 
 /// Objects of one kind in one namespace.
-type Group<'a> = (ResourceInfo, Vec<(ObjectRef, &'a Entry)>);
+type Group<'a> = (ResourceInfo, Vec<(ObjectRef, &'a str)>);
+
+/// The objects by kind and namespace; `None` if one can't be read or is of no kind that is served.
+fn groups<'a>(entries: &'a [Entry], discovery: &Discovery) -> Option<Vec<Group<'a>>> {
+    let mut groups: BTreeMap<(String, String), Group<'a>> = BTreeMap::new();
+    for entry in entries {
+        let object = entry.parse().ok()?;
+        let info = discovery.resolve(&object.api_version(), &object.kind)?;
+        let key = (
+            format!("{}/{}", info.api_version(), info.kind),
+            object.namespace.clone(),
+        );
+        let group = groups.entry(key).or_insert_with(|| (info, Vec::new()));
+        group.1.push((object, &entry.id));
+    }
+    Some(groups.into_values().collect())
+}
 
 /// The objects of `entries`, if all of them are there, are `owner`'s, and look as `prints` say: one LIST
 /// for each kind and namespace, of the metadata only unless they are wanted `whole`.
@@ -57,27 +80,12 @@ pub async fn as_written(
     if prints.len() != entries.len() {
         return Ok(None);
     }
-    let mut groups: BTreeMap<(String, String), Group<'_>> = BTreeMap::new();
-    for entry in entries {
-        let Ok(object) = entry.parse() else {
-            return Ok(None);
-        };
-        let Some(info) = discovery.resolve(&object.api_version(), &object.kind) else {
-            return Ok(None);
-        };
-        let key = (
-            format!("{}/{}", info.api_version(), info.kind),
-            object.namespace.clone(),
-        );
-        groups
-            .entry(key)
-            .or_insert_with(|| (info, Vec::new()))
-            .1
-            .push((object, entry));
-    }
+    let Some(groups) = groups(entries, discovery) else {
+        return Ok(None);
+    };
     let selector = owner.selector();
     let mut found = Vec::with_capacity(entries.len());
-    for (info, wanted) in groups.into_values() {
+    for (info, wanted) in groups {
         let Some((first, _)) = wanted.first() else {
             continue;
         };
@@ -89,17 +97,124 @@ pub async fn as_written(
         let items = items.map_err(|error| ApplyError::request(first, "read", error))?;
         let named = |item: Value| Some((item.pointer("/metadata/name")?.as_str()?.to_owned(), item));
         let mut items: BTreeMap<String, Value> = items.into_iter().filter_map(named).collect();
-        for (object, entry) in wanted {
+        for (object, id) in wanted {
             let Some(live) = items.remove(&object.name) else {
                 return Ok(None);
             };
-            if prints.get(&entry.id) != Some(&fingerprint(&live)) {
+            if prints.get(id) != Some(&fingerprint(&live)) {
                 return Ok(None);
             }
             found.push(live);
         }
     }
     Ok(Some(found))
+}
+
+/// Watches the metadata of the objects, and names the first that is not as `prints` say, or is gone. Does not end before;
+/// a watch that breaks is opened again.
+///
+/// # Errors
+/// When the account may not list or watch one of the kinds.
+pub async fn drifted(
+    client: &ActingClient,
+    discovery: &Discovery,
+    entries: &[Entry],
+    prints: &Fingerprints,
+    owner: &Owner,
+) -> Result<ObjectRef, ApplyError> {
+    let Some(groups) = groups(entries, discovery) else {
+        return std::future::pending().await;
+    };
+    let selector = owner.selector();
+    let watched: FuturesUnordered<_> = groups
+        .iter()
+        .map(|group| async {
+            let watched = Watched {
+                client,
+                prints,
+                selector: &selector,
+                group,
+            };
+            watched.until_drift().await
+        })
+        .collect();
+    let first = Box::pin(watched.into_future()).await.0;
+    match first {
+        Some(found) => found,
+        None => std::future::pending().await,
+    }
+}
+
+/// One kind in one namespace.
+struct Watched<'a> {
+    client: &'a ActingClient,
+    prints: &'a Fingerprints,
+    selector: &'a str,
+    group: &'a Group<'a>,
+}
+
+impl Watched<'_> {
+    async fn until_drift(&self) -> Result<ObjectRef, ApplyError> {
+        let mut wait = AGAIN;
+        loop {
+            match self.look().await {
+                Ok(Some(object)) => return Ok(object),
+                Ok(None) => wait = AGAIN,
+                Err(error) if error.is_forbidden() => {
+                    let (_, objects) = self.group;
+                    let Some((first, _)) = objects.first() else {
+                        return std::future::pending().await;
+                    };
+                    return Err(ApplyError::request(first, "watch", error));
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a watch for drift failed");
+                    wait = (wait * 2).min(RARELY);
+                }
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Lists and then watches, until the server ends it.
+    async fn look(&self) -> Result<Option<ObjectRef>, KubeError> {
+        let (info, objects) = self.group;
+        let ns = objects.first().and_then(|(first, _)| first.ns());
+        let by = By::Labels(self.selector);
+        let listing = self.client.list_metadata_at(info, ns, by).await?;
+        let named = |item: &Value| {
+            Some((
+                item.pointer("/metadata/name")?.as_str()?.to_owned(),
+                fingerprint(item),
+            ))
+        };
+        let live: BTreeMap<String, String> = listing.items.iter().filter_map(named).collect();
+        for (object, id) in objects {
+            if self.prints.get(*id) != live.get(&object.name) {
+                return Ok(Some(object.clone()));
+            }
+        }
+        let version = &listing.resource_version;
+        let mut events = self.client.watch_metadata(info, ns, by, version).await?;
+        let known = |item: &Value| {
+            let name = item.pointer("/metadata/name")?.as_str()?;
+            objects.iter().find(|(object, _)| object.name == name)
+        };
+        while let Some(event) = events.next().await {
+            let found = match event? {
+                WatchEvent::Applied(item) => {
+                    let same = |id| self.prints.get(id) == Some(&fingerprint(&item));
+                    known(&item).filter(|(_, id)| !same(*id))
+                }
+                WatchEvent::Deleted(item) => known(&item),
+                WatchEvent::Bookmark(_) => None,
+            };
+            if let Some((object, _)) = found {
+                return Ok(Some(object.clone()));
+            }
+        }
+        Ok(None)
+    }
 }
 
 #[cfg(test)]

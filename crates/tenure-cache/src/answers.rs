@@ -1,4 +1,4 @@
-//! What remotes have said just now: whoever asks the same with the same credential, and accepts an answer of that age,
+//! What remotes have said in the last minute: whoever asks the same with the same credential, and accepts an answer of that age,
 //! is told the same. A credential that was accepted for one home is proved for every other that brings it.
 
 use std::collections::HashMap;
@@ -10,11 +10,11 @@ use crate::leases::Question;
 use crate::proof::Located;
 
 /// No answer is given to another home for longer.
-const COUNTS: Duration = Duration::from_secs(10);
+const COUNTS: Duration = Duration::from_secs(60);
 /// Answers that are remembered; more push out the oldest.
 const MOST: usize = 4096;
 
-/// The answers of the last seconds.
+/// The answers of the last minute.
 #[derive(Default)]
 pub(crate) struct Answers(Mutex<HashMap<Question, Located>>);
 

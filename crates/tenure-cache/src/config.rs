@@ -12,6 +12,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/readyz`, `/healthz` and `/metrics` listen, in clear; nothing there is secret.
     pub admin_listen: SocketAddr,
+    /// Where artifacts are served in clear to whoever has a link to one; `None`: nowhere, and there are no links.
+    pub artifacts: Option<Artifacts>,
     /// Certificate chain of the service, PEM; read again when it changes.
     pub tls_cert: PathBuf,
     /// Its private key, PEM.
@@ -32,6 +34,15 @@ pub struct Config {
     pub fetcher_program: Option<PathBuf>,
     /// What one caller, and all together, may use.
     pub limits: Limits,
+}
+
+/// The endpoint for consumers that are not workers.
+#[derive(Clone, Debug)]
+pub struct Artifacts {
+    /// Where it listens, in clear.
+    pub listen: SocketAddr,
+    /// How its consumers reach it, `http://host` or `http://host:port`.
+    pub host: String,
 }
 
 /// What callers may use.

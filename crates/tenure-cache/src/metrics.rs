@@ -14,6 +14,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     resolves: Family<Labels, Counter>,
     fetches: Family<Labels, Counter>,
+    links: Family<Labels, Counter>,
     refusals: Family<Labels, Counter>,
     jobs: Family<Labels, Counter>,
     job_seconds: Family<Labels, Histogram>,
@@ -34,6 +35,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("tenure_cache");
         let resolves = Family::<Labels, Counter>::default();
         let fetches = Family::<Labels, Counter>::default();
+        let links = Family::<Labels, Counter>::default();
         let refusals = Family::<Labels, Counter>::default();
         let jobs = Family::<Labels, Counter>::default();
         let job_seconds = Family::<Labels, Histogram>::new_with_constructor(|| {
@@ -44,6 +46,7 @@ impl Default for Metrics {
         let (fetchers, stored, leases) = (Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("resolves", "Resolve calls, by result", resolves.clone());
         registry.register("fetches", "Fetch calls, by result", fetches.clone());
+        registry.register("links", "Artifacts asked for by link, by result", links.clone());
         registry.register(
             "refused_tokens",
             "Calls without an acceptable token, by reason",
@@ -84,6 +87,7 @@ impl Default for Metrics {
             registry,
             resolves,
             fetches,
+            links,
             refusals,
             jobs,
             job_seconds,
@@ -107,6 +111,11 @@ impl Metrics {
     /// Counts a Fetch.
     pub(crate) fn fetch(&self, result: &'static str) {
         self.fetches.get_or_create(&vec![("result", result)]).inc();
+    }
+
+    /// Counts a request to the artifact endpoint.
+    pub(crate) fn linked(&self, result: &'static str) {
+        self.links.get_or_create(&vec![("result", result)]).inc();
     }
 
     /// Counts a call whose token was refused.

@@ -29,6 +29,8 @@ pub(crate) struct Ask {
     /// Signatures are wanted too.
     pub(crate) signatures: bool,
     pub(crate) max_age: Duration,
+    /// How long a link is to open the artifact, if one is wanted.
+    pub(crate) link_for: Option<Duration>,
     pub(crate) timeout: Duration,
     pub(crate) max_bytes: u64,
     /// What the caller wants to be asked about while he sleeps, and how often.
@@ -59,6 +61,7 @@ impl Ask {
             known_revision: request.known_revision,
             signatures: request.signatures,
             max_age: duration(request.max_age).unwrap_or_default(),
+            link_for: duration(request.link_for),
             timeout: duration(request.timeout)
                 .filter(|timeout| !timeout.is_zero())
                 .unwrap_or(DEFAULT_TIMEOUT)

@@ -12,11 +12,13 @@ use crate::admin;
 use crate::answers::Answers;
 use crate::auth::{Authenticator, IssuerKeys};
 use crate::disk::Disk;
+use crate::download;
 use crate::fetcher::Fetchers;
 use crate::grant::Grants;
 use crate::hosts::Hosts;
 use crate::inventory::Inventory;
 use crate::leases::{Leases, Rules};
+use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::negative::Refusals;
 use crate::once::Once;
@@ -43,6 +45,7 @@ pub struct Server {
     certificate: Arc<Certificate>,
     grpc: TcpListener,
     admin: TcpListener,
+    artifacts: Option<TcpListener>,
 }
 
 /// Runs a cache until `cancel`.
@@ -92,18 +95,25 @@ impl Server {
                 shortest: limits.shortest_poll,
             }),
             hosts: Hosts::new(limits.host_rate),
+            links: Links::default(),
+            host: config.artifacts.as_ref().map(|artifacts| artifacts.host.clone()),
             homes: Homes::new(limits.calls_per_home, limits.fetchers_per_home),
             metrics,
             limits,
         });
         let grpc = listen("gRPC", config.listen).await?;
         let admin = listen("the admin endpoint", config.admin_listen).await?;
+        let artifacts = match &config.artifacts {
+            Some(artifacts) => Some(listen("the artifact endpoint", artifacts.listen).await?),
+            None => None,
+        };
         Ok(Self {
             config,
             cache,
             certificate,
             grpc,
             admin,
+            artifacts,
         })
     }
 
@@ -121,6 +131,14 @@ impl Server {
     /// When the system does not say.
     pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
         self.admin.local_addr()
+    }
+
+    /// Where the artifact endpoint listens, if there is one.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn artifacts_address(&self) -> std::io::Result<Option<SocketAddr>> {
+        self.artifacts.as_ref().map(TcpListener::local_addr).transpose()
     }
 
     /// Serves until `cancel`, then lets open calls end.
@@ -161,9 +179,15 @@ impl Server {
             }
         };
         let admin = admin::serve(self.admin, self.cache.clone(), cancel.clone());
+        let artifacts = async {
+            match self.artifacts {
+                Some(listener) => download::serve(listener, self.cache.clone(), cancel.clone()).await,
+                None => Ok(()),
+            }
+        };
         let upkeep = upkeep(&self.cache, &self.certificate, &cancel);
         let polls = poll::keep(&self.cache, &cancel);
-        tokio::try_join!(grpc, admin, upkeep, polls)?;
+        tokio::try_join!(grpc, admin, artifacts, upkeep, polls)?;
         self.cache.fetchers.ended().await;
         Ok(())
     }

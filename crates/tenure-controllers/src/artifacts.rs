@@ -266,6 +266,7 @@ mod tests {
             grant: Secret::new(*b""),
             leased_for: None,
             signatures: Vec::new(),
+            link: None,
         };
         artifacts.accept(&incoming, &resolved).expect("its own digest");
         packed.digest

@@ -43,6 +43,8 @@ pub struct SourceRequest {
     pub signatures: bool,
     /// How old what the remote has said to the same credential may be.
     pub max_age: Duration,
+    /// How long a link to the artifact is to open it for others than workers, where the platform serves such.
+    pub link_for: Option<Duration>,
     /// What the cache may ask again while the worker sleeps, by the object's `<kind>/<name>`, and how often.
     pub lease: Option<(String, Duration)>,
 }
@@ -262,6 +264,17 @@ pub struct Resolved {
     pub leased_for: Option<Duration>,
     /// What lies beside it and may be a signature, if that was asked for.
     pub signatures: Vec<tenure_oci::Signature>,
+    /// What opens the artifact over plain HTTP, if the platform serves such and this is one of the cache.
+    pub link: Option<Link>,
+}
+
+/// Where the cache serves an artifact to whoever has the link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// `http://host`
+    pub host: String,
+    /// For the query of a URL.
+    pub name: String,
 }
 
 /// A commit or an annotated tag as the repository has it; not yet checked against its id.

@@ -4,9 +4,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tenure_apply::Fingerprints;
-use tenure_core::{Account, Digest, ObjectKey};
+use tenure_core::{Account, Digest, Name, ObjectKey};
 
 use crate::retry::after;
+
+/// How the user name of a ServiceAccount begins.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
 /// What Kustomizations have written, so that what is still so need not be written or dry-run again.
 /// Travels in the memo; one that is lost is made again by the next whole pass.
@@ -44,6 +47,17 @@ impl WrittenObjects {
             && set.account == wanted.account.username()
             && set.built == wanted.built.to_string();
         same.then(|| set.clone())
+    }
+
+    /// What `key` wrote last, and who wrote it.
+    pub(crate) fn last(&self, key: &ObjectKey) -> Option<(Account, &Fingerprints)> {
+        let set = self.0.get(&key.to_string())?;
+        let (namespace, name) = set.account.strip_prefix(SERVICE_ACCOUNT)?.split_once(':')?;
+        let account = Account {
+            namespace: Name::new(namespace).ok()?,
+            name: Name::new(name).ok()?,
+        };
+        Some((account, &set.prints))
     }
 
     /// Keeps what `key` wrote just now.

@@ -7,7 +7,7 @@ use crate::cluster::TokenCell;
 use crate::connection::Connection;
 use crate::discovery::Discovery;
 use crate::error::KubeError;
-use crate::metadata::METADATA_LIST;
+use crate::metadata::{METADATA, METADATA_LIST};
 use crate::resource::{By, ResourceInfo};
 use crate::watch::{self, Listing, WatchStream};
 
@@ -177,8 +177,25 @@ impl ActingClient {
         ns: Option<&str>,
         by: By<'_>,
     ) -> Result<Vec<Value>, KubeError> {
+        Ok(self.list_metadata_at(info, ns, by).await?.items)
+    }
+
+    /// The same with the resourceVersion from which [`watch_metadata`](Self::watch_metadata) goes on.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn list_metadata_at(
+        &self,
+        info: &ResourceInfo,
+        ns: Option<&str>,
+        by: By<'_>,
+    ) -> Result<Listing, KubeError> {
         let call = Call::list(self.target(info, ns), by).accept(METADATA_LIST);
-        Ok(split_list(self.caller.json(&call).await?).0)
+        let (items, resource_version) = split_list(self.caller.json(&call).await?);
+        Ok(Listing {
+            items,
+            resource_version,
+        })
     }
 
     /// [`list`](Self::list) with the resourceVersion from which a [`watch`](Self::watch) goes on.
@@ -220,6 +237,21 @@ impl ActingClient {
             Call::watch(self.target(info, ns), by, resource_version),
         )
         .await
+    }
+
+    /// [`watch`](Self::watch) of nothing but the objects' metadata.
+    ///
+    /// # Errors
+    /// When the watch cannot be opened; what comes later is in the stream.
+    pub async fn watch_metadata(
+        &self,
+        info: &ResourceInfo,
+        ns: Option<&str>,
+        by: By<'_>,
+        resource_version: &str,
+    ) -> Result<WatchStream, KubeError> {
+        let call = Call::watch(self.target(info, ns), by, resource_version).accept(METADATA);
+        watch::open(&self.caller, call).await
     }
 
     /// A JSON patch (RFC 6902), for taking over managed fields.

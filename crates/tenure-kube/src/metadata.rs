@@ -13,6 +13,7 @@ use crate::error::{Cause, KubeError};
 use crate::resource::{By, FluxKind};
 use crate::watch::{self, WatchEvent, WatchStream, jittered};
 
+pub(crate) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 pub(crate) const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const WATCH: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
@@ -36,8 +37,8 @@ pub struct Meta {
     pub uid: Box<str>,
     /// Changes with the spec only.
     pub generation: i64,
-    /// What a person asks for with annotations: the value of `reconcile.fluxcd.io/requestedAt`, and a
-    /// confirmation of a prune.
+    /// What a person asks for with annotations: the value of `reconcile.fluxcd.io/requestedAt`, a
+    /// confirmation of a prune, and what is to be done about drift.
     pub asked: Option<String>,
     /// Whether it is being deleted.
     pub deleting: bool,
@@ -103,14 +104,15 @@ struct Annotations {
     requested_at: Option<String>,
     #[serde(rename = "tenure.dev/confirm-prune")]
     confirmed: Option<String>,
+    #[serde(rename = "tenure.dev/drift")]
+    drift: Option<String>,
 }
 
 impl Annotations {
     fn asked(self) -> Option<String> {
-        match (self.requested_at, self.confirmed) {
-            (Some(requested), Some(confirmed)) => Some(format!("{requested}\n{confirmed}")),
-            (requested, confirmed) => requested.or(confirmed),
-        }
+        let all = [self.requested_at, self.confirmed, self.drift];
+        let all: Vec<String> = all.into_iter().flatten().collect();
+        (!all.is_empty()).then(|| all.join("\n"))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
+use tenure_controllers::kustomization::DriftWatches;
 use tenure_controllers::{Effects, Pass, State, Wake, kustomization, source};
 use tenure_core::{Name, ObjectKey};
 use tenure_kube::FluxKind;
@@ -62,6 +63,7 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         idle_said: None,
         listed: false,
         draining: false,
+        drift: DriftWatches::default(),
         pulse: interval(PULSE),
     };
     for message in early {
@@ -104,6 +106,8 @@ struct Worker {
     idle_said: Option<u64>,
     listed: bool,
     draining: bool,
+    /// What is watched while there is nothing to do.
+    drift: DriftWatches,
     /// A sign of life: a worker that gives none is taken for one that hangs.
     pulse: Interval,
 }
@@ -113,9 +117,13 @@ impl Worker {
         loop {
             self.start_passes().await;
             if self.queue.is_idle() && self.idle_said != Some(self.last_sequence) {
+                if !self.draining {
+                    self.drift.keep(&self.session.effects);
+                }
                 let idle = Idle {
                     last_sequence: self.last_sequence,
                     memo: self.session.memo(),
+                    watching: !self.drift.is_empty() && !self.draining,
                 };
                 self.lifeline.send(up::Message::Usage(usage())).await?;
                 self.lifeline.send(up::Message::Idle(idle)).await?;
@@ -135,6 +143,7 @@ impl Worker {
                         next = self.lifeline.next().now_or_never();
                     }
                 }
+                key = self.drift.drifted(), if !self.draining => self.wake(key).await?,
                 Some(ended) = self.running.join_next() => self.ended(ended).await?,
             }
         }
@@ -229,6 +238,18 @@ impl Worker {
         }
     }
 
+    /// Queues an object that the supervisor has not told of.
+    async fn wake(&mut self, key: ObjectKey) -> Result<(), WorkerError> {
+        let woken = Woken {
+            object: Some(wire(&key)),
+        };
+        self.lifeline.send(up::Message::Woken(woken)).await?;
+        if !self.draining {
+            self.queue.push(key, false);
+        }
+        Ok(())
+    }
+
     async fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) -> Result<(), WorkerError> {
         let Ended {
             key,
@@ -245,19 +266,10 @@ impl Worker {
         };
         self.queue.finish(&key);
         let Some(pass) = pass else { return Ok(()) };
-        for sibling in pass
-            .wake
-            .iter()
-            .flat_map(|wake| waked_by(wake, &self.session.effects))
-        {
+        let effects = self.session.effects.clone();
+        for sibling in pass.wake.iter().flat_map(|wake| waked_by(wake, &effects)) {
             // said before the Done, so that whoever comes after a dead worker knows of it
-            let woken = Woken {
-                object: Some(wire(&sibling)),
-            };
-            self.lifeline.send(up::Message::Woken(woken)).await?;
-            if !self.draining {
-                self.queue.push(sibling, false);
-            }
+            self.wake(sibling).await?;
         }
         self.idle_said = None;
         tracing::debug!(object = %key, state = ?pass.state, reason = pass.reason, requests, ?took, "pass ended");

@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::log;
 
+/// The Service of the installed cache.
+const ARTIFACTS_HOST: &str = "http://tenure-cache.tenure-system.svc.cluster.local.";
+
 /// Flags of `tenure supervisor`.
 #[derive(clap::Args)]
 pub(crate) struct SupervisorArgs {
@@ -97,6 +100,12 @@ pub(crate) struct CacheArgs {
     /// Objects and artifacts; may be lost at any time
     #[arg(long, default_value = "/data")]
     data: PathBuf,
+    /// Serve artifacts in clear here, to whoever has a link to one; without it no link is given
+    #[arg(long)]
+    artifacts: Option<SocketAddr>,
+    /// How consumers reach that endpoint, http://host or http://host:port
+    #[arg(long, default_value_t = ARTIFACTS_HOST.to_owned(), value_parser = plain_host, requires = "artifacts")]
+    artifacts_host: String,
     /// How many jobs a second one host is asked to serve; more at once after a pause
     #[arg(long, default_value_t = 20)]
     host_rate: u32,
@@ -223,6 +232,10 @@ pub(crate) fn cache(args: CacheArgs) -> anyhow::Result<()> {
     let config = tenure_cache::Config {
         listen: args.listen,
         admin_listen: args.admin,
+        artifacts: args.artifacts.map(|listen| tenure_cache::Artifacts {
+            listen,
+            host: args.artifacts_host,
+        }),
         tls_cert: args.tls_cert,
         tls_key: args.tls_key,
         issuer_keys: args.issuer_keys,
@@ -292,6 +305,17 @@ pub(crate) fn fetcher(args: FetcherArgs) -> anyhow::Result<ExitCode> {
     } = args;
     crypto()?;
     Ok(tenure_cache::fetcher_main(dirs, memory))
+}
+
+/// `http://host` or `http://host:port`, and nothing behind it.
+fn plain_host(text: &str) -> Result<String, String> {
+    let refuse = || "expected http://host or http://host:port".to_owned();
+    let authority = text.strip_prefix("http://").ok_or_else(refuse)?;
+    let authority: http::uri::Authority = authority.parse().map_err(|_| refuse())?;
+    match authority.as_str().contains('@') {
+        true => Err(refuse()),
+        false => Ok(format!("http://{authority}")),
+    }
 }
 
 /// One provider for every TLS connection and signature of the process.

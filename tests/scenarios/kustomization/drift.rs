@@ -110,6 +110,78 @@ fn drift_that_is_only_to_be_reported_is_left_until_the_source_changes() -> anyho
     })
 }
 
+/// Watches of ConfigMaps of the home, as they were opened or have ended.
+fn watches(stage: &Stage, home: &str, mark: AuditMark, step: &str) -> anyhow::Result<usize> {
+    let all = stage.plane.audit_events(mark)?;
+    let ours = all.iter().filter(|event| {
+        let object = event.object.clone().unwrap_or_default();
+        let about = object.namespace == home && object.resource == "configmaps";
+        about && event.user.contains("tenure-workers") && event.verb == "watch" && event.stage == step
+    });
+    Ok(ours.count())
+}
+
+#[test]
+fn drift_that_is_watched_for_is_corrected_long_before_the_interval() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let team = settled(&stage, "watched").await?;
+        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "interval": "1h"});
+        team.kustomization("app", &spec).await?;
+        team.ready("Kustomization", "app").await?;
+        let mark = stage.plane.audit_mark()?;
+        let objects = team.objects("Kustomization");
+        let annotate = |value: serde_json::Value| {
+            let patch = json!({"metadata": {"annotations": {"tenure.dev/drift": value}}});
+            let objects = objects.clone();
+            async move {
+                objects
+                    .patch("app", &PatchParams::default(), &Patch::Merge(patch))
+                    .await
+            }
+        };
+        annotate(json!("watch")).await?;
+        let opened = |count: usize| {
+            let (stage, home) = (&stage, team.home());
+            until("the watch to be open", PATIENCE, move || async move {
+                let now = watches(stage, home, mark, "ResponseStarted")?;
+                anyhow::ensure!(now >= count, "there are {now}");
+                Ok(())
+            })
+        };
+        opened(1).await?;
+        for (round, word) in ["once", "twice"].into_iter().enumerate() {
+            let by_hand = json!({"data": {"key": word}});
+            maps(&stage, &team)
+                .patch("kept", &PatchParams::default(), &Patch::Merge(by_hand))
+                .await?;
+            until("the change to be undone", PATIENCE, || async {
+                let now = data(&stage, &team, "kept").await?;
+                anyhow::ensure!(now.as_deref() == Some("old"), "it is {now:?}");
+                Ok(())
+            })
+            .await?;
+            opened(round + 2).await?;
+        }
+        maps(&stage, &team)
+            .delete("kept", &kube::api::DeleteParams::default())
+            .await?;
+        until("the object to be made anew", PATIENCE, || async {
+            let now = data(&stage, &team, "kept").await?;
+            anyhow::ensure!(now.as_deref() == Some("old"), "it is {now:?}");
+            Ok(())
+        })
+        .await?;
+        annotate(serde_json::Value::Null).await?;
+        until("nobody to watch any more", PATIENCE, || async {
+            let open = watches(&stage, team.home(), mark, "ResponseStarted")?;
+            let ended = watches(&stage, team.home(), mark, "ResponseComplete")?;
+            anyhow::ensure!(open == ended, "{open} were opened, {ended} have ended");
+            Ok(())
+        })
+        .await
+    })
+}
+
 /// What the worker has asked about ConfigMaps of the home since the mark.
 fn asked(stage: &Stage, home: &str, mark: AuditMark) -> anyhow::Result<Vec<String>> {
     let all = stage.plane.audit_events(mark)?;

@@ -29,6 +29,7 @@ use crate::grant::{Grants, Scope};
 use crate::hosts::Hosts;
 use crate::inventory::Inventory;
 use crate::leases::{Leases, Question};
+use crate::links::Links;
 use crate::memo::{Entry, Key};
 use crate::metrics::Metrics;
 use crate::negative::Refusals;
@@ -55,6 +56,9 @@ pub(crate) struct Cache {
     pub(crate) inventory: Inventory,
     pub(crate) refusals: Refusals,
     pub(crate) leases: Leases,
+    pub(crate) links: Links,
+    /// How consumers reach the artifact endpoint, if there is one.
+    pub(crate) host: Option<String>,
     pub(crate) homes: Homes,
     pub(crate) hosts: Hosts,
     pub(crate) metrics: Arc<Metrics>,
@@ -147,7 +151,9 @@ impl Cache {
             bytes: self.limits.store_bytes,
             age: self.limits.store_age,
         };
-        match self.disk.sweep(keep, self.grants.held()).await {
+        let mut held = self.grants.held();
+        held.extend(self.links.held(&self.grants));
+        match self.disk.sweep(keep, held).await {
             Ok(done) => {
                 self.metrics
                     .stored

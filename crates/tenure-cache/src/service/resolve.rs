@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tenure_core::{Digest, Name};
-use tenure_proto::source::{Artifact, FailureKind, GitObject, ResolveRequest, ResolveResponse};
+use tenure_proto::source::{Artifact, FailureKind, GitObject, Link, ResolveRequest, ResolveResponse};
 use tokio::time::timeout_at;
 
 use super::Cache;
@@ -232,13 +232,22 @@ impl Question {
             .filter(|(name, _)| !name.starts_with(DROPPED_LINK))
             .chain(dropped)
             .collect();
+        let media_type = entry.media_type.clone().unwrap_or_else(|| MEDIA_TYPE.into());
+        let link = self.cache.host.as_ref().zip(self.ask.link_for);
+        let link = link.map(|(host, time)| {
+            let prover = (&self.scope, proof.stamp);
+            Link {
+                host: host.clone(),
+                name: self.cache.links.issue(prover, artifact, &media_type, time),
+            }
+        });
         Ok(ResolveResponse {
             not_modified: revision == self.ask.known_revision,
             revision,
             artifact: Some(Artifact {
                 digest: entry.digest.to_string(),
                 size: entry.size,
-                media_type: entry.media_type.clone().unwrap_or_else(|| MEDIA_TYPE.into()),
+                media_type,
                 metadata,
             }),
             grant,
@@ -252,6 +261,7 @@ impl Question {
             },
             signatures: Vec::new(),
             leased_for: None,
+            link,
         })
     }
 

@@ -22,6 +22,7 @@ mod http;
 mod isolation;
 mod issuer;
 mod leases;
+mod links;
 mod oci;
 mod rig;
 mod sharing;

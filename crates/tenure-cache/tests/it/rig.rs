@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenure_cache::{Config, Limits, Server};
+use tenure_cache::{Artifacts, Config, Limits, Server};
 use tenure_core::{Digest, Name, Secret};
 use tenure_net::Guard;
 use tenure_proto::source::{
@@ -25,6 +25,8 @@ pub(crate) struct Rig {
     pub(crate) ca: String,
     pub(crate) address: SocketAddr,
     admin: SocketAddr,
+    /// Where artifacts are served to whoever has a link.
+    pub(crate) artifacts: Option<SocketAddr>,
     _stop: DropGuard,
 }
 
@@ -33,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) fetcher: Option<&'static str>,
     pub(crate) limits: Limits,
     pub(crate) no_keys: bool,
+    /// Artifacts are served in clear, and there are links.
+    pub(crate) links: bool,
 }
 
 impl Default for Setup {
@@ -45,6 +49,7 @@ impl Default for Setup {
                 ..Limits::default()
             },
             no_keys: false,
+            links: false,
         }
     }
 }
@@ -84,6 +89,10 @@ impl Rig {
         let server = Server::bind(Config {
             listen: free,
             admin_listen: free,
+            artifacts: setup.links.then(|| Artifacts {
+                listen: free,
+                host: "http://artifacts".into(),
+            }),
             tls_cert: file("tls.crt", &identity.certificate),
             tls_key: file("tls.key", &identity.key),
             issuer_keys: if setup.no_keys {
@@ -106,6 +115,7 @@ impl Rig {
         .expect("starts");
         let address = server.address().expect("bound");
         let admin = server.admin_address().expect("bound");
+        let artifacts = server.artifacts_address().expect("bound");
         let stop = CancellationToken::new();
         tokio::spawn(server.serve(stop.clone()));
         let ca = authority.certificate().to_owned();
@@ -115,6 +125,7 @@ impl Rig {
             ca,
             address,
             admin,
+            artifacts,
             _stop: stop.drop_guard(),
         }
     }
@@ -147,12 +158,7 @@ impl Rig {
     }
 
     pub(crate) async fn admin(&self, path: &str) -> String {
-        let mut stream = tokio::net::TcpStream::connect(self.admin).await.expect("listens");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.expect("hears");
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.expect("answers");
-        text
+        String::from_utf8(get(self.admin, path).await).expect("text")
     }
 
     /// The value of a metric, 0 when it is not there yet.
@@ -163,6 +169,16 @@ impl Rig {
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0, |value| value.parse().expect("a number"))
     }
+}
+
+/// Head and body of the answer, as they come.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Vec<u8> {
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("listens");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("hears");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("answers");
+    answer
 }
 
 pub(crate) fn ask(url: &str, credential: Credential) -> ResolveRequest {

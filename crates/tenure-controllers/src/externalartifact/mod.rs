@@ -93,6 +93,7 @@ async fn fetch(offered: FileRequest, effects: &Effects) -> Result<(), Failure> {
         max_artifact_bytes: effects.home.max_artifact_bytes,
         signatures: false,
         max_age: Duration::ZERO,
+        link_for: None,
         lease: None,
     };
     let resolved = effects.sources.resolve(&request).await?;

@@ -15,6 +15,8 @@ use crate::{Effects, Part, Resolved, Written, chain};
 
 /// The artifact of an included repository, as its status has it.
 pub(super) struct Included {
+    /// Who can fetch it; one that includes others is made here, and may include this one.
+    fetched: Option<ObjectKey>,
     name: String,
     artifact: Value,
     digest: Digest,
@@ -32,7 +34,8 @@ pub(super) fn available(include: &[GitInclude], effects: &Effects) -> Result<Vec
             kind: GITREPOSITORY.kind.into(),
             name,
         });
-        let object = key.and_then(|key| effects.snapshot.get(&key)).ok_or_else(|| {
+        let found = key.and_then(|key| effects.snapshot.get(&key).map(|object| (key, object)));
+        let (key, object) = found.ok_or_else(|| {
             let message = format!(
                 "could not get resource for include '{name}': GitRepository.source.toolkit.fluxcd.io \"{name}\" not found"
             );
@@ -42,6 +45,10 @@ pub(super) fn available(include: &[GitInclude], effects: &Effects) -> Result<Vec
         let digest = artifact.and_then(|artifact| artifact.get("digest")?.as_str()?.parse().ok());
         match (artifact, digest) {
             (Some(artifact), Some(digest)) => Ok(Included {
+                fetched: match object.pointer("/spec/include").and_then(Value::as_array) {
+                    Some(more) if !more.is_empty() => None,
+                    _ => Some(key),
+                },
                 name: name.clone(),
                 artifact: artifact.clone(),
                 digest,
@@ -86,6 +93,15 @@ pub(super) async fn compose(
             ..resolved
         });
     }
+    for one in &included {
+        if let Some(key) = one
+            .fetched
+            .as_ref()
+            .filter(|_| !effects.artifacts.holds(&one.digest))
+        {
+            Box::pin(crate::source::reconcile(key, effects)).await;
+        }
+    }
     let parts = include
         .iter()
         .zip(&included)
@@ -114,6 +130,8 @@ pub(super) async fn compose(
     let composed = Resolved {
         digest,
         size,
+        // the cache knows nothing of it
+        link: None,
         ..resolved
     };
     accept(effects, &to, &composed)?;

@@ -130,6 +130,7 @@ mod tests {
             grant: Secret::new(*b"g"),
             leased_for: None,
             signatures: Vec::new(),
+            link: None,
         }
     }
 

@@ -345,6 +345,7 @@ fn resolved(version: &str, digest: Digest, size: u64) -> Option<Resolved> {
         grant: Secret::new(*b""),
         leased_for: None,
         signatures: Vec::new(),
+        link: None,
     })
 }
 

@@ -73,6 +73,7 @@ pub(super) async fn find(
         max_artifact_bytes: effects.home.max_artifact_bytes,
         signatures: false,
         max_age: Duration::ZERO,
+        link_for: None,
         lease: None,
     };
     let mut resolved = effects.sources.resolve(&request).await.map_err(failed)?;

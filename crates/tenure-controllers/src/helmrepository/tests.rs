@@ -171,6 +171,7 @@ fn the_event_says_the_size_as_flux_does() {
         grant: Secret::new(*b""),
         leased_for: None,
         signatures: Vec::new(),
+        link: None,
     };
     let object = object(&json!({"url": "https://bob:CANARY@charts.example.com"}));
     let news = HelmSource::news(&object, &resolved);

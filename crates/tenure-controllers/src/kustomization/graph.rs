@@ -7,6 +7,7 @@ use crate::Snapshot;
 
 const KIND: &str = "Kustomization";
 const CHART: &str = "HelmChart";
+const REPOSITORY: &str = "GitRepository";
 
 /// What `key` needs before it makes sense to work on it: its source and its dependencies, where they
 /// are in the same home.
@@ -34,6 +35,27 @@ pub fn consumers_of(snapshot: &Snapshot, source: &ObjectKey) -> Vec<ObjectKey> {
         })
     };
     of(CHART).into_iter().chain(of(KIND)).collect()
+}
+
+/// Whether something of the home is made of the artifact of `source`.
+pub(crate) fn is_consumed(snapshot: &Snapshot, source: &ObjectKey) -> bool {
+    let included = |object: &Value| {
+        let list = object.pointer("/spec/include").and_then(Value::as_array);
+        let names = list
+            .into_iter()
+            .flatten()
+            .map(|one| one["repository"]["name"].as_str());
+        names.flatten().map(str::to_owned).collect::<Vec<_>>()
+    };
+    // what includes others is made of its own artifact too
+    let composes = || {
+        snapshot
+            .get(source)
+            .is_some_and(|object| !included(&object).is_empty())
+    };
+    let by_another = |object: &Value| included(object).iter().any(|name| *name == source.name.as_str());
+    !consumers_of(snapshot, source).is_empty()
+        || source.kind == REPOSITORY && (composes() || !select(snapshot, REPOSITORY, by_another).is_empty())
 }
 
 /// Whether some consumer of `source` has not even tried this revision.
@@ -127,6 +149,31 @@ mod tests {
             snapshot.put(key(KIND, of), object);
         }
         snapshot
+    }
+
+    #[test]
+    fn bytes_are_needed_of_what_something_is_made_of() {
+        let snapshot = snapshot(&[(
+            "app",
+            json!({"sourceRef": {"kind": "GitRepository", "name": "used"}}),
+        )]);
+        let include = json!({"include": [{"repository": {"name": "part"}}]});
+        for (of, spec) in [
+            ("used", json!({})),
+            ("part", json!({})),
+            ("alone", json!({})),
+            ("whole", include),
+        ] {
+            let object = json!({"metadata": {"name": of, "namespace": "apps"}, "spec": spec});
+            snapshot.put(key(REPOSITORY, of), object);
+        }
+        for (of, consumed) in [("used", true), ("part", true), ("whole", true), ("alone", false)] {
+            assert_eq!(is_consumed(&snapshot, &key(REPOSITORY, of)), consumed, "{of}");
+        }
+        assert!(
+            !is_consumed(&snapshot, &key("OCIRepository", "used")),
+            "another kind"
+        );
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod standing;
 mod status;
 mod target;
 mod variables;
+mod watching;
 
 use std::sync::Arc;
 
@@ -32,8 +33,9 @@ use tenure_core::ObjectKey;
 use crate::{Effects, Pass};
 
 pub(crate) use finalizer::{add_finalizer, drop_finalizer};
-pub(crate) use graph::is_behind;
 pub use graph::{consumers_of, dependants_of, needs};
+pub(crate) use graph::{is_behind, is_consumed};
+pub use watching::DriftWatches;
 
 /// One pass over the Kustomization `key`, as the snapshot has it.
 pub async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {

@@ -49,8 +49,10 @@ pub(crate) struct Resolve<Q> {
     pub(crate) timeout: Duration,
     /// `<kind>/<name>` of the object, if the cache may look for it while the worker sleeps.
     pub(crate) subject: Option<String>,
-    /// Somebody waits for what is there now.
-    pub(crate) at_once: bool,
+    /// Something is made of the artifact, so that its bytes are needed here.
+    pub(crate) consumed: bool,
+    /// What the remote has said no longer ago counts.
+    pub(crate) max_age: Duration,
 }
 
 impl<Q> Resolve<Q> {
@@ -73,7 +75,8 @@ impl<Q> Resolve<Q> {
             interval: interval.as_duration(),
             timeout: timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.as_duration()),
             subject: None,
-            at_once: true,
+            consumed: true,
+            max_age: Duration::ZERO,
         })
     }
 }

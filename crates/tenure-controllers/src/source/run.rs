@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tenure_api::{FINALIZER, OciVerification, REQUESTED_AT, SOURCE_CONTROLLER, reasons};
 use tenure_core::{ObjectKey, Retry};
@@ -18,18 +18,37 @@ use crate::{Effects, Pass, Resolved, SourceFailure, SourceRequest, State, Wake, 
 /// what the remote does is bounded by `spec.timeout`.
 const CACHE_RETRY: Duration = Duration::from_secs(10);
 
-/// What the remote has said so recently counts, unless somebody asks: sources of one repository are looked at together.
-const RECENT: Duration = Duration::from_secs(10);
+/// The oldest answer that counts for a look that nobody has asked for: half the interval, within these.
+const RECENT: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(60));
 
-/// Whether somebody has asked for it, or it is new or changed and was not tried yet.
-fn is_asked_for(object: &Value) -> bool {
+/// Whoever makes an object may have pushed right before, and its time is in whole seconds of the API server's clock.
+const SINCE_MADE: SignedDuration = SignedDuration::from_secs(2);
+
+/// How old an answer of the remote may be. Who asks for a look, or changes the object, is told what is so after that;
+/// who makes one, what is so after it was made. Other looks of one repository go together.
+fn max_age(object: &Value, interval: Duration, now: Timestamp) -> Duration {
     let at = |pointer: &str| object.pointer(pointer);
     let annotations = at("/metadata/annotations");
     let requested = annotations.and_then(|all| all.get(REQUESTED_AT));
+    if requested != at("/status/lastHandledReconcileAt") {
+        return Duration::ZERO;
+    }
+    let (least, most) = RECENT;
     let conditions = at("/status/conditions").and_then(Value::as_array);
     let ready = conditions.and_then(|all| all.iter().find(|one| one["type"] == "Ready"));
     let tried = ready.and_then(|ready| ready.get("observedGeneration"));
-    requested != at("/status/lastHandledReconcileAt") || tried != at("/metadata/generation")
+    if tried.is_some() && tried == at("/metadata/generation") {
+        return (interval / 2).clamp(least, most);
+    }
+    let made = at("/metadata/creationTimestamp").and_then(Value::as_str);
+    let made = made.and_then(|made| made.parse::<Timestamp>().ok());
+    match (at("/metadata/generation").and_then(Value::as_i64), made) {
+        (Some(1), Some(made)) => {
+            let since = now.duration_since(made) - SINCE_MADE;
+            Duration::try_from(since).unwrap_or_default().min(most)
+        }
+        _ => Duration::ZERO,
+    }
 }
 
 /// Carries the plan out.
@@ -53,7 +72,8 @@ pub(crate) async fn run<K: Kind>(key: &ObjectKey, plan: Plan<K::Question>, effec
             let Some(object) = effects.snapshot.get(key) else {
                 return Pass::gone();
             };
-            resolve.at_once = is_asked_for(&object);
+            resolve.max_age = max_age(&object, resolve.interval, Timestamp::now());
+            resolve.consumed = crate::kustomization::is_consumed(&effects.snapshot, key);
             resolve.subject = effects.home.leases.then(|| format!("{}/{}", key.kind, key.name));
             Box::pin(K::obtain(&resolve, &object, effects))
                 .await
@@ -224,7 +244,8 @@ async fn rest_for_ever<K: Kind>(key: &ObjectKey, suspended: bool, effects: &Arc<
     }
 }
 
-/// Asks the cache, and keeps what it has.
+/// Asks the cache, and brings what it has here if something is made of it. Whatever comes to be made of it later asks
+/// for the bytes.
 pub(crate) async fn ask<K: Kind>(
     resolve: &Resolve<K::Question>,
     effects: &Effects,
@@ -232,7 +253,9 @@ pub(crate) async fn ask<K: Kind>(
     let request = request::<K>(resolve, effects).await?;
     let answered = effects.sources.resolve(&request).await;
     let resolved = answered.map_err(|failure| K::failed(&resolve.question, failure))?;
-    keep(&resolved, effects).await?;
+    if resolve.consumed {
+        keep(&resolved, effects).await?;
+    }
     Ok(resolved)
 }
 
@@ -254,7 +277,9 @@ pub(crate) async fn ask_verified<K: Kind>(
         }
         verified = Some(format!("verified signature of revision {revision}"));
     }
-    keep(&resolved, effects).await?;
+    if resolve.consumed {
+        keep(&resolved, effects).await?;
+    }
     let notes = Notes {
         verified,
         ..Notes::default()
@@ -272,7 +297,9 @@ async fn request<K: Kind>(
         timeout: resolve.timeout,
         max_artifact_bytes: effects.home.max_artifact_bytes,
         signatures: false,
-        max_age: if resolve.at_once { Duration::ZERO } else { RECENT },
+        max_age: resolve.max_age,
+        // the next look is sooner
+        link_for: (!effects.home.strict).then(|| resolve.interval.saturating_mul(2) + resolve.timeout),
         lease: resolve.subject.clone().map(|subject| (subject, resolve.interval)),
     })
 }
@@ -483,23 +510,54 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const NOW: &str = "2026-01-01T00:00:30Z";
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn accepted(object: &Value, interval: Duration) -> u64 {
+        max_age(object, interval, NOW.parse().expect("a time")).as_secs()
+    }
+
     #[test]
-    fn an_answer_is_wanted_at_once_by_who_asks_and_for_what_was_not_tried() {
+    fn who_asks_or_changes_is_told_what_is_so_now_and_other_looks_go_together() {
         let object = |requested: &str, handled: &str, tried: i64| {
             json!({
-                "metadata": {"generation": 2, "annotations": {REQUESTED_AT: requested}},
+                "metadata": {
+                    "generation": 2, "annotations": {REQUESTED_AT: requested},
+                    "creationTimestamp": "2026-01-01T00:00:00Z",
+                },
                 "status": {
                     "lastHandledReconcileAt": handled, "observedGeneration": 1,
                     "conditions": [{"type": "Ready", "status": "False", "observedGeneration": tried}],
                 },
             })
         };
-        assert!(is_asked_for(&json!({"metadata": {"generation": 1}})));
-        assert!(is_asked_for(&object("now", "before", 2)));
-        assert!(is_asked_for(&object("now", "now", 1)));
-        assert!(
-            !is_asked_for(&object("now", "now", 2)),
-            "it failed and is tried again"
+        assert_eq!(
+            accepted(&object("now", "before", 2), MINUTE),
+            0,
+            "it is asked for"
         );
+        assert_eq!(
+            accepted(&object("now", "now", 1), MINUTE),
+            0,
+            "the spec has changed"
+        );
+        let failed = object("now", "now", 2);
+        assert_eq!(accepted(&failed, MINUTE), 30, "it is tried again");
+        assert_eq!(accepted(&failed, Duration::from_secs(5)), 10);
+        assert_eq!(accepted(&failed, 60 * MINUTE), 60);
+    }
+
+    #[test]
+    fn a_new_object_is_told_what_was_said_after_it_was_made() {
+        let made = |at: &str| json!({"metadata": {"generation": 1, "creationTimestamp": at}});
+        assert_eq!(accepted(&made("2026-01-01T00:00:00Z"), MINUTE), 28);
+        assert_eq!(accepted(&made("2026-01-01T00:00:29Z"), MINUTE), 0);
+        assert_eq!(
+            accepted(&made("2026-01-01T00:01:00Z"), MINUTE),
+            0,
+            "clocks differ"
+        );
+        assert_eq!(accepted(&made("2025-01-01T00:00:00Z"), MINUTE), 60);
+        assert_eq!(accepted(&json!({"metadata": {"generation": 1}}), MINUTE), 0);
     }
 }

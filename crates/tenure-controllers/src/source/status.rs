@@ -9,8 +9,8 @@ use super::{At, Kind, Obtained};
 use crate::Resolved;
 use crate::merge::{conditions_of, put};
 
-/// The host in `status.artifact.url`. The path below it is served only where the platform turned the
-/// plain HTTP endpoint on; the fields are part of the kind either way.
+/// The host in `status.artifact.url` where the platform has not turned the plain HTTP endpoint on, or for what the
+/// worker has made itself. Nothing is served there; the fields are part of the kind either way.
 const ARTIFACT_HOST: &str = "http://tenure-cache.tenure-system.svc.cluster.local.";
 
 /// What is only there while it is so.
@@ -100,7 +100,10 @@ pub(crate) fn status<K: Kind>(old: &Value, about: &About<'_>, ending: &Ending<'_
                 put(&mut status, field, value.clone());
             }
             if K::HAS_URL {
-                status["url"] = json!(format!("{ARTIFACT_HOST}/{}/{}", directory::<K>(about), K::LATEST));
+                status["url"] = json!(address(
+                    resolved,
+                    &format!("{}/{}", directory::<K>(about), K::LATEST)
+                ));
             }
             let artifact = artifact::<K>(about, resolved, notes.file.as_deref());
             if !same_artifact(&status["artifact"], &artifact) {
@@ -152,7 +155,7 @@ fn artifact<K: Kind>(about: &About<'_>, resolved: &Resolved, file: Option<&str>)
     );
     let mut artifact = json!({
         "path": path,
-        "url": format!("{ARTIFACT_HOST}/{path}"),
+        "url": address(resolved, &path),
         "revision": resolved.revision.to_string(),
         "digest": resolved.digest.to_string(),
         "size": resolved.size,
@@ -166,6 +169,14 @@ fn artifact<K: Kind>(about: &About<'_>, resolved: &Resolved, file: Option<&str>)
         artifact["metadata"] = Value::Object(metadata);
     }
     artifact
+}
+
+/// Where the artifact is, for others than workers.
+fn address(resolved: &Resolved, path: &str) -> String {
+    match &resolved.link {
+        Some(link) => format!("{}/{path}?link={}", link.host, link.name),
+        None => format!("{ARTIFACT_HOST}/{path}"),
+    }
 }
 
 fn directory<K: Kind>(about: &About<'_>) -> String {
@@ -207,6 +218,7 @@ mod tests {
             grant: Secret::new(*b"g"),
             leased_for: None,
             signatures: Vec::new(),
+            link: None,
         }
     }
 

@@ -203,7 +203,7 @@ impl Home {
                     self.index.idle(idle.last_sequence, idle.memo)
                 };
                 if let Some(worker) = &mut self.worker {
-                    worker.idle = all;
+                    worker.idle = all && !idle.watching;
                 }
             }
             up::Message::Log(line) => tracing::info!(target: "worker", home = %self.name, line = line.json),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use tenure_controllers::{
-    BucketRequest, FileRequest, GitCredentialKind, GitObject, GitReference, GitRequest, HelmRequest,
+    BucketRequest, FileRequest, GitCredentialKind, GitObject, GitReference, GitRequest, HelmRequest, Link,
     OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
 };
 use tenure_core::{Classify as _, Revision, Secret};
@@ -105,6 +105,7 @@ fn message(request: &SourceRequest) -> ResolveRequest {
             false => request.max_age.try_into().ok(),
         },
         lease: lease(request),
+        link_for: request.link_for.and_then(|time| time.try_into().ok()),
         ..ResolveRequest::default()
     }
 }
@@ -344,6 +345,10 @@ fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
         grant: Secret::new(response.grant),
         leased_for: response.leased_for.and_then(|time| time.try_into().ok()),
         signatures: response.signatures.into_iter().map(signature).collect(),
+        link: response.link.map(|link| Link {
+            host: link.host,
+            name: link.name,
+        }),
     })
 }
 
@@ -378,6 +383,7 @@ mod tests {
             max_artifact_bytes: 1,
             signatures: false,
             max_age: Duration::ZERO,
+            link_for: None,
             lease: None,
         };
         let message = message(&request);
@@ -414,6 +420,7 @@ mod tests {
             max_artifact_bytes: 1,
             signatures: false,
             max_age: Duration::ZERO,
+            link_for: None,
             lease: None,
         };
         let message = message(&request);
@@ -440,6 +447,7 @@ mod tests {
             max_artifact_bytes: 1,
             signatures: false,
             max_age: Duration::ZERO,
+            link_for: None,
             lease: None,
         };
         let helm = message(&request(Wanted::Helm(HelmRequest {

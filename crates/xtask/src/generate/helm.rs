@@ -60,6 +60,7 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
         "namespaces": {"system": SYSTEM_NAMESPACE, "workers": WORKERS_NAMESPACE},
         "crds": {"install": true, "takeOver": false},
         "addresses": {"refuse": [], "allow": []},
+        "artifacts": {"serve": false},
     });
     let (text, flag) = (
         json!({"type": "string", "minLength": 1}),
@@ -77,6 +78,7 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
         "namespaces": closed(json!({"system": namespace, "workers": namespace})),
         "crds": closed(json!({"install": flag, "takeOver": flag})),
         "addresses": closed(json!({"refuse": blocks, "allow": blocks})),
+        "artifacts": closed(json!({"serve": flag})),
     }));
     files.insert("helm/tenure/Chart.yaml".into(), super::stream(&[chart]));
     files.insert("helm/tenure/values.yaml".into(), super::stream(&[values]));
@@ -108,7 +110,38 @@ fn templated(text: &str) -> String {
             .replace(from, &format!("{{{{ {value} }}}}"));
     }
     let known = format!("        - {REFUSED}\n");
-    template.replace(&known, &format!("{known}{}", more("refuse") + &more("allow")))
+    let more = more("refuse") + &more("allow") + &served(SERVE);
+    template = template.replace(&known, &format!("{known}{more}"));
+    for (before, more) in SERVED {
+        template = template.replace(before, &format!("{before}{}", served(more)));
+    }
+    template
+}
+
+/// How the cache is told to serve artifacts to whoever has a link.
+const SERVE: &str = "        - --artifacts=0.0.0.0:9090
+        - --artifacts-host=http://tenure-cache.{{ .Values.namespaces.system }}.svc.cluster.local.
+";
+
+/// The port of that, in container, Service and NetworkPolicy, each after the one of the gRPC service.
+const SERVED: [(&str, &str); 3] = [
+    (
+        "        - containerPort: 8443\n          name: grpc\n          protocol: TCP\n",
+        "        - containerPort: 9090\n          name: artifacts\n          protocol: TCP\n",
+    ),
+    (
+        "  - name: grpc\n    port: 8443\n    protocol: TCP\n    targetPort: grpc\n",
+        "  - name: artifacts\n    port: 80\n    protocol: TCP\n    targetPort: artifacts\n",
+    ),
+    (
+        "    - port: 8443\n      protocol: TCP\n",
+        "    - port: 9090\n      protocol: TCP\n",
+    ),
+];
+
+/// Lines that are there when a value says so only.
+fn served(lines: &str) -> String {
+    format!("{{{{- if .Values.artifacts.serve }}}}\n{lines}{{{{- end }}}}\n")
 }
 
 /// One argument for each block of addresses that a value names. Without the directives it is still YAML.
