@@ -1,8 +1,9 @@
 //! Signatures of artifacts: whether one of the keys that a tenant trusts has signed exactly these bytes.
 //!
-//! - [`cosign::verify`] looks at what cosign 2 and 3 leave beside an artifact in a registry.
+//! - [`cosign::verify`] looks at what cosign 2 and 3 leave beside an artifact in a registry, and
+//!   [`cosign::verify_keyless`] at the same, where a certificate takes the place of a key.
 //! - [`git::Object`] looks at what Git writes into commits and tags.
-//! - [`PublicKey`] and [`git::Keys`] are what a tenant trusts.
+//! - [`PublicKey`], [`cosign::TrustedRoot`] and [`git::Keys`] are what a tenant trusts.
 //!
 //! Synchronous and free of I/O: who fetches the signatures is not who verifies them. What it refuses: to read what a
 //! signature says before the signature itself is verified, a signature of something else, an attestation in a
