@@ -41,6 +41,12 @@ pub struct Candidate<'a> {
     pub envelope: &'a [u8],
 }
 
+/// Whether a layer of that media type is an envelope.
+#[must_use]
+pub fn is_envelope(media_type: &str) -> bool {
+    [jws::MEDIA_TYPE, cose::MEDIA_TYPE].contains(&media_type)
+}
+
 /// The manifest that has to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
