@@ -32,6 +32,10 @@
 //! inside [`with_deep_stack`]; elsewhere the engine stops with an error when [`Limits::stack`] is used up.
 
 mod encoding;
+pub mod regexp {
+    //! Expressions as Go reads them, for what else was written for a program in Go.
+    pub use crate::golang::regexp::Regexp;
+}
 pub mod semver {
     //! Versions and ranges by the rules of the Go package that charts rely on.
     pub use crate::golang::semver::{Constraints, Version};

@@ -75,7 +75,7 @@ pub(crate) struct Document {
     #[serde(default)]
     schema_version: u64,
     #[serde(default)]
-    media_type: Option<String>,
+    pub(crate) media_type: Option<String>,
     #[serde(default)]
     artifact_type: Option<String>,
     #[serde(default)]
@@ -133,7 +133,11 @@ impl Session<'_> {
         }
     }
 
-    async fn manifest_bytes(&self, digest: &Digest) -> Result<(Vec<u8>, Option<String>), OciError> {
+    /// A manifest's bytes, which have that digest, and what the registry says they are.
+    pub(crate) async fn manifest_bytes(
+        &self,
+        digest: &Digest,
+    ) -> Result<(Vec<u8>, Option<String>), OciError> {
         let ask = Ask {
             method: Method::GET,
             url: self.url(&format!("manifests/{digest}"))?,

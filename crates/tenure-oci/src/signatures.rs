@@ -16,6 +16,8 @@ const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const SIMPLE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// Notation's.
 const NOTATION: &str = "application/vnd.cncf.notary.signature";
+/// The envelopes in them.
+const ENVELOPES: [&str; 2] = ["application/jose+json", "application/cose"];
 /// Signatures of one manifest that are looked at.
 const MOST: usize = 64;
 /// Bytes of one signature.
@@ -48,7 +50,8 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D:
 }
 
 /// The signatures of a manifest, of every kind that a verifier may ask for, for it to verify: bundles and
-/// notation's from the referrers, and cosign 2's from their tag.
+/// notation's from the referrers, and cosign 2's from their tag. Where notation's are among them, the manifest itself
+/// comes last: what they sign is not its digest alone but its size and media type, too.
 ///
 /// # Errors
 /// [`OciError`]; that there is none is not an error.
@@ -66,17 +69,21 @@ pub async fn signatures(
             if [BUNDLE, NOTATION].contains(&kind) {
                 let manifest = session.manifest(referrer.digest).await?;
                 found
-                    .add(
-                        &session,
-                        &manifest,
-                        &[BUNDLE, "application/jose+json", "application/cose"],
-                    )
+                    .add(&session, &manifest, &[BUNDLE, ENVELOPES[0], ENVELOPES[1]])
                     .await?;
             }
         }
         let tag = format!("sha256-{}.sig", digest.hex());
         if let Some(manifest) = session.manifest_at(&tag).await? {
             found.add(&session, &manifest, &[SIMPLE]).await?;
+        }
+        if found.has_envelopes() {
+            let manifest = itself(&session, digest).await?;
+            found.count(
+                &session,
+                u64::try_from(manifest.payload.len()).unwrap_or(u64::MAX),
+            )?;
+            found.signatures.push(manifest);
         }
         Ok(found.signatures)
     })
@@ -90,6 +97,20 @@ struct Collected {
 }
 
 impl Collected {
+    fn has_envelopes(&self) -> bool {
+        let mut all = self.signatures.iter();
+        all.any(|one| ENVELOPES.contains(&one.media_type.as_str()))
+    }
+
+    /// Makes room for one more.
+    fn count(&mut self, session: &Session<'_>, size: u64) -> Result<(), OciError> {
+        self.bytes = self.bytes.saturating_add(size);
+        if self.signatures.len() >= MOST || size > LARGEST || self.bytes > ALL {
+            return Err(session.too_large(format!("more than {MOST} signatures, or {ALL} bytes of them")));
+        }
+        Ok(())
+    }
+
     async fn add(
         &mut self,
         session: &Session<'_>,
@@ -101,14 +122,22 @@ impl Collected {
             .iter()
             .filter(|l| kinds.contains(&l.media_type.as_str()))
         {
-            self.bytes = self.bytes.saturating_add(layer.size);
-            if self.signatures.len() >= MOST || layer.size > LARGEST || self.bytes > ALL {
-                return Err(session.too_large(format!("more than {MOST} signatures, or {ALL} bytes of them")));
-            }
+            self.count(session, layer.size)?;
             self.signatures.push(read(session, layer).await?);
         }
         Ok(())
     }
+}
+
+/// The manifest, as what it says it is; else as what the registry says.
+async fn itself(session: &Session<'_>, digest: Digest) -> Result<Signature, OciError> {
+    let (payload, kind) = session.manifest_bytes(&digest).await?;
+    let document = session.document(&payload, kind.as_deref())?;
+    Ok(Signature {
+        media_type: document.media_type.or(kind).unwrap_or_default(),
+        annotations: BTreeMap::new(),
+        payload,
+    })
 }
 
 async fn read(session: &Session<'_>, layer: &Descriptor) -> Result<Signature, OciError> {

@@ -77,8 +77,8 @@ impl Build<'_> {
         let found = remote::find(spec, &wanted.chart, wanted.version(), self.effects).await?;
         let mut verified = None;
         if let Some(wish) = &wanted.verify {
-            found.verify(wish, self.effects).await?;
-            verified = Some(format!("verified signature of version {}", found.version));
+            let vouched = found.verify(wish, self.effects).await?;
+            verified = vouched.then(|| format!("verified signature of version {}", found.version));
         }
         let mut obtained = self.of_version(found).await?;
         obtained.notes.verified = verified;

@@ -25,8 +25,9 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Whether it is signed as it should be; one of a repository that is no registry never is, as in Flux.
-    pub(super) async fn verify(&self, wish: &OciVerification, effects: &Effects) -> Result<(), Failure> {
+    /// Whether it is signed as it should be; one of a repository that is no registry never is, as in Flux. False where
+    /// a policy lets it pass unverified.
+    pub(super) async fn verify(&self, wish: &OciVerification, effects: &Effects) -> Result<bool, Failure> {
         let error = match &self.manifest {
             None => "not implemented for charts that are not in a registry".to_owned(),
             Some(manifest) => {
@@ -35,7 +36,7 @@ impl Found {
                     ..self.resolved.clone()
                 };
                 match verify::verify(wish, &self.request, &image, effects).await {
-                    Ok(()) => return Ok(()),
+                    Ok(vouched) => return Ok(vouched),
                     Err(failure) if failure.cache_down => return Err(failure),
                     Err(failure) => failure.message,
                 }

@@ -5,6 +5,7 @@ pub(crate) mod plan;
 mod run;
 mod secrets;
 mod status;
+mod trust;
 pub(crate) mod verify;
 
 use std::sync::Arc;

@@ -272,10 +272,9 @@ pub(crate) async fn ask_verified<K: Kind>(
     let mut verified = None;
     if let Some(wish) = wish {
         let revision = resolved.revision.to_string();
-        if !verify::before(object, &revision) {
-            verify::verify(wish, &request, &resolved, effects).await?;
-        }
-        verified = Some(format!("verified signature of revision {revision}"));
+        let vouched =
+            verify::before(object, &revision) || verify::verify(wish, &request, &resolved, effects).await?;
+        verified = vouched.then(|| format!("verified signature of revision {revision}"));
     }
     if resolve.consumed {
         keep(&resolved, effects).await?;

@@ -1,27 +1,30 @@
-//! Signatures: collected by the cache, verified here, with the keys of the home.
+//! Signatures: collected by the cache, verified here, with what the home trusts.
 
-use std::collections::BTreeMap;
-
+use jiff::Timestamp;
 use serde_json::Value;
 use tenure_api::{self as condition, ConditionStatus, OciVerification, reasons};
-use tenure_core::{Digest, Secret};
-use tenure_verify::PublicKey;
-use tenure_verify::cosign::{self, Candidate};
+use tenure_core::Digest;
 
 use super::plan::Refusal;
-use super::{At, Failure, named};
+use super::trust::Trust;
+use super::{At, Failure};
 use crate::merge::conditions_of;
-use crate::{Effects, Resolved, SourceRequest};
-
-/// How the name of a public key's entry ends in a Secret.
-const KEY: &str = ".pub";
+use crate::{Effects, Resolved, SourceRequest, Wanted};
 
 /// Refuses what is wished for and not built yet: said aloud, never skipped.
 pub(crate) fn supported(wish: &OciVerification) -> Result<(), Refusal> {
+    let secret = wish.secret_ref.is_some();
     match wish.provider.as_str() {
-        "" | "cosign" if wish.secret_ref.is_some() => Ok(()),
-        "" | "cosign" => Err(Refusal::unsupported("verify without secretRef")),
-        _ => Err(Refusal::unsupported("verify.provider other than cosign")),
+        "" | "cosign" if secret || wish.trusted_root_secret_ref.is_some() => Ok(()),
+        "" | "cosign" => Err(Refusal {
+            reason: reasons::FEATURE_GATE_DISABLED,
+            message: "spec.verify without secretRef needs a trustedRootSecretRef, which an OCIRepository may have: the \
+                      public root of trust is not fetched from the network"
+                .to_owned(),
+        }),
+        "notation" if secret => Ok(()),
+        "notation" => Err(Refusal::unsupported("verify.provider notation without secretRef")),
+        _ => Err(Refusal::unsupported("verify.provider other than cosign and notation")),
     }
 }
 
@@ -36,7 +39,8 @@ pub(crate) fn before(object: &Value, revision: &str) -> bool {
         .is_some_and(|one| one.status == ConditionStatus::True && one.observed_generation == generation)
 }
 
-/// Whether one of the keys of the wish has signed what was found; `request` is the question that found it.
+/// Whether somebody whom the wish trusts has signed what was found; `request` is the question that found it. False where
+/// a policy of notation lets it pass and vouches for nothing.
 ///
 /// # Errors
 /// Who has not, in Flux's words.
@@ -45,25 +49,28 @@ pub(crate) async fn verify(
     request: &SourceRequest,
     resolved: &Resolved,
     effects: &Effects,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
+    let provider = match wish.provider.as_str() {
+        "" => "cosign",
+        provider => provider,
+    };
     let failed = |error: String| Failure {
         at: At::Verify,
         ..Failure::fetching(
             reasons::VERIFICATION_ERROR,
-            format!("failed to verify the signature using provider 'cosign': {error}"),
+            format!("failed to verify the signature using provider '{provider}': {error}"),
         )
     };
-    let name = wish.secret_ref.as_ref().map(|secret| secret.name.clone());
-    let name = name.unwrap_or_default();
     let what = format!("the signature of {}", resolved.revision);
-    let data = named(effects, &name, what, "that end in '.pub'").await;
-    let data = data.map_err(|failure| failed(failure.message))?;
-    let keys = keys(&name, &data).map_err(failed)?;
+    let trust = Trust::read(wish, &what, effects).await.map_err(failed)?;
     let digest: Digest = resolved
         .revision
         .hash()
         .parse()
         .map_err(|_| failed(format!("'{}' names no manifest", resolved.revision)))?;
+    let Wanted::Oci(wanted) = &request.wanted else {
+        return Err(failed("it is in no registry".to_owned()));
+    };
     let signed = SourceRequest {
         signatures: true,
         ..request.clone()
@@ -80,26 +87,10 @@ pub(crate) async fn verify(
     if found.revision.hash() != resolved.revision.hash() {
         return Err(failed("it moved while it was verified".to_owned()));
     }
-    let candidates: Vec<_> = found
-        .signatures
-        .iter()
-        .map(|signature| Candidate {
-            media_type: &signature.media_type,
-            annotations: &signature.annotations,
-            payload: &signature.payload,
-        })
-        .collect();
-    cosign::verify(digest, &candidates, &keys).map_err(|error| failed(error.to_string()))?;
-    Ok(())
-}
-
-fn keys(name: &str, data: &BTreeMap<String, Secret>) -> Result<Vec<PublicKey>, String> {
-    let entries = data.iter().filter(|(entry, _)| entry.ends_with(KEY));
-    let keys = entries.map(|(entry, pem)| {
-        PublicKey::from_pem(entry, pem.expose())
-            .map_err(|error| format!("the Secret '{name}' can't be used: {error}"))
-    });
-    keys.collect()
+    let artifact = wanted.repository.to_string();
+    trust
+        .vouches(digest, &artifact, &found.signatures, Timestamp::now())
+        .map_err(failed)
 }
 
 #[cfg(test)]
@@ -133,32 +124,31 @@ mod tests {
             ..OciVerification::default()
         };
         assert_eq!(supported(&keyed), Ok(()));
+        let notation = OciVerification {
+            provider: "notation".into(),
+            ..keyed.clone()
+        };
+        assert_eq!(supported(&notation), Ok(()));
+        let rooted = OciVerification {
+            secret_ref: None,
+            trusted_root_secret_ref: keyed.secret_ref.clone(),
+            ..keyed.clone()
+        };
+        assert_eq!(supported(&rooted), Ok(()));
+        let provider = |provider: &str| OciVerification {
+            provider: provider.into(),
+            ..OciVerification::default()
+        };
         for (wish, part) in [
+            (provider("cosign"), "spec.verify without secretRef"),
             (
-                OciVerification {
-                    secret_ref: None,
-                    ..keyed.clone()
-                },
-                "spec.verify without secretRef",
+                provider("notation"),
+                "spec.verify.provider notation without secretRef",
             ),
-            (
-                OciVerification {
-                    provider: "notation".into(),
-                    ..keyed
-                },
-                "spec.verify.provider",
-            ),
+            (provider("other"), "spec.verify.provider other"),
         ] {
-            let refusal = supported(&wish).expect_err("not yet");
+            let refusal = supported(&wish).expect_err("not supported");
             assert!(refusal.message.contains(part), "{}", refusal.message);
         }
-    }
-
-    #[test]
-    fn only_what_ends_in_pub_is_a_key_and_one_that_is_none_is_named() {
-        let data = |name: &str| BTreeMap::from([(name.to_owned(), Secret::from("CANARY".to_owned()))]);
-        assert_eq!(keys("keys", &data("note")).expect("none").len(), 0);
-        let error = keys("keys", &data("cosign.pub")).expect_err("no key");
-        assert!(error.contains("'keys'") && !error.contains("CANARY"), "{error}");
     }
 }

@@ -69,10 +69,16 @@ pub(super) fn verify<'k>(
     };
     let message = encoded(&envelope.payload_type, &payload);
     let key = signer(keys, &message, &signature.sig)?;
-    if envelope.payload_type != STATEMENT {
+    names(digest, &envelope.payload_type, &payload)?;
+    Ok(key)
+}
+
+/// Whether an envelope's content, whose signature is good, says that this manifest is signed.
+pub(super) fn names(digest: Digest, kind: &str, payload: &[u8]) -> Result<(), Wrong> {
+    if kind != STATEMENT {
         return Err(Wrong::Claim);
     }
-    let statement: Statement = serde_json::from_slice(&payload).map_err(|_| Wrong::Unreadable)?;
+    let statement: Statement = serde_json::from_slice(payload).map_err(|_| Wrong::Unreadable)?;
     if statement.predicate_type != SIGNED || !STATEMENTS.contains(&statement.kind.as_str()) {
         return Err(Wrong::Claim);
     }
@@ -81,7 +87,7 @@ pub(super) fn verify<'k>(
         .subject
         .iter()
         .any(|s| s.digest.get("sha256") == Some(&hex));
-    if named { Ok(key) } else { Err(Wrong::Subject) }
+    if named { Ok(()) } else { Err(Wrong::Subject) }
 }
 
 /// What an envelope's signature signs: type and payload with their lengths, so that neither runs into the other.

@@ -1,6 +1,8 @@
-//! What cosign leaves beside an artifact, verified with public keys. Transparency logs are not asked, as in Flux.
+//! What cosign leaves beside an artifact, verified with public keys, or with the certificates and logs of a trusted
+//! root. With keys, transparency logs play no part, as in Flux.
 
 mod bundle;
+mod keyless;
 mod simple;
 
 use std::collections::BTreeMap;
@@ -10,6 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use tenure_core::Digest;
 
 use crate::PublicKey;
+
+pub use keyless::{Identity, IdentityError, RootError, Signer, TrustedRoot, verify_keyless};
 
 /// What may be a signature, as it lies in the registry.
 #[derive(Clone, Copy, Debug)]

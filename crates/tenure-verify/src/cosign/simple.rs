@@ -7,7 +7,7 @@ use super::{Candidate, Wrong, signer};
 use crate::PublicKey;
 
 pub(super) const MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+pub(super) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const KIND: &str = "cosign container image signature";
 
 #[derive(Deserialize)]
@@ -35,12 +35,18 @@ pub(super) fn verify<'k>(
 ) -> Result<&'k PublicKey, Wrong> {
     let signature = candidate.annotations.get(SIGNATURE).ok_or(Wrong::Unreadable)?;
     let key = signer(keys, candidate.payload, signature)?;
-    let payload: Payload = serde_json::from_slice(candidate.payload).map_err(|_| Wrong::Unreadable)?;
+    names(digest, candidate.payload)?;
+    Ok(key)
+}
+
+/// Whether a payload, whose signature is good, says that this manifest is signed.
+pub(super) fn names(digest: Digest, payload: &[u8]) -> Result<(), Wrong> {
+    let payload: Payload = serde_json::from_slice(payload).map_err(|_| Wrong::Unreadable)?;
     if payload.critical.kind != KIND {
         return Err(Wrong::Claim);
     }
     if payload.critical.image.digest != digest.to_string() {
         return Err(Wrong::Subject);
     }
-    Ok(key)
+    Ok(())
 }

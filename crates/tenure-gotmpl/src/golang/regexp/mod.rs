@@ -9,11 +9,14 @@ use super::unicode::{decode, is_digit, is_letter};
 
 /// A compiled expression.
 #[derive(Debug)]
-pub(crate) struct Regexp(Regex);
+pub struct Regexp(Regex);
 
 impl Regexp {
     /// Compiles an expression that may take so many bytes.
-    pub(crate) fn compile(expression: &str, size: usize) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// What is wrong with the expression, in Go's words where there are such.
+    pub fn compile(expression: &str, size: usize) -> Result<Self, String> {
         let failed = |reason: &str| format!("error parsing regexp: {reason}");
         let translated = translate::translate(expression).map_err(|error| failed(&error))?;
         RegexBuilder::new(&translated)
@@ -28,7 +31,9 @@ impl Regexp {
             })
     }
 
-    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+    /// Whether the expression is found somewhere in the text.
+    #[must_use]
+    pub fn is_match(&self, text: &[u8]) -> bool {
         self.0.is_match(text)
     }
 
