@@ -319,6 +319,34 @@ async fn signatures_of_cosign_2_and_3_are_collected_and_count_for_their_key_only
 }
 
 #[tokio::test]
+async fn envelopes_of_notation_are_collected_with_the_manifest_that_they_are_about() {
+    let registry = registry().await;
+    let pushed = registry.push("app12", "v1", &app()).await.unwrap();
+    let digest: Digest = pushed.digest.parse().unwrap();
+    let kind = "application/vnd.cncf.notary.signature";
+    let envelope = Artifact {
+        artifact_type: Some(kind.to_owned()),
+        subject: Some((pushed.media_type.clone(), pushed.digest.clone(), pushed.size)),
+        ..Artifact::with_layer(Part::new("application/jose+json", "{}"))
+    };
+    let attached = registry.push("app12", "", &envelope).await.unwrap();
+    let tag = pushed.digest.replace(':', "-");
+    registry
+        .push_referrers("app12", &tag, &[(kind, &attached)])
+        .await
+        .unwrap();
+    let remote = remote(&registry, "app12", bob());
+    let found = signatures(&remote, digest, &limits()).await.unwrap();
+    let [envelope, itself] = found.as_slice() else {
+        panic!("an envelope and the manifest: {found:?}");
+    };
+    assert_eq!(envelope.media_type, "application/jose+json");
+    assert_eq!(envelope.payload, b"{}");
+    assert_eq!(itself.media_type, pushed.media_type);
+    assert_eq!(Digest::of(&itself.payload), digest);
+}
+
+#[tokio::test]
 async fn what_refers_to_a_manifest_is_found_by_its_kind() {
     let registry = registry().await;
     let pushed = registry.push("app10", "v1", &app()).await.unwrap();
