@@ -41,7 +41,7 @@ pub use connection::Connection;
 pub use discovery::Discovery;
 pub use error::{Cause, KubeError, RoleRule};
 pub use event::{EventDraft, EventKind, Regarding};
-pub use metadata::{Meta, MetaEvent, MetaStream, MetadataClient};
+pub use metadata::{Meta, MetaEvent, MetaStream, MetadataClient, Referent};
 pub use own::{FINALIZER, FinalizerChange, OwnClient};
 pub use release::{ReleaseClient, Standing};
 pub use remote::{KubeconfigError, RemoteCluster};

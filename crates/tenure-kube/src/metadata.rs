@@ -13,9 +13,10 @@ use crate::error::{Cause, KubeError};
 use crate::resource::{By, FluxKind};
 use crate::watch::{self, WatchEvent, WatchStream, jittered};
 
-pub(crate) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 pub(crate) const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-const WATCH: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+pub(crate) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+/// The label of Secrets and ConfigMaps whose change is to be heeded at once, as in Flux.
+const WATCHED: &str = "reconcile.fluxcd.io/watch=Enabled";
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -61,6 +62,15 @@ pub enum MetaEvent {
     KindMissing,
     /// Anything else that went wrong. Tried again with back-off.
     Failed(KubeError),
+}
+
+/// What Flux objects refer to besides one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Referent {
+    /// A Secret.
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
 }
 
 /// Never ends; dropping it ends the watch.
@@ -154,9 +164,21 @@ impl MetadataClient {
     /// A streaming list is never asked for: it costs the server the whole kind, not the namespace.
     #[must_use]
     pub fn watch(&self, kind: FluxKind) -> MetaStream {
+        self.run(Target::flux(kind).within(&self.home), None)
+    }
+
+    /// The same of the Secrets or ConfigMaps that have the label `reconcile.fluxcd.io/watch: Enabled`: what is in them is
+    /// not asked for.
+    #[must_use]
+    pub fn watch_referents(&self, of: Referent) -> MetaStream {
+        self.run(Target::core(of.plural()).within(&self.home), Some(WATCHED))
+    }
+
+    fn run(&self, target: Target, labels: Option<&'static str>) -> MetaStream {
         let run = Run {
             caller: self.caller.clone(),
-            target: Target::flux(kind).within(&self.home),
+            target,
+            labels,
             version: None,
             stream: None,
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
@@ -166,9 +188,19 @@ impl MetadataClient {
     }
 }
 
+impl Referent {
+    const fn plural(self) -> &'static str {
+        match self {
+            Self::Secret => "secrets",
+            Self::ConfigMap => "configmaps",
+        }
+    }
+}
+
 struct Run {
     caller: Caller,
     target: Target,
+    labels: Option<&'static str>,
     /// Where to go on; `None` means a LIST is due.
     version: Option<String>,
     stream: Option<WatchStream>,
@@ -199,7 +231,7 @@ impl Run {
             return self.list().await.map(Some);
         };
         let Some(stream) = &mut self.stream else {
-            let call = Call::watch(self.target.clone(), By::All, version).accept(WATCH);
+            let call = Call::watch(self.target.clone(), self.by(), version).accept(METADATA);
             self.stream = Some(watch::open(&self.caller, call).await?);
             return Ok(None);
         };
@@ -221,11 +253,15 @@ impl Run {
         }
     }
 
+    fn by(&self) -> By<'static> {
+        self.labels.map_or(By::All, By::Labels)
+    }
+
     async fn list(&mut self) -> Result<MetaEvent, KubeError> {
         self.stream = None;
         let list: PartialList = self
             .caller
-            .json(&Call::list(self.target.clone(), By::All).accept(METADATA_LIST))
+            .json(&Call::list(self.target.clone(), self.by()).accept(METADATA_LIST))
             .await?;
         self.version = Some(list.metadata.resource_version);
         Ok(MetaEvent::Reset(

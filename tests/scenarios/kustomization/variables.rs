@@ -2,6 +2,8 @@
 
 use serde_json::json;
 use tenure_testkit::canary::{Place, assert_absent};
+use tenure_testkit::{TenantFixture, until};
+use tenure_tests::PATIENCE;
 
 use super::{data, roll};
 use crate::world::{config_map, play, says, settled};
@@ -37,6 +39,36 @@ fn variables_come_from_config_maps_secrets_and_the_spec_in_this_order() -> anyho
             Some("map secret spec default ${e}")
         );
         Ok(())
+    })
+}
+
+#[test]
+fn a_labelled_map_is_heeded_long_before_the_interval_where_the_tenant_says_so() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let fixture = TenantFixture::new("heeded").with(&json!({"watchSecrets": true}));
+        let team = stage.tenant(fixture).await?;
+        let map = |word: &str| {
+            let labels = json!({"reconcile.fluxcd.io/watch": "Enabled"});
+            let metadata = json!({"name": "vars", "namespace": team.home(), "labels": labels});
+            [json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"word": word}})]
+        };
+        stage.tenure.apply(&map("first")).await?;
+        let commit = team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "${word}")))], "first")?;
+        team.git_repository(&json!({})).await?;
+        let from = json!([{"kind": "ConfigMap", "name": "vars"}]);
+        let spec = json!({
+            "path": "./deploy", "targetNamespace": team.home(), "interval": "1h", "postBuild": {"substituteFrom": from},
+        });
+        team.kustomization("app", &spec).await?;
+        team.applied("app", &commit).await?;
+        assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("first"));
+        stage.tenure.apply(&map("second")).await?;
+        until("the new value to be applied", PATIENCE, || async {
+            let now = data(&stage, &team, "kept").await?;
+            anyhow::ensure!(now.as_deref() == Some("second"), "it is {now:?}");
+            Ok(())
+        })
+        .await
     })
 }
 

@@ -1,6 +1,7 @@
 //! One home: its watches, its tokens and its worker, in one task that owns them all.
 
 mod rights;
+mod sentinels;
 mod spec;
 mod worker;
 
@@ -31,6 +32,7 @@ use crate::worker_state::{State, WorkerState};
 
 pub(crate) use rights::{Releaser, farewell};
 pub(crate) use spec::HomeSpec;
+use sentinels::Sentinels;
 use worker::Worker;
 
 /// The kinds that are watched in every home.
@@ -74,6 +76,7 @@ pub(crate) struct Home {
     cache: Held,
     cell: Option<TokenCell>,
     watches: SelectAll<futures::stream::BoxStream<'static, (FluxKind, MetaEvent)>>,
+    sentinels: Sentinels,
     worker: Option<Worker>,
     /// To start one.
     turn: Turn,
@@ -104,6 +107,7 @@ impl Home {
             cache: Held::new(Audience::Cache),
             cell: None,
             watches: SelectAll::new(),
+            sentinels: Sentinels::default(),
             worker: None,
             turn: Turn::default(),
             rights: rights::Rights::default(),
@@ -143,6 +147,7 @@ impl Home {
                     }
                 }
                 Some((kind, event)) = self.watches.next() => self.observe(kind, event),
+                () = self.sentinels.changed(&self.name) => self.index.referent_changed(),
                 () = self.turn.come() => {}
                 heard = worker::next(&mut self.worker) => self.hear(heard).await,
                 minted = self.api.minted() => self.renewed_api(minted),
@@ -161,6 +166,7 @@ impl Home {
         if self.worker.is_some() && self.spec.borrow().has_cache() && self.cache.renew_at() <= now {
             self.cache.begin(&self.shared.client, &self.name);
         }
+        self.attend();
         self.start_if_due();
         self.leave_slot(now);
         self.tell();
@@ -280,6 +286,14 @@ impl Home {
             self.shared.health.metrics.watches.inc();
         }
         self.cell = Some(cell);
+    }
+
+    /// Watches what objects refer to, if the Tenant allows it.
+    fn attend(&mut self) {
+        let Some(cell) = &self.cell else { return };
+        let client = || MetadataClient::new(&self.shared.connection, cell.clone(), self.name.clone());
+        self.sentinels
+            .attend(self.spec.borrow().watches_referents.then(client));
     }
 
     fn observe(&mut self, kind: FluxKind, event: MetaEvent) {

@@ -16,6 +16,8 @@ use crate::runtime::Sandbox;
 pub(crate) struct HomeSpec {
     pub(crate) tenant: String,
     pub(crate) suspended: bool,
+    /// Secrets and ConfigMaps with Flux's label wake the home when they change.
+    pub(crate) watches_referents: bool,
     pub(crate) sandbox: Sandbox,
     /// Resource and name of the Roles and RoleBindings that the home should have.
     pub(crate) rights: Vec<(String, String)>,
@@ -68,6 +70,7 @@ impl HomeSpec {
         Self {
             tenant: tenant.name().to_owned(),
             suspended: spec.suspend,
+            watches_referents: spec.watch_secrets && spec.profile == tenure_api::Profile::Compat,
             rights: rights(tenant, home, cluster.constrained_impersonation),
             sandbox: Sandbox {
                 memory: Some(limits.memory_bytes).filter(|bytes| *bytes > 0),

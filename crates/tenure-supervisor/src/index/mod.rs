@@ -252,6 +252,13 @@ impl Index {
         }
     }
 
+    /// What objects refer to has changed; to what, only the worker can read.
+    pub(crate) fn referent_changed(&mut self) {
+        for entry in self.objects.values_mut().filter(|entry| !entry.gone) {
+            entry.pending = entry.pending.or(Some(Cause::Due));
+        }
+    }
+
     fn known(&self, object: &ObjectKey) -> Option<Key> {
         let same = |key: &&Key| *key.kind == *object.kind && *key.name == *object.name;
         self.objects.keys().find(same).cloned()
