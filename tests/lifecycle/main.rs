@@ -5,6 +5,7 @@ mod commands;
 mod home;
 mod policy;
 mod rights;
+mod source;
 mod tenant;
 mod uninstall;
 
