@@ -34,8 +34,16 @@ impl Person {
     /// Fetches from a server of this machine, and holds what was written to what was said.
     async fn get(&self, ca: &str, args: &[&str]) -> anyhow::Result<Value> {
         let (ca, output) = (self.file("ca.crt", ca)?, self.dir.path().join("artifact"));
-        let common = ["--json", "--allow-addresses", "127.0.0.0/8", "--ca-file", &ca, "-o"];
-        let words = [&["source", "get"], args, &common, &[&shown(&output)?]].concat();
+        let to = shown(&output)?;
+        let common = [
+            "--json",
+            "--allow-addresses",
+            "127.0.0.0/8",
+            "--ca-file",
+            &ca,
+            "-o",
+        ];
+        let words = [&["source", "get"], args, &common, &[&to]].concat();
         let said: Value = serde_json::from_str(&self.plane.tenure(&words, "").await?)?;
         let written = std::fs::read(&output)?;
         std::fs::remove_file(&output)?;
@@ -69,7 +77,10 @@ async fn every_kind_of_source_is_fetched_with_what_is_given() -> anyhow::Result<
     let commit = repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")?;
     let url = git.url("app.git");
     let said = person
-        .get(git.ca(), &[&["git", &url, "--branch", "main"], &login[..]].concat())
+        .get(
+            git.ca(),
+            &[&["git", &url, "--branch", "main"], &login[..]].concat(),
+        )
         .await?;
     assert_eq!(said["revision"], format!("main@sha1:{commit}"));
 
@@ -79,7 +90,10 @@ async fn every_kind_of_source_is_fetched_with_what_is_given() -> anyhow::Result<
     let pushed = registry.push("team/app", "v1", &artifact).await?;
     let url = registry.url("team/app");
     let said = person
-        .get(registry.ca(), &[&["oci", &url, "--tag", "v1"], &login[..]].concat())
+        .get(
+            registry.ca(),
+            &[&["oci", &url, "--tag", "v1"], &login[..]].concat(),
+        )
         .await?;
     assert_eq!(said["revision"], format!("v1@{}", pushed.digest));
 
@@ -88,9 +102,7 @@ async fn every_kind_of_source_is_fetched_with_what_is_given() -> anyhow::Result<
     let archive = charts.publish("app", "1.2.3", &[("values.yaml", "a: 1\n")]);
     let url = charts.url();
     let chart = ["helm", &url, "--chart", "app", "--version", "1.x"];
-    let said = person
-        .get(charts.ca(), &[&chart[..], &login].concat())
-        .await?;
+    let said = person.get(charts.ca(), &[&chart[..], &login].concat()).await?;
     assert_eq!(said["revision"], "1.2.3");
     assert_eq!(said["digest"], format!("sha256:{archive}"));
     person
@@ -104,7 +116,15 @@ async fn every_kind_of_source_is_fetched_with_what_is_given() -> anyhow::Result<
     let secret = String::from_utf8(keys.secret_key.expose().to_vec())?;
     let secret = person.file("secret", &secret)?;
     let (endpoint, key) = (store.endpoint(), keys.access_key);
-    let bucket = ["bucket", &endpoint, "team", "--username", &key, "--password-file", &secret];
+    let bucket = [
+        "bucket",
+        &endpoint,
+        "team",
+        "--username",
+        &key,
+        "--password-file",
+        &secret,
+    ];
     person.get(store.ca(), &bucket).await?;
     Ok(())
 }

@@ -53,7 +53,10 @@ fn a_labelled_map_is_heeded_long_before_the_interval_where_the_tenant_says_so() 
             [json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"word": word}})]
         };
         stage.tenure.apply(&map("first")).await?;
-        let commit = team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "${word}")))], "first")?;
+        let commit = team.commit(
+            &[("deploy/kept.yaml", Some(&config_map("kept", "${word}")))],
+            "first",
+        )?;
         team.git_repository(&json!({})).await?;
         let from = json!([{"kind": "ConfigMap", "name": "vars"}]);
         let spec = json!({

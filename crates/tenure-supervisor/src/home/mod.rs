@@ -31,8 +31,8 @@ use crate::tokens::{Held, MintError};
 use crate::worker_state::{State, WorkerState};
 
 pub(crate) use rights::{Releaser, farewell};
-pub(crate) use spec::HomeSpec;
 use sentinels::Sentinels;
+pub(crate) use spec::HomeSpec;
 use worker::Worker;
 
 /// The kinds that are watched in every home.

@@ -101,8 +101,14 @@ mod tests {
         assert!(heed(MetaEvent::Applied(meta("b", "3"))), "it has got the label");
         assert!(heed(MetaEvent::Deleted(meta("b", "4"))));
         assert!(!heed(MetaEvent::Deleted(meta("b", "4"))));
-        assert!(!heed(MetaEvent::Reset(vec![meta("a", "2")])), "a watch was opened again");
-        assert!(heed(MetaEvent::Reset(vec![meta("a", "5")])), "it changed meanwhile");
+        assert!(
+            !heed(MetaEvent::Reset(vec![meta("a", "2")])),
+            "a watch was opened again"
+        );
+        assert!(
+            heed(MetaEvent::Reset(vec![meta("a", "5")])),
+            "it changed meanwhile"
+        );
         assert!(heed(MetaEvent::Reset(Vec::new())));
     }
 
