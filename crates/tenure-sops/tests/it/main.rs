@@ -2,7 +2,7 @@
 
 mod services;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tenure_sops::{Document, Error, Format, ImportError, Keyring, Limits, Mac, MacError};
 
