@@ -140,7 +140,7 @@ async fn what_can_t_be_fetched_is_said_without_what_opens_it() -> anyhow::Result
     let url = git.url("app.git");
     let words = [&["git", &url, "--branch", "main"], &login[..]].concat();
     let why = person.refused(git.ca(), &words).await?;
-    ensure!(why.contains("authentication") || why.contains("refused"), "{why}");
+    ensure!(why.contains("does not accept the credential"), "{why}");
     ensure!(!why.contains("not-hers-canary"), "{why}");
 
     git.set_password("alice", "not-hers-canary");

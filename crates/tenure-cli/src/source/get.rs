@@ -157,7 +157,7 @@ impl Errand<'_> {
             Given::Token(token) => oci::Credential::Bearer { token },
             Given::Ssh { .. } => bail!("a registry takes no ssh key"),
         };
-        let mut remote = oci::Remote::new(wanted.url.parse()?, credential);
+        let mut remote = oci::Remote::new(oci::Repository::from_url(&wanted.url)?, credential);
         remote.outbound = self.args.login.outbound()?;
         remote.insecure = wanted.insecure;
         let limits = oci::Limits {
