@@ -107,11 +107,13 @@ impl DriftWatches {
         let (entries, prints) = (set.entries.clone(), set.prints.clone());
         let (say, key, effects) = (self.say.clone(), key.clone(), effects.clone());
         let task = async move {
-            let discovery = match effects.own.discovery().await {
-                Ok(discovery) => discovery,
-                Err(error) => {
-                    tracing::warn!(object = %key, %error, "drift is not watched for until the next pass");
-                    return std::future::pending().await;
+            let discovery = loop {
+                match effects.own.discovery().await {
+                    Ok(discovery) => break discovery,
+                    Err(error) => {
+                        tracing::warn!(object = %key, %error, "drift is not watched for yet");
+                        tokio::time::sleep(FORGIVEN).await;
+                    }
                 }
             };
             match tenure_apply::drifted(&client, &discovery, &entries, &prints, &owner).await {
