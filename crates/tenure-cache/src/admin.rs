@@ -24,11 +24,21 @@ pub(crate) async fn serve(
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(cache);
+    serve_in_clear("admin endpoint", listener, routes, cancel).await
+}
+
+/// Serves these routes until `cancel`; `what` is for the error.
+pub(crate) async fn serve_in_clear(
+    what: &'static str,
+    listener: TcpListener,
+    routes: Router,
+    cancel: CancellationToken,
+) -> Result<(), CacheError> {
     axum::serve(listener, routes)
         .with_graceful_shutdown(cancel.cancelled_owned())
         .await
         .map_err(|error| CacheError::Ended {
-            what: "admin endpoint",
+            what,
             reason: error.to_string(),
         })
 }

@@ -17,6 +17,7 @@ use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::CacheError;
+use crate::admin::serve_in_clear;
 use crate::service::Cache;
 
 /// Bytes that are read at once for one download.
@@ -39,13 +40,7 @@ pub(crate) async fn serve(
         .route("/", get(download))
         .route("/{*path}", get(download))
         .with_state(cache);
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(cancel.cancelled_owned())
-        .await
-        .map_err(|error| CacheError::Ended {
-            what: "artifact endpoint",
-            reason: error.to_string(),
-        })
+    serve_in_clear("artifact endpoint", listener, routes, cancel).await
 }
 
 /// All that can't be read looks the same.
