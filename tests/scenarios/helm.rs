@@ -8,7 +8,8 @@ use tenure_testkit::{TenantFixture, until};
 use tenure_tests::{PATIENCE, Stage, Team, condition, is_ready, value};
 
 use crate::kustomization::events;
-use crate::world::{play, says};
+use crate::moved::{nobody_is_awake, worker};
+use crate::world::{play, play_alone, says};
 
 const VALUES: (&str, &str) = ("values.yaml", "replicas: 1\n");
 
@@ -81,6 +82,44 @@ fn message(object: &Value, kind: &str) -> String {
         condition["reason"].as_str().unwrap_or_default(),
         condition["message"].as_str().unwrap_or_default()
     )
+}
+
+#[test]
+fn a_new_version_of_a_chart_wakes_the_worker_that_sleeps_under_its_lease() -> anyhow::Result<()> {
+    play_alone(|stage| async move {
+        let tenant = Tenant::new(&stage, "helm-moved").await?;
+        let _ = tenant.charts.publish("app", "1.0.0", &[VALUES]);
+        // the repository itself is not looked at
+        let rare = json!({
+            "url": tenant.charts.url(), "secretRef": {"name": "login"}, "certSecretRef": {"name": "authority"},
+            "interval": "10h",
+        });
+        tenant.team.source("HelmRepository", "charts", &rare).await?;
+        tenant.team.ready("HelmRepository", "charts").await?;
+        tenant.chart(&json!({"interval": "5m0s"})).await?;
+        tenant.built("1.0.0").await?;
+        nobody_is_awake(&stage).await?;
+        let metrics = stage.tenure.cache_metrics().await?;
+        ensure!(metrics.contains("tenure_cache_leases 1"), "{metrics}");
+        let _ = tenant.charts.publish("app", "1.1.0", &[VALUES]);
+        worker(&stage, &tenant.team)
+            .await?
+            .hint(tenant.charts.url())
+            .await?;
+        tenant.built("1.1.0").await?;
+        let asked = tenant.charts.requests();
+        let listed = asked
+            .iter()
+            .filter(|one| one.starts_with("GET /charts/index.yaml"));
+        let listed: Vec<_> = listed
+            .map(|one| one.rsplit(' ').next().unwrap_or_default())
+            .collect();
+        ensure!(
+            listed == ["200", "200", "200", "200"] || listed == ["200", "200", "200", "200", "304"],
+            "the repository's, its copy's, the chart's, and the poll's: {asked:?}"
+        );
+        Ok(())
+    })
 }
 
 #[test]

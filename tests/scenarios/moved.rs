@@ -1,4 +1,4 @@
-//! Commits that come while the worker sleeps.
+//! Commits, and charts, that come while the worker sleeps.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::kustomization::data;
 use crate::world::{config_map, play_alone};
 
 /// The cache as the home's worker would call it.
-async fn worker(stage: &Stage, team: &Team<'_>) -> anyhow::Result<SourceClient> {
+pub(crate) async fn worker(stage: &Stage, team: &Team<'_>) -> anyhow::Result<SourceClient> {
     let account = (stage.tenure.workers(), team.home());
     let token = stage.plane.token_for(account, Some(CACHE_AUDIENCE), 600).await?;
     let ca = std::fs::read(stage.tenure.dir().join("cache-ca.crt"))?;
@@ -26,7 +26,7 @@ async fn worker(stage: &Stage, team: &Team<'_>) -> anyhow::Result<SourceClient> 
     )?)
 }
 
-async fn nobody_is_awake(stage: &Stage) -> anyhow::Result<()> {
+pub(crate) async fn nobody_is_awake(stage: &Stage) -> anyhow::Result<()> {
     until("the worker to sleep", PATIENCE, || async {
         let metrics = stage.tenure.supervisor_metrics().await?;
         ensure!(metrics.contains("tenure_supervisor_workers_awake 0"), "{metrics}");

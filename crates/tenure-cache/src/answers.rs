@@ -1,52 +1,67 @@
 //! What remotes have said in the last minute: whoever asks the same with the same credential, and accepts an answer of that age,
 //! is told the same. A credential that was accepted for one home is proved for every other that brings it.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
+use crate::kept::Kept;
 use crate::leases::Question;
 use crate::proof::Located;
+use crate::source::Found;
 
 /// No answer is given to another home for longer.
 const COUNTS: Duration = Duration::from_secs(60);
-/// Answers that are remembered; more push out the oldest.
-const MOST: usize = 4096;
+/// How long a state is remembered that the remote need not send again.
+const KNOWN: Duration = Duration::from_secs(24 * 3600);
 
-/// The answers of the last minute.
-#[derive(Default)]
-pub(crate) struct Answers(Mutex<HashMap<Question, Located>>);
+/// The answers of the last minute, and the last states that remotes have a name for.
+pub(crate) struct Answers {
+    recent: Kept<Question, Located>,
+    states: Kept<Question, Found>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self {
+            recent: Kept::new(COUNTS),
+            states: Kept::new(KNOWN),
+        }
+    }
+}
 
 impl Answers {
     /// What was said, unless it is older than the caller accepts.
     pub(crate) fn recent(&self, question: &Question, max_age: Duration) -> Option<Located> {
-        let answers = self.0.lock();
-        let located = answers.get(question)?;
-        (located.at.elapsed() < max_age.min(COUNTS)).then(|| located.clone())
+        self.recent.get(question, max_age)
+    }
+
+    /// What the remote has said to the same credential before. It is true again if the remote says that its state is the
+    /// same, and not sooner.
+    pub(crate) fn state(&self, question: &Question) -> Option<Found> {
+        self.states.get(question, KNOWN)
     }
 
     /// Remembers what was said, if the remote itself has named the content: else only a download proves anything.
     pub(crate) fn note(&self, question: Question, located: &Located) {
-        if !located.found.advertised {
-            return;
+        let found = &located.found;
+        match found.validators {
+            Some(_) => self.states.put(question.clone(), found.clone(), located.at),
+            None => self.states.forget(&question),
         }
-        let mut answers = self.0.lock();
-        if answers.len() >= MOST {
-            let oldest = answers.values().map(|located| located.at).min();
-            answers.retain(|_, located| Some(located.at) != oldest);
+        if found.advertised {
+            self.recent.put(question, located.clone(), located.at);
         }
-        answers.insert(question, located.clone());
     }
 
     /// The next who asks is not told what was heard before now.
     pub(crate) fn forget(&self, question: &Question) {
-        self.0.lock().remove(question);
+        self.recent.forget(question);
+        self.states.forget(question);
     }
 
     /// Forgets what does not count any more.
     pub(crate) fn sweep(&self) {
-        self.0.lock().retain(|_, located| located.at.elapsed() < COUNTS);
+        self.recent.sweep();
+        self.states.sweep();
     }
 }
 
@@ -77,6 +92,7 @@ mod tests {
                 pointer: None,
                 through: None,
                 advertised,
+                validators: None,
             },
             stamp: Grants::new(COUNTS).stamp(),
             at: Instant::now(),

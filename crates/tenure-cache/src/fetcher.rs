@@ -54,9 +54,14 @@ impl Fetchers {
         }
     }
 
-    /// Asks the remote where the reference is. `_place` is the home's turn.
-    pub(crate) async fn resolve(&self, _place: &OwnedSemaphorePermit, ask: &Ask) -> Result<Found, Failure> {
-        let job = ask.source.resolve(ask.budget());
+    /// Asks the remote where the reference is; `known` is where it was. `_place` is the home's turn.
+    pub(crate) async fn resolve(
+        &self,
+        _place: &OwnedSemaphorePermit,
+        ask: &Ask,
+        known: Option<&Found>,
+    ) -> Result<Found, Failure> {
+        let job = ask.source.resolve(ask.budget(), known);
         match self.run("resolve", ask, &job, &[]).await? {
             Answer::Found(found) => Ok(found),
             Answer::Failed(failure) => Err(failure),

@@ -31,6 +31,7 @@ mod fetcher;
 mod grant;
 mod hosts;
 mod inventory;
+mod kept;
 mod launch;
 mod leases;
 mod links;

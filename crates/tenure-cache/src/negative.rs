@@ -1,29 +1,29 @@
 //! What remotes have refused for certain just now: whoever asks the same with the same credential is told the same.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use tenure_proto::source::FailureKind;
 
 use crate::failure::Failure;
+use crate::kept::Kept;
 use crate::leases::Question;
 
 /// How long a refusal counts; whoever has mended it waits no longer.
 const COUNTS: Duration = Duration::from_secs(5);
-/// Refusals that are remembered; more push out the oldest.
-const MOST: usize = 4096;
 
 /// The refusals of the last seconds.
-#[derive(Default)]
-pub(crate) struct Refusals(Mutex<HashMap<Question, (Failure, Instant)>>);
+pub(crate) struct Refusals(Kept<Question, Failure>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Kept::new(COUNTS))
+    }
+}
 
 impl Refusals {
     /// What was refused, unless it is older than the caller accepts.
     pub(crate) fn recent(&self, question: &Question, max_age: Duration) -> Option<Failure> {
-        let refusals = self.0.lock();
-        let (failure, at) = refusals.get(question)?;
-        (at.elapsed() < max_age.min(COUNTS)).then(|| failure.clone())
+        self.0.get(question, max_age)
     }
 
     /// Remembers a failure, if the remote has meant it and everybody would hear it.
@@ -36,20 +36,14 @@ impl Refusals {
                 | FailureKind::NoSuchChart
                 | FailureKind::EmptyRepository
         );
-        if !certain {
-            return;
+        if certain {
+            self.0.put(question, failure.clone(), Instant::now());
         }
-        let mut refusals = self.0.lock();
-        if refusals.len() >= MOST {
-            let oldest = refusals.values().map(|(_, at)| *at).min();
-            refusals.retain(|_, (_, at)| Some(*at) != oldest);
-        }
-        refusals.insert(question, (failure.clone(), Instant::now()));
     }
 
     /// Forgets what does not count any more.
     pub(crate) fn sweep(&self) {
-        self.0.lock().retain(|_, (_, at)| at.elapsed() < COUNTS);
+        self.0.sweep();
     }
 }
 

@@ -158,6 +158,7 @@ mod tests {
                 pointer: None,
                 through: None,
                 advertised: true,
+                validators: None,
             },
             stamp: Grants::new(LONG).stamp(),
             at: Instant::now(),

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::bucket::{self, Bucket};
 use crate::error::local;
-use crate::{ChartVersion, Downloaded, HttpError, Limits, Remote};
+use crate::{ChartVersion, Downloaded, HttpError, Limits, Look, Remote, Validators};
 
 mod wire;
 
@@ -26,12 +26,12 @@ pub struct Job {
 /// Where, and what.
 #[derive(Clone, Debug)]
 pub enum Task {
-    /// Read a repository's index.
-    Index(Remote),
+    /// [`crate::look`], with what is known of it.
+    Index(Remote, Option<(Validators, Digest)>),
     /// Read it again, and write it as JSON to this file, which must not exist yet.
     KeepIndex(Remote, Digest, PathBuf),
-    /// [`crate::locate`] this chart in this range.
-    Chart(Remote, String, String),
+    /// [`crate::locate`] this chart in this range, with what is known of both.
+    Chart(Remote, String, String, Option<(Validators, ChartVersion)>),
     /// [`crate::chart`].
     KeepChart(Remote, ChartVersion, PathBuf),
     /// [`bucket::look`], with these ignore rules.
@@ -48,10 +48,12 @@ pub enum Task {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Answer {
-    /// The digest of an index or of a bucket's listing.
+    /// The digest of a bucket's listing.
     At(Digest),
-    /// The version that a range asks for.
-    Chart(ChartVersion),
+    /// The digest of an index, and what the server calls it.
+    Index(Digest, Option<Validators>),
+    /// The version that a range asks for, and what the server calls the index that says so.
+    Chart(ChartVersion, Option<Validators>),
     /// It can be read.
     There,
     /// What was written, and of how many files it was made, if of several.
@@ -82,12 +84,14 @@ impl Job {
     async fn work(&self) -> Result<Answer, HttpError> {
         let limits = &self.limits;
         Ok(match &self.task {
-            Task::Index(remote) => Answer::At(crate::index(remote, limits).await?.digest()),
+            Task::Index(remote, known) => look(remote, known.clone(), limits).await?,
             Task::KeepIndex(remote, digest, out) => {
                 Answer::Kept(keep_index(remote, *digest, out, limits).await?, None)
             }
-            Task::Chart(remote, name, wanted) => {
-                Answer::Chart(crate::locate(remote, name, wanted, limits).await?)
+            Task::Chart(remote, name, wanted, known) => {
+                let known = known.clone();
+                let (version, validators) = crate::locate(remote, (name, wanted), known, limits).await?;
+                Answer::Chart(version, validators)
             }
             Task::KeepChart(remote, version, out) => {
                 Answer::Kept(crate::chart(remote, version, out, limits).await?, None)
@@ -120,6 +124,17 @@ impl Job {
     pub fn frame(&self) -> io::Result<Zeroizing<Vec<u8>>> {
         frame::encode(&wire::Job::from(self.clone()))
     }
+}
+
+async fn look(
+    remote: &Remote,
+    known: Option<(Validators, Digest)>,
+    limits: &Limits,
+) -> Result<Answer, HttpError> {
+    Ok(match crate::look(remote, known, limits).await? {
+        Look::Same(validators, digest) => Answer::Index(digest, Some(validators)),
+        Look::New(index, validators) => Answer::Index(index.digest(), validators),
+    })
 }
 
 async fn keep_index(
@@ -202,8 +217,8 @@ mod tests {
             ldap: None,
             outbound: Outbound::default(),
         };
-        let chart = Task::Chart(remote.clone(), "app".to_owned(), "1.x".to_owned());
-        [Task::Index(remote), chart, Task::Bucket(bucket, None)]
+        let chart = Task::Chart(remote.clone(), "app".to_owned(), "1.x".to_owned(), None);
+        [Task::Index(remote, None), chart, Task::Bucket(bucket, None)]
             .map(|task| Job {
                 task,
                 limits: Limits::default(),
@@ -220,7 +235,7 @@ mod tests {
             let received = Job::try_from(received).expect("a URL");
             assert_eq!(format!("{received:?}"), format!("{job:?}"));
             let secret = match received.task {
-                Task::Index(remote) | Task::Chart(remote, ..) => match remote.credential {
+                Task::Index(remote, _) | Task::Chart(remote, ..) => match remote.credential {
                     Credential::Basic { password, .. } => password,
                     other => panic!("{other:?}"),
                 },

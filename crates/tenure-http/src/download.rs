@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{failed, local};
 use crate::transfer::{Disk, Memory, Sink, take, within};
+use crate::validators::Validators;
 use crate::{ChartVersion, Credential, Downloaded, HttpError, Index, Limits, Missing, Remote};
 
 const INDEX: &str = "index.yaml";
@@ -29,11 +30,55 @@ pub async fn index(remote: &Remote, limits: &Limits) -> Result<Index, HttpError>
     let conversation = Conversation::new(remote)?;
     within(&conversation.shown, limits, async {
         let url = conversation.url(INDEX)?;
-        let mut bytes = Vec::new();
-        conversation
-            .download(&url, false, limits.index_bytes, INDEX, &mut Memory(&mut bytes))
-            .await?;
-        Index::parse(&conversation.shown, &bytes)
+        let (route, order) = conversation.way(&url, false)?;
+        let response = conversation.answer(&route, &order, INDEX).await?;
+        conversation.read_index(&route, &order, response, limits).await
+    })
+    .await
+}
+
+/// A repository's index, as the server answers who knows an earlier state of it.
+#[derive(Debug)]
+pub enum Look<K> {
+    /// It is still the one that is known.
+    Same(Validators, K),
+    /// It may be another one; and what the server calls it, if it calls it anything.
+    New(Box<Index>, Option<Validators>),
+}
+
+/// Asks for the index unless it is the one that `known` stands for, of which the caller knows `K`. The credential is shown either way: who is told that
+/// nothing has changed has been let in.
+///
+/// *Cancel safety*: drop the future to stop. It ends by itself after `limits.timeout`.
+///
+/// # Errors
+/// [`HttpError`].
+pub async fn look<K>(
+    remote: &Remote,
+    known: Option<(Validators, K)>,
+    limits: &Limits,
+) -> Result<Look<K>, HttpError> {
+    let conversation = Conversation::new(remote)?;
+    within(&conversation.shown, limits, async {
+        let url = conversation.url(INDEX)?;
+        let (route, order) = conversation.way(&url, false)?;
+        let mut asked = order.clone();
+        if let Some((validators, _)) = &known {
+            validators.onto(&mut asked.headers);
+        }
+        let answer = route.ask(&asked).await;
+        let Reply { response, own } = answer.map_err(|e| failed(&conversation.shown, e))?;
+        if let Some((validators, known)) = known
+            && response.status() == StatusCode::NOT_MODIFIED
+        {
+            return Ok(Look::Same(validators, known));
+        }
+        if !response.status().is_success() {
+            return Err(conversation.explain(&response, own, INDEX));
+        }
+        let validators = Validators::of(response.headers());
+        let index = conversation.read_index(&route, &order, response, limits).await?;
+        Ok(Look::New(Box::new(index), validators))
     })
     .await
 }
@@ -63,7 +108,8 @@ pub async fn chart(
 }
 
 /// Finds the version of a chart that a range asks for, and proves that the credential opens its archive: who may read
-/// an index need not be one who may read what it lists.
+/// an index need not be one who may read what it lists. `known` is what the same question has found before, in an index
+/// that the validators stand for.
 ///
 /// *Cancel safety*: drop the future to stop. It ends by itself after `limits.timeout`.
 ///
@@ -71,20 +117,25 @@ pub async fn chart(
 /// [`HttpError`].
 pub async fn locate(
     remote: &Remote,
-    name: &str,
-    wanted: &str,
+    (name, wanted): (&str, &str),
+    known: Option<(Validators, ChartVersion)>,
     limits: &Limits,
-) -> Result<ChartVersion, HttpError> {
+) -> Result<(ChartVersion, Option<Validators>), HttpError> {
     let conversation = Conversation::new(remote)?;
     within(&conversation.shown, limits, async {
-        let index = Box::pin(index(remote, limits)).await?;
-        let mut version = index.select(name, wanted)?.clone();
-        version.urls.truncate(1);
+        let (version, validators) = match Box::pin(look(remote, known, limits)).await? {
+            Look::Same(validators, version) => (version, Some(validators)),
+            Look::New(index, validators) => {
+                let mut version = index.select(name, wanted)?.clone();
+                version.urls.truncate(1);
+                (version, validators)
+            }
+        };
         let shown = printable(&format!("{} {}", version.name, version.version));
         let (url, pass) = conversation.place(&version, &shown)?;
         let (route, order) = conversation.way(&url, pass)?;
         conversation.answer(&route, &order, &shown).await?;
-        Ok(version)
+        Ok((version, validators))
     })
     .await
 }
@@ -281,15 +332,42 @@ impl<'a> Conversation<'a> {
         sink: &mut dyn Sink,
     ) -> Result<Downloaded, HttpError> {
         let (route, order) = self.way(url, pass)?;
+        let response = self.answer(&route, &order, name).await?;
+        self.take(&route, &order, response, (limit, name), sink).await
+    }
+
+    /// Takes what an answer holds; asks again when it breaks off.
+    async fn take(
+        &self,
+        route: &Route,
+        order: &Order,
+        mut response: Response,
+        (limit, name): (u64, &str),
+        sink: &mut dyn Sink,
+    ) -> Result<Downloaded, HttpError> {
         let mut breaks = 0;
         loop {
             sink.restart().map_err(|e| local(&self.shown, &e))?;
-            let response = self.answer(&route, &order, name).await?;
             match take(&self.shown, response, limit, name, sink).await {
                 Err(HttpError::Unavailable { .. }) if breaks < BREAKS => breaks += 1,
                 done => return done,
             }
+            response = self.answer(route, order, name).await?;
         }
+    }
+
+    async fn read_index(
+        &self,
+        route: &Route,
+        order: &Order,
+        response: Response,
+        limits: &Limits,
+    ) -> Result<Index, HttpError> {
+        let mut bytes = Vec::new();
+        let what = (limits.index_bytes, INDEX);
+        self.take(route, order, response, what, &mut Memory(&mut bytes))
+            .await?;
+        Index::parse(&self.shown, &bytes)
     }
 
     fn explain(&self, response: &Response, own: bool, name: &str) -> HttpError {

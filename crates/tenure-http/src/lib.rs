@@ -1,6 +1,7 @@
 //! Sources that are files behind HTTP: Helm repositories, their index and their charts; buckets that speak S3.
 //!
-//! - [`index`] downloads and reads `index.yaml`; [`Index::select`] finds the version that a range asks for.
+//! - [`index`] downloads and reads `index.yaml`, [`look`] only if it has changed; [`Index::select`] finds the version
+//!   that a range asks for.
 //! - [`chart`] downloads that version's archive; [`locate`] proves that it can be.
 //! - [`bucket`] lists the objects of a bucket and packs them.
 //! - [`file`] downloads what somebody else has made, by its digest.
@@ -31,9 +32,11 @@ mod error;
 mod index;
 mod remote;
 mod transfer;
+mod validators;
 
-pub use download::{chart, file, index, locate, reach};
+pub use download::{Look, chart, file, index, locate, look, reach};
 pub use error::{HttpError, Missing};
 pub use index::{ChartVersion, Index};
 pub use remote::{Credential, Limits, Remote};
 pub use transfer::Downloaded;
+pub use validators::Validators;

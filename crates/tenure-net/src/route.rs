@@ -148,7 +148,8 @@ impl Route {
         let (mut order, mut own) = (order.clone(), order.url.origin() == self.home.origin());
         for _ in 0..=REDIRECTS {
             let response = self.persist(&order, own).await?;
-            if !response.status().is_redirection() {
+            let status = response.status();
+            if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
                 return Ok(Reply { response, own });
             }
             order.url = self.redirected(&order.url, response.headers())?;

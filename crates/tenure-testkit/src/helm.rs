@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::oci::Artifact;
 use crate::serve::Site;
 
-/// A repository that serves until it is dropped.
+/// A repository that serves until it is dropped. What a client has already is not sent again, as with any server of files.
 #[derive(Debug)]
 pub struct Charts {
     site: Site,
@@ -101,12 +101,7 @@ impl Charts {
             .next()
             .map(|layer| layer.bytes)
             .unwrap_or_default();
-        let digest = Sha256::digest(&bytes)
-            .iter()
-            .fold(String::new(), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            });
+        let digest = hex(&bytes);
         {
             let mut state = lock(&self.state);
             state.files.insert(format!("/charts/{name}-{version}.tgz"), bytes);
@@ -161,7 +156,15 @@ impl State {
         let open = self.logins.is_empty() || self.logins.iter().any(|login| login == shown);
         let response = match (open, self.files.get(&path)) {
             (false, _) => StatusCode::UNAUTHORIZED.into_response(),
-            (true, Some(bytes)) => Body::from(bytes.clone()).into_response(),
+            (true, Some(bytes)) => {
+                let tag = format!("\"{}\"", hex(bytes));
+                let known = request.headers().get(header::IF_NONE_MATCH);
+                let tagged = [(header::ETAG, tag.clone())];
+                match known.is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+                    true => (StatusCode::NOT_MODIFIED, tagged).into_response(),
+                    false => (tagged, Body::from(bytes.clone())).into_response(),
+                }
+            }
             (true, None) => StatusCode::NOT_FOUND.into_response(),
         };
         self.log.push(format!(
@@ -171,6 +174,14 @@ impl State {
         ));
         response
     }
+}
+
+/// The SHA-256 of some bytes.
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {

@@ -302,7 +302,9 @@ pub(crate) async fn locate(cache: &Arc<Cache>, home: &Name, ask: &Arc<Ask>) -> R
             // taken before the remote is asked, so that a refusal that comes meanwhile wins
             let stamp = cache.grants.stamp();
             let (at, wall) = (Instant::now(), SystemTime::now());
-            let found = heeded(&cache, &ask, cache.fetchers.resolve(&place, &ask)).await?;
+            let known = cache.answers.state(&ask.question());
+            let asking = cache.fetchers.resolve(&place, &ask, known.as_ref());
+            let found = heeded(&cache, &ask, asking).await?;
             Ok(Located {
                 found,
                 stamp,

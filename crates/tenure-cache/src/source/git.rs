@@ -158,6 +158,7 @@ pub(super) fn answer(answer: child::Answer) -> Answer {
             pointer: resolved.pointer,
             through: resolved.tag,
             advertised: resolved.advertised,
+            validators: None,
         }),
         child::Answer::Fetched(fetched) => Answer::Fetched(Fetched {
             digest: fetched.digest,

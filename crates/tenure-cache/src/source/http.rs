@@ -1,7 +1,7 @@
 use tenure_core::{Digest, Revision, Secret, SourceUrl};
 use tenure_http::bucket::{Bucket, Ldap};
 use tenure_http::child::{self, Job, Task};
-use tenure_http::{ChartVersion, Credential, HttpError, Limits, Missing, Remote};
+use tenure_http::{ChartVersion, Credential, HttpError, Limits, Missing, Remote, Validators};
 use tenure_net::Outbound;
 use tenure_net::aws::Keys;
 use tenure_proto::source::{self, BucketSpec, FailureKind, FileSpec, HelmSpec, credential};
@@ -188,10 +188,19 @@ impl Http {
         secrets.into_iter().flatten().collect()
     }
 
-    pub(super) fn resolve(&self, budget: Budget) -> Job {
+    pub(super) fn resolve(&self, budget: Budget, known: Option<&Found>) -> Job {
+        let known = known.and_then(|found| Some((found.validators.clone()?, found)));
         let task = match self {
-            Self::Index(remote) => Task::Index(remote.clone()),
-            Self::Chart { remote, name, wanted } => Task::Chart(remote.clone(), name.clone(), wanted.clone()),
+            Self::Index(remote) => {
+                let known =
+                    known.and_then(|(validators, found)| Some((validators, found.content.parse().ok()?)));
+                Task::Index(remote.clone(), known)
+            }
+            Self::Chart { remote, name, wanted } => {
+                let version = |found: &Found| serde_json::from_str(&found.content).ok();
+                let known = known.and_then(|(validators, found)| Some((validators, version(found)?)));
+                Task::Chart(remote.clone(), name.clone(), wanted.clone(), known)
+            }
             Self::Bucket { bucket, ignore } => Task::Bucket((**bucket).clone(), ignore.clone()),
             Self::File { remote, .. } => Task::File(remote.clone()),
         };
@@ -229,13 +238,16 @@ impl Http {
     pub(super) fn found(&self, answer: child::Answer) -> Answer {
         match (self, answer) {
             (_, child::Answer::Failed(error)) => Answer::Failed(failure(&error, false)),
-            (Self::Index(_) | Self::Bucket { .. }, child::Answer::At(digest)) => {
-                known(Revision::digest(digest), digest.to_string(), true)
+            (Self::Index(_), child::Answer::Index(digest, validators)) => {
+                known(Revision::digest(digest), digest.to_string(), validators)
+            }
+            (Self::Bucket { .. }, child::Answer::At(digest)) => {
+                known(Revision::digest(digest), digest.to_string(), None)
             }
             (Self::File { digest, revision, .. }, child::Answer::There) => {
-                known(revision.clone(), digest.to_string(), true)
+                known(revision.clone(), digest.to_string(), None)
             }
-            (Self::Chart { .. }, child::Answer::Chart(version)) => chart(&version),
+            (Self::Chart { .. }, child::Answer::Chart(version, validators)) => chart(&version, validators),
             _ => Answer::Other,
         }
     }
@@ -259,11 +271,14 @@ pub(super) fn fetched(answer: child::Answer) -> Answer {
     }
 }
 
-fn chart(version: &ChartVersion) -> Answer {
+fn chart(version: &ChartVersion, validators: Option<Validators>) -> Answer {
     let said = Revision::opaque(&version.version).ok();
     match (said, serde_json::to_string(version)) {
         // what names no digest may be another archive next time: only a download shows what it is
-        (Some(revision), Ok(content)) => known(revision, content, version.sha256().is_some()),
+        (Some(revision), Ok(content)) => Answer::Found(Found {
+            advertised: version.sha256().is_some(),
+            ..at(revision, content, validators)
+        }),
         _ => Answer::Failed(Failure::new(
             FailureKind::Malformed,
             "a chart's version in the index can't be used",
@@ -271,14 +286,19 @@ fn chart(version: &ChartVersion) -> Answer {
     }
 }
 
-fn known(revision: Revision, content: String, advertised: bool) -> Answer {
-    Answer::Found(Found {
+fn known(revision: Revision, content: String, validators: Option<Validators>) -> Answer {
+    Answer::Found(at(revision, content, validators))
+}
+
+fn at(revision: Revision, content: String, validators: Option<Validators>) -> Found {
+    Found {
         revision,
         content,
         pointer: None,
         through: None,
-        advertised,
-    })
+        advertised: true,
+        validators,
+    }
 }
 
 /// Who gives keys; by way of the same proxy, with a trust of its own.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tenure_core::{Digest, Revision, Secret};
 use tenure_git::github::Token;
+use tenure_http::Validators;
 use tenure_net::{ClientCertificate, Guard, Outbound, Proxy, Tls};
 use tenure_proto::source::{Credential, FailureKind, Signature, resolve_request::Spec};
 use tokio::net::UnixStream;
@@ -47,6 +48,8 @@ pub(crate) struct Found {
     pub(crate) through: Option<String>,
     /// Whether the remote itself named the content. If not, only a download proves that it may be read.
     pub(crate) advertised: bool,
+    /// What the remote calls the state that says so, if it need not send it again.
+    pub(crate) validators: Option<Validators>,
 }
 
 /// What a fetcher says of the archive that it has written.
@@ -215,12 +218,12 @@ impl Source {
         }
     }
 
-    /// The job that asks the remote where the reference is.
-    pub(crate) fn resolve(&self, budget: Budget) -> Job {
+    /// The job that asks the remote where the reference is; `known` is where it was when the same was asked before.
+    pub(crate) fn resolve(&self, budget: Budget, known: Option<&Found>) -> Job {
         match self {
             Self::Git(git) => Job::Git(git.resolve(budget)),
             Self::Oci(oci) => Job::Oci(oci.resolve(budget)),
-            Self::Http(http) => Job::Look(Box::new((http.resolve(budget), http.clone()))),
+            Self::Http(http) => Job::Look(Box::new((http.resolve(budget, known), http.clone()))),
         }
     }
 

@@ -137,6 +137,7 @@ pub(super) fn answer(answer: child::Answer, fetches: bool) -> Answer {
             pointer: resolved.tag,
             through: None,
             advertised: true,
+            validators: None,
         }),
         child::Answer::Fetched(fetched) => Answer::Fetched(Fetched {
             digest: fetched.digest,

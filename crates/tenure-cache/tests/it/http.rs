@@ -104,6 +104,50 @@ async fn two_homes_share_a_chart_and_each_proves_for_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_has_not_changed_is_not_sent_again_and_the_credential_is_shown_all_the_same() {
+    let rig = Rig::start().await;
+    let charts = charts().await;
+    let _ = charts.publish("app", "1.0.0", &[]);
+    let alice = rig.home("alice");
+    let revision = async |range| {
+        let ask = chart(&charts, range, "alice", "alices-password");
+        let before = charts.requests().len();
+        let resolved = alice.resolve(ask).await?;
+        Ok::<_, SourceError>((resolved.revision, charts.requests().split_off(before)))
+    };
+    let (first, _) = revision(Some("1.x")).await.expect("resolves");
+    let (again, asked) = revision(Some("1.x")).await.expect("resolves");
+    assert_eq!((again, first.as_str()), (first.clone(), "1.0.0"));
+    assert_eq!(
+        asked,
+        ["GET /charts/index.yaml 304", "GET /charts/app-1.0.0.tgz 200"],
+        "what the index has said is true still, and alice is let in for the chart"
+    );
+    let (index, _) = revision(None).await.expect("resolves");
+    let (same, asked) = revision(None).await.expect("resolves");
+    assert_eq!(
+        (same, asked),
+        (index.clone(), vec!["GET /charts/index.yaml 304".to_owned()])
+    );
+    let _ = charts.publish("app", "1.1.0", &[]);
+    let (newer, asked) = revision(Some("1.x")).await.expect("resolves");
+    assert_eq!(
+        (newer.as_str(), asked[0].as_str()),
+        ("1.1.0", "GET /charts/index.yaml 200")
+    );
+    assert_ne!(revision(None).await.expect("resolves").0, index);
+    charts.logins(&[("bob", "bobs-password")]);
+    let error = revision(Some("1.x")).await.expect_err("locked out");
+    assert_eq!(kind(&error), Some(FailureKind::AuthenticationFailed), "{error}");
+    charts.logins(&[("alice", "alices-password")]);
+    let (_, asked) = revision(Some("1.x")).await.expect("resolves");
+    assert_eq!(
+        asked[0], "GET /charts/index.yaml 200",
+        "a refusal ends what was known"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_index_is_kept_as_json_under_the_digest_of_what_was_downloaded() {
     let rig = Rig::start().await;
     let charts = charts().await;

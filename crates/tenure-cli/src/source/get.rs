@@ -218,8 +218,8 @@ impl Errand<'_> {
         let mut remote = self.remote(&wanted.url)?;
         remote.pass_credentials = wanted.pass_credentials;
         let Some(chart) = &wanted.chart else {
-            let (answer, asked) = self.job("asking", Task::Index(remote.clone()))?;
-            let Answer::At(digest) = answer else {
+            let (answer, asked) = self.job("asking", Task::Index(remote.clone(), None))?;
+            let Answer::Index(digest, _) = answer else {
                 bail!("the answer is one to another question; this is a defect");
             };
             hint(&format!("found {digest}"));
@@ -229,9 +229,9 @@ impl Errand<'_> {
                 Task::KeepIndex(remote, digest, self.out.clone()),
             );
         };
-        let task = Task::Chart(remote.clone(), chart.clone(), wanted.version.clone());
+        let task = Task::Chart(remote.clone(), chart.clone(), wanted.version.clone(), None);
         let (answer, asked) = self.job("asking", task)?;
-        let Answer::Chart(version) = answer else {
+        let Answer::Chart(version, _) = answer else {
             bail!("the answer is one to another question; this is a defect");
         };
         let revision = version.version.clone();

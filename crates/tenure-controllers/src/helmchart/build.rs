@@ -13,6 +13,7 @@ use super::dependencies;
 use super::origin::{self, Artifact, Origin};
 use super::plan::Question;
 use super::remote;
+use crate::source::plan::Resolve;
 use crate::source::{At, Failure, Notes, Obtained, keep, verify};
 use crate::{Effects, Resolved, chain};
 
@@ -38,12 +39,13 @@ struct Made {
 
 /// Makes the archive, or finds that it is made.
 pub(super) async fn build(
-    question: &Question,
+    resolve: &Resolve<Question>,
     object: &Value,
     effects: &Arc<Effects>,
 ) -> Result<Obtained, Failure> {
     let status = object.get("status").cloned().unwrap_or_default();
     let status: HelmChartStatus = serde_json::from_value(status).unwrap_or_default();
+    let question = &resolve.question;
     let build = Build {
         question,
         status,
@@ -51,7 +53,12 @@ pub(super) async fn build(
     };
     match origin::find(question, effects)? {
         Origin::Repository(repository, revision) => {
-            let obtained = build.of_repository(&repository.spec).await?;
+            let lease = resolve.subject.clone();
+            let looks = remote::Looks {
+                max_age: resolve.max_age,
+                lease: lease.map(|subject| (subject, resolve.interval)),
+            };
+            let obtained = build.of_repository(&repository.spec, looks).await?;
             Ok(build.observed(obtained, revision))
         }
         Origin::Artifact(artifact) => {
@@ -68,19 +75,25 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    async fn of_repository(&self, spec: &tenure_api::HelmRepositorySpec) -> Result<Obtained, Failure> {
+    async fn of_repository(
+        &self,
+        spec: &tenure_api::HelmRepositorySpec,
+        looks: remote::Looks,
+    ) -> Result<Obtained, Failure> {
         let wanted = &self.question.spec;
         if wanted.chart.is_empty() {
             return Err(reference("no chart name provided"));
         }
         wanted.verify.as_ref().map_or(Ok(()), verify::supported)?;
-        let found = remote::find(spec, &wanted.chart, wanted.version(), self.effects).await?;
+        let found = remote::find(spec, (&wanted.chart, wanted.version()), looks, self.effects).await?;
         let mut verified = None;
         if let Some(wish) = &wanted.verify {
             let vouched = found.verify(wish, self.effects).await?;
             verified = vouched.then(|| format!("verified signature of version {}", found.version));
         }
+        let leased_for = found.resolved.leased_for;
         let mut obtained = self.of_version(found).await?;
+        obtained.resolved.leased_for = leased_for;
         obtained.notes.verified = verified;
         Ok(obtained)
     }

@@ -70,7 +70,7 @@ async fn from_repository(
         None => anonymous(url)?,
     };
     let (name, version) = (&wanted.name, &wanted.version);
-    let found = remote::find(&spec, name, version, effects).await;
+    let found = remote::find(&spec, (name, version), remote::Looks::default(), effects).await;
     let found = found.map_err(|failure| Failure {
         message: format!(
             "failed to get chart '{name}' version '{version}' from '{}': {}",

@@ -47,7 +47,7 @@ impl Kind for ChartSource {
         object: &Value,
         effects: &Arc<Effects>,
     ) -> Result<Obtained, Failure> {
-        build::build(&resolve.question, object, effects).await
+        build::build(resolve, object, effects).await
     }
 
     fn failed(_: &Self::Question, failure: SourceFailure) -> Failure {

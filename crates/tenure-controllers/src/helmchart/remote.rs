@@ -52,11 +52,18 @@ impl Found {
     }
 }
 
+/// How old an answer may be, and what the cache is to look after while the worker sleeps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Looks {
+    pub(super) max_age: Duration,
+    pub(super) lease: Option<(String, Duration)>,
+}
+
 /// Asks the repository for the chart.
 pub(super) async fn find(
     spec: &HelmRepositorySpec,
-    chart: &str,
-    version: &str,
+    (chart, version): (&str, &str),
+    looks: Looks,
     effects: &Effects,
 ) -> Result<Found, Failure> {
     let timeout = spec.timeout().map_err(|error| {
@@ -73,9 +80,9 @@ pub(super) async fn find(
         timeout: timeout.map_or(TIMEOUT, |timeout| timeout.as_duration()),
         max_artifact_bytes: effects.home.max_artifact_bytes,
         signatures: false,
-        max_age: Duration::ZERO,
+        max_age: looks.max_age,
         link_for: None,
-        lease: None,
+        lease: looks.lease,
     };
     let mut resolved = effects.sources.resolve(&request).await.map_err(failed)?;
     let version = match (&request.wanted, resolved.revision.pointer()) {

@@ -9,7 +9,7 @@ use tenure_core::{Digest, SourceUrl};
 use tenure_net::wire::{OpenKeys, Outbound};
 
 use super::Task as Plain;
-use crate::{ChartVersion, Credential, Limits};
+use crate::{ChartVersion, Credential, Limits, Validators};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Job {
@@ -19,9 +19,9 @@ pub(super) struct Job {
 
 #[derive(Serialize, Deserialize)]
 enum Task {
-    Index(Remote),
+    Index(Remote, Option<(Validators, Digest)>),
     KeepIndex(Remote, Digest, PathBuf),
-    Chart(Remote, String, String),
+    Chart(Remote, String, String, Option<(Validators, ChartVersion)>),
     KeepChart(Remote, ChartVersion, PathBuf),
     Bucket(Bucket, Option<String>),
     KeepBucket(Bucket, Option<String>, Digest, PathBuf),
@@ -60,9 +60,9 @@ impl From<super::Job> for Job {
     fn from(job: super::Job) -> Self {
         Self {
             task: match job.task {
-                Plain::Index(remote) => Task::Index(remote.into()),
+                Plain::Index(remote, known) => Task::Index(remote.into(), known),
                 Plain::KeepIndex(remote, digest, out) => Task::KeepIndex(remote.into(), digest, out),
-                Plain::Chart(remote, name, wanted) => Task::Chart(remote.into(), name, wanted),
+                Plain::Chart(remote, name, wanted, known) => Task::Chart(remote.into(), name, wanted, known),
                 Plain::KeepChart(remote, version, out) => Task::KeepChart(remote.into(), version, out),
                 Plain::Bucket(bucket, ignore) => Task::Bucket(bucket.into(), ignore),
                 Plain::KeepBucket(bucket, ignore, at, out) => {
@@ -82,9 +82,9 @@ impl TryFrom<Job> for super::Job {
     fn try_from(job: Job) -> io::Result<Self> {
         Ok(Self {
             task: match job.task {
-                Task::Index(remote) => Plain::Index(remote.read()?),
+                Task::Index(remote, known) => Plain::Index(remote.read()?, known),
                 Task::KeepIndex(remote, digest, out) => Plain::KeepIndex(remote.read()?, digest, out),
-                Task::Chart(remote, name, wanted) => Plain::Chart(remote.read()?, name, wanted),
+                Task::Chart(remote, name, wanted, known) => Plain::Chart(remote.read()?, name, wanted, known),
                 Task::KeepChart(remote, version, out) => Plain::KeepChart(remote.read()?, version, out),
                 Task::Bucket(bucket, ignore) => Plain::Bucket(bucket.read()?, ignore),
                 Task::KeepBucket(bucket, ignore, at, out) => {
