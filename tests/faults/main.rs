@@ -8,6 +8,7 @@ mod disk;
 mod each_request;
 mod names;
 mod processes;
+mod replicas;
 mod rules;
 mod set;
 mod sleep;

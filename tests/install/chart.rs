@@ -64,6 +64,7 @@ async fn other_names_take_the_place_of_the_defaults_everywhere() -> anyhow::Resu
         "--set=namespaces.workers=platform-accounts",
         "--set=image=registry.example.com/tenure@sha256:0a",
         "--set=replicas=0",
+        "--set=cache.replicas=0",
     ];
     let said = plane
         .helm(&[&["template", "tenure", CHART], &values[..]].concat())
@@ -91,6 +92,7 @@ async fn values_that_the_chart_does_not_know_are_refused_by_name() -> anyhow::Re
         ("namespaces.homes=x", "homes"),
         ("namespaces.system=Not_A_Name", "/namespaces/system"),
         ("replicas=-1", "/replicas"),
+        ("cache.replicas=one", "/cache/replicas"),
         ("image=", "/image"),
     ] {
         let error = plane

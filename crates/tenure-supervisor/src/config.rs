@@ -38,8 +38,8 @@ pub struct Config {
 /// How workers reach the source cache.
 #[derive(Clone, Debug)]
 pub struct CacheEndpoint {
-    /// `https://host:port`.
-    pub url: String,
+    /// `https://host:port`; there is a replica at each address that a host has.
+    pub urls: Vec<String>,
     /// File with its CA certificates as PEM.
     pub ca_file: PathBuf,
     /// The name in its certificate.

@@ -28,13 +28,14 @@ pub(crate) async fn request<T>(token_file: &Path, message: T) -> Result<Request<
     Ok(request)
 }
 
-/// A connection that is opened when it is used, and noticed when it is lost.
+/// A connection to the first replica that is named, which is opened when it is used, and noticed when it is lost.
 pub(crate) fn channel(cache: &CacheEndpoint) -> Result<Channel, String> {
     let unusable = |error: tonic::transport::Error| format!("its URL or certificate can't be used: {error}");
     let tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(&cache.ca_pem))
         .domain_name(cache.server_name.clone());
-    let endpoint = Endpoint::from_shared(cache.url.clone()).and_then(|endpoint| endpoint.tls_config(tls));
+    let url = cache.urls.first().cloned().unwrap_or_default();
+    let endpoint = Endpoint::from_shared(url).and_then(|endpoint| endpoint.tls_config(tls));
     Ok(endpoint
         .map_err(unusable)?
         .connect_timeout(CONNECT)

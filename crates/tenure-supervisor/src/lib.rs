@@ -24,6 +24,7 @@ mod metrics;
 mod movements;
 mod object_metrics;
 mod owners;
+mod replicas;
 mod run;
 mod runtime;
 mod slots;

@@ -22,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Health};
 use crate::config::{Config, SupervisorError};
 use crate::home::{self, HomeSpec, Releaser, Shared, farewell};
-use crate::inventory;
 use crate::issuer;
-use crate::movements::{self, Inbox};
+use crate::movements::Inbox;
 use crate::owners::Owners;
+use crate::replicas::{Listeners, Replicas};
 use crate::runtime::ProcessRuntime;
 use crate::slots::Slots;
 use crate::tenant_status::{Facts, Report, status};
@@ -48,7 +48,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
     let cache = config.cache.as_ref().map(|cache| {
         let ca_pem = read("the source cache's CA", &cache.ca_file)?;
         Ok::<_, SupervisorError>(CacheEndpoint {
-            url: cache.url.clone(),
+            urls: cache.urls.clone(),
             ca_pem,
             server_name: cache.server_name.clone(),
             leases: cache.token_file.is_some(),
@@ -79,6 +79,8 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         .metrics
         .slots
         .set(i64::try_from(slots.count()).unwrap_or(i64::MAX));
+    let configured = cache.as_ref().map(|cache| cache.urls.as_slice());
+    let replicas = Replicas::new(configured.unwrap_or_default());
     let shared = Arc::new(Shared {
         client: client.clone(),
         connection,
@@ -91,6 +93,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         linger: config.linger,
         slots,
         reports,
+        replicas: replicas.clone(),
         new_key: Arc::default(),
         seen_keys: parking_lot::Mutex::default(),
     });
@@ -105,14 +108,14 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
 
     let (moved, movements) = mpsc::channel(256);
     let control = config.cache.as_ref().and_then(|cache| cache.token_file.clone());
-    if let Some((endpoint, token_file)) = cache.clone().zip(control) {
-        tokio::spawn(inventory::keep(
-            client.clone(),
-            endpoint.clone(),
-            token_file.clone(),
-            stop.clone(),
-        ));
-        tokio::spawn(movements::listen(endpoint, token_file, moved, stop.clone()));
+    if let Some(cache) = cache.clone() {
+        let listeners = Listeners {
+            cache,
+            token_file: control,
+            moved,
+            client: client.clone(),
+        };
+        tokio::spawn(listeners.keep(replicas, stop.clone()));
     }
 
     let Some(minor) = version(&client, &cancel).await else {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::WorkerError;
 use crate::memo::Memo;
-use crate::source_client::SourceClient;
+use crate::source_client::{Replicas, TokenSource};
 
 /// Objects reconciled at once when the Tenant does not say.
 const DEFAULT_CONCURRENCY: usize = 4;
@@ -232,9 +232,9 @@ fn artifact_bytes(limits: &Limits) -> u64 {
     }
 }
 
-fn sources(endpoint: &CacheEndpoint, tokens: &Tokens) -> Result<SourceClient, WorkerError> {
+fn sources(endpoint: &CacheEndpoint, tokens: &Tokens) -> Result<Replicas, WorkerError> {
     let cell = tokens.cache.clone();
-    let token = Arc::new(move || cell.load_full().map(|token| (*token).clone()));
-    SourceClient::new(&endpoint.url, &endpoint.ca_pem, &endpoint.server_name, token)
+    let token: TokenSource = Arc::new(move || cell.load_full().map(|token| (*token).clone()));
+    Replicas::new(&endpoint.urls, &endpoint.ca_pem, &endpoint.server_name, &token)
         .map_err(|error| WorkerError::Start(format!("its source cache can't be used: {error}")))
 }

@@ -37,9 +37,10 @@ pub(crate) struct SupervisorArgs {
     /// Where the workers' ServiceAccounts are
     #[arg(long, default_value = WORKERS_NAMESPACE)]
     workers_namespace: Name,
-    /// The source cache, https://host:port; without it no source is fetched
+    /// The source cache, https://host:port; without it no source is fetched. Given more than once, or of a host with
+    /// several addresses, it names replicas
     #[arg(long, requires = "cache_ca")]
-    cache_url: Option<String>,
+    cache_url: Vec<String>,
     /// The cache's CA certificates, PEM
     #[arg(long)]
     cache_ca: Option<PathBuf>,
@@ -194,10 +195,10 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
         cache_token_file,
         ..
     } = args;
-    let cache = cache_url
-        .zip(cache_ca)
-        .map(|(url, ca_file)| tenure_supervisor::CacheEndpoint {
-            url,
+    let cache = cache_ca
+        .filter(|_| !cache_url.is_empty())
+        .map(|ca_file| tenure_supervisor::CacheEndpoint {
+            urls: cache_url,
             ca_file,
             server_name: cache_server_name,
             token_file: cache_token_file,

@@ -251,12 +251,13 @@ pub(crate) async fn ask<K: Kind>(
     effects: &Effects,
 ) -> Result<Resolved, Failure> {
     let request = request::<K>(resolve, effects).await?;
-    let answered = effects.sources.resolve(&request).await;
-    let resolved = answered.map_err(|failure| K::failed(&resolve.question, failure))?;
-    if resolve.consumed {
-        keep(&resolved, effects).await?;
-    }
-    Ok(resolved)
+    let ask = async || {
+        let answered = effects.sources.resolve(&request).await;
+        let resolved = answered.map_err(|failure| K::failed(&resolve.question, failure))?;
+        let kept = kept(resolve, &resolved, effects).await;
+        Ok((resolved, kept))
+    };
+    again(ask).await
 }
 
 /// The same, and verifies it before it is kept.
@@ -267,23 +268,44 @@ pub(crate) async fn ask_verified<K: Kind>(
     effects: &Effects,
 ) -> Result<Obtained, Failure> {
     let request = request::<K>(resolve, effects).await?;
-    let answered = effects.sources.resolve(&request).await;
-    let resolved = answered.map_err(|failure| K::failed(&resolve.question, failure))?;
-    let mut verified = None;
-    if let Some(wish) = wish {
-        let revision = resolved.revision.to_string();
-        let vouched =
-            verify::before(object, &revision) || verify::verify(wish, &request, &resolved, effects).await?;
-        verified = vouched.then(|| format!("verified signature of revision {revision}"));
-    }
-    if resolve.consumed {
-        keep(&resolved, effects).await?;
-    }
-    let notes = Notes {
-        verified,
-        ..Notes::default()
+    let ask = async || {
+        let answered = effects.sources.resolve(&request).await;
+        let resolved = answered.map_err(|failure| K::failed(&resolve.question, failure))?;
+        let mut verified = None;
+        if let Some(wish) = wish {
+            let revision = resolved.revision.to_string();
+            let vouched = verify::before(object, &revision)
+                || verify::verify(wish, &request, &resolved, effects).await?;
+            verified = vouched.then(|| format!("verified signature of revision {revision}"));
+        }
+        let kept = kept(resolve, &resolved, effects).await;
+        let notes = Notes {
+            verified,
+            ..Notes::default()
+        };
+        Ok((Obtained { resolved, notes }, kept))
     };
-    Ok(Obtained { resolved, notes })
+    again(ask).await
+}
+
+/// A replica of the cache may go between its answer and the bytes: another one is asked then, once.
+async fn again<T>(ask: impl AsyncFn() -> Result<(T, Result<(), Failure>), Failure>) -> Result<T, Failure> {
+    let (answer, kept) = ask().await?;
+    match kept {
+        Ok(()) => Ok(answer),
+        Err(failure) if !failure.cache_down => Err(failure),
+        Err(_) => {
+            let (answer, kept) = ask().await?;
+            kept.map(|()| answer)
+        }
+    }
+}
+
+async fn kept<Q>(resolve: &Resolve<Q>, resolved: &Resolved, effects: &Effects) -> Result<(), Failure> {
+    match resolve.consumed {
+        true => keep(resolved, effects).await,
+        false => Ok(()),
+    }
 }
 
 async fn request<K: Kind>(

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Health;
 use crate::index::Index;
 use crate::movements::Inbox;
+use crate::replicas::Replicas;
 use crate::runtime::Runtime;
 use crate::slots::{Slots, Turn};
 use crate::tenant_status::Report;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     /// How many workers may be at work at once.
     pub(crate) slots: Slots,
     pub(crate) reports: mpsc::Sender<(Name, Report)>,
+    /// Of the source cache.
+    pub(crate) replicas: Replicas,
     /// Notified when a token was signed with a key not seen before.
     pub(crate) new_key: Arc<Notify>,
     pub(crate) seen_keys: Mutex<std::collections::HashSet<String>>,

@@ -58,12 +58,9 @@ impl HomeSpec {
         };
         let mut ports = spec.limits.egress_ports.clone().unwrap_or_default();
         if !ports.is_empty() {
-            ports.extend(
-                [Some(cluster.url.as_str()), cache.map(|c| c.url.as_str())]
-                    .into_iter()
-                    .flatten()
-                    .filter_map(port),
-            );
+            let replicas = cache.into_iter().flat_map(|cache| &cache.urls);
+            let own = std::iter::once(&cluster.url).chain(replicas);
+            ports.extend(own.filter_map(|url| port(url)));
             ports.sort_unstable();
             ports.dedup();
         }
@@ -159,7 +156,7 @@ mod tests {
             ..Cluster::default()
         };
         let cache = CacheEndpoint {
-            url: "https://cache:8200".into(),
+            urls: vec!["https://cache:8200".into()],
             leases: false,
             ..CacheEndpoint::default()
         };

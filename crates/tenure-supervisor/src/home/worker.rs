@@ -250,6 +250,9 @@ impl Home {
             worker.send(down::Message::Token(token));
         }
         let mut start = self.spec.borrow().start.clone();
+        if let Some(cache) = &mut start.cache {
+            cache.urls = self.shared.replicas.urls();
+        }
         start.absent_kinds = absent_kinds;
         start.memo = self.index.memo();
         start.scratch = worker.started.scratch.display().to_string();

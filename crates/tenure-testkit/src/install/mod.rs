@@ -4,6 +4,7 @@
 //! The rights are those of [`tenure_api::rights`], applied as they are but for the names of the two
 //! namespaces, so that several installations can share one control plane.
 
+mod replica;
 mod tenant;
 
 use std::fs;
@@ -23,6 +24,7 @@ use crate::pki::Authority;
 use crate::proc::Spec;
 use crate::{ControlPlane, Proc, apply_yaml, tenure_binary, until};
 
+use replica::Replica;
 pub use tenant::TenantFixture;
 
 /// How long a program may take to say that it is ready, on a busy machine.
@@ -35,16 +37,13 @@ pub struct Installation {
     system: String,
     workers: String,
     policy: String,
-    cache_port: u16,
     dir: TempDir,
     client: Client,
     binary: PathBuf,
     supervisor_spec: Spec,
-    cache_spec: Spec,
     supervisor: Option<Proc>,
-    cache: Option<Proc>,
     supervisor_admin: u16,
-    cache_admin: u16,
+    caches: Vec<Replica>,
 }
 
 impl std::fmt::Debug for Installation {
@@ -63,9 +62,10 @@ impl Drop for Installation {
             return;
         };
         let keep = Path::new(&keep).join(&self.system);
-        for log in ["supervisor.log", "cache.log"] {
+        let caches = (0..self.caches.len()).map(replica::log);
+        for log in caches.chain(["supervisor.log".to_owned()]) {
             if fs::create_dir_all(&keep)
-                .and_then(|()| fs::copy(self.file(log), keep.join(log)))
+                .and_then(|()| fs::copy(self.file(&log), keep.join(&log)))
                 .is_err()
             {
                 return;
@@ -87,6 +87,8 @@ pub struct Options {
     pub by_name: bool,
     /// Where the programs find the API server, if not where it is.
     pub api_url: Option<String>,
+    /// Whether there are two replicas of the cache.
+    pub two_caches: bool,
 }
 
 impl Installation {
@@ -136,29 +138,31 @@ impl Installation {
         let workers = format!("{WORKERS_NAMESPACE}{}", options.suffix);
         let dir = tempfile::Builder::new().prefix("tenure-").tempdir()?;
         let client = plane.admin_client();
-        let (supervisor_admin, cache_admin, cache_port) = (free_port()?, free_port()?, free_port()?);
+        let replicas = if options.two_caches { 2 } else { 1 };
         let mut this = Self {
             supervisor_spec: Spec::new(&binary, dir.path().join("supervisor.log")),
-            cache_spec: Spec::new(&binary, dir.path().join("cache.log")),
             system,
             workers,
             policy: format!("{}{}", rights::WORKER_POLICY, options.suffix),
-            cache_port,
             dir,
             client,
             binary,
             supervisor: None,
-            cache: None,
-            supervisor_admin,
-            cache_admin,
+            supervisor_admin: free_port()?,
+            caches: Vec::new(),
         };
         this.install().await?;
         this.certificates()?;
         this.token(plane).await?;
-        this.cache_spec = this.cache_flags(cache_port, &options);
-        this.supervisor_spec = this.supervisor_flags(plane, cache_port, &options)?;
+        for number in 0..replicas {
+            let replica = this.replica(number, &options)?;
+            this.caches.push(replica);
+        }
+        this.supervisor_spec = this.supervisor_flags(plane, &options)?;
         this.start_supervisor().await?;
-        this.start_cache().await?;
+        for number in 0..replicas {
+            this.start_replica(number).await?;
+        }
         Ok(this)
     }
 
@@ -178,12 +182,6 @@ impl Installation {
     #[must_use]
     pub fn policy(&self) -> &str {
         &self.policy
-    }
-
-    /// Where the cache serves its callers.
-    #[must_use]
-    pub fn cache_url(&self) -> String {
-        format!("https://{}", local(self.cache_port))
     }
 
     /// The program.
@@ -209,21 +207,10 @@ impl Installation {
         self.supervisor.as_mut()
     }
 
-    /// The cache; `None` while it is stopped.
-    pub fn cache(&mut self) -> Option<&mut Proc> {
-        self.cache.as_mut()
-    }
-
     /// What the supervisor and its workers have logged.
     #[must_use]
     pub fn supervisor_log(&self) -> String {
         fs::read_to_string(self.dir.path().join("supervisor.log")).unwrap_or_default()
-    }
-
-    /// What the cache and its fetchers have logged.
-    #[must_use]
-    pub fn cache_log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("cache.log")).unwrap_or_default()
     }
 
     /// Ends the supervisor at once, as a crash would.
@@ -232,16 +219,6 @@ impl Installation {
     /// When it can't be killed.
     pub fn kill_supervisor(&mut self) -> anyhow::Result<()> {
         self.supervisor
-            .take()
-            .map_or(Ok(()), |mut running| running.kill().map(drop))
-    }
-
-    /// Ends the cache at once, as a crash would.
-    ///
-    /// # Errors
-    /// When it can't be killed.
-    pub fn kill_cache(&mut self) -> anyhow::Result<()> {
-        self.cache
             .take()
             .map_or(Ok(()), |mut running| running.kill().map(drop))
     }
@@ -258,32 +235,12 @@ impl Installation {
             .with_context(|| tail(&log))
     }
 
-    /// Starts the cache, and waits until it is ready.
-    ///
-    /// # Errors
-    /// When it does not become ready; the log's end is in the error.
-    pub async fn start_cache(&mut self) -> anyhow::Result<()> {
-        self.cache = Some(Proc::spawn(&self.cache_spec)?);
-        let log = self.dir.path().join("cache.log");
-        ready("the cache", self.cache_admin)
-            .await
-            .with_context(|| tail(&log))
-    }
-
     /// The body of the supervisor's `/metrics`.
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn supervisor_metrics(&self) -> anyhow::Result<String> {
         Ok(get(self.supervisor_admin, "/metrics").await?.1)
-    }
-
-    /// The body of the cache's `/metrics`.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub async fn cache_metrics(&self) -> anyhow::Result<String> {
-        Ok(get(self.cache_admin, "/metrics").await?.1)
     }
 
     /// An object with this installation's namespaces in place of those that `deploy/` has.
@@ -369,24 +326,8 @@ impl Installation {
         Ok(fs::write(self.file("token"), token.expose())?)
     }
 
-    fn cache_flags(&self, port: u16, options: &Options) -> Spec {
-        let flags = [
-            ("--listen", local(port).to_string()),
-            ("--admin", local(self.cache_admin).to_string()),
-            ("--tls-cert", self.path("cache.crt")),
-            ("--tls-key", self.path("cache.key")),
-            ("--issuer-keys", self.path("keys/jwks.json")),
-            ("--workers-namespace", self.workers.clone()),
-            ("--system-namespace", self.system.clone()),
-            ("--data", self.path("data")),
-            // where the servers of the tests are
-            ("--allow-addresses", "127.0.0.0/8".to_owned()),
-        ];
-        self.spec("cache", "cache.log", &flags, options)
-    }
-
-    fn supervisor_flags(&self, plane: &ControlPlane, cache: u16, options: &Options) -> anyhow::Result<Spec> {
-        for directory in ["data", "keys", "scratch"] {
+    fn supervisor_flags(&self, plane: &ControlPlane, options: &Options) -> anyhow::Result<Spec> {
+        for directory in ["keys", "scratch"] {
             fs::create_dir_all(self.file(directory))?;
         }
         let named = |url: String| {
@@ -406,14 +347,15 @@ impl Installation {
             ("--token-file", self.path("token")),
             ("--system-namespace", self.system.clone()),
             ("--workers-namespace", self.workers.clone()),
-            ("--cache-url", named(format!("https://{}", local(cache)))),
             ("--cache-ca", self.path("cache-ca.crt")),
             ("--cache-token-file", self.path("cache-token")),
             ("--scratch", self.path("scratch")),
             ("--issuer-keys-file", self.path("keys/jwks.json")),
             ("--admin", local(self.supervisor_admin).to_string()),
         ];
-        Ok(self.spec("supervisor", "supervisor.log", &flags, options))
+        let spec = self.spec("supervisor", "supervisor.log", &flags, options);
+        let caches = self.caches.iter().map(|replica| named(replica.url()));
+        Ok(caches.fold(spec, |spec, url| spec.arg("--cache-url").arg(url)))
     }
 
     fn spec(&self, part: &str, log: &str, flags: &[(&str, String)], options: &Options) -> Spec {

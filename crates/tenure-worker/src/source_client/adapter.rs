@@ -1,11 +1,8 @@
-//! The client as the controllers see it.
+//! Questions and answers of the controllers, in the protocol's words.
 
-use std::path::PathBuf;
-
-use async_trait::async_trait;
 use tenure_controllers::{
     BucketRequest, FileRequest, GitCredentialKind, GitObject, GitReference, GitRequest, HelmRequest, Link,
-    OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
+    OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, TlsSecrets, Trouble, Wanted,
 };
 use tenure_core::{Classify as _, Revision, Secret};
 use tenure_oci::{Operation, Reference};
@@ -15,41 +12,20 @@ use tenure_proto::source::{
     resolve_request,
 };
 
-use super::{SourceClient, SourceError};
+use super::SourceError;
 
 /// How old a proof may be for the signatures of what it is of.
 const JUST_NOW: std::time::Duration = std::time::Duration::from_secs(30);
 
-#[async_trait]
-impl Sources for SourceClient {
-    async fn resolve(&self, request: &SourceRequest) -> Result<Resolved, SourceFailure> {
-        let response = Self::resolve(self, message(request)).await;
-        let response = response.map_err(|error| match &request.wanted {
-            // the other kinds choose a reason by what kind of trouble it is
-            Wanted::Git(_) | Wanted::Helm(_) | Wanted::Bucket(_) | Wanted::File(_) => {
-                SourceFailure::from(error)
-            }
-            Wanted::Oci(_) => SourceFailure {
-                reason: error.reason_for_oci(),
-                ..SourceFailure::from(error)
-            },
-        });
-        Ok(resolved(response?)?)
-    }
-
-    async fn fetch(&self, resolved: &Resolved, to: PathBuf) -> Result<(), SourceFailure> {
-        let mut file = tokio::fs::File::create(&to).await.map_err(SourceError::from)?;
-        let fetched = Self::fetch(self, &resolved.grant, resolved.digest, resolved.size, &mut file).await;
-        if fetched.is_err() {
-            tokio::fs::remove_file(&to).await.ok();
-        }
-        Ok(fetched?)
-    }
-
-    async fn release(&self, remote: &str) {
-        if let Err(error) = Self::release(self, remote.to_owned()).await {
-            tracing::debug!(%error, "the source cache was not told to forget a remote");
-        }
+/// Why the cache gave nothing of this kind.
+pub(super) fn failure(wanted: &Wanted, error: SourceError) -> SourceFailure {
+    match wanted {
+        // the other kinds choose a reason by what kind of trouble it is
+        Wanted::Git(_) | Wanted::Helm(_) | Wanted::Bucket(_) | Wanted::File(_) => SourceFailure::from(error),
+        Wanted::Oci(_) => SourceFailure {
+            reason: error.reason_for_oci(),
+            ..SourceFailure::from(error)
+        },
     }
 }
 
@@ -85,7 +61,7 @@ const fn trouble(error: &SourceError) -> Trouble {
     }
 }
 
-fn message(request: &SourceRequest) -> ResolveRequest {
+pub(super) fn message(request: &SourceRequest) -> ResolveRequest {
     let (spec, credential) = match &request.wanted {
         Wanted::Git(git) => git_message(git, request.ignore.as_ref()),
         Wanted::Oci(oci) => oci_message(oci, request.ignore.as_ref()),
@@ -322,7 +298,7 @@ fn signature(of: Signature) -> tenure_oci::Signature {
     }
 }
 
-fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
+pub(super) fn resolved(response: ResolveResponse) -> Result<Resolved, SourceError> {
     let strange = |what: &str| SourceError::Unreachable(format!("its answer has no {what}"));
     let artifact = response.artifact.ok_or_else(|| strange("artifact"))?;
     let mut metadata: Vec<_> = artifact.metadata.into_iter().collect();

@@ -102,12 +102,18 @@ impl SourceError {
         matches!(self, Self::Remote { found: true, .. })
     }
 
-    /// Whether it is the cache itself that is out of reach: what is on disk stays authoritative.
+    /// Whether it is the cache itself that is out of reach, or has forgotten what it said: what is on disk stays
+    /// authoritative.
     #[must_use]
     pub const fn cache_down(&self) -> bool {
         matches!(
             self,
-            Self::Endpoint(_) | Self::NoToken | Self::Unreachable(_) | Self::TokenRefused | Self::Busy(_)
+            Self::Endpoint(_)
+                | Self::NoToken
+                | Self::Unreachable(_)
+                | Self::TokenRefused
+                | Self::Busy(_)
+                | Self::Stale(_)
         )
     }
 }
@@ -198,7 +204,7 @@ mod tests {
         ] {
             let error = said(Code::FailedPrecondition, kind);
             assert_eq!((error.reason(), error.retry()), (reason, retry), "{kind:?}");
-            assert!(!error.cache_down());
+            assert_eq!(error.cache_down(), reason == "SourceCacheUnavailable", "{kind:?}");
         }
     }
 

@@ -2,13 +2,15 @@
 //! when it was lost; a token on every call; artifacts verified by digest as they arrive.
 //!
 //! Whatever the cache says, nothing but bytes with the asked-for digest comes out of
-//! [`SourceClient::fetch`].
+//! [`SourceClient::fetch`]. Where the cache has several replicas, [`Replicas`] chooses.
 
 mod adapter;
 mod client;
 mod error;
 mod fetch;
+mod replicas;
 
 use client::chain;
 pub use client::{SourceClient, TokenSource};
 pub use error::SourceError;
+pub use replicas::Replicas;

@@ -11,6 +11,8 @@ pub(super) const IMAGE: &str = concat!("tenure:v", env!("CARGO_PKG_VERSION"));
 const ADMIN_PORT: u16 = 8081;
 const CACHE_PORT: u16 = 8443;
 const CACHE: &str = "tenure-cache";
+/// The Service that names each replica of the cache by its own address.
+const REPLICAS: &str = "tenure-cache-replicas";
 
 pub(super) fn namespaces() -> Vec<Value> {
     let namespace = |name| {
@@ -121,7 +123,7 @@ pub(super) fn supervisor() -> Vec<Value> {
         format!("--admin=0.0.0.0:{ADMIN_PORT}"),
         format!("--system-namespace={SYSTEM_NAMESPACE}"),
         format!("--workers-namespace={WORKERS_NAMESPACE}"),
-        format!("--cache-url=https://{CACHE}.{SYSTEM_NAMESPACE}.svc:{CACHE_PORT}"),
+        format!("--cache-url=https://{REPLICAS}.{SYSTEM_NAMESPACE}.svc:{CACHE_PORT}"),
         "--cache-ca=/etc/tenure/cache-ca/ca.crt".to_owned(),
         format!("--cache-server-name={CACHE}"),
         "--cache-token-file=/var/run/secrets/kubernetes.io/serviceaccount/cache-token".to_owned(),
@@ -158,7 +160,7 @@ pub(super) fn supervisor() -> Vec<Value> {
     ]
 }
 
-/// The cache's pod, which has no token at all.
+/// The cache's pods, which have no token at all, on different nodes where that can be.
 pub(super) fn cache() -> Vec<Value> {
     let args = [
         "cache".to_owned(),
@@ -188,6 +190,15 @@ pub(super) fn cache() -> Vec<Value> {
         {"name": "grpc", "containerPort": CACHE_PORT, "protocol": "TCP"},
         {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
     ]);
+    let mut container = container(CACHE, &args, "1Gi", &mounts);
+    if let Some(env) = container["env"].as_array_mut() {
+        env.push(json!({"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}));
+    }
+    let mut pods = deployment(CACHE, CACHE, &[probed(container, &ports)], &volumes);
+    pods["spec"]["template"]["spec"]["topologySpreadConstraints"] = json!([{
+        "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {"app": CACHE}},
+    }]);
     vec![
         json!({
             "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(CACHE),
@@ -195,15 +206,18 @@ pub(super) fn cache() -> Vec<Value> {
         }),
         // Without data: the supervisor may patch it and may not create it.
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(ISSUER_KEYS)}),
-        deployment(
-            CACHE,
-            CACHE,
-            &[probed(container(CACHE, &args, "1Gi", &mounts), &ports)],
-            &volumes,
-        ),
+        pods,
         json!({
             "apiVersion": "v1", "kind": "Service", "metadata": metadata(CACHE),
             "spec": {
+                "selector": {"app": CACHE},
+                "ports": [{"name": "grpc", "port": CACHE_PORT, "targetPort": "grpc", "protocol": "TCP"}],
+            },
+        }),
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": metadata(REPLICAS),
+            "spec": {
+                "clusterIP": "None",
                 "selector": {"app": CACHE},
                 "ports": [{"name": "grpc", "port": CACHE_PORT, "targetPort": "grpc", "protocol": "TCP"}],
             },

@@ -35,7 +35,11 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
         .filter(|(path, _)| !path.ends_with("kustomization.yaml"))
     {
         let inside = path.strip_prefix("deploy").unwrap_or(path);
-        let mut template = templated(&kept(text)?);
+        let replicas = match inside.ends_with("components/cache.yaml") {
+            true => ".Values.cache.replicas",
+            false => ".Values.replicas",
+        };
+        let mut template = templated(&kept(text)?, replicas);
         if inside.starts_with("crds") {
             template = guarded(
                 &template,
@@ -57,14 +61,16 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
     let values = json!({
         "image": IMAGE,
         "replicas": 1,
+        "cache": {"replicas": 1},
         "namespaces": {"system": SYSTEM_NAMESPACE, "workers": WORKERS_NAMESPACE},
         "crds": {"install": true, "takeOver": false},
         "addresses": {"refuse": [], "allow": []},
         "artifacts": {"serve": false},
     });
-    let (text, flag) = (
+    let (text, flag, count) = (
         json!({"type": "string", "minLength": 1}),
         json!({"type": "boolean"}),
+        json!({"type": "integer", "minimum": 0}),
     );
     let namespace = json!({"type": "string", "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"});
     let blocks =
@@ -74,7 +80,8 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
     let schema = closed(json!({
         "global": {"type": "object"},
         "image": text,
-        "replicas": {"type": "integer", "minimum": 0},
+        "replicas": count,
+        "cache": closed(json!({"replicas": count})),
         "namespaces": closed(json!({"system": namespace, "workers": namespace})),
         "crds": closed(json!({"install": flag, "takeOver": flag})),
         "addresses": closed(json!({"refuse": blocks, "allow": blocks})),
@@ -100,8 +107,8 @@ fn kept(text: &str) -> anyhow::Result<String> {
     Ok(super::stream(&objects))
 }
 
-fn templated(text: &str) -> String {
-    let mut template = text.replace("replicas: 1\n", "replicas: {{ .Values.replicas }}\n");
+fn templated(text: &str, replicas: &str) -> String {
+    let mut template = text.replace("replicas: 1\n", &format!("replicas: {{{{ {replicas} }}}}\n"));
     for (from, value) in VALUES {
         // A namespace may be called 12 or on, which YAML would not read as text.
         let whole = format!(": {{{{ {value} | quote }}}}\n");
@@ -118,9 +125,13 @@ fn templated(text: &str) -> String {
     template
 }
 
-/// How the cache is told to serve artifacts to whoever has a link.
+/// How the cache is told to serve artifacts to whoever has a link. A link is good at the replica that gave it.
 const SERVE: &str = "        - --artifacts=0.0.0.0:9090
+{{- if gt (int .Values.cache.replicas) 1 }}
+        - --artifacts-host=http://$(POD_IP):9090
+{{- else }}
         - --artifacts-host=http://tenure-cache.{{ .Values.namespaces.system }}.svc.cluster.local.
+{{- end }}
 ";
 
 /// The port of that, in container, Service and NetworkPolicy, each after the one of the gRPC service.

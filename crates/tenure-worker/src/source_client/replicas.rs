@@ -1,0 +1,193 @@
+//! The replicas of the source cache as one: each remote has its own, so that all homes share one fetch of it, and
+//! another one while that one is out of reach.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tenure_controllers::{Resolved, SourceFailure, SourceRequest, Sources, Wanted};
+use tenure_core::{Digest, Secret};
+
+use super::adapter::{failure, message, resolved};
+use super::{SourceClient, SourceError, TokenSource};
+
+/// How long a replica that was out of reach is asked after all others.
+const AVOIDED: Duration = Duration::from_secs(30);
+
+/// All replicas of the cache.
+pub struct Replicas(Vec<Replica>);
+
+struct Replica {
+    url: String,
+    client: SourceClient,
+    /// When it was out of reach last.
+    lost: Mutex<Option<Instant>>,
+}
+
+impl Replicas {
+    /// Clients for the replicas at `urls`; see [`SourceClient::new`].
+    ///
+    /// # Errors
+    /// [`SourceError::Endpoint`] when there is none, or one that can't be used.
+    pub fn new(
+        urls: &[String],
+        ca_pem: &[u8],
+        server_name: &str,
+        token: &TokenSource,
+    ) -> Result<Self, SourceError> {
+        if urls.is_empty() || urls.len() > usize::from(u8::MAX) {
+            let count = urls.len();
+            return Err(SourceError::Endpoint(format!("it has {count} addresses")));
+        }
+        let replica = |url: &String| {
+            Ok(Replica {
+                url: url.clone(),
+                client: SourceClient::new(url, ca_pem, server_name, token.clone())?,
+                lost: Mutex::default(),
+            })
+        };
+        urls.iter().map(replica).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn order(&self, remote: &str) -> Vec<(u8, &Replica)> {
+        let mut order: Vec<_> = (0..=u8::MAX).zip(&self.0).collect();
+        order.sort_by_cached_key(|(_, replica)| rank(&replica.url, replica.is_lost(), remote));
+        order
+    }
+}
+
+/// Who is asked first for a remote: by rendezvous hashing, so that every worker asks the same replica, and only the
+/// remotes of one that comes or goes change places.
+fn rank(url: &str, lost: bool, remote: &str) -> (bool, String) {
+    (lost, Digest::of(format!("{url}\0{remote}").as_bytes()).hex())
+}
+
+impl Replica {
+    fn is_lost(&self) -> bool {
+        self.lost.lock().is_some_and(|at| at.elapsed() < AVOIDED)
+    }
+
+    /// Notes whether it is out of reach.
+    fn heard<T>(&self, result: &Result<T, SourceError>) {
+        *self.lost.lock() = match result {
+            Err(SourceError::Unreachable(_) | SourceError::TokenRefused) => Some(Instant::now()),
+            _ => None,
+        };
+    }
+}
+
+#[async_trait]
+impl Sources for Replicas {
+    async fn resolve(&self, request: &SourceRequest) -> Result<Resolved, SourceFailure> {
+        let asked = message(request);
+        let mut out_of_reach = SourceError::Endpoint("it has none".to_owned());
+        for (at, replica) in self.order(&remote(&request.wanted)) {
+            let answer = replica.client.resolve(asked.clone()).await;
+            replica.heard(&answer);
+            match answer {
+                Ok(response) => {
+                    let mut resolved = resolved(response)?;
+                    resolved.grant = marked(at, &resolved.grant);
+                    return Ok(resolved);
+                }
+                // one that knows no key of the issuer yet is as good as none
+                Err(error @ (SourceError::Unreachable(_) | SourceError::TokenRefused)) => {
+                    tracing::debug!(replica = replica.url, %error, "a replica of the source cache is out of reach");
+                    out_of_reach = error;
+                }
+                Err(error) => return Err(failure(&request.wanted, error)),
+            }
+        }
+        Err(failure(&request.wanted, out_of_reach))
+    }
+
+    async fn fetch(&self, resolved: &Resolved, to: PathBuf) -> Result<(), SourceFailure> {
+        let stale = || SourceError::Stale("its replica is not known any more".to_owned());
+        let (at, grant) = resolved.grant.expose().split_first().ok_or_else(stale)?;
+        let replica = self.0.get(usize::from(*at)).ok_or_else(stale)?;
+        let mut file = tokio::fs::File::create(&to).await.map_err(SourceError::from)?;
+        let (digest, size) = (resolved.digest, resolved.size);
+        let fetched = replica
+            .client
+            .fetch(&Secret::new(grant), digest, size, &mut file)
+            .await;
+        replica.heard(&fetched);
+        if fetched.is_err() {
+            tokio::fs::remove_file(&to).await.ok();
+        }
+        Ok(fetched?)
+    }
+
+    async fn release(&self, remote: &str) {
+        let told = self.0.iter().map(|replica| async {
+            if let Err(error) = replica.client.release(remote.to_owned()).await {
+                tracing::debug!(replica = replica.url, %error, "the source cache was not told to forget a remote");
+            }
+        });
+        futures::future::join_all(told).await;
+    }
+}
+
+/// A grant is good at the replica that gave it.
+fn marked(at: u8, grant: &Secret) -> Secret {
+    Secret::new([&[at], grant.expose()].concat())
+}
+
+/// What all requests have in common that one fetch serves.
+fn remote(wanted: &Wanted) -> String {
+    match wanted {
+        Wanted::Git(git) => git.url.remote_key(),
+        Wanted::Oci(oci) => oci.repository.url(),
+        Wanted::Helm(helm) => helm.url.remote_key(),
+        Wanted::Bucket(bucket) => format!("{}/{}", bucket.endpoint.remote_key(), bucket.name),
+        Wanted::File(file) => file.url.remote_key(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn first<'a>(remote: &str, of: &[(&'a str, bool)]) -> &'a str {
+        let first = of.iter().min_by_key(|(url, lost)| rank(url, *lost, remote));
+        first.expect("one").0
+    }
+
+    #[test]
+    fn remotes_are_spread_and_only_those_of_a_replica_that_goes_move() {
+        let three = [("https://a", false), ("https://b", false), ("https://c", false)];
+        let two = [three[2], three[0]];
+        let remotes: Vec<String> = (0..300).map(|n| format!("https://git.example.com/{n}")).collect();
+        for (replica, _) in three {
+            let share = remotes
+                .iter()
+                .filter(|remote| first(remote, &three) == replica)
+                .count();
+            assert!((60..=140).contains(&share), "{replica} has {share} of 300");
+        }
+        for remote in &remotes {
+            let before = first(remote, &three);
+            assert!(before == "https://b" || before == first(remote, &two), "{remote}");
+        }
+    }
+
+    #[test]
+    fn one_that_was_out_of_reach_is_asked_last() {
+        let usual = first("remote", &[("https://a", false), ("https://b", false)]);
+        let lost = [
+            ("https://a", usual == "https://a"),
+            ("https://b", usual == "https://b"),
+        ];
+        assert_ne!(first("remote", &lost), usual);
+    }
+
+    #[test]
+    fn a_cache_without_an_address_is_none() {
+        let token: TokenSource = Arc::new(|| None);
+        let none = Replicas::new(&[], b"", "cache", &token);
+        assert!(matches!(none, Err(SourceError::Endpoint(_))));
+    }
+}
