@@ -4,6 +4,7 @@
 mod article;
 mod bad_input;
 mod bucket;
+mod cloud;
 mod git;
 mod helm;
 mod inventory;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tenure_core::{Digest, Sha256Writer};
-use tenure_git::github::Token;
 use tenure_proto::source::{FailureKind, Signature};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -22,7 +21,7 @@ use crate::memo::Entry;
 use crate::metrics::Metrics;
 use crate::request::Ask;
 use crate::service::local;
-use crate::source::{Answer, Fetched, Found, Job, Room};
+use crate::source::{Answer, Fetched, Found, Job, Opened, Room};
 
 /// A child that was told of its time limit may take this much longer to say so.
 const SLACK: Duration = Duration::from_secs(2);
@@ -69,11 +68,15 @@ impl Fetchers {
         }
     }
 
-    /// Changes an App's key for a token. `_place` is the home's turn.
-    pub(crate) async fn log_in(&self, _place: &OwnedSemaphorePermit, ask: &Ask) -> Result<Token, Failure> {
+    /// Changes an App's key, or a workload's token, for what opens the remote for so long. `_place` is the home's turn.
+    pub(crate) async fn log_in(
+        &self,
+        _place: &OwnedSemaphorePermit,
+        ask: &Ask,
+    ) -> Result<(Opened, Duration), Failure> {
         let job = ask.source.log_in(ask.budget())?;
         match self.run("login", ask, &job, &[]).await? {
-            Answer::Token(token) => Ok(token),
+            Answer::Opened(opened, good_for) => Ok((opened, good_for)),
             Answer::Failed(failure) => Err(failure),
             _ => Err(died(ask, "gave an answer to another question")),
         }

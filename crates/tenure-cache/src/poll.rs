@@ -66,7 +66,7 @@ async fn poll(cache: Arc<Cache>, due: Due) {
                     home,
                     remote: ask.name.clone(),
                 };
-                cache.forget(&scope, ask.app.as_ref());
+                cache.forget(&scope, ask.login.as_ref());
             }
             cache.leases.refused(&question);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure_core::Digest;
+use tenure_core::{Digest, Name};
 use tenure_proto::source::{self, ResolveRequest, credential, resolve_request};
 
 use crate::Limits;
@@ -23,8 +23,8 @@ pub(crate) struct Ask {
     /// Name and trust, as one word: the directory of the remote's objects, and part of the memo's keys.
     pub(crate) realm: String,
     pub(crate) fingerprint: Fingerprint,
-    /// What stands for the key of an App, if that is the credential.
-    pub(crate) app: Option<Fingerprint>,
+    /// What stands for the key of an App or for a workload, if that is the credential: it is changed for another one.
+    pub(crate) login: Option<Fingerprint>,
     pub(crate) known_revision: String,
     /// Signatures are wanted too.
     pub(crate) signatures: bool,
@@ -40,11 +40,17 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    /// Reads a request.
-    pub(crate) fn read(request: ResolveRequest, limits: &Limits, proofs: &Proofs) -> Result<Self, Failure> {
+    /// Reads a request of `home`.
+    pub(crate) fn read(
+        home: &Name,
+        request: ResolveRequest,
+        limits: &Limits,
+        proofs: &Proofs,
+    ) -> Result<Self, Failure> {
         let credential = request.credential.unwrap_or_default();
-        let fingerprint = fingerprint(proofs, url(request.spec.as_ref()), &credential);
-        let app = app_fingerprint(proofs, &credential);
+        let asked = url(request.spec.as_ref());
+        let fingerprint = fingerprint(proofs, home, asked, &credential);
+        let login = login_fingerprint(proofs, home, asked, &credential);
         let objects = matches!(&request.spec, Some(resolve_request::Spec::Git(git)) if git.objects);
         let source = Source::read(request.spec, credential, limits)?;
         let name = source.name();
@@ -57,7 +63,7 @@ impl Ask {
             objects,
             source,
             fingerprint,
-            app,
+            login,
             known_revision: request.known_revision,
             signatures: request.signatures,
             max_age: duration(request.max_age).unwrap_or_default(),
@@ -118,25 +124,60 @@ fn realm(name: &str, trust: &[&[u8]]) -> String {
     Digest::of(&text).hex()
 }
 
-/// The same for all repositories that one token opens.
-fn app_fingerprint(proofs: &Proofs, credential: &source::Credential) -> Option<Fingerprint> {
-    let Some(credential::Kind::GithubApp(app)) = &credential.kind else {
-        return None;
-    };
+/// The same for all repositories that one login opens: with an App's token, or at one registry.
+fn login_fingerprint(
+    proofs: &Proofs,
+    home: &Name,
+    url: &str,
+    credential: &source::Credential,
+) -> Option<Fingerprint> {
     let proxy = credential.proxy.as_ref().map(|proxy| proxy.address.as_bytes());
-    Some(proofs.fingerprint(&[
-        b"token",
-        app.id.as_bytes(),
-        &app.installation_id.to_be_bytes(),
-        app.installation_owner.as_bytes(),
-        &app.private_key,
-        app.api_url.as_bytes(),
-        &credential.ca_pem,
-        proxy.unwrap_or_default(),
-    ]))
+    let proxy = proxy.unwrap_or_default();
+    match &credential.kind {
+        Some(credential::Kind::GithubApp(app)) => Some(proofs.fingerprint(&[
+            b"token",
+            app.id.as_bytes(),
+            &app.installation_id.to_be_bytes(),
+            app.installation_owner.as_bytes(),
+            &app.private_key,
+            app.api_url.as_bytes(),
+            &credential.ca_pem,
+            proxy,
+        ])),
+        Some(credential::Kind::Workload(workload)) => {
+            let host = url.split('/').nth(2).unwrap_or_default();
+            let [kind, a, b, c, d] = workload_parts(home, workload);
+            Some(proofs.fingerprint(&[host.as_bytes(), kind, a, b, c, d, &credential.ca_pem, proxy]))
+        }
+        _ => None,
+    }
 }
 
-fn fingerprint(proofs: &Proofs, url: &str, credential: &source::Credential) -> Fingerprint {
+/// What tells a workload from others. Its token is another one every few minutes, and nobody has verified it: what
+/// stands for it is the home, which the caller has proved to be. Nobody else can be taken for it.
+fn workload_parts<'a>(home: &'a Name, workload: &'a source::Workload) -> [&'a [u8]; 5] {
+    use source::workload::{Aws, Azure, Google, Identity};
+    let (cloud, a, b) = match &workload.identity {
+        None => ("", "", ""),
+        Some(Identity::Aws(Aws { role })) => ("aws", role.as_str(), ""),
+        Some(Identity::Google(Google {
+            provider,
+            service_account,
+        })) => ("gcp", provider.as_str(), service_account.as_str()),
+        Some(Identity::Azure(Azure { tenant_id, client_id })) => {
+            ("azure", tenant_id.as_str(), client_id.as_str())
+        }
+    };
+    [
+        b"workload",
+        home.as_str().as_bytes(),
+        cloud.as_bytes(),
+        a.as_bytes(),
+        b.as_bytes(),
+    ]
+}
+
+fn fingerprint(proofs: &Proofs, home: &Name, url: &str, credential: &source::Credential) -> Fingerprint {
     let installation = match &credential.kind {
         Some(credential::Kind::GithubApp(app)) => {
             format!("{} {}", app.installation_id, app.installation_owner)
@@ -145,6 +186,7 @@ fn fingerprint(proofs: &Proofs, url: &str, credential: &source::Credential) -> F
     };
     let kind: [&[u8]; 5] = match &credential.kind {
         None => [b"none", b"", b"", b"", b""],
+        Some(credential::Kind::Workload(workload)) => workload_parts(home, workload),
         Some(credential::Kind::Basic(basic)) => [
             b"basic",
             basic.username.as_bytes(),
@@ -233,7 +275,15 @@ mod tests {
     }
 
     fn read(request: ResolveRequest) -> Result<Ask, Failure> {
-        Ask::read(request, &Limits::default(), &Proofs::new(Duration::from_secs(60)))
+        read_as("apps", request)
+    }
+
+    fn read_as(home: &str, request: ResolveRequest) -> Result<Ask, Failure> {
+        let home = Name::new(home).expect("a name");
+        // the same key for all
+        static PROOFS: std::sync::LazyLock<Proofs> =
+            std::sync::LazyLock::new(|| Proofs::new(Duration::from_secs(60)));
+        Ask::read(&home, request, &Limits::default(), &PROOFS)
     }
 
     #[test]
@@ -296,6 +346,45 @@ mod tests {
         let ask = read(secret).expect("valid");
         assert!(!format!("{ask:?}").contains("CANARY"));
         assert_eq!(ask.source.secrets(), ["CANARY", "CANARY"]);
+    }
+
+    #[test]
+    fn a_workload_is_known_by_its_home_and_not_by_its_token() {
+        let ask = |home: &str, role: &str, token: &str, path: &str| {
+            let identity = source::workload::Identity::Aws(source::workload::Aws { role: role.into() });
+            let workload = source::Workload {
+                token: token.into(),
+                identity: Some(identity),
+            };
+            let spec = OciSpec {
+                url: format!("oci://1.dkr.ecr.eu-west-1.amazonaws.com/{path}"),
+                ..OciSpec::default()
+            };
+            let request = ResolveRequest {
+                spec: Some(resolve_request::Spec::Oci(spec)),
+                credential: Some(source::Credential {
+                    kind: Some(credential::Kind::Workload(workload)),
+                    ..source::Credential::default()
+                }),
+                ..ResolveRequest::default()
+            };
+            read_as(home, request).expect("valid")
+        };
+        let one = ask("apps", "arn:a", "CANARY", "app");
+        assert!(!format!("{one:?}").contains("CANARY"));
+        assert_eq!(one.source.secrets(), ["CANARY"]);
+        let renewed = ask("apps", "arn:a", "another", "app");
+        assert_eq!((one.fingerprint, one.login), (renewed.fingerprint, renewed.login));
+        let beside = ask("apps", "arn:a", "another", "other");
+        assert_eq!(one.login, beside.login, "of one registry");
+        assert_ne!(one.fingerprint, beside.fingerprint);
+        for other in [
+            ask("web", "arn:a", "CANARY", "app"),
+            ask("apps", "arn:b", "CANARY", "app"),
+        ] {
+            assert_ne!(one.fingerprint, other.fingerprint);
+            assert_ne!(one.login, other.login);
+        }
     }
 
     fn image(url: &str, change: impl FnOnce(&mut OciSpec)) -> Result<Ask, Failure> {

@@ -7,6 +7,7 @@ use tenure_kube::{ActingClient, Connection, OwnClient, TokenCell};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::Identities;
 use crate::{Artifacts, FailureCounts, Snapshot, Sources, WrittenObjects};
 
 /// What the Tenant says of one home.
@@ -136,6 +137,8 @@ pub struct Effects {
     pub token: TokenCell,
     /// The source cache.
     pub sources: Arc<dyn Sources>,
+    /// Who the worker is to clouds.
+    pub identities: Arc<dyn Identities>,
     /// The artifacts of this home on disk.
     pub artifacts: Artifacts,
     /// The home's objects as last seen.

@@ -45,8 +45,8 @@ pub use retry::{FailureCounts, next_due};
 pub use snapshot::{Snapshot, key_of};
 pub use sources::{
     BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitObject, GitReference, GitRequest,
-    HelmRequest, LdapRequest, Link, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, Sources,
-    TlsSecrets, Trouble, Wanted,
+    HelmRequest, Identities, LdapRequest, Link, OciCredential, OciRequest, ProxySecret, Resolved,
+    SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
 };
 pub use written::WrittenObjects;
 

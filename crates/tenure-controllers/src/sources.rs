@@ -145,11 +145,30 @@ pub struct OciRequest {
     /// Plain http is good enough.
     pub insecure: bool,
     /// What logs in.
-    pub credential: tenure_oci::Credential,
+    pub credential: OciCredential,
     /// Whom to trust and what to show.
     pub tls: TlsSecrets,
     /// What to go through.
     pub proxy: Option<ProxySecret>,
+}
+
+/// What logs in at a registry.
+#[derive(Debug, Clone)]
+pub enum OciCredential {
+    /// The registry takes it.
+    Login(tenure_oci::Credential),
+    /// A cloud gives one for it.
+    Workload(tenure_oci::cloud::Workload),
+}
+
+/// Gives tokens with which the worker is known to clouds.
+#[async_trait]
+pub trait Identities: Send + Sync {
+    /// A token of the worker's own ServiceAccount with this audience.
+    ///
+    /// # Errors
+    /// Why there is none, as a sentence.
+    async fn token(&self, audience: &str) -> Result<Secret, String>;
 }
 
 /// From a Secret with certificates.

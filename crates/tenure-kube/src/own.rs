@@ -254,6 +254,25 @@ impl OwnClient {
         }))
     }
 
+    /// The annotations of a ServiceAccount of the home; `None` when there is no such account.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn account_annotations(
+        &self,
+        name: &Name,
+    ) -> Result<Option<BTreeMap<String, String>>, KubeError> {
+        let call = Call::get(self.core("serviceaccounts").named(name));
+        let account: Option<Value> = self.caller.optional(&call).await?;
+        Ok(account.map(|account| {
+            let annotations = account
+                .pointer("/metadata/annotations")
+                .and_then(Value::as_object);
+            let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+            annotations.into_iter().flatten().filter_map(pair).collect()
+        }))
+    }
+
     /// Whether the home is being deleted, or gone.
     ///
     /// # Errors

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tenure_core::{Digest, frame};
+use tenure_net::Outbound;
 use zeroize::Zeroizing;
 
-use crate::{Fetched, Layer, Limits, OciError, Reference, Remote, Resolved, Signature};
+use crate::cloud::{Lease, Workload};
+use crate::{Fetched, Layer, Limits, OciError, Reference, Remote, Repository, Resolved, Signature};
 
 mod wire;
 
@@ -39,6 +41,15 @@ pub enum Job {
         /// What it may take.
         limits: Limits,
     },
+    /// [`Workload::log_in`].
+    LogIn {
+        /// Whose registry.
+        repository: Repository,
+        /// Who asks.
+        workload: Workload,
+        /// How to reach cloud and registry.
+        outbound: Outbound,
+    },
     /// [`crate::signatures`].
     Signatures {
         /// Where, and with what.
@@ -51,7 +62,7 @@ pub enum Job {
 }
 
 /// What the child answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Answer {
     /// To [`Job::Resolve`].
@@ -60,6 +71,8 @@ pub enum Answer {
     Fetched(Fetched),
     /// To [`Job::Signatures`].
     Signatures(Vec<Signature>),
+    /// To [`Job::LogIn`].
+    LoggedIn(#[serde(with = "wire::lease")] Lease),
     /// To any.
     Failed(OciError),
 }
@@ -102,6 +115,11 @@ impl Job {
             } => crate::fetch(remote, resolved, out, layer, ignore.as_deref(), limits)
                 .await
                 .map(Answer::Fetched),
+            Self::LogIn {
+                repository,
+                workload,
+                outbound,
+            } => workload.log_in(repository, outbound).await.map(Answer::LoggedIn),
             Self::Signatures {
                 remote,
                 digest,

@@ -13,7 +13,7 @@ use tenure_proto::lifeline::{Audience, Token};
 use tokio::time::Instant;
 
 /// The shortest life that the API server grants.
-const SECONDS: u32 = 600;
+pub(crate) const SECONDS: u32 = 600;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A token of one audience.

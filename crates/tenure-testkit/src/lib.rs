@@ -34,6 +34,7 @@ pub mod pki;
 pub mod places;
 pub mod proc;
 mod progress;
+pub mod proxy;
 pub mod rig;
 pub mod s3;
 pub mod serve;

@@ -29,9 +29,17 @@ impl Site {
     /// # Errors
     /// When it cannot listen.
     pub async fn start(router: Router) -> anyhow::Result<Self> {
+        Self::named(router, &[]).await
+    }
+
+    /// The same, whose certificate is good for these names too: for a proxy that leads there.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn named(router: Router, names: &[&str]) -> anyhow::Result<Self> {
         install_crypto();
         let authority = Authority::new("rig-site")?;
-        let tls = acceptor(&authority.server("site", &[])?)?;
+        let tls = acceptor(&authority.server("site", names)?)?;
         let socket = TcpListener::bind(local(0)).await?;
         let port = socket.local_addr()?.port();
         let stop = CancellationToken::new();

@@ -10,6 +10,7 @@
 //! Invariants: one object is never worked on twice at once; every `Changed` is answered by a `Done`
 //! before `Idle` repeats its sequence number, so that the supervisor knows what a dead worker left.
 
+mod identities;
 mod lifeline;
 mod memo;
 mod queue;

@@ -9,12 +9,13 @@ use tenure_controllers::kustomization::DriftWatches;
 use tenure_controllers::{Effects, Pass, State, Wake, kustomization, source};
 use tenure_core::{Name, ObjectKey};
 use tenure_kube::FluxKind;
-use tenure_proto::lifeline::{self, Down, Idle, Outcome, Ready, Woken, down, up};
+use tenure_proto::lifeline::{self, Down, Identify, Idle, Outcome, Ready, Woken, down, up};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Interval, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::identities::{self, Asked, Identities};
 use crate::lifeline::Lifeline;
 use crate::queue::{Job, Queue};
 use crate::session::{KINDS, Session, Tokens};
@@ -52,10 +53,20 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         }
     };
     let passes = cancel.child_token();
-    let session = Session::open(start, &tokens, &options.scratch, passes.clone())?;
+    let (identities, asked) = identities::pair();
+    let identities = Arc::new(identities);
+    let session = Session::open(
+        start,
+        &tokens,
+        identities.clone(),
+        &options.scratch,
+        passes.clone(),
+    )?;
     let mut worker = Worker {
         lifeline,
         tokens,
+        identities,
+        asked,
         session,
         queue: Queue::default(),
         running: JoinSet::new(),
@@ -98,6 +109,8 @@ struct Ended {
 struct Worker {
     lifeline: Lifeline,
     tokens: Tokens,
+    identities: Arc<Identities>,
+    asked: Asked,
     session: Session,
     queue: Queue,
     running: JoinSet<Ended>,
@@ -143,6 +156,9 @@ impl Worker {
                         next = self.lifeline.next().now_or_never();
                     }
                 }
+                audience = self.asked.next() => {
+                    self.lifeline.send(up::Message::Identify(Identify { audience })).await?;
+                }
                 key = self.drift.drifted(), if !self.draining => self.wake(key).await?,
                 Some(ended) = self.running.join_next() => self.ended(ended).await?,
             }
@@ -152,6 +168,10 @@ impl Worker {
     fn accept(&mut self, message: down::Message) -> Result<(), WorkerError> {
         match message {
             down::Message::Token(token) => self.tokens.accept(token),
+            down::Message::Identity(identity) => {
+                self.identities.keep(&identity);
+                self.asked.told(&identity);
+            }
             down::Message::Changed(changed) => {
                 self.last_sequence = self.last_sequence.max(changed.sequence);
                 let Some(object) = changed.object else {

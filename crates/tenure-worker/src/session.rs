@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::WorkerError;
+use crate::identities::Identities;
 use crate::memo::Memo;
 use crate::source_client::{Replicas, TokenSource};
 
@@ -75,6 +76,7 @@ impl Session {
     pub(crate) fn open(
         start: Start,
         tokens: &Tokens,
+        identities: Arc<Identities>,
         scratch: &Path,
         cancel: CancellationToken,
     ) -> Result<Self, WorkerError> {
@@ -135,6 +137,7 @@ impl Session {
             connection,
             token: tokens.api.clone(),
             sources: Arc::new(sources),
+            identities,
             artifacts: Artifacts::open(scratch, max_artifact_bytes)?,
             snapshot: Arc::new(Snapshot::default()),
             failures: Arc::new(Mutex::new(memo.failures)),

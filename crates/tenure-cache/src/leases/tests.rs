@@ -23,7 +23,7 @@ fn ask(url: &str) -> Arc<Ask> {
         ..ResolveRequest::default()
     };
     let proofs = Proofs::new(MINUTE);
-    Arc::new(Ask::read(request, &Limits::default(), &proofs).expect("valid"))
+    Arc::new(Ask::read(&name("apps"), request, &Limits::default(), &proofs).expect("valid"))
 }
 
 /// A question that all who ask it with `credential` share.

@@ -128,13 +128,13 @@ impl Sources for Service {
 }
 
 impl Cache {
-    /// Ends what a home has proved to a remote, the grants that came of it, and the token of an App.
-    pub(crate) fn forget(&self, scope: &Scope, app: Option<&Fingerprint>) {
+    /// Ends what a home has proved to a remote, the grants that came of it, and what it was opened with.
+    pub(crate) fn forget(&self, scope: &Scope, login: Option<&Fingerprint>) {
         self.grants.revoke(scope);
         self.proofs.forget(scope);
         self.inventory.forget(scope);
-        if let Some(app) = app {
-            self.tokens.forget(app);
+        if let Some(login) = login {
+            self.tokens.forget(login);
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) async fn resolve(
     home: &Name,
     request: ResolveRequest,
 ) -> Result<ResolveResponse, Failure> {
-    let ask = Arc::new(Ask::read(request, &cache.limits, &cache.proofs)?);
+    let ask = Arc::new(Ask::read(home, request, &cache.limits, &cache.proofs)?);
     let deadline = tokio::time::Instant::now() + ask.timeout;
     let mut question = Question {
         cache: cache.clone(),
@@ -72,7 +72,7 @@ pub(super) async fn resolve(
 }
 
 impl Question {
-    /// Gets what opens the remote, if the caller has brought the key of an App.
+    /// Gets what opens the remote, if the caller has brought the key of an App or is a workload.
     async fn log_in(&mut self) -> Result<(), Failure> {
         let opened = opened(&self.cache, &self.scope.home, &self.ask).await;
         self.ask = self.refusal_revokes(opened)?;
@@ -204,7 +204,7 @@ impl Question {
         if let Err(failure) = &result
             && failure.refused
         {
-            self.cache.forget(&self.scope, self.ask.app.as_ref());
+            self.cache.forget(&self.scope, self.ask.login.as_ref());
         }
         result
     }
@@ -280,14 +280,14 @@ impl Question {
     }
 }
 
-/// The same question with what opens the remote, if the caller has brought the key of an App.
+/// The same question with what opens the remote, if the caller has brought the key of an App or is a workload.
 async fn opened(cache: &Arc<Cache>, home: &Name, ask: &Arc<Ask>) -> Result<Arc<Ask>, Failure> {
-    let Some(key) = ask.app else {
+    let Some(key) = ask.login else {
         return Ok(ask.clone());
     };
-    let token = tokens::token(cache, home, ask, key).await?;
+    let opened = tokens::opened(cache, home, ask, key).await?;
     let mut ask = Ask::clone(ask);
-    ask.source.open_with(token);
+    ask.source.open_with(opened);
     Ok(Arc::new(ask))
 }
 

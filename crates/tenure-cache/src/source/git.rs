@@ -7,7 +7,7 @@ use tenure_git::{Credential, Filter, GitError, Limits, Missing, Reference, Remot
 use tenure_net::Guard;
 use tenure_proto::source::{self, FailureKind, GitSpec, credential, git_spec};
 
-use super::{Answer, Budget, Fetched, Found, Room, invalid, short};
+use super::{Answer, Budget, Fetched, Found, Opened, Room, invalid, short};
 use crate::failure::Failure;
 use crate::service::local;
 
@@ -151,7 +151,7 @@ impl Git {
 
 pub(super) fn answer(answer: child::Answer) -> Answer {
     match answer {
-        child::Answer::Token(token) => Answer::Token(token),
+        child::Answer::Token(token) => Answer::Opened(Opened::Token(token.token), token.good_for),
         child::Answer::Resolved(resolved) => Answer::Found(Found {
             revision: resolved.revision,
             content: resolved.commit,
@@ -244,9 +244,14 @@ fn remote(url: SourceUrl, from: source::Credential, guard: &Guard) -> Result<(Re
             app = Some(github_app(given)?);
             Credential::None
         }
-        Some(credential::Kind::IdentityToken(_) | credential::Kind::Keys(_) | credential::Kind::Ldap(_)) => {
+        Some(
+            credential::Kind::IdentityToken(_)
+            | credential::Kind::Keys(_)
+            | credential::Kind::Ldap(_)
+            | credential::Kind::Workload(_),
+        ) => {
             return Err(invalid(
-                "a Git host takes no registry's identity token and no keys of a bucket",
+                "a Git host takes no registry's identity token, no keys of a bucket and no workload",
             ));
         }
     };

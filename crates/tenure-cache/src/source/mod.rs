@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tenure_core::{Digest, Revision, Secret};
-use tenure_git::github::Token;
 use tenure_http::Validators;
 use tenure_net::{ClientCertificate, Guard, Outbound, Proxy, Tls};
 use tenure_proto::source::{Credential, FailureKind, Signature, resolve_request::Spec};
@@ -87,10 +86,19 @@ pub(crate) enum Answer {
     Found(Found),
     Fetched(Fetched),
     Signed(Vec<Signature>),
-    Token(Token),
+    Opened(Opened, Duration),
     Failed(Failure),
     /// To a question that nobody asked.
     Other,
+}
+
+/// What opens a remote for a while in place of what the caller has brought.
+#[derive(Clone, Debug)]
+pub(crate) enum Opened {
+    /// For the key of an App.
+    Token(Secret),
+    /// For the token of a workload.
+    Login(tenure_oci::Credential),
 }
 
 /// Where a fetcher may write, and how much it may take.
@@ -201,20 +209,22 @@ impl Source {
         matches!(self, Self::Git(_))
     }
 
-    /// The job that changes an App's key for a token.
+    /// The job that changes an App's key, or a workload's token, for what opens the remote.
     pub(crate) fn log_in(&self, budget: Budget) -> Result<Job, Failure> {
         let job = match self {
-            Self::Git(git) => git.log_in(budget),
-            Self::Oci(_) | Self::Http(_) => None,
+            Self::Git(git) => git.log_in(budget).map(Job::Git),
+            Self::Oci(oci) => oci.log_in().map(Job::Oci),
+            Self::Http(_) => None,
         };
-        job.map(Job::Git)
-            .ok_or_else(|| invalid("only Git hosts have Apps"))
+        job.ok_or_else(|| invalid("only Git hosts have Apps, and only registries those of clouds"))
     }
 
-    /// The same, opened with the token that was given for the App's key.
-    pub(crate) fn open_with(&mut self, token: Secret) {
-        if let Self::Git(git) = self {
-            git.open_with(token);
+    /// The same, opened with what was given for it.
+    pub(crate) fn open_with(&mut self, opened: Opened) {
+        match (self, opened) {
+            (Self::Git(git), Opened::Token(token)) => git.open_with(token),
+            (Self::Oci(oci), Opened::Login(credential)) => oci.open_with(credential),
+            _ => {}
         }
     }
 

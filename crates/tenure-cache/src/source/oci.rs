@@ -1,12 +1,13 @@
 use tenure_core::Secret;
 use tenure_net::Guard;
 use tenure_oci::child::{self, Job};
+use tenure_oci::cloud::{Identity, Workload};
 use tenure_oci::{
     Credential, Layer, Limits, Missing, OciError, Operation, Reference, Remote, Repository, Resolved,
 };
 use tenure_proto::source::{self, FailureKind, OciSpec, credential, oci_spec};
 
-use super::{Answer, Budget, Fetched, Found, Room, invalid, outbound, short};
+use super::{Answer, Budget, Fetched, Found, Opened, Room, invalid, outbound, short};
 use crate::failure::Failure;
 use crate::service::local;
 
@@ -14,6 +15,8 @@ use crate::service::local;
 #[derive(Clone, Debug)]
 pub(crate) struct Oci {
     remote: Remote,
+    /// Whose token is changed for what opens the registry.
+    workload: Option<Workload>,
     reference: Reference,
     layer: Layer,
     ignore: Option<String>,
@@ -35,10 +38,19 @@ impl Oci {
             &[&spec.url, wanted, &spec.semver_filter, &spec.layer_media_type],
             &spec.ignore,
         )?;
+        let mut credential = credential;
+        let workload = match credential.kind.take() {
+            Some(credential::Kind::Workload(workload)) => Some(self::workload(workload)?),
+            kind => {
+                credential.kind = kind;
+                None
+            }
+        };
         let mut remote = remote(repository(&spec.url)?, credential, guard)?;
         remote.insecure = spec.insecure;
         Ok(Self {
             remote,
+            workload,
             reference: reference(&spec)?,
             layer: Layer {
                 media_type: Some(spec.layer_media_type).filter(|kind| !kind.is_empty()),
@@ -85,8 +97,24 @@ impl Oci {
             Credential::Basic { password, .. } => password.expose_str(),
             Credential::Identity { token } | Credential::Bearer { token } => token.expose_str(),
         };
+        let token = self
+            .workload
+            .as_ref()
+            .and_then(|workload| workload.token.expose_str());
         let proxy = super::proxy_password(&self.remote.outbound);
-        secret.into_iter().chain(proxy).collect()
+        secret.into_iter().chain(token).chain(proxy).collect()
+    }
+
+    pub(super) fn log_in(&self) -> Option<Job> {
+        Some(Job::LogIn {
+            repository: self.remote.repository.clone(),
+            workload: self.workload.clone()?,
+            outbound: self.remote.outbound.clone(),
+        })
+    }
+
+    pub(super) fn open_with(&mut self, credential: Credential) {
+        self.remote.credential = credential;
     }
 
     pub(super) fn resolve(&self, budget: Budget) -> Job {
@@ -149,6 +177,7 @@ pub(super) fn answer(answer: child::Answer, fetches: bool) -> Answer {
             objects: Vec::new(),
             downloaded: fetched.downloaded_bytes,
         }),
+        child::Answer::LoggedIn(lease) => Answer::Opened(Opened::Login(lease.credential), lease.good_for),
         child::Answer::Signatures(found) => Answer::Signed(found.into_iter().map(signature).collect()),
         child::Answer::Failed(error) => Answer::Failed(failure(&error, fetches)),
     }
@@ -201,7 +230,8 @@ fn remote(repository: Repository, from: source::Credential, guard: &Guard) -> Re
             credential::Kind::Ssh(_)
             | credential::Kind::Keys(_)
             | credential::Kind::Ldap(_)
-            | credential::Kind::GithubApp(_),
+            | credential::Kind::GithubApp(_)
+            | credential::Kind::Workload(_),
         ) => {
             return Err(invalid("a registry takes no ssh key and no keys of a bucket"));
         }
@@ -209,6 +239,26 @@ fn remote(repository: Repository, from: source::Credential, guard: &Guard) -> Re
     let mut remote = Remote::new(repository, credential);
     remote.outbound = outbound;
     Ok(remote)
+}
+
+fn workload(from: source::Workload) -> Result<Workload, Failure> {
+    use source::workload::Identity as From;
+    let identity = match from.identity {
+        None => return Err(invalid("a workload without an identity can't log in")),
+        Some(From::Aws(aws)) => Identity::Aws { role: aws.role },
+        Some(From::Google(google)) => Identity::Google {
+            provider: google.provider,
+            service_account: Some(google.service_account).filter(|account| !account.is_empty()),
+        },
+        Some(From::Azure(azure)) => Identity::Azure {
+            tenant_id: azure.tenant_id,
+            client_id: azure.client_id,
+        },
+    };
+    Ok(Workload {
+        identity,
+        token: Secret::new(from.token),
+    })
 }
 
 fn limits(budget: Budget) -> Limits {

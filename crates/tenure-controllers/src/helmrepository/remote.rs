@@ -5,10 +5,10 @@ use tenure_core::{Secret, SourceUrl};
 use tenure_oci::{Keyring, Repository};
 
 use crate::ocirepository::credential;
-use crate::ocirepository::plan::spellings;
+use crate::ocirepository::plan::{cloud, spellings};
 use crate::source::plan::{Refusal, allowed};
-use crate::source::{Failure, authentication, certificates, named, read_certificates, read_login};
-use crate::{Effects, Home, TlsSecrets};
+use crate::source::{Failure, authentication, certificates, identity, named, read_certificates, read_login};
+use crate::{Effects, Home, OciCredential, TlsSecrets};
 
 /// A repository that is a web server.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct ImageRemote {
     pub(crate) repository: Repository,
     pub(crate) secret: Option<String>,
     pub(crate) certificates: Option<String>,
+    /// `spec.provider`: the cloud that is asked for a login when no Secret has one.
+    pub(crate) provider: Option<String>,
     pub(crate) insecure: bool,
 }
 
@@ -89,12 +91,6 @@ impl ImageRemote {
         let repository = Repository::from_url(&url).map_err(invalid)?;
         let spellings = spellings(&repository);
         allowed(home, repository.url(), &spellings)?;
-        if let Some(provider) = spec.provider.as_deref()
-            && !matches!(provider, "" | "generic")
-            && spec.secret_ref.is_none()
-        {
-            return Err(Refusal::unsupported("provider"));
-        }
         let named = spec.secret_ref.as_ref().map(|secret| secret.name.as_str());
         Ok(Self {
             secret: named
@@ -102,19 +98,21 @@ impl ImageRemote {
                 .map(str::to_owned),
             certificates: spec.cert_secret_ref.as_ref().map(|secret| secret.name.clone()),
             insecure: spec.insecure,
+            provider: cloud(spec.provider.as_deref()),
             repository,
         })
     }
 
     /// What logs in, and whom to trust: a docker config, or user and password.
-    pub(crate) async fn credential(
-        &self,
-        effects: &Effects,
-    ) -> Result<(tenure_oci::Credential, TlsSecrets), Failure> {
+    pub(crate) async fn credential(&self, effects: &Effects) -> Result<(OciCredential, TlsSecrets), Failure> {
         let url = self.repository.url();
         let mut tls = certificates(effects, self.certificates.as_ref(), &url).await?;
         let Some(name) = &self.secret else {
-            return Ok((tenure_oci::Credential::None, tls));
+            let credential = match &self.provider {
+                Some(provider) => OciCredential::Workload(identity::workload(provider, None, effects).await?),
+                None => OciCredential::Login(tenure_oci::Credential::None),
+            };
+            return Ok((credential, tls));
         };
         let keys = "'.dockerconfigjson', or 'username' and 'password'";
         let data = named(effects, name, &url, keys).await?;
@@ -125,10 +123,11 @@ impl ImageRemote {
         if data.contains_key(credential::CONFIG) {
             let mut keyring = Keyring::default();
             credential::add(&mut keyring, name, &data).map_err(authentication)?;
-            return Ok((keyring.find(&self.repository), tls));
+            return Ok((OciCredential::Login(keyring.find(&self.repository)), tls));
         }
         let login = read_login(name, &data).map_err(authentication)?;
         let login = login.map(|(username, password)| tenure_oci::Credential::Basic { username, password });
-        Ok((login.unwrap_or(tenure_oci::Credential::None), tls))
+        let login = login.unwrap_or(tenure_oci::Credential::None);
+        Ok((OciCredential::Login(login), tls))
     }
 }

@@ -6,8 +6,8 @@ use tenure_core::{Name, Secret};
 use tenure_oci::Keyring;
 
 use super::plan::Question;
-use crate::source::{Failure, authentication, certificates, named, proxy};
-use crate::{Effects, OciRequest, Wanted};
+use crate::source::{Failure, authentication, certificates, identity, named, proxy};
+use crate::{Effects, OciCredential, OciRequest, Wanted};
 
 /// The key of a docker config in a pull Secret.
 pub(crate) const CONFIG: &str = ".dockerconfigjson";
@@ -24,11 +24,19 @@ pub(crate) async fn wanted(question: &Question, effects: &Effects) -> Result<Wan
         let data = named(effects, name, question.repository.url(), &keys).await?;
         add(&mut keyring, name, &data).map_err(authentication)?;
     }
+    let credential = match &question.provider {
+        // as in Flux, what is in a Secret counts before what a cloud would give
+        Some(provider) if secrets.is_empty() => {
+            let workload = identity::workload(provider, question.account.as_ref(), effects).await?;
+            OciCredential::Workload(workload)
+        }
+        _ => OciCredential::Login(keyring.find(&question.repository)),
+    };
     let url = question.repository.url();
     let tls = certificates(effects, question.certificates.as_ref(), &url).await?;
     let proxy = proxy(effects, question.proxy.as_ref(), &url).await?;
     Ok(Wanted::Oci(OciRequest {
-        credential: keyring.find(&question.repository),
+        credential,
         repository: question.repository.clone(),
         reference: question.reference.clone(),
         layer: question.layer.clone(),

@@ -22,6 +22,8 @@ pub(crate) struct Question {
     pub(crate) secret: Option<String>,
     /// `spec.serviceAccountName`: its pull Secrets count too.
     pub(crate) account: Option<String>,
+    /// `spec.provider`: the cloud that is asked for a login when no Secret has one.
+    pub(crate) provider: Option<String>,
     /// `spec.certSecretRef`
     pub(crate) certificates: Option<String>,
     /// `spec.proxySecretRef`
@@ -52,9 +54,6 @@ fn resolve(object: &OciRepository, home: &Home) -> Result<Resolve<Question>, Ref
     let repository = Repository::from_url(&spec.url).map_err(Refusal::url)?;
     let spellings = spellings(&repository);
     allowed(home, repository.url(), &spellings)?;
-    if let Some(field) = unsupported(object) {
-        return Err(Refusal::unsupported(field));
-    }
     spec.verify.as_ref().map_or(Ok(()), supported)?;
     let named = spec.secret_ref.as_ref().map(|secret| secret.name.as_str());
     let question = Question {
@@ -65,6 +64,7 @@ fn resolve(object: &OciRepository, home: &Home) -> Result<Resolve<Question>, Ref
             .or_else(|| home.sources.secret_for(&spellings))
             .map(str::to_owned),
         account: spec.service_account_name.clone().filter(|name| !name.is_empty()),
+        provider: cloud(spec.provider.as_deref()),
         certificates: spec.cert_secret_ref.as_ref().map(|secret| secret.name.clone()),
         proxy: spec.proxy_secret_ref.as_ref().map(|secret| secret.name.clone()),
         verify: spec.verify.clone(),
@@ -130,7 +130,8 @@ fn layer(object: &OciRepository) -> Layer {
     }
 }
 
-fn unsupported(object: &OciRepository) -> Option<&'static str> {
-    let provider = object.spec.provider.as_deref().unwrap_or("generic");
-    (!matches!(provider, "" | "generic")).then_some("provider")
+/// What `spec.provider` names, if it is a cloud.
+pub(crate) fn cloud(provider: Option<&str>) -> Option<String> {
+    let provider = provider.filter(|provider| !matches!(*provider, "" | "generic"));
+    provider.map(str::to_owned)
 }

@@ -118,11 +118,6 @@ fn what_can_never_work_is_said_and_not_tried() {
             reasons::FEATURE_GATE_DISABLED,
             "spec.verify without secretRef",
         ),
-        (
-            json!({"provider": "aws"}),
-            reasons::FEATURE_GATE_DISABLED,
-            "spec.provider",
-        ),
     ] {
         let refusal = refused(&spec, &home);
         assert_eq!(refusal.reason, reason, "{spec}");
@@ -132,7 +127,9 @@ fn what_can_never_work_is_said_and_not_tried() {
             refusal.message
         );
     }
-    resolved(&json!({"provider": "generic"}), &home);
+    let provider = |provider: &str| resolved(&json!({"provider": provider}), &home).question.provider;
+    assert_eq!(provider("generic"), None);
+    assert_eq!(provider("aws").as_deref(), Some("aws"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the kinds of source share: how a pass over one goes. A kind says what it asks for, what opens it, and in
 //! which words Flux speaks of it.
 
+pub(crate) mod identity;
 pub(crate) mod plan;
 mod run;
 mod secrets;

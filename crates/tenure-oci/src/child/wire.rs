@@ -7,6 +7,7 @@ use tenure_core::Digest;
 use tenure_core::frame::Open;
 use tenure_net::wire::Outbound;
 
+use crate::cloud::{Identity, Workload};
 use crate::{Credential, Layer, Limits, Reference, Repository, Resolved};
 
 #[derive(Serialize, Deserialize)]
@@ -24,11 +25,39 @@ pub(super) enum Job {
         ignore: Option<String>,
         limits: Limits,
     },
+    LogIn {
+        repository: Repository,
+        identity: Identity,
+        token: Open,
+        outbound: Outbound,
+    },
     Signatures {
         remote: Remote,
         digest: Digest,
         limits: Limits,
     },
+}
+
+/// What opens a registry for a while, on its way up.
+pub(super) mod lease {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Login;
+    use crate::cloud::Lease;
+
+    pub(in crate::child) fn serialize<S: Serializer>(lease: &Lease, to: S) -> Result<S::Ok, S::Error> {
+        (Login::from(lease.credential.clone()), lease.good_for).serialize(to)
+    }
+
+    pub(in crate::child) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Lease, D::Error> {
+        let (login, good_for) = <(Login, Duration)>::deserialize(from)?;
+        Ok(Lease {
+            credential: login.into(),
+            good_for,
+        })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +103,16 @@ impl From<super::Job> for Job {
                 ignore,
                 limits,
             },
+            super::Job::LogIn {
+                repository,
+                workload,
+                outbound,
+            } => Self::LogIn {
+                repository,
+                identity: workload.identity,
+                token: Open(workload.token),
+                outbound: outbound.into(),
+            },
             super::Job::Signatures {
                 remote,
                 digest,
@@ -114,6 +153,19 @@ impl From<Job> for super::Job {
                 ignore,
                 limits,
             },
+            Job::LogIn {
+                repository,
+                identity,
+                token,
+                outbound,
+            } => Self::LogIn {
+                repository,
+                workload: Workload {
+                    identity,
+                    token: token.0,
+                },
+                outbound: outbound.into(),
+            },
             Job::Signatures {
                 remote,
                 digest,
@@ -129,18 +181,9 @@ impl From<Job> for super::Job {
 
 impl From<crate::Remote> for Remote {
     fn from(remote: crate::Remote) -> Self {
-        let credential = match remote.credential {
-            Credential::None => Login::None,
-            Credential::Basic { username, password } => Login::Basic {
-                username,
-                password: Open(password),
-            },
-            Credential::Identity { token } => Login::Identity { token: Open(token) },
-            Credential::Bearer { token } => Login::Bearer { token: Open(token) },
-        };
         Self {
             repository: remote.repository,
-            credential,
+            credential: remote.credential.into(),
             insecure: remote.insecure,
             outbound: remote.outbound.into(),
         }
@@ -149,20 +192,39 @@ impl From<crate::Remote> for Remote {
 
 impl From<Remote> for crate::Remote {
     fn from(remote: Remote) -> Self {
-        let credential = match remote.credential {
-            Login::None => Credential::None,
-            Login::Basic { username, password } => Credential::Basic {
+        Self {
+            repository: remote.repository,
+            credential: remote.credential.into(),
+            insecure: remote.insecure,
+            outbound: remote.outbound.into(),
+        }
+    }
+}
+
+impl From<Credential> for Login {
+    fn from(credential: Credential) -> Self {
+        match credential {
+            Credential::None => Self::None,
+            Credential::Basic { username, password } => Self::Basic {
+                username,
+                password: Open(password),
+            },
+            Credential::Identity { token } => Self::Identity { token: Open(token) },
+            Credential::Bearer { token } => Self::Bearer { token: Open(token) },
+        }
+    }
+}
+
+impl From<Login> for Credential {
+    fn from(login: Login) -> Self {
+        match login {
+            Login::None => Self::None,
+            Login::Basic { username, password } => Self::Basic {
                 username,
                 password: password.0,
             },
-            Login::Identity { token } => Credential::Identity { token: token.0 },
-            Login::Bearer { token } => Credential::Bearer { token: token.0 },
-        };
-        Self {
-            repository: remote.repository,
-            credential,
-            insecure: remote.insecure,
-            outbound: remote.outbound.into(),
+            Login::Identity { token } => Self::Identity { token: token.0 },
+            Login::Bearer { token } => Self::Bearer { token: token.0 },
         }
     }
 }

@@ -3,6 +3,7 @@
 mod acr;
 mod ecr;
 mod gar;
+mod workload;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 pub use acr::Acr;
 pub use ecr::{AwsIdentity, Ecr};
 pub use gar::Gar;
+pub use workload::{Identity, Workload};
 
 use crate::form::form;
 use crate::{Credential, OciError, Repository};

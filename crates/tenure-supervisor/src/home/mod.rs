@@ -1,5 +1,6 @@
 //! One home: its watches, its tokens and its worker, in one task that owns them all.
 
+mod identities;
 mod rights;
 mod sentinels;
 mod spec;
@@ -31,6 +32,7 @@ use crate::tenant_status::Report;
 use crate::tokens::{Held, MintError};
 use crate::worker_state::{State, WorkerState};
 
+use identities::Identities;
 pub(crate) use rights::{Releaser, farewell};
 use sentinels::Sentinels;
 pub(crate) use spec::HomeSpec;
@@ -80,6 +82,7 @@ pub(crate) struct Home {
     cell: Option<TokenCell>,
     watches: SelectAll<futures::stream::BoxStream<'static, (FluxKind, MetaEvent)>>,
     sentinels: Sentinels,
+    identities: Identities,
     worker: Option<Worker>,
     /// To start one.
     turn: Turn,
@@ -111,6 +114,7 @@ impl Home {
             cell: None,
             watches: SelectAll::new(),
             sentinels: Sentinels::default(),
+            identities: Identities::default(),
             worker: None,
             turn: Turn::default(),
             rights: rights::Rights::default(),
@@ -153,6 +157,11 @@ impl Home {
                 () = self.sentinels.changed(&self.name) => self.index.referent_changed(),
                 () = self.turn.come() => {}
                 heard = worker::next(&mut self.worker) => self.hear(heard).await,
+                identity = self.identities.next() => {
+                    if let Some(worker) = &self.worker {
+                        worker.send(down::Message::Identity(identity));
+                    }
+                }
                 minted = self.api.minted() => self.renewed_api(minted),
                 minted = self.cache.minted() => self.renewed_cache(minted),
                 () = sleep => {}

@@ -196,6 +196,10 @@ impl Home {
                 }
             }
             up::Message::Woken(woken) => self.index.woken(&woken),
+            up::Message::Identify(asked) => {
+                self.identities
+                    .ask(&self.shared.client, &self.name, asked.audience);
+            }
             up::Message::Idle(idle) => {
                 let all = if self.state.state == State::Draining {
                     self.index.drained(idle.last_sequence, idle.memo)

@@ -2,14 +2,16 @@
 
 use tenure_controllers::{
     BucketRequest, FileRequest, GitCredentialKind, GitObject, GitReference, GitRequest, HelmRequest, Link,
-    OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, TlsSecrets, Trouble, Wanted,
+    OciCredential, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, TlsSecrets, Trouble,
+    Wanted,
 };
 use tenure_core::{Classify as _, Revision, Secret};
 use tenure_oci::{Operation, Reference};
 use tenure_proto::source::{
     Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, GithubApp, HelmSpec, Keys, Ldap, OciSpec,
-    PollLease, Proxy, ResolveRequest, ResolveResponse, Signature, Ssh, credential, git_spec, oci_spec,
-    resolve_request,
+    PollLease, Proxy, ResolveRequest, ResolveResponse, Signature, Ssh, Workload, credential, git_spec,
+    oci_spec, resolve_request,
+    workload::{Aws, Azure, Google, Identity},
 };
 
 use super::SourceError;
@@ -119,6 +121,37 @@ fn git_message(git: &GitRequest, ignore: Option<&String>) -> (resolve_request::S
     (resolve_request::Spec::Git(spec), credential(git))
 }
 
+fn registry_login(login: &tenure_oci::Credential) -> Option<credential::Kind> {
+    match login {
+        tenure_oci::Credential::None => None,
+        tenure_oci::Credential::Basic { username, password } => Some(credential::Kind::Basic(Basic {
+            username: username.clone(),
+            password: text(password),
+        })),
+        tenure_oci::Credential::Identity { token } => Some(credential::Kind::IdentityToken(text(token))),
+        tenure_oci::Credential::Bearer { token } => Some(credential::Kind::Bearer(text(token))),
+    }
+}
+
+fn workload_message(workload: &tenure_oci::cloud::Workload) -> Workload {
+    use tenure_oci::cloud::Identity as From;
+    let identity = match workload.identity.clone() {
+        From::Aws { role } => Identity::Aws(Aws { role }),
+        From::Google {
+            provider,
+            service_account,
+        } => Identity::Google(Google {
+            provider,
+            service_account: service_account.unwrap_or_default(),
+        }),
+        From::Azure { tenant_id, client_id } => Identity::Azure(Azure { tenant_id, client_id }),
+    };
+    Workload {
+        token: workload.token.expose().to_vec(),
+        identity: Some(identity),
+    }
+}
+
 fn oci_message(oci: &OciRequest, ignore: Option<&String>) -> (resolve_request::Spec, Credential) {
     let mut spec = OciSpec {
         url: oci.repository.url(),
@@ -143,13 +176,8 @@ fn oci_message(oci: &OciRequest, ignore: Option<&String>) -> (resolve_request::S
         }
     });
     let kind = match &oci.credential {
-        tenure_oci::Credential::None => None,
-        tenure_oci::Credential::Basic { username, password } => Some(credential::Kind::Basic(Basic {
-            username: username.clone(),
-            password: text(password),
-        })),
-        tenure_oci::Credential::Identity { token } => Some(credential::Kind::IdentityToken(text(token))),
-        tenure_oci::Credential::Bearer { token } => Some(credential::Kind::Bearer(text(token))),
+        OciCredential::Login(login) => registry_login(login),
+        OciCredential::Workload(workload) => Some(credential::Kind::Workload(workload_message(workload))),
     };
     let credential = through(&oci.tls, oci.proxy.as_ref(), kind);
     (resolve_request::Spec::Oci(spec), credential)
@@ -382,9 +410,9 @@ mod tests {
                 },
                 layer: tenure_oci::Layer::default(),
                 insecure: true,
-                credential: tenure_oci::Credential::Identity {
+                credential: OciCredential::Login(tenure_oci::Credential::Identity {
                     token: Secret::from("CANARY".to_owned()),
-                },
+                }),
                 tls: TlsSecrets::default(),
                 proxy: Some(ProxySecret {
                     address: "http://proxy:3128".into(),

@@ -1,0 +1,183 @@
+//! Registries of clouds, which know a home by the token of its worker. The clouds cannot be reached here: a proxy leads
+//! their names to a server of the test's own, which answers as they document.
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context as _, ensure};
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Query, Request};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use tenure_core::Digest;
+use tenure_testkit::TenantFixture;
+use tenure_testkit::proxy::Proxy;
+use tenure_testkit::serve::Site;
+use tenure_tests::objects;
+
+use crate::world::{play, says};
+
+const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+const NAMES: [&str; 3] = [
+    REGISTRY,
+    "sts.eu-west-1.amazonaws.com",
+    "api.ecr.eu-west-1.amazonaws.com",
+];
+const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
+const LAYER: &[u8] = b"from the cloud";
+/// Of `AWS:ecr-password`.
+const PASSWORD: &str = "QVdTOmVjci1wYXNzd29yZA==";
+
+/// What was posted to the token service.
+type Posted = Arc<Mutex<Vec<String>>>;
+
+fn manifest() -> String {
+    let part = |kind: &str, bytes: &[u8]| json!({"mediaType": kind, "digest": Digest::of(bytes).to_string(), "size": bytes.len()});
+    json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": part("application/vnd.oci.empty.v1+json", b"{}"), "layers": [part("text/plain", LAYER)],
+    })
+    .to_string()
+}
+
+/// AWS's token service, its service for registries, and one registry.
+async fn amazon(request: Request, posted: Posted) -> Response {
+    let host = request.headers().get(header::HOST).cloned();
+    let host = request
+        .uri()
+        .host()
+        .map(str::to_owned)
+        .or_else(|| host.and_then(|host| host.to_str().ok().map(str::to_owned)))
+        .unwrap_or_default();
+    let path = request.uri().path().to_owned();
+    let login = request.headers().get(header::AUTHORIZATION).cloned();
+    let login = login
+        .and_then(|login| login.to_str().ok().map(str::to_owned))
+        .unwrap_or_default();
+    let body: Bytes = to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
+    if host.starts_with("sts.") {
+        posted
+            .lock()
+            .expect("not poisoned")
+            .push(String::from_utf8_lossy(&body).into_owned());
+        return "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>\
+                <AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s3cr3t</SecretAccessKey>\
+                <SessionToken>session</SessionToken></Credentials></AssumeRoleWithWebIdentityResult>\
+                </AssumeRoleWithWebIdentityResponse>"
+            .into_response();
+    }
+    if host.starts_with("api.ecr.") {
+        if !login.contains("Credential=ASIA1/") {
+            return StatusCode::FORBIDDEN.into_response();
+        }
+        let data =
+            json!({"authorizationData": [{"authorizationToken": PASSWORD, "expiresAt": 4_102_444_800.5}]});
+        return axum::Json(data).into_response();
+    }
+    if login != format!("Basic {PASSWORD}") {
+        let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"ecr\"")];
+        return (StatusCode::UNAUTHORIZED, challenge).into_response();
+    }
+    let manifest = manifest();
+    let blob = format!("/v2/app/blobs/{}", Digest::of(LAYER));
+    if path.starts_with("/v2/app/manifests/") {
+        let kind = [(header::CONTENT_TYPE, "application/vnd.oci.image.manifest.v1+json")];
+        return (kind, manifest).into_response();
+    }
+    match path == blob {
+        true => LAYER.into_response(),
+        false => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The claims of a token that the API server has signed.
+fn claims(token: &str) -> anyhow::Result<Value> {
+    let claims = token.split('.').nth(1).context("no token")?;
+    Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims)?)?)
+}
+
+#[test]
+fn a_registry_of_a_cloud_knows_a_home_by_the_token_of_its_worker() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let posted = Posted::default();
+        let noted = posted.clone();
+        let router = Router::new().fallback(move |request: Request| amazon(request, noted.clone()));
+        let site = Site::named(router, &NAMES).await?;
+        let proxy = Proxy::leading_to(&site.host()).await?;
+        let team = stage.tenant(TenantFixture::new("cloud")).await?;
+        let secret = |name: &str, data: Value| {
+            json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": team.home()},
+                "stringData": data,
+            })
+        };
+        let secrets = [
+            secret("proxy", json!({"address": proxy.address()})),
+            secret("authority", json!({"ca.crt": site.ca()})),
+        ];
+        stage.tenure.apply(&secrets).await?;
+        let spec = json!({
+            "url": format!("oci://{REGISTRY}/app"), "provider": "aws", "interval": "1h",
+            "layerSelector": {"mediaType": "text/plain", "operation": "copy"},
+            "proxySecretRef": {"name": "proxy"}, "certSecretRef": {"name": "authority"},
+        });
+        team.source("OCIRepository", "app", &spec).await?;
+        let said = team
+            .refused("OCIRepository", "app", "AuthenticationFailed")
+            .await?;
+        says(
+            &said,
+            &[
+                "failed to get credential from 'aws'",
+                "lacks the annotation 'eks.amazonaws.com/role-arn'",
+            ],
+        )?;
+        ensure!(proxy.asked().is_empty(), "nobody was asked: {:?}", proxy.asked());
+
+        let account = &team.fixture.account;
+        let accounts = objects(
+            &stage.client(),
+            "",
+            "v1",
+            "ServiceAccount",
+            "serviceaccounts",
+            team.home(),
+        );
+        let annotated = json!({"metadata": {"annotations": {"eks.amazonaws.com/role-arn": ROLE}}});
+        accounts
+            .patch(account, &PatchParams::default(), &Patch::Merge(annotated))
+            .await?;
+        team.reconcile("OCIRepository", "app").await?;
+        let object = team.ready("OCIRepository", "app").await?;
+        let artifact = &object["status"]["artifact"];
+        ensure!(
+            artifact["digest"] == Digest::of(LAYER).to_string(),
+            "it is {artifact}"
+        );
+
+        let bodies = posted.lock().expect("not poisoned").clone();
+        ensure!(bodies.len() == 1, "asked {} times", bodies.len());
+        let form = format!("/?{}", bodies[0]).parse()?;
+        let Query(fields) = Query::<Vec<(String, String)>>::try_from_uri(&form)?;
+        let field = |name: &str| {
+            let found = fields.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        assert_eq!(field("RoleArn"), ROLE);
+        let claims = claims(&field("WebIdentityToken"))?;
+        let worker = format!("system:serviceaccount:{}:{}", stage.tenure.workers(), team.home());
+        assert_eq!(claims["sub"], worker.as_str());
+        assert_eq!(claims["aud"], json!(["sts.amazonaws.com"]));
+        team.reconcile("OCIRepository", "app").await?;
+        team.ready("OCIRepository", "app").await?;
+        ensure!(
+            posted.lock().expect("not poisoned").len() == 1,
+            "a login is kept for a while"
+        );
+        Ok(())
+    })
+}
