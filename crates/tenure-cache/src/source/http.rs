@@ -1,5 +1,5 @@
 use tenure_core::{Digest, Revision, Secret, SourceUrl};
-use tenure_http::bucket::{Bucket, Ldap};
+use tenure_http::bucket::{Bucket, Ldap, S3, Service};
 use tenure_http::child::{self, Job, Task};
 use tenure_http::{ChartVersion, Credential, HttpError, Limits, Missing, Remote, Validators};
 use tenure_net::Outbound;
@@ -65,23 +65,24 @@ impl Http {
             Some(credential::Kind::Ldap(ldap)) => Some(self::ldap(ldap, &credential, guard)?),
             _ => None,
         };
-        let keys = match credential.kind {
-            None => None,
-            Some(credential::Kind::Keys(keys)) => Some(Keys {
+        let opener = match (credential.kind, ldap) {
+            (_, Some(ldap)) => S3::Ldap(Box::new(ldap)),
+            (None, None) => S3::Anonymous,
+            (Some(credential::Kind::Keys(keys)), None) => S3::Keys(Keys {
                 access_key: keys.access_key,
                 secret_key: Secret::from(keys.secret_key),
                 session_token: Some(Secret::from(keys.session_token)).filter(|token| !token.is_empty()),
             }),
-            Some(credential::Kind::Ldap(_)) => None,
-            Some(_) => return Err(invalid("a bucket takes an access key and a secret key")),
+            (Some(_), None) => return Err(invalid("a bucket takes an access key and a secret key")),
         };
         let bucket = Bucket {
             endpoint: url(&spec.endpoint)?,
             name: spec.bucket,
-            region: spec.region,
             prefix: spec.prefix,
-            keys,
-            ldap,
+            service: Service::S3 {
+                region: spec.region,
+                opener,
+            },
             outbound,
         };
         Ok(Self::Bucket {
@@ -143,7 +144,11 @@ impl Http {
             Self::Index(_) => "index".to_owned(),
             Self::Chart { name, wanted, .. } => format!("chart {name:?} {wanted:?}"),
             Self::Bucket { bucket, ignore } => {
-                format!("bucket {:?} {:?} {ignore:?}", bucket.region, bucket.prefix)
+                format!(
+                    "bucket {:?} {:?} {ignore:?}",
+                    bucket.service.region(),
+                    bucket.prefix
+                )
             }
             Self::File { digest, revision, .. } => format!("file {digest} {revision}"),
         }
@@ -156,7 +161,7 @@ impl Http {
             Self::File { .. } => vec!["file"],
             Self::Bucket { bucket, ignore } => {
                 let rules = super::ignore(ignore.as_deref());
-                ["bucket", &bucket.region, &bucket.prefix]
+                ["bucket", bucket.service.region(), &bucket.prefix]
                     .into_iter()
                     .chain(rules)
                     .collect()
@@ -173,16 +178,7 @@ impl Http {
                 };
                 vec![password, remote.url.expose_password()]
             }
-            Self::Bucket { bucket, .. } => {
-                let keys = bucket.keys.as_ref();
-                let token = keys.and_then(|keys| keys.session_token.as_ref()?.expose_str());
-                let password = bucket.ldap.as_ref().and_then(|ldap| ldap.password.expose_str());
-                vec![
-                    keys.and_then(|keys| keys.secret_key.expose_str()),
-                    token,
-                    password,
-                ]
-            }
+            Self::Bucket { bucket, .. } => bucket.service.secrets().into_iter().map(Some).collect(),
         };
         secrets.push(super::proxy_password(self.outbound()));
         secrets.into_iter().flatten().collect()

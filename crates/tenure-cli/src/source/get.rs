@@ -244,9 +244,9 @@ impl Errand<'_> {
     }
 
     fn bucket(&self, wanted: &wanted::Bucket) -> anyhow::Result<Report> {
-        let keys = match self.args.login.given()? {
-            Given::Nothing => None,
-            Given::Basic { username, password } => Some(Keys {
+        let opener = match self.args.login.given()? {
+            Given::Nothing => web::bucket::S3::Anonymous,
+            Given::Basic { username, password } => web::bucket::S3::Keys(Keys {
                 access_key: username,
                 secret_key: password,
                 session_token: None::<Secret>,
@@ -258,10 +258,11 @@ impl Errand<'_> {
         let bucket = web::bucket::Bucket {
             endpoint: wanted.endpoint.clone(),
             name: wanted.bucket.clone(),
-            region: wanted.region.clone(),
             prefix: wanted.prefix.clone(),
-            keys,
-            ldap: None,
+            service: web::bucket::Service::S3 {
+                region: wanted.region.clone(),
+                opener,
+            },
             outbound: self.args.login.outbound()?,
         };
         let (answer, asked) = self.job("asking", Task::Bucket(bucket.clone(), self.ignore.clone()))?;

@@ -6,7 +6,8 @@ use std::path::Path;
 use tenure_artifact::{ArchiveError, ArchiveWriter, Budget, check_path};
 use tenure_core::printable;
 
-use super::{Bucket, Conversation, Listing};
+use super::ask::{Ask, Conversation};
+use super::{Bucket, Listing};
 use crate::error::local;
 use crate::transfer::{Disk, take, within};
 use crate::{Downloaded, HttpError, Limits};
@@ -25,7 +26,7 @@ pub async fn pack(
     out: &Path,
     limits: &Limits,
 ) -> Result<(Downloaded, Listing), HttpError> {
-    let conversation = Conversation::open(bucket)?;
+    let conversation = Conversation::open(bucket, limits).await?;
     within(
         &conversation.shown,
         limits,
@@ -92,7 +93,7 @@ impl Conversation<'_> {
 
     /// The bytes of an object; nothing when it is not there any more.
     async fn object(&self, key: &str, limit: u64, out: &Path) -> Result<Option<(File, u64)>, HttpError> {
-        let response = match self.get(key, &[]).await {
+        let response = match self.ask(Ask::Object(key)).await {
             Ok(response) => response,
             Err(HttpError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),

@@ -1,20 +1,14 @@
 //! User and password of a directory for short-lived keys of a bucket, as MinIO gives them.
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Url};
+use reqwest::Url;
 use tenure_core::{Secret, SourceUrl};
-use tenure_net::aws::{Keys, encode};
-use tenure_net::{Order, Outbound, Route};
+use tenure_net::Outbound;
+use tenure_net::aws::Keys;
 
-use super::Bucket;
+use super::exchange::post;
 use super::xml::{Part, Parts, decode};
-use crate::error::failed;
-use crate::transfer::{Memory, take, within};
+use crate::transfer::within;
 use crate::{HttpError, Limits};
-
-/// The largest answer, in bytes.
-const ANSWER: u64 = 64 << 10;
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Who changes what for keys. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -29,23 +23,16 @@ pub struct Ldap {
     pub outbound: Outbound,
 }
 
-impl Bucket {
-    /// The bucket with keys, where they have to be asked for.
-    ///
-    /// # Errors
-    /// [`HttpError`].
-    pub async fn opened(&self, limits: &Limits) -> Result<Self, HttpError> {
-        let mut opened = self.clone();
-        if let Some(ldap) = opened.ldap.take() {
-            let shown = format!("the STS at {}", ldap.endpoint);
-            let keys = within(&shown, limits, exchange(&ldap, &shown)).await?;
-            opened.keys = Some(keys);
-        }
-        Ok(opened)
-    }
+/// Keys for user and password.
+///
+/// # Errors
+/// [`HttpError`].
+pub(super) async fn exchange(ldap: &Ldap, limits: &Limits) -> Result<Keys, HttpError> {
+    let shown = format!("the STS at {}", ldap.endpoint);
+    within(&shown, limits, ask(ldap, &shown)).await
 }
 
-async fn exchange(ldap: &Ldap, shown: &str) -> Result<Keys, HttpError> {
+async fn ask(ldap: &Ldap, shown: &str) -> Result<Keys, HttpError> {
     let refused = |message: String| HttpError::AuthenticationFailed {
         remote: shown.to_owned(),
         message,
@@ -71,34 +58,14 @@ async fn exchange(ldap: &Ldap, shown: &str) -> Result<Keys, HttpError> {
         ("LDAPUsername", &ldap.username),
         ("LDAPPassword", password),
     ];
-    let form = form.map(|(name, value)| format!("{name}={}", encode(value, true)));
-    let route = Route::new(&ldap.outbound, url.clone(), false).map_err(|error| refused(error.to_string()))?;
-    let mut order = Order::get(url);
-    order.method = Method::POST;
-    order.headers.insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
-    order.body = form.join("&").into_bytes();
-    let response = route
-        .ask_named(&order)
-        .await
-        .map_err(|error| failed(shown, error))?;
-    zeroize::Zeroize::zeroize(&mut order.body);
-    let status = response.status();
-    if status.is_client_error() {
+    let (status, bytes) = post(&ldap.outbound, url, shown, &form).await?;
+    if !status.is_success() {
         return Err(refused(format!(
             "it does not accept user and password (HTTP {})",
             status.as_u16()
         )));
     }
-    if !status.is_success() {
-        return Err(HttpError::Unavailable {
-            remote: shown.to_owned(),
-            message: format!("it answered HTTP {}", status.as_u16()),
-        });
-    }
-    let mut bytes = Vec::new();
-    take(shown, response, ANSWER, "its answer", &mut Memory(&mut bytes)).await?;
     let keys = std::str::from_utf8(&bytes).ok().and_then(read);
-    zeroize::Zeroize::zeroize(&mut bytes);
     keys.ok_or_else(|| HttpError::Malformed {
         remote: shown.to_owned(),
         message: "its answer is not understood".to_owned(),

@@ -1,5 +1,8 @@
-//! The XML of S3's listings: elements with text or elements in them. What else XML can do, an answer that does it
+//! The XML of listings: elements with text or elements in them. What else XML can do, an answer that does it
 //! is refused for.
+
+/// Elements inside each other in an answer.
+const DEPTH: usize = 16;
 
 /// What a text consists of.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +65,40 @@ impl<'a> Iterator for Parts<'a> {
         self.closing = closed.then_some(name);
         Some(Part::Open(name))
     }
+}
+
+/// Reads all of a text, and tells at the end of each element inside `root` which it is and, if it is one without
+/// elements, its text. Nothing when it is no XML with that root, or when `tell` says so.
+pub(super) fn walk(text: &str, root: &str, mut tell: impl FnMut(&[&str], &str) -> Option<()>) -> Option<()> {
+    let mut path: Vec<&str> = Vec::new();
+    let (mut said, mut roots) = (String::new(), 0);
+    let mut parts = Parts::new(text);
+    for part in parts.by_ref() {
+        match part {
+            Part::Open(name) if path.len() < DEPTH => {
+                if path.is_empty() {
+                    roots += 1;
+                    (name == root && roots == 1).then_some(())?;
+                }
+                path.push(name);
+                said.clear();
+            }
+            Part::Open(_) => return None,
+            Part::Text(text) => said = decode(text)?,
+            Part::Close(name) => {
+                if let [_, inside @ ..] = path.as_slice()
+                    && !inside.is_empty()
+                {
+                    tell(inside, &said)?;
+                }
+                if path.pop() != Some(name) {
+                    return None;
+                }
+                said.clear();
+            }
+        }
+    }
+    (parts.at_end() && path.is_empty() && roots == 1).then_some(())
 }
 
 /// Text with its entities replaced.

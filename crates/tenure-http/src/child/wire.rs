@@ -6,10 +6,14 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tenure_core::frame::Open;
 use tenure_core::{Digest, SourceUrl};
-use tenure_net::wire::{OpenKeys, Outbound};
+use tenure_net::wire::Outbound;
 
 use super::Task as Plain;
 use crate::{ChartVersion, Credential, Limits, Validators};
+
+mod bucket;
+
+use bucket::Bucket;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Job {
@@ -34,25 +38,6 @@ struct Remote {
     url: Open,
     login: Option<(String, Open)>,
     pass_credentials: bool,
-    outbound: Outbound,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Bucket {
-    endpoint: Open,
-    name: String,
-    region: String,
-    prefix: String,
-    keys: Option<OpenKeys>,
-    ldap: Option<Ldap>,
-    outbound: Outbound,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Ldap {
-    endpoint: Open,
-    username: String,
-    password: Open,
     outbound: Outbound,
 }
 
@@ -129,47 +114,7 @@ impl Remote {
     }
 }
 
-impl From<crate::bucket::Bucket> for Bucket {
-    fn from(bucket: crate::bucket::Bucket) -> Self {
-        Self {
-            endpoint: Open(bucket.endpoint.expose()),
-            name: bucket.name,
-            region: bucket.region,
-            prefix: bucket.prefix,
-            keys: bucket.keys.map(Into::into),
-            ldap: bucket.ldap.map(|ldap| Ldap {
-                endpoint: Open(ldap.endpoint.expose()),
-                username: ldap.username,
-                password: Open(ldap.password),
-                outbound: ldap.outbound.into(),
-            }),
-            outbound: bucket.outbound.into(),
-        }
-    }
-}
-
-impl Bucket {
-    fn read(self) -> io::Result<crate::bucket::Bucket> {
-        let ldap = self.ldap.map(|ldap| {
-            Ok::<_, io::Error>(crate::bucket::Ldap {
-                endpoint: url(&ldap.endpoint)?,
-                username: ldap.username,
-                password: ldap.password.0,
-                outbound: ldap.outbound.into(),
-            })
-        });
-        Ok(crate::bucket::Bucket {
-            endpoint: url(&self.endpoint)?,
-            name: self.name,
-            region: self.region,
-            prefix: self.prefix,
-            keys: self.keys.map(Into::into),
-            ldap: ldap.transpose()?,
-            outbound: self.outbound.into(),
-        })
-    }
-}
-
+/// Reads a URL that was sent.
 fn url(open: &Open) -> io::Result<SourceUrl> {
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "the job's URL is not one");
     let text = open.0.expose_str().ok_or_else(bad)?;

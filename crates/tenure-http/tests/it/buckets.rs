@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use tenure_core::{Digest, Secret};
-use tenure_http::bucket::{Bucket, Ldap, Listing, list, pack};
+use tenure_http::bucket::{Bucket, Ldap, Listing, S3, Service, list, pack};
 use tenure_http::{Downloaded, HttpError, Limits};
 use tenure_net::{Guard, Outbound, Tls};
 use tenure_testkit::s3::S3Server;
@@ -23,11 +23,16 @@ fn bucket(server: &S3Server, name: &str) -> Bucket {
     Bucket {
         endpoint: server.endpoint().parse().unwrap(),
         name: name.to_owned(),
-        region: String::new(),
         prefix: String::new(),
-        keys: Some(server.keys()),
-        ldap: None,
+        service: s3(S3::Keys(server.keys())),
         outbound: outbound(server.ca()),
+    }
+}
+
+fn s3(opener: S3) -> Service {
+    Service::S3 {
+        region: String::new(),
+        opener,
     }
 }
 
@@ -126,13 +131,17 @@ async fn wrong_keys_none_and_a_missing_bucket_are_told_apart() {
     const CANARY: &str = "sw0rdfish-canary";
     let server = filled("team", &[]).await;
     let mut wrong = bucket(&server, "team");
-    if let Some(keys) = &mut wrong.keys {
-        keys.secret_key = Secret::from(CANARY.to_owned());
-    }
+    wrong.service = s3(S3::Keys(tenure_net::aws::Keys {
+        secret_key: Secret::from(CANARY.to_owned()),
+        ..server.keys()
+    }));
     let error = list(&wrong, None, &limits()).await.unwrap_err();
     assert!(matches!(error, HttpError::AuthenticationFailed { .. }), "{error}");
     assert!(!format!("{error:?}").contains(CANARY));
-    let none = Bucket { keys: None, ..wrong };
+    let none = Bucket {
+        service: s3(S3::Anonymous),
+        ..wrong
+    };
     let error = list(&none, None, &limits()).await.unwrap_err();
     assert!(error.to_string().contains("spec.secretRef"), "{error}");
     let error = list(&bucket(&server, "absent"), None, &limits())
@@ -169,10 +178,8 @@ async fn keys_that_are_no_paths_of_an_artifact_are_refused() {
         let bucket = Bucket {
             endpoint: format!("https://{}", site.host()).parse().unwrap(),
             name: "bucket".to_owned(),
-            region: String::new(),
             prefix: String::new(),
-            keys: None,
-            ldap: None,
+            service: s3(S3::Anonymous),
             outbound: outbound(site.ca()),
         };
         let refused = match list(&bucket, None, &limits()).await {
@@ -199,10 +206,8 @@ async fn a_redirect_to_another_host_takes_no_signature_along() {
     let bucket = Bucket {
         endpoint: format!("https://{}", site.host()).parse().unwrap(),
         name: "bucket".to_owned(),
-        region: String::new(),
         prefix: String::new(),
-        keys: Some(keys),
-        ldap: None,
+        service: s3(S3::Keys(keys)),
         outbound: outbound(&[site.ca(), elsewhere.ca()].concat()),
     };
     list(&bucket, None, &limits()).await.unwrap_err();
@@ -232,13 +237,12 @@ async fn user_and_password_are_changed_for_keys_that_open_the_bucket() {
     .await;
     let opened = |path: &str| {
         let mut bucket = bucket(&server, "team");
-        bucket.keys = None;
-        bucket.ldap = Some(Ldap {
+        bucket.service = s3(S3::Ldap(Box::new(Ldap {
             endpoint: format!("https://{}/{path}", sts.host()).parse().unwrap(),
             username: "bob".to_owned(),
             password: Secret::from("sw0rdfish-canary".to_owned()),
             outbound: outbound(sts.ca()),
-        });
+        })));
         assert!(!format!("{bucket:?}").contains("sw0rdfish-canary"));
         async move { bucket.opened(&limits()).await }
     };

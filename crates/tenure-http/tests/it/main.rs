@@ -3,4 +3,6 @@
 
 mod buckets;
 mod charts;
+mod cloud;
+mod google;
 mod support;

@@ -1,0 +1,155 @@
+//! A bucket with its secrets in the open.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use tenure_core::frame::Open;
+use tenure_net::wire::{OpenKeys, Outbound};
+
+use super::url;
+use crate::bucket;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Bucket {
+    endpoint: Open,
+    name: String,
+    prefix: String,
+    service: Service,
+    outbound: Outbound,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Service {
+    S3 { region: String, opener: S3 },
+    Google(Google),
+}
+
+#[derive(Serialize, Deserialize)]
+enum S3 {
+    Anonymous,
+    Keys(OpenKeys),
+    Ldap {
+        endpoint: Open,
+        username: String,
+        password: Open,
+        outbound: Outbound,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+enum Google {
+    Anonymous,
+    Account {
+        email: String,
+        key_id: Option<String>,
+        key: Open,
+        token_uri: String,
+    },
+    Token(Open),
+}
+
+impl From<bucket::Bucket> for Bucket {
+    fn from(bucket: bucket::Bucket) -> Self {
+        Self {
+            endpoint: Open(bucket.endpoint.expose()),
+            name: bucket.name,
+            prefix: bucket.prefix,
+            service: match bucket.service {
+                bucket::Service::S3 { region, opener } => Service::S3 {
+                    region,
+                    opener: opener.into(),
+                },
+                bucket::Service::Google(google) => Service::Google(google.into()),
+            },
+            outbound: bucket.outbound.into(),
+        }
+    }
+}
+
+impl Bucket {
+    pub(super) fn read(self) -> io::Result<bucket::Bucket> {
+        Ok(bucket::Bucket {
+            endpoint: url(&self.endpoint)?,
+            name: self.name,
+            prefix: self.prefix,
+            service: match self.service {
+                Service::S3 { region, opener } => bucket::Service::S3 {
+                    region,
+                    opener: opener.read()?,
+                },
+                Service::Google(google) => bucket::Service::Google(google.into()),
+            },
+            outbound: self.outbound.into(),
+        })
+    }
+}
+
+impl From<bucket::S3> for S3 {
+    fn from(opener: bucket::S3) -> Self {
+        match opener {
+            bucket::S3::Anonymous => Self::Anonymous,
+            bucket::S3::Keys(keys) => Self::Keys(keys.into()),
+            bucket::S3::Ldap(ldap) => Self::Ldap {
+                endpoint: Open(ldap.endpoint.expose()),
+                username: ldap.username,
+                password: Open(ldap.password),
+                outbound: ldap.outbound.into(),
+            },
+        }
+    }
+}
+
+impl S3 {
+    fn read(self) -> io::Result<bucket::S3> {
+        Ok(match self {
+            Self::Anonymous => bucket::S3::Anonymous,
+            Self::Keys(keys) => bucket::S3::Keys(keys.into()),
+            Self::Ldap {
+                endpoint,
+                username,
+                password,
+                outbound,
+            } => bucket::S3::Ldap(Box::new(bucket::Ldap {
+                endpoint: url(&endpoint)?,
+                username,
+                password: password.0,
+                outbound: outbound.into(),
+            })),
+        })
+    }
+}
+
+impl From<bucket::Google> for Google {
+    fn from(google: bucket::Google) -> Self {
+        match google {
+            bucket::Google::Anonymous => Self::Anonymous,
+            bucket::Google::Account(account) => Self::Account {
+                email: account.email,
+                key_id: account.key_id,
+                key: Open(account.key),
+                token_uri: account.token_uri,
+            },
+            bucket::Google::Token(token) => Self::Token(Open(token)),
+        }
+    }
+}
+
+impl From<Google> for bucket::Google {
+    fn from(google: Google) -> Self {
+        match google {
+            Google::Anonymous => Self::Anonymous,
+            Google::Account {
+                email,
+                key_id,
+                key,
+                token_uri,
+            } => Self::Account(bucket::Account {
+                email,
+                key_id,
+                key: key.0,
+                token_uri,
+            }),
+            Google::Token(token) => Self::Token(token.0),
+        }
+    }
+}
