@@ -197,7 +197,7 @@ mod tests {
     use tenure_net::Outbound;
     use tenure_net::aws::Keys;
 
-    use crate::bucket::{Account, Google, Ldap, S3, Service};
+    use crate::bucket::{Account, Azure, Google, Ldap, S3, Service};
 
     fn canary() -> Secret {
         Secret::from("CANARY".to_owned())
@@ -231,6 +231,12 @@ mod tests {
             s3(S3::Ldap(Box::new(ldap))),
             Service::Google(Google::Account(account)),
             Service::Google(Google::Token(canary())),
+            Service::Azure(Azure::Sas(canary())),
+            Service::Azure(Azure::Token(canary())),
+            Service::Azure(Azure::AccountKey {
+                account: "a".to_owned(),
+                key: canary(),
+            }),
         ]
     }
 
@@ -267,7 +273,10 @@ mod tests {
         let Task::Bucket(bucket, _) = &job.task else {
             return true;
         };
-        !matches!(bucket.service, Service::Google(Google::Account(_)))
+        !matches!(
+            bucket.service,
+            Service::Google(Google::Account(_)) | Service::Azure(Azure::AccountKey { .. })
+        )
     }
 
     #[test]

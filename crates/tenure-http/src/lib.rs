@@ -1,4 +1,5 @@
-//! Sources that are files behind HTTP: Helm repositories, their index and their charts; buckets that speak S3.
+//! Sources that are files behind HTTP: Helm repositories, their index and their charts; buckets of S3, Google
+//! Cloud Storage and Azure Blob Storage.
 //!
 //! - [`index`] downloads and reads `index.yaml`, [`look`] only if it has changed; [`Index::select`] finds the version
 //!   that a range asks for.

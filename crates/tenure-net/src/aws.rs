@@ -129,7 +129,12 @@ fn stamp(at: SystemTime) -> String {
     at.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
+/// The HMAC-SHA256 of `text`.
+///
+/// # Panics
+/// Never: it takes keys of every length.
+#[must_use]
+pub fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
     mac.update(text);
     mac.finalize().into_bytes().to_vec()

@@ -9,7 +9,7 @@ use tenure_net::aws::encode;
 use tenure_net::{Order, Reply, Route};
 
 use super::list::Page;
-use super::{Bucket, Google, S3, Service, google, s3};
+use super::{Bucket, Google, S3, Service, azure, google, s3};
 use crate::error::failed;
 use crate::{HttpError, Limits, Missing};
 
@@ -45,6 +45,7 @@ impl<'a> Conversation<'a> {
         let tokens = match &bucket.service {
             Service::S3 { .. } => false,
             Service::Google(google) => !matches!(google, Google::Anonymous),
+            Service::Azure(azure) => azure.uses_token(),
         };
         if tokens && base.scheme() != "https" {
             return Err(refused(
@@ -81,6 +82,7 @@ impl<'a> Conversation<'a> {
         match &self.bucket.service {
             Service::S3 { .. } => s3::read(text),
             Service::Google(_) => google::read(text),
+            Service::Azure(_) => azure::read(text),
         }
     }
 
@@ -96,6 +98,7 @@ impl<'a> Conversation<'a> {
         let query = match service {
             Service::S3 { .. } => s3::query(prefix, ask),
             Service::Google(_) => google::query(prefix, ask),
+            Service::Azure(_) => azure::query(prefix, ask),
         };
         let query: Vec<String> = query
             .iter()
@@ -103,6 +106,10 @@ impl<'a> Conversation<'a> {
             .collect();
         let mut text = self.base.to_string();
         if let Ask::Object(key) = ask {
+            // a URL would be another object's, or none's
+            if key.split('/').any(|part| matches!(part, "." | "..")) {
+                return Err(self.malformed(&format!("the key {:?} has '.' or '..' in it", printable(key))));
+            }
             text = format!("{text}/{}", encode(key, matches!(service, Service::Google(_))));
         }
         if !query.is_empty() {
@@ -122,55 +129,77 @@ impl<'a> Conversation<'a> {
                 opener: S3::Keys(keys),
             } => s3::sign(region, keys, order),
             Service::Google(Google::Token(token)) => bearer(token, order),
+            Service::Azure(azure) => azure.sign(order),
             Service::S3 { .. } | Service::Google(_) => Some(()),
         }
     }
 
     fn unusable(&self) -> HttpError {
+        let form = "what opens it does not have the form of such a credential";
         HttpError::AuthenticationFailed {
             remote: self.shown.clone(),
-            message: match self.bucket.service {
-                Service::S3 { .. } => "the Secret's keys have a line break or a control character",
-                Service::Google(_) => "what opens it does not have the form of such a credential",
-            }
-            .to_owned(),
+            message: match &self.bucket.service {
+                Service::S3 { .. } => "the Secret's keys have a line break or a control character".to_owned(),
+                Service::Google(_) => form.to_owned(),
+                Service::Azure(azure) => format!("{form}; {}", azure.advice()),
+            },
         }
     }
 
-    fn explain(&self, status: StatusCode, _headers: &HeaderMap, own: bool, ask: Ask<'_>) -> HttpError {
+    fn explain(&self, status: StatusCode, headers: &HeaderMap, own: bool, ask: Ask<'_>) -> HttpError {
         let remote = self.shown.clone();
-        let code = status.as_u16();
-        let refused = |message: String| HttpError::AuthenticationFailed {
-            remote: remote.clone(),
-            message,
+        let service = &self.bucket.service;
+        let mut code = format!("HTTP {}", status.as_u16());
+        let reason = match service {
+            Service::Azure(_) => azure::reason(headers),
+            Service::S3 { .. } | Service::Google(_) => None,
         };
-        let (what, they) = match self.bucket.service {
-            Service::S3 { .. } => ("keys", "they"),
-            Service::Google(_) => ("credential", "it"),
-        };
-        match (status, self.bucket.service.is_anonymous()) {
-            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, false) if own => refused(format!(
-                "the service does not accept the {what}, or {they} may not read there (HTTP {code})"
-            )),
-            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, true) if own => refused(match they {
-                "they" => format!(
-                    "it asks for keys and none were given (HTTP {code}); name a Secret in spec.secretRef"
-                ),
-                _ => format!(
-                    "it asks for a credential and none was given (HTTP {code}); name a Secret in spec.secretRef"
-                ),
-            }),
-            (StatusCode::NOT_FOUND, _) => HttpError::NotFound {
+        if let Some(reason) = reason {
+            code = format!("{code}, {reason}");
+        }
+        let hidden = service.is_anonymous() && azure::hides(status, reason, ask);
+        if own && (matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) || hidden) {
+            return HttpError::AuthenticationFailed {
+                remote,
+                message: self.refused(&code),
+            };
+        }
+        if status == StatusCode::NOT_FOUND {
+            return HttpError::NotFound {
                 remote,
                 what: Missing::File(match ask {
                     Ask::Page(_) => self.bucket.name.clone(),
                     Ask::Object(key) => printable(key),
                 }),
-            },
-            _ => HttpError::Unavailable {
-                remote,
-                message: format!("it answered HTTP {code}"),
-            },
+            };
+        }
+        HttpError::Unavailable {
+            remote,
+            message: format!("it answered {code}"),
+        }
+    }
+
+    fn refused(&self, code: &str) -> String {
+        let service = &self.bucket.service;
+        match (service.is_anonymous(), service) {
+            (false, Service::S3 { .. }) => {
+                format!("the service does not accept the keys, or they may not read there ({code})")
+            }
+            (true, Service::S3 { .. }) => {
+                format!("it asks for keys and none were given ({code}); name a Secret in spec.secretRef")
+            }
+            (false, Service::Google(_)) => {
+                format!("the service does not accept the credential, or it may not read there ({code})")
+            }
+            (false, Service::Azure(azure)) => format!(
+                "the service does not accept the credential, or it may not read there ({code}); {}",
+                azure.advice()
+            ),
+            (true, Service::Google(_) | Service::Azure(_)) => {
+                format!(
+                    "it asks for a credential and none was given ({code}); name a Secret in spec.secretRef"
+                )
+            }
         }
     }
 }
@@ -178,18 +207,21 @@ impl<'a> Conversation<'a> {
 /// Where the bucket is, and its objects under it.
 fn base(bucket: &Bucket) -> Result<Url, &'static str> {
     let endpoint = &bucket.endpoint;
-    let (name, good) = (&bucket.name, "that is no name of a bucket");
+    let name = &bucket.name;
+    // what Azure calls so has a meaning
+    let special =
+        matches!(bucket.service, Service::Azure(_)) && matches!(&**name, "$root" | "$web" | "$logs");
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_');
-    if !(3..=255).contains(&name.len())
-        || !name.to_ascii_lowercase().bytes().all(plain)
-        || name.contains("..")
-    {
-        return Err(good);
+    let usual = (3..=255).contains(&name.len())
+        && name.to_ascii_lowercase().bytes().all(plain)
+        && !name.contains("..");
+    if !usual && !special {
+        return Err("that is no name of a bucket");
     }
     let path = endpoint.path().trim_end_matches('/');
     let name = encode(name, true);
     let inside = match bucket.service {
-        Service::S3 { .. } => name,
+        Service::S3 { .. } | Service::Azure(_) => name,
         Service::Google(_) => format!("storage/v1/b/{name}/o"),
     };
     let text = format!(
@@ -205,7 +237,7 @@ fn base(bucket: &Bucket) -> Result<Url, &'static str> {
 }
 
 /// Shows a token to the bucket's own host.
-fn bearer(token: &Secret, order: &mut Order) -> Option<()> {
+pub(super) fn bearer(token: &Secret, order: &mut Order) -> Option<()> {
     let text = zeroize::Zeroizing::new([b"Bearer ", token.expose()].concat());
     let mut value = HeaderValue::from_bytes(&text).ok()?;
     value.set_sensitive(true);

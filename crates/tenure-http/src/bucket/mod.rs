@@ -1,6 +1,7 @@
 //! Buckets of S3, Google Cloud Storage and Azure Blob Storage: what is in them, and its files as an artifact.
 
 mod ask;
+mod azure;
 mod exchange;
 mod google;
 mod list;
@@ -18,6 +19,7 @@ use tenure_net::aws::Keys;
 
 use crate::{HttpError, Limits};
 
+pub use azure::Azure;
 pub use google::{Account, Google};
 pub use list::{list, look};
 pub use pack::pack;
@@ -50,6 +52,8 @@ pub enum Service {
     },
     /// Google Cloud Storage, by its JSON API.
     Google(Google),
+    /// Azure Blob Storage; the endpoint is that of a storage account.
+    Azure(Azure),
 }
 
 /// Who asks a service that speaks S3.
@@ -69,7 +73,7 @@ impl Service {
     pub fn region(&self) -> &str {
         match self {
             Self::S3 { region, .. } => region,
-            Self::Google(_) => "",
+            Self::Google(_) | Self::Azure(_) => "",
         }
     }
 
@@ -86,6 +90,7 @@ impl Service {
                 S3::Ldap(ldap) => vec![&ldap.password],
             },
             Self::Google(google) => google.secret().into_iter().collect(),
+            Self::Azure(azure) => azure.secret().into_iter().collect(),
         };
         secrets.into_iter().filter_map(Secret::expose_str).collect()
     }
@@ -98,6 +103,7 @@ impl Service {
                 opener: S3::Anonymous,
                 ..
             } | Self::Google(Google::Anonymous)
+                | Self::Azure(Azure::Anonymous)
         )
     }
 
@@ -138,6 +144,7 @@ impl Bucket {
                     *google = Google::Token(account.token(&self.outbound, limits).await?);
                 }
             }
+            Service::Azure(_) => {}
         }
         Ok(opened)
     }

@@ -22,6 +22,7 @@ pub(super) struct Bucket {
 enum Service {
     S3 { region: String, opener: S3 },
     Google(Google),
+    Azure(Azure),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,6 +49,14 @@ enum Google {
     Token(Open),
 }
 
+#[derive(Serialize, Deserialize)]
+enum Azure {
+    Anonymous,
+    AccountKey { account: String, key: Open },
+    Sas(Open),
+    Token(Open),
+}
+
 impl From<bucket::Bucket> for Bucket {
     fn from(bucket: bucket::Bucket) -> Self {
         Self {
@@ -60,6 +69,7 @@ impl From<bucket::Bucket> for Bucket {
                     opener: opener.into(),
                 },
                 bucket::Service::Google(google) => Service::Google(google.into()),
+                bucket::Service::Azure(azure) => Service::Azure(azure.into()),
             },
             outbound: bucket.outbound.into(),
         }
@@ -78,6 +88,7 @@ impl Bucket {
                     opener: opener.read()?,
                 },
                 Service::Google(google) => bucket::Service::Google(google.into()),
+                Service::Azure(azure) => bucket::Service::Azure(azure.into()),
             },
             outbound: self.outbound.into(),
         })
@@ -150,6 +161,31 @@ impl From<Google> for bucket::Google {
                 token_uri,
             }),
             Google::Token(token) => Self::Token(token.0),
+        }
+    }
+}
+
+impl From<bucket::Azure> for Azure {
+    fn from(azure: bucket::Azure) -> Self {
+        match azure {
+            bucket::Azure::Anonymous => Self::Anonymous,
+            bucket::Azure::AccountKey { account, key } => Self::AccountKey {
+                account,
+                key: Open(key),
+            },
+            bucket::Azure::Sas(query) => Self::Sas(Open(query)),
+            bucket::Azure::Token(token) => Self::Token(Open(token)),
+        }
+    }
+}
+
+impl From<Azure> for bucket::Azure {
+    fn from(azure: Azure) -> Self {
+        match azure {
+            Azure::Anonymous => Self::Anonymous,
+            Azure::AccountKey { account, key } => Self::AccountKey { account, key: key.0 },
+            Azure::Sas(query) => Self::Sas(query.0),
+            Azure::Token(token) => Self::Token(token.0),
         }
     }
 }
