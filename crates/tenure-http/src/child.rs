@@ -197,7 +197,7 @@ mod tests {
     use tenure_net::Outbound;
     use tenure_net::aws::Keys;
 
-    use crate::bucket::{Account, Azure, Google, Ldap, S3, Service};
+    use crate::bucket::{Account, Application, Azure, Google, Ldap, Proof, S3, Service};
 
     fn canary() -> Secret {
         Secret::from("CANARY".to_owned())
@@ -226,7 +226,16 @@ mod tests {
             key: canary(),
             token_uri: "https://127.0.0.1:1/token".to_owned(),
         };
+        let application = |proof| {
+            Service::Azure(Azure::Application(Application {
+                tenant_id: "t".to_owned(),
+                client_id: "c".to_owned(),
+                authority: "https://127.0.0.1:1".to_owned(),
+                proof,
+            }))
+        };
         vec![
+            application(Proof::Secret(canary())),
             s3(S3::Keys(keys)),
             s3(S3::Ldap(Box::new(ldap))),
             Service::Google(Google::Account(account)),

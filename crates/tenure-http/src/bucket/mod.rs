@@ -19,7 +19,7 @@ use tenure_net::aws::Keys;
 
 use crate::{HttpError, Limits};
 
-pub use azure::Azure;
+pub use azure::{Application, Azure, Proof};
 pub use google::{Account, Google};
 pub use list::{list, look};
 pub use pack::pack;
@@ -115,6 +115,7 @@ impl Service {
                 opener: S3::Ldap(_),
                 ..
             } | Self::Google(Google::Account(_))
+                | Self::Azure(Azure::Application(_))
         )
     }
 }
@@ -126,7 +127,7 @@ impl Bucket {
     }
 
     /// The bucket with what opens it, where that has to be asked for: keys for a user of a directory, a token for a
-    /// service account. It opens the bucket for an hour or so. [`list`], [`look`] and [`pack`] do it themselves for
+    /// service account or an application. It opens the bucket for an hour or so. [`list`], [`look`] and [`pack`] do it themselves for
     /// a bucket that is not opened yet; who does several of them asks once.
     ///
     /// # Errors
@@ -144,7 +145,11 @@ impl Bucket {
                     *google = Google::Token(account.token(&self.outbound, limits).await?);
                 }
             }
-            Service::Azure(_) => {}
+            Service::Azure(azure) => {
+                if let Azure::Application(application) = azure {
+                    *azure = Azure::Token(application.token(&self.outbound, limits).await?);
+                }
+            }
         }
         Ok(opened)
     }

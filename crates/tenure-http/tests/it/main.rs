@@ -5,5 +5,6 @@ mod azure;
 mod buckets;
 mod charts;
 mod cloud;
+mod entra;
 mod google;
 mod support;

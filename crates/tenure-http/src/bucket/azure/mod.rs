@@ -1,5 +1,6 @@
 //! Azure Blob Storage: how it is asked, and how it answers.
 
+mod entra;
 mod secret;
 mod shared_key;
 mod xml;
@@ -14,6 +15,7 @@ use tenure_net::Order;
 use super::ask::{Ask, bearer};
 use super::list::PAGE;
 
+pub use entra::{Application, Proof};
 pub(super) use xml::read;
 
 /// Of the service's interface. Later ones write names that XML cannot hold in another way.
@@ -52,6 +54,8 @@ pub enum Azure {
     },
     /// Who has a shared access signature: a query, without its question mark.
     Sas(Secret),
+    /// An application, which gets a token; see [`Bucket::opened`](super::Bucket::opened).
+    Application(Application),
     /// Whoever the access token was given to.
     Token(Secret),
 }
@@ -62,12 +66,13 @@ impl Azure {
             Self::Anonymous => None,
             Self::AccountKey { key, .. } => Some(key),
             Self::Sas(secret) | Self::Token(secret) => Some(secret),
+            Self::Application(application) => Some(application.secret()),
         }
     }
 
     /// Whether what opens it is a token of Microsoft Entra, or leads to one.
     pub(super) fn uses_token(&self) -> bool {
-        matches!(self, Self::Token(_))
+        matches!(self, Self::Application(_) | Self::Token(_))
     }
 
     /// Says who asks.
@@ -77,7 +82,7 @@ impl Azure {
             HeaderValue::from_static(VERSION),
         );
         match self {
-            Self::Anonymous => Some(()),
+            Self::Anonymous | Self::Application(_) => Some(()),
             Self::AccountKey { account, key } => {
                 let date = shared_key::date(SystemTime::now());
                 let signed = [(X_MS_DATE, &*date), (X_MS_VERSION, VERSION)];
@@ -115,7 +120,7 @@ impl Azure {
                 "look at 'sasKey' of the Secret: whether it has expired, and allows reading and listing"
             }
             Self::Token(_) => "it needs the role Storage Blob Data Reader",
-            Self::Anonymous => "",
+            Self::Anonymous | Self::Application(_) => "",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use tenure_core::{Secret, SourceUrl};
 use tenure_net::Unusable;
 
+use super::entra::{AUTHORITY, Application, Certificate, Proof, is_tenant};
 use super::{Azure, shared_key};
 
 type Data = BTreeMap<String, Secret>;
@@ -22,6 +23,14 @@ impl Azure {
                 "invalid '{name}' secret data: requires a 'clientId' or 'accountKey' field, a combination of \
                  'tenantId', 'clientId' and 'clientSecret', or 'tenantId', 'clientId' and 'clientCertificate'"
             )));
+        }
+        let application = application(data).map_err(|why| {
+            Unusable(format!(
+                "failed to create token credential from '{name}' Secret: {why}"
+            ))
+        })?;
+        if let Some(application) = application {
+            return Ok(Self::Application(application));
         }
         if let Some(key) = data.get("accountKey") {
             let refuse = |why: &str| {
@@ -45,6 +54,67 @@ impl Azure {
              'clientSecret' or 'clientCertificate', or 'accountKey', or 'sasKey'"
         )))
     }
+}
+
+/// The application that the Secret names, if it names one.
+fn application(data: &Data) -> Result<Option<Application>, String> {
+    let text = |key: &str| {
+        let value = data.get(key).map(|value| value.expose_str().map(str::trim));
+        value
+            .map(|text| text.ok_or_else(|| format!("'{key}' is not text")))
+            .transpose()
+    };
+    let given = |key: &str| data.get(key).filter(|value| !value.is_empty());
+    let Some(client_id) = text("clientId")? else {
+        return Ok(None);
+    };
+    let (proof, tenant_id) = match (
+        text("tenantId")?,
+        given("clientSecret"),
+        given("clientCertificate"),
+    ) {
+        (Some(tenant), Some(secret), _) => (Proof::Secret(secret.clone()), tenant),
+        (Some(tenant), None, Some(pem)) => {
+            let unusable = |why: &str| format!("failed to parse client certificates: {why}");
+            if given("clientCertificatePassword").is_some() {
+                return Err(unusable(
+                    "a password belongs to PKCS#12, which is not supported; `openssl pkcs12 -nodes` makes PEM of it",
+                ));
+            }
+            Certificate::read(pem).map_err(unusable)?;
+            let send_chain = text("clientCertificateSendChain")?.unwrap_or_default();
+            let proof = Proof::Certificate {
+                pem: pem.clone(),
+                send_chain: send_chain == "1" || send_chain.eq_ignore_ascii_case("true"),
+            };
+            (proof, tenant)
+        }
+        _ => {
+            return Err(
+                "'clientId' alone is a managed identity of the node, which the platform gives to no tenant; \
+                        add 'tenantId' and 'clientSecret' or 'clientCertificate'"
+                    .to_owned(),
+            );
+        }
+    };
+    if !is_tenant(tenant_id) {
+        return Err(
+            "invalid tenantID. You can locate your tenantID by following the instructions listed here: \
+                    https://learn.microsoft.com/partner-center/find-ids-and-domain-names"
+                .to_owned(),
+        );
+    }
+    let authority = text("authorityHost")?.filter(|host| !host.is_empty());
+    let authority = authority.unwrap_or(AUTHORITY);
+    if !authority.starts_with("https://") {
+        return Err("cannot use an authority host without https".to_owned());
+    }
+    Ok(Some(Application {
+        tenant_id: tenant_id.to_owned(),
+        client_id: client_id.to_owned(),
+        authority: authority.to_owned(),
+        proof,
+    }))
 }
 
 /// The storage account: the first label of the endpoint's host. Where the host is an address, as an emulator's, it

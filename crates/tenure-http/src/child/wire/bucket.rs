@@ -52,9 +52,24 @@ enum Google {
 #[derive(Serialize, Deserialize)]
 enum Azure {
     Anonymous,
-    AccountKey { account: String, key: Open },
+    AccountKey {
+        account: String,
+        key: Open,
+    },
     Sas(Open),
+    Application {
+        tenant_id: String,
+        client_id: String,
+        authority: String,
+        proof: Proof,
+    },
     Token(Open),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Proof {
+    Secret(Open),
+    Certificate { pem: Open, send_chain: bool },
 }
 
 impl From<bucket::Bucket> for Bucket {
@@ -174,6 +189,18 @@ impl From<bucket::Azure> for Azure {
                 key: Open(key),
             },
             bucket::Azure::Sas(query) => Self::Sas(Open(query)),
+            bucket::Azure::Application(application) => Self::Application {
+                tenant_id: application.tenant_id,
+                client_id: application.client_id,
+                authority: application.authority,
+                proof: match application.proof {
+                    bucket::Proof::Secret(secret) => Proof::Secret(Open(secret)),
+                    bucket::Proof::Certificate { pem, send_chain } => Proof::Certificate {
+                        pem: Open(pem),
+                        send_chain,
+                    },
+                },
+            },
             bucket::Azure::Token(token) => Self::Token(Open(token)),
         }
     }
@@ -185,6 +212,23 @@ impl From<Azure> for bucket::Azure {
             Azure::Anonymous => Self::Anonymous,
             Azure::AccountKey { account, key } => Self::AccountKey { account, key: key.0 },
             Azure::Sas(query) => Self::Sas(query.0),
+            Azure::Application {
+                tenant_id,
+                client_id,
+                authority,
+                proof,
+            } => Self::Application(bucket::Application {
+                tenant_id,
+                client_id,
+                authority,
+                proof: match proof {
+                    Proof::Secret(secret) => bucket::Proof::Secret(secret.0),
+                    Proof::Certificate { pem, send_chain } => bucket::Proof::Certificate {
+                        pem: pem.0,
+                        send_chain,
+                    },
+                },
+            }),
             Azure::Token(token) => Self::Token(token.0),
         }
     }

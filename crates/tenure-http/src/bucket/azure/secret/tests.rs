@@ -1,5 +1,7 @@
 use super::*;
 
+use rcgen::{CertificateParams, KeyPair};
+
 const ENDPOINT: &str = "https://acct.blob.core.windows.net";
 
 fn read(endpoint: &str, data: &[(&str, &str)]) -> Result<Azure, String> {
@@ -82,5 +84,164 @@ fn a_signature_is_taken_as_it_is_written() {
         let error = read(ENDPOINT, &[("sasKey", bad)]).expect_err(bad);
         assert!(error.starts_with("unable to parse SAS token: "), "{error}");
         assert!(error.contains(why) && !error.contains("CANARY"), "{bad}: {error}");
+    }
+}
+
+/// A new key in PEM, and a certificate for it.
+fn certificate(kind: &'static rcgen::SignatureAlgorithm) -> (String, String) {
+    let key = KeyPair::generate_for(kind).expect("a key");
+    let certificate = CertificateParams::default()
+        .self_signed(&key)
+        .expect("a certificate");
+    (key.serialize_pem(), certificate.pem())
+}
+
+#[test]
+fn an_application_is_read_before_keys_are_and_does_not_print() {
+    let ids = [("tenantId", "t-1"), ("clientId", "c"), ("accountKey", "dGVzdA==")];
+    let (key, certificate) = certificate(&rcgen::PKCS_RSA_SHA256);
+    let pem = format!("{key}{certificate}");
+    for (extra, authority, chain) in [
+        (vec![("clientSecret", "CANARY")], AUTHORITY, None),
+        (
+            vec![("clientSecret", "CANARY"), ("authorityHost", "")],
+            AUTHORITY,
+            None,
+        ),
+        (
+            vec![
+                ("clientSecret", "CANARY"),
+                ("authorityHost", "https://login.microsoftonline.us/"),
+                ("clientCertificate", "ignored"),
+            ],
+            "https://login.microsoftonline.us/",
+            None,
+        ),
+        (
+            vec![("clientSecret", ""), ("clientCertificate", &*pem)],
+            AUTHORITY,
+            Some(false),
+        ),
+        (
+            vec![
+                ("clientCertificate", &*pem),
+                ("clientCertificateSendChain", "True"),
+            ],
+            AUTHORITY,
+            Some(true),
+        ),
+    ] {
+        let azure = read(ENDPOINT, &[&ids[..], &extra].concat()).expect("an application");
+        let shown = format!("{azure:?}");
+        assert!(!shown.contains("CANARY") && !shown.contains("BEGIN"), "{shown}");
+        let Azure::Application(application) = azure else {
+            panic!("{azure:?}")
+        };
+        assert_eq!((&*application.tenant_id, &*application.client_id), ("t-1", "c"));
+        assert_eq!(application.authority, authority);
+        let found = match application.proof {
+            Proof::Secret(secret) => {
+                assert_eq!(secret.expose_str(), Some("CANARY"));
+                None
+            }
+            Proof::Certificate { send_chain, .. } => Some(send_chain),
+        };
+        assert_eq!(found, chain);
+    }
+}
+
+#[test]
+fn an_application_that_cannot_ask_is_refused_without_a_word_of_its_secret() {
+    let (key, own) = certificate(&rcgen::PKCS_RSA_SHA256);
+    let (other, _) = certificate(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let (stranger, _) = certificate(&rcgen::PKCS_RSA_SHA256);
+    let apart = format!("{own}{stranger}");
+    let encrypted =
+        format!("{own}-----BEGIN ENCRYPTED PRIVATE KEY-----\nCANARY\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    let (mixed, whole) = (format!("{own}{other}"), format!("{own}{key}"));
+    for (data, why) in [
+        (&[("clientId", "c")][..], "managed identity"),
+        (&[("clientId", "c"), ("tenantId", "t")], "managed identity"),
+        (
+            &[("clientId", "c"), ("clientSecret", "CANARY")],
+            "managed identity",
+        ),
+        (
+            &[
+                ("clientId", "c"),
+                ("tenantId", "t/../x"),
+                ("clientSecret", "CANARY"),
+            ],
+            "invalid tenantID.",
+        ),
+        (
+            &[("clientId", "c"), ("tenantId", ".."), ("clientSecret", "CANARY")],
+            "invalid tenantID.",
+        ),
+        (
+            &[
+                ("clientId", "c"),
+                ("tenantId", "t"),
+                ("clientSecret", "CANARY"),
+                ("authorityHost", "http://login"),
+            ],
+            "cannot use an authority host without https",
+        ),
+        (
+            &[
+                ("clientId", "c"),
+                ("tenantId", "t"),
+                ("clientCertificate", "CANARY"),
+            ],
+            "failed to parse client certificates: it is not PEM",
+        ),
+        (
+            &[("clientId", "c"), ("tenantId", "t"), ("clientCertificate", &own)],
+            "found no private key",
+        ),
+        (
+            &[("clientId", "c"), ("tenantId", "t"), ("clientCertificate", &key)],
+            "found no certificate",
+        ),
+        (
+            &[
+                ("clientId", "c"),
+                ("tenantId", "t"),
+                ("clientCertificate", &mixed),
+            ],
+            "not an RSA key",
+        ),
+        (
+            &[
+                ("clientId", "c"),
+                ("tenantId", "t"),
+                ("clientCertificate", &apart),
+            ],
+            "key doesn't match any certificate",
+        ),
+        (
+            &[
+                ("clientId", "c"),
+                ("tenantId", "t"),
+                ("clientCertificate", &encrypted),
+            ],
+            "encrypted private keys aren't supported",
+        ),
+        (
+            &[
+                ("clientId", "c"),
+                ("tenantId", "t"),
+                ("clientCertificate", &whole),
+                ("clientCertificatePassword", "CANARY"),
+            ],
+            "PKCS#12",
+        ),
+    ] {
+        let error = read(ENDPOINT, data).expect_err(why);
+        assert!(
+            error.starts_with("failed to create token credential from 's' Secret: "),
+            "{error}"
+        );
+        assert!(error.contains(why) && !error.contains("CANARY"), "{why}: {error}");
     }
 }
