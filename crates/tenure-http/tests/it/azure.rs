@@ -266,6 +266,24 @@ async fn what_does_not_open_a_container_is_told_and_never_shown() {
     assert!(matches!(error, HttpError::NotFound { .. }), "{error}");
 }
 
+/// A signature is a part of the URL, which a client's own errors repeat.
+#[tokio::test]
+async fn a_server_that_is_not_there_or_breaks_off_shows_no_signature() {
+    let query = || with_sas(format!("sv=2020-08-04&sig={CANARY}"));
+    let site = cloud(|asked| match asked.path() {
+        "/team" => with(200, &[("content-length", "100")], "<EnumerationResults>"),
+        _ => with(404, &[], ""),
+    })
+    .await;
+    let mut absent = bucket(&site, query());
+    absent.endpoint = "https://127.0.0.1:1".parse().unwrap();
+    for bucket in [bucket(&site, query()), absent] {
+        let error = list(&bucket, None, &limits()).await.unwrap_err();
+        assert!(matches!(error, HttpError::Unavailable { .. }), "{error}");
+        silent(&error);
+    }
+}
+
 #[tokio::test]
 async fn a_public_container_needs_no_credential_and_another_account_says_that_it_has_none() {
     let store = files();
