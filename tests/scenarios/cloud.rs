@@ -1,4 +1,4 @@
-//! Registries of clouds, which know a home by the token of its worker. The clouds cannot be reached here: a proxy leads
+//! Registries and buckets of clouds; the registries know a home by the token of its worker. The clouds cannot be reached here: a proxy leads
 //! their names to a server of the test's own, which answers as they document.
 
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,8 @@ use tenure_testkit::proxy::Proxy;
 use tenure_testkit::serve::Site;
 use tenure_tests::objects;
 
-use crate::world::{play, says};
+use crate::kustomization::data;
+use crate::world::{config_map, play, says};
 
 const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 const NAMES: [&str; 3] = [
@@ -92,6 +93,69 @@ async fn amazon(request: Request, posted: Posted) -> Response {
         true => LAYER.into_response(),
         false => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// A storage account of Azure with the container `team`, which a shared access signature opens.
+async fn azure(request: Request) -> Response {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    if !query.contains("sig=c2lnbmVk") {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let manifest = config_map("kept", "from azure");
+    match request.uri().path() {
+        "/account/team" if query.contains("comp=list") => format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults><Blobs><Blob><Name>deploy/kept.yaml</Name>\
+             <Properties><Etag>0x8D1</Etag><Content-Length>{}</Content-Length></Properties></Blob></Blobs><NextMarker/>\
+             </EnumerationResults>",
+            manifest.len()
+        )
+        .into_response(),
+        "/account/team/deploy/kept.yaml" => manifest.into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+#[test]
+fn a_container_of_azure_is_applied_by_who_has_a_signature_for_it() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let site = Site::start(Router::new().fallback(azure)).await?;
+        let team = stage.tenant(TenantFixture::new("azure")).await?;
+        let secret = |name: &str, key: &str, value: &str| {
+            json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": team.home()},
+                "stringData": {key: value},
+            })
+        };
+        let secrets = [
+            secret("sas", "sasKey", "?sv=2020-08-04&sp=rl&sig=CANARY"),
+            secret("authority", "ca.crt", site.ca()),
+        ];
+        stage.tenure.apply(&secrets).await?;
+        let spec = json!({
+            "provider": "azure", "endpoint": format!("https://{}/account", site.host()), "bucketName": "team",
+            "interval": "1h", "secretRef": {"name": "sas"}, "certSecretRef": {"name": "authority"},
+        });
+        team.source("Bucket", "app", &spec).await?;
+        let said = team.refused("Bucket", "app", "BucketOperationFailed").await?;
+        ensure!(!said.contains("CANARY"), "{said}");
+        stage
+            .tenure
+            .apply(&[secret("sas", "sasKey", "?sv=2020-08-04&sp=rl&sig=c2lnbmVk")])
+            .await?;
+        team.reconcile("Bucket", "app").await?;
+        let bucket = team.ready("Bucket", "app").await?;
+        let revision = bucket["status"]["artifact"]["revision"]
+            .as_str()
+            .context("a revision")?
+            .to_owned();
+        let kustomization = json!({
+            "sourceRef": {"kind": "Bucket", "name": "app"}, "path": "./deploy", "targetNamespace": team.home(),
+        });
+        team.kustomization("app", &kustomization).await?;
+        team.applied("app", &revision).await?;
+        ensure!(data(&stage, &team, "kept").await?.as_deref() == Some("from azure"));
+        Ok(())
+    })
 }
 
 /// The claims of a token that the API server has signed.

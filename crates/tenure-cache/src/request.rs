@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tenure_core::{Digest, Name};
-use tenure_proto::source::{self, ResolveRequest, credential, resolve_request};
+use tenure_proto::source::{self, ResolveRequest, azure_application, credential, resolve_request};
 
 use crate::Limits;
 use crate::failure::Failure;
@@ -209,6 +209,28 @@ fn fingerprint(proofs: &Proofs, home: &Name, url: &str, credential: &source::Cre
             installation.as_bytes(),
             &app.private_key,
             app.api_url.as_bytes(),
+        ],
+        Some(credential::Kind::GoogleAccount(account)) => [
+            b"google",
+            account.email.as_bytes(),
+            account.key_id.as_bytes(),
+            &account.key,
+            account.token_uri.as_bytes(),
+        ],
+        Some(credential::Kind::AzureKey(key)) => {
+            [b"azure key", key.account.as_bytes(), key.key.as_bytes(), b"", b""]
+        }
+        Some(credential::Kind::AzureSas(query)) => [b"azure sas", query.as_bytes(), b"", b"", b""],
+        Some(credential::Kind::AzureApplication(application)) => [
+            b"azure application",
+            application.tenant_id.as_bytes(),
+            application.client_id.as_bytes(),
+            application.authority.as_bytes(),
+            match &application.proof {
+                None => b"",
+                Some(azure_application::Proof::Secret(secret)) => secret.as_bytes(),
+                Some(azure_application::Proof::Certificate(certificate)) => &certificate.pem,
+            },
         ],
         // the service too: another one may give other keys
         Some(credential::Kind::Ldap(ldap)) => [

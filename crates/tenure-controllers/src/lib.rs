@@ -44,8 +44,8 @@ pub use pass::{Pass, State, Wake};
 pub use retry::{FailureCounts, next_due};
 pub use snapshot::{Snapshot, key_of};
 pub use sources::{
-    BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitObject, GitReference, GitRequest,
-    HelmRequest, Identities, LdapRequest, Link, OciCredential, OciRequest, ProxySecret, Resolved,
+    BucketOpener, BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitObject, GitReference,
+    GitRequest, HelmRequest, Identities, LdapRequest, Link, OciCredential, OciRequest, ProxySecret, Resolved,
     SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
 };
 pub use written::WrittenObjects;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tenure_core::{Classify, Digest, Retry, Revision, Secret, SourceUrl};
+use tenure_http::bucket::{Azure, Google};
 
 use crate::artifacts::DROPPED_LINK;
 
@@ -90,14 +91,27 @@ pub struct BucketRequest {
     pub region: String,
     /// Only keys that start so.
     pub prefix: String,
-    /// Access key and secret key.
-    pub keys: Option<(String, Secret)>,
-    /// Where to ask for keys, if there are none of one's own.
-    pub ldap: Option<LdapRequest>,
+    /// Which service it is, and who asks.
+    pub opener: BucketOpener,
     /// Whom to trust and what to show.
     pub tls: TlsSecrets,
     /// What to go through.
     pub proxy: Option<ProxySecret>,
+}
+
+/// Who asks for a bucket's files, and so what it speaks.
+#[derive(Debug, Clone)]
+pub enum BucketOpener {
+    /// Nobody, at what speaks S3.
+    Anonymous,
+    /// Access key and secret key, of what speaks S3.
+    Keys(String, Secret),
+    /// Who is given keys of what speaks S3.
+    Ldap(LdapRequest),
+    /// Google Cloud Storage.
+    Google(Google),
+    /// Azure Blob Storage.
+    Azure(Azure),
 }
 
 /// A service that gives a directory's user keys of an object store.

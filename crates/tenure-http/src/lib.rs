@@ -5,7 +5,7 @@
 //!   that a range asks for.
 //! - [`chart`] downloads that version's archive; [`locate`] proves that it can be.
 //! - [`bucket`] lists the objects of a bucket and packs them.
-//! - [`file`] downloads what somebody else has made, by its digest.
+//! - [`file()`] downloads what somebody else has made, by its digest.
 //! - [`child`] is the protocol between a parent and the sandboxed child that does the work.
 //!
 //! What it refuses: more bytes than the limits, a chart with another digest than the index says, to send the

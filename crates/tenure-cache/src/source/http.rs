@@ -1,10 +1,12 @@
 use tenure_core::{Digest, Revision, Secret, SourceUrl};
-use tenure_http::bucket::{Bucket, Ldap, S3, Service};
+use tenure_http::bucket::{Account, Application, Azure, Bucket, Google, Ldap, Proof, S3, Service};
 use tenure_http::child::{self, Job, Task};
 use tenure_http::{ChartVersion, Credential, HttpError, Limits, Missing, Remote, Validators};
 use tenure_net::Outbound;
 use tenure_net::aws::Keys;
-use tenure_proto::source::{self, BucketSpec, FailureKind, FileSpec, HelmSpec, credential};
+use tenure_proto::source::{
+    self, BucketSpec, FailureKind, FileSpec, HelmSpec, azure_application, bucket_spec, credential,
+};
 
 use super::{Answer, Budget, Fetched, Found, Room, invalid, outbound, short};
 use crate::failure::Failure;
@@ -61,28 +63,19 @@ impl Http {
             &spec.ignore,
         )?;
         let outbound = outbound(&credential, guard)?;
-        let ldap = match &credential.kind {
-            Some(credential::Kind::Ldap(ldap)) => Some(self::ldap(ldap, &credential, guard)?),
-            _ => None,
-        };
-        let opener = match (credential.kind, ldap) {
-            (_, Some(ldap)) => S3::Ldap(Box::new(ldap)),
-            (None, None) => S3::Anonymous,
-            (Some(credential::Kind::Keys(keys)), None) => S3::Keys(Keys {
-                access_key: keys.access_key,
-                secret_key: Secret::from(keys.secret_key),
-                session_token: Some(Secret::from(keys.session_token)).filter(|token| !token.is_empty()),
-            }),
-            (Some(_), None) => return Err(invalid("a bucket takes an access key and a secret key")),
+        let service = match spec.service() {
+            bucket_spec::Service::S3 => Service::S3 {
+                opener: s3(credential, guard)?,
+                region: spec.region,
+            },
+            bucket_spec::Service::Google => Service::Google(google(credential.kind)?),
+            bucket_spec::Service::Azure => Service::Azure(azure(credential.kind)?),
         };
         let bucket = Bucket {
             endpoint: url(&spec.endpoint)?,
             name: spec.bucket,
             prefix: spec.prefix,
-            service: Service::S3 {
-                region: spec.region,
-                opener,
-            },
+            service,
             outbound,
         };
         Ok(Self::Bucket {
@@ -144,11 +137,8 @@ impl Http {
             Self::Index(_) => "index".to_owned(),
             Self::Chart { name, wanted, .. } => format!("chart {name:?} {wanted:?}"),
             Self::Bucket { bucket, ignore } => {
-                format!(
-                    "bucket {:?} {:?} {ignore:?}",
-                    bucket.service.region(),
-                    bucket.prefix
-                )
+                let (service, region) = (service(bucket), bucket.service.region());
+                format!("{service} {region:?} {:?} {ignore:?}", bucket.prefix)
             }
             Self::File { digest, revision, .. } => format!("file {digest} {revision}"),
         }
@@ -161,7 +151,7 @@ impl Http {
             Self::File { .. } => vec!["file"],
             Self::Bucket { bucket, ignore } => {
                 let rules = super::ignore(ignore.as_deref());
-                ["bucket", bucket.service.region(), &bucket.prefix]
+                [service(bucket), bucket.service.region(), &bucket.prefix]
                     .into_iter()
                     .chain(rules)
                     .collect()
@@ -295,6 +285,72 @@ fn at(revision: Revision, content: String, validators: Option<Validators>) -> Fo
         advertised: true,
         validators,
     }
+}
+
+/// What tells a bucket from others of that name at the same place.
+const fn service(bucket: &Bucket) -> &'static str {
+    match bucket.service {
+        Service::S3 { .. } => "bucket",
+        Service::Google(_) => "google bucket",
+        Service::Azure(_) => "azure container",
+    }
+}
+
+fn s3(credential: source::Credential, guard: &tenure_net::Guard) -> Result<S3, Failure> {
+    Ok(match &credential.kind {
+        None => S3::Anonymous,
+        Some(credential::Kind::Ldap(from)) => S3::Ldap(Box::new(ldap(from, &credential, guard)?)),
+        Some(credential::Kind::Keys(keys)) => S3::Keys(Keys {
+            access_key: keys.access_key.clone(),
+            secret_key: Secret::from(keys.secret_key.clone()),
+            session_token: Some(Secret::from(keys.session_token.clone())).filter(|token| !token.is_empty()),
+        }),
+        Some(_) => return Err(invalid("a bucket takes an access key and a secret key")),
+    })
+}
+
+fn google(kind: Option<credential::Kind>) -> Result<Google, Failure> {
+    Ok(match kind {
+        None => Google::Anonymous,
+        Some(credential::Kind::Bearer(token)) => Google::Token(Secret::from(token)),
+        Some(credential::Kind::GoogleAccount(account)) => Google::Account(Account {
+            email: account.email,
+            key_id: Some(account.key_id).filter(|id| !id.is_empty()),
+            key: Secret::new(account.key),
+            token_uri: account.token_uri,
+        }),
+        Some(_) => return Err(invalid("a bucket of Google Cloud takes a service account")),
+    })
+}
+
+fn azure(kind: Option<credential::Kind>) -> Result<Azure, Failure> {
+    Ok(match kind {
+        None => Azure::Anonymous,
+        Some(credential::Kind::Bearer(token)) => Azure::Token(Secret::from(token)),
+        Some(credential::Kind::AzureSas(query)) => Azure::Sas(Secret::from(query)),
+        Some(credential::Kind::AzureKey(key)) => Azure::AccountKey {
+            account: key.account,
+            key: Secret::from(key.key),
+        },
+        Some(credential::Kind::AzureApplication(application)) => Azure::Application(Application {
+            tenant_id: application.tenant_id,
+            client_id: application.client_id,
+            authority: application.authority,
+            proof: match application.proof {
+                Some(azure_application::Proof::Secret(secret)) => Proof::Secret(Secret::from(secret)),
+                Some(azure_application::Proof::Certificate(certificate)) => Proof::Certificate {
+                    pem: Secret::new(certificate.pem),
+                    send_chain: certificate.send_chain,
+                },
+                None => return Err(invalid("an application of Azure needs a secret or a certificate")),
+            },
+        }),
+        Some(_) => {
+            return Err(invalid(
+                "a container of Azure takes a key, a signature or an application",
+            ));
+        }
+    })
 }
 
 /// Who gives keys; by way of the same proxy, with a trust of its own.

@@ -231,7 +231,11 @@ fn remote(repository: Repository, from: source::Credential, guard: &Guard) -> Re
             | credential::Kind::Keys(_)
             | credential::Kind::Ldap(_)
             | credential::Kind::GithubApp(_)
-            | credential::Kind::Workload(_),
+            | credential::Kind::Workload(_)
+            | credential::Kind::GoogleAccount(_)
+            | credential::Kind::AzureKey(_)
+            | credential::Kind::AzureSas(_)
+            | credential::Kind::AzureApplication(_),
         ) => {
             return Err(invalid("a registry takes no ssh key and no keys of a bucket"));
         }

@@ -7,11 +7,14 @@ mod plan;
 use serde_json::Value;
 use tenure_api::{Bucket, reasons};
 use tenure_core::{Revision, Secret};
+use tenure_http::bucket::{Azure, Google};
 use tenure_kube::{BUCKET, FluxKind};
+use tenure_net::Unusable;
 
+use crate::bucket::plan::Service;
 use crate::source::plan::{Observed, Plan};
 use crate::source::{Failure, Kind, authentication, certificates, named, proxy, read_login};
-use crate::{BucketRequest, Effects, LdapRequest, Resolved, SourceFailure, Trouble, Wanted};
+use crate::{BucketOpener, BucketRequest, Effects, LdapRequest, Resolved, SourceFailure, Trouble, Wanted};
 
 /// The kind Bucket.
 pub(crate) struct BucketSource;
@@ -28,24 +31,12 @@ impl Kind for BucketSource {
 
     async fn wanted(question: &Self::Question, effects: &Effects) -> Result<Wanted, Failure> {
         let url = &question.endpoint;
-        let keys = match &question.secret {
-            None => None,
-            Some(name) => {
-                let data = named(effects, name, url, "'accesskey' and 'secretkey'").await?;
-                Some(keys(name, &data).map_err(authentication)?)
-            }
-        };
         Ok(Wanted::Bucket(BucketRequest {
             endpoint: url.clone(),
             name: question.name.clone(),
             region: question.region.clone(),
             prefix: question.prefix.clone(),
-            ldap: match &keys {
-                // keys of one's own count before those that could be asked for
-                Some(_) => None,
-                None => ldap(question, effects).await?,
-            },
-            keys,
+            opener: opener(question, effects).await?,
             tls: certificates(effects, question.certificates.as_ref(), url).await?,
             proxy: proxy(effects, question.proxy.as_ref(), url).await?,
         }))
@@ -109,8 +100,30 @@ pub(crate) fn typed(object: &Value) -> Result<Bucket, serde_json::Error> {
     serde::Deserialize::deserialize(object)
 }
 
-async fn ldap(question: &plan::Question, effects: &Effects) -> Result<Option<LdapRequest>, Failure> {
-    let Some(sts) = &question.sts else { return Ok(None) };
+async fn opener(question: &plan::Question, effects: &Effects) -> Result<BucketOpener, Failure> {
+    let url = &question.endpoint;
+    let Some(name) = &question.secret else {
+        return match &question.sts {
+            Some(sts) => ldap(sts, effects).await.map(BucketOpener::Ldap),
+            None => Ok(BucketOpener::Anonymous),
+        };
+    };
+    let data = named(effects, name, url, question.service.keys()).await?;
+    let unusable = |error: Unusable| authentication(error.to_string());
+    match question.service {
+        Service::S3 => keys(name, &data)
+            .map(|(access, secret)| BucketOpener::Keys(access, secret))
+            .map_err(authentication),
+        Service::Google => Google::from_secret(name, &data)
+            .map(BucketOpener::Google)
+            .map_err(unusable),
+        Service::Azure => Azure::from_secret(name, url, &data)
+            .map(BucketOpener::Azure)
+            .map_err(unusable),
+    }
+}
+
+async fn ldap(sts: &plan::Sts, effects: &Effects) -> Result<LdapRequest, Failure> {
     let fields = "required fields username, password";
     let Some(name) = &sts.secret else {
         return Err(authentication(format!(
@@ -124,12 +137,12 @@ async fn ldap(question: &plan::Question, effects: &Effects) -> Result<Option<Lda
             "invalid '{name}' secret data for 'ldap' STS provider: {fields}"
         ))
     })?;
-    Ok(Some(LdapRequest {
+    Ok(LdapRequest {
         endpoint: sts.endpoint.clone(),
         username,
         password,
         tls: certificates(effects, sts.certificates.as_ref(), &sts.endpoint).await?,
-    }))
+    })
 }
 
 fn keys(name: &str, data: &std::collections::BTreeMap<String, Secret>) -> Result<(String, Secret), String> {

@@ -4,9 +4,42 @@ use tenure_core::SourceUrl;
 use crate::Home;
 use crate::source::plan::{Observed, Plan, Refusal, Resolve, allowed};
 
+/// What a bucket speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// `generic` and `aws`
+    S3,
+    /// `gcp`
+    Google,
+    /// `azure`
+    Azure,
+}
+
+impl Service {
+    fn of(spec: &BucketSpec) -> Self {
+        match spec.provider.as_deref() {
+            Some("gcp") => Self::Google,
+            Some("azure") => Self::Azure,
+            _ => Self::S3,
+        }
+    }
+
+    /// What is expected in its Secret.
+    pub(super) const fn keys(self) -> &'static str {
+        match self {
+            Self::S3 => "'accesskey' and 'secretkey'",
+            Self::Google => "'serviceaccount'",
+            Self::Azure => {
+                "'accountKey', 'sasKey', or 'tenantId', 'clientId' and 'clientSecret' or 'clientCertificate'"
+            }
+        }
+    }
+}
+
 /// Which bucket, and what opens it.
 #[derive(Debug)]
 pub(crate) struct Question {
+    pub(crate) service: Service,
     pub(crate) endpoint: SourceUrl,
     pub(crate) name: String,
     pub(crate) region: String,
@@ -58,14 +91,14 @@ fn resolve(bucket: &Bucket, home: &Home) -> Result<Resolve<Question>, Refusal> {
         .map(|url| format!("{}/{}", url.trim_end_matches('/'), spec.bucket_name))
         .collect();
     allowed(home, format!("{endpoint}/{}", spec.bucket_name), &spellings)?;
-    if let Some(field) = unsupported(spec) {
+    let named = spec.secret_ref.as_ref().map(|secret| secret.name.as_str());
+    let secret = named.or_else(|| home.sources.secret_for(&spellings));
+    if let Some(field) = unsupported(spec, secret.is_some()) {
         return Err(Refusal::unsupported(field));
     }
-    let named = spec.secret_ref.as_ref().map(|secret| secret.name.as_str());
     let question = Question {
-        secret: named
-            .or_else(|| home.sources.secret_for(&spellings))
-            .map(str::to_owned),
+        service: Service::of(spec),
+        secret: secret.map(str::to_owned),
         name: spec.bucket_name.clone(),
         region: spec.region.clone().unwrap_or_default(),
         prefix: spec.prefix.clone().unwrap_or_default(),
@@ -77,13 +110,21 @@ fn resolve(bucket: &Bucket, home: &Home) -> Result<Resolve<Question>, Refusal> {
     Resolve::new(question, spec.ignore.as_ref(), spec.interval(), spec.timeout())
 }
 
-/// The store's URL: Flux wants a host with an optional port, and says in another field what it speaks.
+/// The store's URL: Flux wants a host with an optional port, and says in another field what it speaks; of a storage
+/// account of Azure, the URL.
 fn endpoint(spec: &BucketSpec) -> Result<SourceUrl, Refusal> {
     let refuse = |error: &dyn std::fmt::Display| {
         let mut refusal = Refusal::url(error);
         refusal.message = refusal.message.replace("spec.url", "spec.endpoint");
         refusal
     };
+    if Service::of(spec) == Service::Azure {
+        let account: SourceUrl = spec.endpoint.parse().map_err(|error| refuse(&error))?;
+        return match account.scheme() {
+            "http" | "https" => Ok(account),
+            _ => Err(refuse(&"it is not the http or https URL of a storage account")),
+        };
+    }
     if spec.endpoint.contains(['/', '@', '?', '#']) {
         return Err(refuse(&"it is not a host name with an optional port"));
     }
@@ -117,13 +158,13 @@ pub(super) fn remote(spec: &BucketSpec) -> Option<String> {
 }
 
 /// A field that asks for what is not built yet: said aloud, never skipped.
-fn unsupported(spec: &BucketSpec) -> Option<&'static str> {
+fn unsupported(spec: &BucketSpec, has_secret: bool) -> Option<&'static str> {
     let provider = spec.provider.as_deref().unwrap_or("generic");
     let asked = [
-        // keys of one's own open S3 as they open what speaks like it
+        // a cloud's own identity is not asked for a login yet
         (
-            matches!(provider, "gcp" | "azure") || (provider == "aws" && spec.secret_ref.is_none()),
-            "provider",
+            matches!(provider, "aws" | "gcp" | "azure") && !has_secret,
+            "provider without secretRef",
         ),
         (
             spec.sts.as_ref().is_some_and(|sts| sts.provider != "ldap"),

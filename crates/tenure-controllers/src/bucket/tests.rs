@@ -78,7 +78,23 @@ fn what_can_never_work_is_said_and_not_tried() {
             other => panic!("{spec}: {other:?}"),
         }
     }
-    resolved(&json!({"provider": "aws", "secretRef": {"name": "keys"}}), &home);
+    for (provider, endpoint, url) in [
+        (
+            "aws",
+            "s3.eu-west-1.amazonaws.com",
+            "https://s3.eu-west-1.amazonaws.com",
+        ),
+        ("gcp", "storage.googleapis.com", "https://storage.googleapis.com"),
+        (
+            "azure",
+            "https://acc.blob.core.windows.net/",
+            "https://acc.blob.core.windows.net",
+        ),
+    ] {
+        let spec = json!({"provider": provider, "endpoint": endpoint, "secretRef": {"name": "keys"}});
+        let question = resolved(&spec, &home).question;
+        assert_eq!(question.endpoint.remote_key(), url);
+    }
 }
 
 #[test]

@@ -1,20 +1,20 @@
 //! Questions and answers of the controllers, in the protocol's words.
 
 use tenure_controllers::{
-    BucketRequest, FileRequest, GitCredentialKind, GitObject, GitReference, GitRequest, HelmRequest, Link,
-    OciCredential, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest, TlsSecrets, Trouble,
-    Wanted,
+    BucketOpener, BucketRequest, FileRequest, GitCredentialKind, GitObject, GitReference, GitRequest,
+    HelmRequest, Link, OciCredential, OciRequest, ProxySecret, Resolved, SourceFailure, SourceRequest,
+    TlsSecrets, Trouble, Wanted,
 };
 use tenure_core::{Classify as _, Revision, Secret};
 use tenure_oci::{Operation, Reference};
 use tenure_proto::source::{
-    Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, GithubApp, HelmSpec, Keys, Ldap, OciSpec,
-    PollLease, Proxy, ResolveRequest, ResolveResponse, Signature, Ssh, Workload, credential, git_spec,
-    oci_spec, resolve_request,
-    workload::{Aws, Azure, Google, Identity},
+    Basic, BucketSpec, Credential, FailureKind, FileSpec, GitSpec, GithubApp, HelmSpec, Keys, OciSpec,
+    PollLease, Proxy, ResolveRequest, ResolveResponse, Signature, Ssh, bucket_spec::Service, credential,
+    git_spec, oci_spec, resolve_request,
 };
 
 use super::SourceError;
+use super::openers::{azure, google, ldap, registry_login, workload};
 
 /// How old a proof may be for the signatures of what it is of.
 const JUST_NOW: std::time::Duration = std::time::Duration::from_secs(30);
@@ -121,37 +121,6 @@ fn git_message(git: &GitRequest, ignore: Option<&String>) -> (resolve_request::S
     (resolve_request::Spec::Git(spec), credential(git))
 }
 
-fn registry_login(login: &tenure_oci::Credential) -> Option<credential::Kind> {
-    match login {
-        tenure_oci::Credential::None => None,
-        tenure_oci::Credential::Basic { username, password } => Some(credential::Kind::Basic(Basic {
-            username: username.clone(),
-            password: text(password),
-        })),
-        tenure_oci::Credential::Identity { token } => Some(credential::Kind::IdentityToken(text(token))),
-        tenure_oci::Credential::Bearer { token } => Some(credential::Kind::Bearer(text(token))),
-    }
-}
-
-fn workload_message(workload: &tenure_oci::cloud::Workload) -> Workload {
-    use tenure_oci::cloud::Identity as From;
-    let identity = match workload.identity.clone() {
-        From::Aws { role } => Identity::Aws(Aws { role }),
-        From::Google {
-            provider,
-            service_account,
-        } => Identity::Google(Google {
-            provider,
-            service_account: service_account.unwrap_or_default(),
-        }),
-        From::Azure { tenant_id, client_id } => Identity::Azure(Azure { tenant_id, client_id }),
-    };
-    Workload {
-        token: workload.token.expose().to_vec(),
-        identity: Some(identity),
-    }
-}
-
 fn oci_message(oci: &OciRequest, ignore: Option<&String>) -> (resolve_request::Spec, Credential) {
     let mut spec = OciSpec {
         url: oci.repository.url(),
@@ -177,7 +146,7 @@ fn oci_message(oci: &OciRequest, ignore: Option<&String>) -> (resolve_request::S
     });
     let kind = match &oci.credential {
         OciCredential::Login(login) => registry_login(login),
-        OciCredential::Workload(workload) => Some(credential::Kind::Workload(workload_message(workload))),
+        OciCredential::Workload(of) => Some(credential::Kind::Workload(workload(of))),
     };
     let credential = through(&oci.tls, oci.proxy.as_ref(), kind);
     (resolve_request::Spec::Oci(spec), credential)
@@ -201,6 +170,20 @@ fn helm_message(helm: &HelmRequest) -> (resolve_request::Spec, Credential) {
 }
 
 fn bucket_message(bucket: &BucketRequest, ignore: Option<&String>) -> (resolve_request::Spec, Credential) {
+    let (service, kind) = match &bucket.opener {
+        BucketOpener::Anonymous => (Service::S3, None),
+        BucketOpener::Keys(access, secret) => {
+            let keys = Keys {
+                access_key: access.clone(),
+                secret_key: text(secret),
+                session_token: String::new(),
+            };
+            (Service::S3, Some(credential::Kind::Keys(keys)))
+        }
+        BucketOpener::Ldap(of) => (Service::S3, Some(credential::Kind::Ldap(ldap(of)))),
+        BucketOpener::Google(of) => (Service::Google, google(of)),
+        BucketOpener::Azure(of) => (Service::Azure, azure(of)),
+    };
     let spec = BucketSpec {
         endpoint: text(&bucket.endpoint.expose()),
         bucket: bucket.name.clone(),
@@ -208,26 +191,9 @@ fn bucket_message(bucket: &BucketRequest, ignore: Option<&String>) -> (resolve_r
         prefix: bucket.prefix.clone(),
         ignore: ignore.cloned().unwrap_or_default(),
         has_ignore: ignore.is_some(),
+        service: service.into(),
     };
-    let kind = bucket.keys.as_ref().map(|(access, secret)| {
-        credential::Kind::Keys(Keys {
-            access_key: access.clone(),
-            secret_key: text(secret),
-            session_token: String::new(),
-        })
-    });
-    let ldap = bucket.ldap.as_ref().map(|ldap| {
-        let tls = with_tls(None, ldap.tls.ca_pem.as_ref(), ldap.tls.client.as_ref());
-        credential::Kind::Ldap(Ldap {
-            endpoint: text(&ldap.endpoint.expose()),
-            username: ldap.username.clone(),
-            password: text(&ldap.password),
-            ca_pem: tls.ca_pem,
-            client_cert_pem: tls.client_cert_pem,
-            client_key_pem: tls.client_key_pem,
-        })
-    });
-    let credential = through(&bucket.tls, bucket.proxy.as_ref(), kind.or(ldap));
+    let credential = through(&bucket.tls, bucket.proxy.as_ref(), kind);
     (resolve_request::Spec::Bucket(spec), credential)
 }
 
@@ -296,7 +262,7 @@ fn credential(git: &GitRequest) -> Credential {
     }
 }
 
-fn with_tls(
+pub(super) fn with_tls(
     kind: Option<credential::Kind>,
     ca_pem: Option<&Secret>,
     client: Option<&(Secret, Secret)>,
@@ -314,7 +280,7 @@ fn bytes(secret: &Secret) -> Vec<u8> {
     secret.expose().to_vec()
 }
 
-fn text(secret: &Secret) -> String {
+pub(super) fn text(secret: &Secret) -> String {
     secret.expose_str().unwrap_or_default().to_owned()
 }
 
@@ -466,8 +432,7 @@ mod tests {
             name: "team".into(),
             region: String::new(),
             prefix: "a/".into(),
-            keys: Some(("id".into(), canary())),
-            ldap: None,
+            opener: BucketOpener::Keys("id".into(), canary()),
             tls: TlsSecrets::default(),
             proxy: None,
         })));

@@ -8,6 +8,7 @@ mod adapter;
 mod client;
 mod error;
 mod fetch;
+mod openers;
 mod replicas;
 
 use client::chain;
