@@ -95,10 +95,36 @@ async fn amazon(request: Request, posted: Posted) -> Response {
     }
 }
 
-/// A storage account of Azure with the container `team`, which a shared access signature opens.
+/// A storage account of Azure with the container `team`, which a shared access signature opens, or a token for which a
+/// directory changes one of an issuer that it trusts.
 async fn azure(request: Request) -> Response {
     let query = request.uri().query().unwrap_or_default().to_owned();
-    if !query.contains("sig=c2lnbmVk") {
+    let shown = request.headers().get(header::AUTHORIZATION).cloned();
+    if request.uri().path() == "/directory/oauth2/v2.0/token" {
+        let body = to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
+        let form = format!("/?{}", String::from_utf8_lossy(&body))
+            .parse()
+            .expect("a form");
+        let Query(fields) = Query::<Vec<(String, String)>>::try_from_uri(&form).expect("a form");
+        let field = |name: &str| {
+            fields
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.as_str())
+        };
+        let token = claims(field("client_assertion").unwrap_or_default()).unwrap_or_default();
+        let trusted = field("client_id") == Some("application")
+            && token["aud"] == json!(["api://AzureADTokenExchange"])
+            && token["sub"]
+                .as_str()
+                .is_some_and(|subject| subject.starts_with("system:serviceaccount:tenure-workers"));
+        return match trusted {
+            true => axum::Json(json!({"access_token": "for-storage"})).into_response(),
+            false => StatusCode::UNAUTHORIZED.into_response(),
+        };
+    }
+    let bearer = shown.is_some_and(|shown| shown == "Bearer for-storage");
+    if !bearer && !query.contains("sig=c2lnbmVk") {
         return StatusCode::FORBIDDEN.into_response();
     }
     let manifest = config_map("kept", "from azure");
@@ -155,6 +181,52 @@ fn a_container_of_azure_is_applied_by_who_has_a_signature_for_it() -> anyhow::Re
         team.applied("app", &revision).await?;
         ensure!(data(&stage, &team, "kept").await?.as_deref() == Some("from azure"));
         Ok(())
+    })
+}
+
+#[test]
+fn a_container_of_azure_knows_a_home_by_the_token_of_its_worker() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let names = ["login.microsoftonline.com", "account.blob.core.windows.net"];
+        let router = Router::new().fallback(|mut request: Request| async move {
+            // a storage account has a name of its own
+            if request.uri().path().starts_with("/team") {
+                let path = format!(
+                    "/account{}",
+                    request.uri().path_and_query().map_or("", |all| all.as_str())
+                );
+                *request.uri_mut() = path.parse().expect("a path");
+            }
+            azure(request).await
+        });
+        let site = Site::named(router, &names).await?;
+        let proxy = Proxy::leading_to(&site.host()).await?;
+        let team = stage.tenant(TenantFixture::new("entra")).await?;
+        let secret = |name: &str, key: &str, value: &str| {
+            json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": team.home()},
+                "stringData": {key: value},
+            })
+        };
+        let account = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": "reader", "namespace": team.home(), "annotations": {
+                "azure.workload.identity/client-id": "application", "azure.workload.identity/tenant-id": "directory",
+            }},
+        });
+        let objects = [
+            secret("proxy", "address", proxy.address()),
+            secret("authority", "ca.crt", site.ca()),
+            account,
+        ];
+        stage.tenure.apply(&objects).await?;
+        let spec = json!({
+            "provider": "azure", "endpoint": "https://account.blob.core.windows.net", "bucketName": "team",
+            "interval": "1h", "serviceAccountName": "reader", "proxySecretRef": {"name": "proxy"},
+            "certSecretRef": {"name": "authority"},
+        });
+        team.source("Bucket", "app", &spec).await?;
+        team.ready("Bucket", "app").await.map(drop)
     })
 }
 

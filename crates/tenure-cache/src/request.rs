@@ -144,7 +144,8 @@ fn login_fingerprint(
             &credential.ca_pem,
             proxy,
         ])),
-        Some(credential::Kind::Workload(workload)) => {
+        // a bucket's fetcher changes it itself
+        Some(credential::Kind::Workload(workload)) if url.starts_with("oci://") => {
             let host = url.split('/').nth(2).unwrap_or_default();
             let [kind, a, b, c, d] = workload_parts(home, workload);
             Some(proofs.fingerprint(&[host.as_bytes(), kind, a, b, c, d, &credential.ca_pem, proxy]))

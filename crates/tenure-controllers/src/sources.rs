@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tenure_core::{Classify, Digest, Retry, Revision, Secret, SourceUrl};
 use tenure_http::bucket::{Azure, Google};
+use tenure_oci::cloud::Workload;
 
 use crate::artifacts::DROPPED_LINK;
 
@@ -112,6 +113,8 @@ pub enum BucketOpener {
     Google(Google),
     /// Azure Blob Storage.
     Azure(Azure),
+    /// The store of the cloud that knows the workload.
+    Workload(Workload),
 }
 
 /// A service that gives a directory's user keys of an object store.
@@ -172,7 +175,7 @@ pub enum OciCredential {
     /// The registry takes it.
     Login(tenure_oci::Credential),
     /// A cloud gives one for it.
-    Workload(tenure_oci::cloud::Workload),
+    Workload(Workload),
 }
 
 /// Gives tokens with which the worker is known to clouds.

@@ -1,9 +1,12 @@
 use tenure_core::{Digest, Revision, Secret, SourceUrl};
-use tenure_http::bucket::{Account, Application, Azure, Bucket, Google, Ldap, Proof, S3, Service};
+use tenure_http::bucket::{
+    AUTHORITY, Account, Application, Azure, Bucket, Federated, Google, Ldap, Proof, S3, Service, Web,
+};
 use tenure_http::child::{self, Job, Task};
 use tenure_http::{ChartVersion, Credential, HttpError, Limits, Missing, Remote, Validators};
 use tenure_net::Outbound;
 use tenure_net::aws::Keys;
+use tenure_proto::source::workload::Identity;
 use tenure_proto::source::{
     self, BucketSpec, FailureKind, FileSpec, HelmSpec, azure_application, bucket_spec, credential,
 };
@@ -65,7 +68,7 @@ impl Http {
         let outbound = outbound(&credential, guard)?;
         let service = match spec.service() {
             bucket_spec::Service::S3 => Service::S3 {
-                opener: s3(credential, guard)?,
+                opener: s3(credential, &spec.region, guard)?,
                 region: spec.region,
             },
             bucket_spec::Service::Google => Service::Google(google(credential.kind)?),
@@ -296,7 +299,7 @@ const fn service(bucket: &Bucket) -> &'static str {
     }
 }
 
-fn s3(credential: source::Credential, guard: &tenure_net::Guard) -> Result<S3, Failure> {
+fn s3(credential: source::Credential, region: &str, guard: &tenure_net::Guard) -> Result<S3, Failure> {
     Ok(match &credential.kind {
         None => S3::Anonymous,
         Some(credential::Kind::Ldap(from)) => S3::Ldap(Box::new(ldap(from, &credential, guard)?)),
@@ -305,8 +308,34 @@ fn s3(credential: source::Credential, guard: &tenure_net::Guard) -> Result<S3, F
             secret_key: Secret::from(keys.secret_key.clone()),
             session_token: Some(Secret::from(keys.session_token.clone())).filter(|token| !token.is_empty()),
         }),
+        Some(credential::Kind::Workload(workload)) => {
+            let Some(Identity::Aws(aws)) = &workload.identity else {
+                return Err(invalid("a bucket of AWS takes a role"));
+            };
+            S3::Web(Box::new(Web {
+                endpoint: url(&sts(region)?)?,
+                role: aws.role.clone(),
+                token: Secret::new(workload.token.clone()),
+                outbound: outbound(&credential, guard)?,
+            }))
+        }
         Some(_) => return Err(invalid("a bucket takes an access key and a secret key")),
     })
+}
+
+/// AWS's token service of a region.
+fn sts(region: &str) -> Result<String, Failure> {
+    let region = if region.is_empty() { "us-east-1" } else { region };
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if !region.bytes().all(plain) {
+        return Err(invalid("that is no region of AWS"));
+    }
+    let domain = if region.starts_with("cn-") {
+        "amazonaws.com.cn"
+    } else {
+        "amazonaws.com"
+    };
+    Ok(format!("https://sts.{region}.{domain}/"))
 }
 
 fn google(kind: Option<credential::Kind>) -> Result<Google, Failure> {
@@ -319,6 +348,14 @@ fn google(kind: Option<credential::Kind>) -> Result<Google, Failure> {
             key: Secret::new(account.key),
             token_uri: account.token_uri,
         }),
+        Some(credential::Kind::Workload(workload)) => match workload.identity {
+            Some(Identity::Google(google)) => Google::Federated(Federated {
+                audience: format!("//iam.googleapis.com/{}", google.provider),
+                service_account: Some(google.service_account).filter(|account| !account.is_empty()),
+                token: Secret::new(workload.token),
+            }),
+            _ => return Err(invalid("a bucket of Google Cloud takes a principal of a pool")),
+        },
         Some(_) => return Err(invalid("a bucket of Google Cloud takes a service account")),
     })
 }
@@ -345,6 +382,15 @@ fn azure(kind: Option<credential::Kind>) -> Result<Azure, Failure> {
                 None => return Err(invalid("an application of Azure needs a secret or a certificate")),
             },
         }),
+        Some(credential::Kind::Workload(workload)) => match workload.identity {
+            Some(Identity::Azure(azure)) => Azure::Application(Application {
+                tenant_id: azure.tenant_id,
+                client_id: azure.client_id,
+                authority: AUTHORITY.to_owned(),
+                proof: Proof::Assertion(Secret::new(workload.token)),
+            }),
+            _ => return Err(invalid("a container of Azure takes an application")),
+        },
         Some(_) => {
             return Err(invalid(
                 "a container of Azure takes a key, a signature or an application",

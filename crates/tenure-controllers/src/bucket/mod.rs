@@ -13,7 +13,7 @@ use tenure_net::Unusable;
 
 use crate::bucket::plan::Service;
 use crate::source::plan::{Observed, Plan};
-use crate::source::{Failure, Kind, authentication, certificates, named, proxy, read_login};
+use crate::source::{Failure, Kind, authentication, certificates, identity, named, proxy, read_login};
 use crate::{BucketOpener, BucketRequest, Effects, LdapRequest, Resolved, SourceFailure, Trouble, Wanted};
 
 /// The kind Bucket.
@@ -103,9 +103,13 @@ pub(crate) fn typed(object: &Value) -> Result<Bucket, serde_json::Error> {
 async fn opener(question: &plan::Question, effects: &Effects) -> Result<BucketOpener, Failure> {
     let url = &question.endpoint;
     let Some(name) = &question.secret else {
-        return match &question.sts {
-            Some(sts) => ldap(sts, effects).await.map(BucketOpener::Ldap),
-            None => Ok(BucketOpener::Anonymous),
+        return match (&question.sts, &question.provider) {
+            (Some(sts), _) => ldap(sts, effects).await.map(BucketOpener::Ldap),
+            (None, Some(provider)) => {
+                let workload = identity::workload(provider, question.account.as_ref(), effects).await;
+                workload.map(BucketOpener::Workload)
+            }
+            (None, None) => Ok(BucketOpener::Anonymous),
         };
     };
     let data = named(effects, name, url, question.service.keys()).await?;

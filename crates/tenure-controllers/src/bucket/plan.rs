@@ -2,6 +2,7 @@ use tenure_api::{Bucket, BucketSpec, BucketSts, LocalObjectReference, reasons};
 use tenure_core::SourceUrl;
 
 use crate::Home;
+use crate::ocirepository::plan::cloud;
 use crate::source::plan::{Observed, Plan, Refusal, Resolve, allowed};
 
 /// What a bucket speaks.
@@ -46,6 +47,10 @@ pub(crate) struct Question {
     pub(crate) prefix: String,
     /// `spec.secretRef`, or the Tenant's Secret for this bucket.
     pub(crate) secret: Option<String>,
+    /// `spec.provider`: the cloud that knows the home when no Secret opens the bucket.
+    pub(crate) provider: Option<String>,
+    /// `spec.serviceAccountName`: whose annotations say who the home is there.
+    pub(crate) account: Option<String>,
     /// `spec.certSecretRef`
     pub(crate) certificates: Option<String>,
     /// `spec.proxySecretRef`
@@ -93,7 +98,7 @@ fn resolve(bucket: &Bucket, home: &Home) -> Result<Resolve<Question>, Refusal> {
     allowed(home, format!("{endpoint}/{}", spec.bucket_name), &spellings)?;
     let named = spec.secret_ref.as_ref().map(|secret| secret.name.as_str());
     let secret = named.or_else(|| home.sources.secret_for(&spellings));
-    if let Some(field) = unsupported(spec, secret.is_some()) {
+    if let Some(field) = unsupported(spec) {
         return Err(Refusal::unsupported(field));
     }
     let question = Question {
@@ -102,6 +107,8 @@ fn resolve(bucket: &Bucket, home: &Home) -> Result<Resolve<Question>, Refusal> {
         name: spec.bucket_name.clone(),
         region: spec.region.clone().unwrap_or_default(),
         prefix: spec.prefix.clone().unwrap_or_default(),
+        provider: cloud(spec.provider.as_deref()),
+        account: spec.service_account_name.clone().filter(|name| !name.is_empty()),
         certificates: spec.cert_secret_ref.as_ref().map(|secret| secret.name.clone()),
         proxy: spec.proxy_secret_ref.as_ref().map(|secret| secret.name.clone()),
         sts: spec.sts.as_ref().map(|wanted| sts(wanted, home)).transpose()?,
@@ -158,21 +165,7 @@ pub(super) fn remote(spec: &BucketSpec) -> Option<String> {
 }
 
 /// A field that asks for what is not built yet: said aloud, never skipped.
-fn unsupported(spec: &BucketSpec, has_secret: bool) -> Option<&'static str> {
-    let provider = spec.provider.as_deref().unwrap_or("generic");
-    let asked = [
-        // a cloud's own identity is not asked for a login yet
-        (
-            matches!(provider, "aws" | "gcp" | "azure") && !has_secret,
-            "provider without secretRef",
-        ),
-        (
-            spec.sts.as_ref().is_some_and(|sts| sts.provider != "ldap"),
-            "sts.provider other than ldap",
-        ),
-        (spec.service_account_name.is_some(), "serviceAccountName"),
-    ];
-    asked
-        .into_iter()
-        .find_map(|(asked, field)| asked.then_some(field))
+fn unsupported(spec: &BucketSpec) -> Option<&'static str> {
+    let sts = spec.sts.as_ref()?;
+    (sts.provider != "ldap").then_some("sts.provider other than ldap")
 }

@@ -56,8 +56,6 @@ fn what_can_never_work_is_said_and_not_tried() {
         ),
         (json!({"endpoint": ""}), "URLInvalid", "spec.endpoint"),
         (json!({"interval": "soon"}), "Failed", "spec.interval"),
-        (json!({"provider": "gcp"}), "FeatureGateDisabled", "spec.provider"),
-        (json!({"provider": "aws"}), "FeatureGateDisabled", "spec.provider"),
         (
             json!({"sts": {"provider": "aws", "endpoint": "https://sts"}}),
             "FeatureGateDisabled",

@@ -400,11 +400,16 @@ async fn failed<K: Kind>(key: &ObjectKey, failure: &Failure, effects: &Arc<Effec
     };
     match write::<K>(key, effects, &ending).await {
         Ok(true) => {
+            // as in Flux, to wait for another source is nothing to be warned of
+            let kind = match at {
+                At::Include => EventKind::Normal,
+                _ => EventKind::Warning,
+            };
             event(
                 effects,
                 key,
                 SOURCE_CONTROLLER,
-                EventKind::Warning,
+                kind,
                 reason,
                 message.clone(),
                 [],

@@ -19,11 +19,11 @@ use tenure_net::aws::Keys;
 
 use crate::{HttpError, Limits};
 
-pub use azure::{Application, Azure, Proof};
-pub use google::{Account, Google};
+pub use azure::{AUTHORITY, Application, Azure, Proof};
+pub use google::{Account, Federated, Google};
 pub use list::{list, look};
 pub use pack::pack;
-pub use sts::Ldap;
+pub use sts::{Ldap, Web};
 
 /// A bucket and what opens it. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -65,6 +65,8 @@ pub enum S3 {
     Keys(Keys),
     /// Who gets keys for user and password; see [`Bucket::opened`].
     Ldap(Box<Ldap>),
+    /// Who gets a role's keys for the token of a workload; see [`Bucket::opened`].
+    Web(Box<Web>),
 }
 
 impl Service {
@@ -88,6 +90,7 @@ impl Service {
                     .chain(&keys.session_token)
                     .collect(),
                 S3::Ldap(ldap) => vec![&ldap.password],
+                S3::Web(web) => vec![&web.token],
             },
             Self::Google(google) => google.secret().into_iter().collect(),
             Self::Azure(azure) => azure.secret().into_iter().collect(),
@@ -112,9 +115,9 @@ impl Service {
         matches!(
             self,
             Self::S3 {
-                opener: S3::Ldap(_),
+                opener: S3::Ldap(_) | S3::Web(_),
                 ..
-            } | Self::Google(Google::Account(_))
+            } | Self::Google(Google::Account(_) | Google::Federated(_))
                 | Self::Azure(Azure::Application(_))
         )
     }
@@ -135,16 +138,20 @@ impl Bucket {
     pub async fn opened(&self, limits: &Limits) -> Result<Self, HttpError> {
         let mut opened = self.clone();
         match &mut opened.service {
-            Service::S3 { opener, .. } => {
-                if let S3::Ldap(ldap) = opener {
-                    *opener = S3::Keys(sts::exchange(ldap, limits).await?);
-                }
-            }
-            Service::Google(google) => {
-                if let Google::Account(account) = google {
+            Service::S3 { opener, .. } => match opener {
+                S3::Ldap(ldap) => *opener = S3::Keys(sts::exchange(ldap, limits).await?),
+                S3::Web(web) => *opener = S3::Keys(web.keys(limits).await?),
+                S3::Anonymous | S3::Keys(_) => {}
+            },
+            Service::Google(google) => match google {
+                Google::Account(account) => {
                     *google = Google::Token(account.token(&self.outbound, limits).await?);
                 }
-            }
+                Google::Federated(federated) => {
+                    *google = Google::Token(federated.token(&self.outbound, limits).await?);
+                }
+                Google::Anonymous | Google::Token(_) => {}
+            },
             Service::Azure(azure) => {
                 if let Azure::Application(application) = azure {
                     *azure = Azure::Token(application.token(&self.outbound, limits).await?);

@@ -1,4 +1,5 @@
-//! User and password of a directory for short-lived keys of a bucket, as MinIO gives them.
+//! User and password of a directory, as MinIO takes them, or the token of a workload, as AWS does, for short-lived keys of
+//! a bucket.
 
 use reqwest::Url;
 use tenure_core::{Secret, SourceUrl};
@@ -23,21 +24,84 @@ pub struct Ldap {
     pub outbound: Outbound,
 }
 
+/// A workload that a role of AWS trusts. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Web {
+    /// The service that gives the role's keys.
+    pub endpoint: SourceUrl,
+    /// `arn:aws:iam::…:role/…`
+    pub role: String,
+    /// The workload's, with audience `sts.amazonaws.com`.
+    pub token: Secret,
+    /// How to reach the service.
+    pub outbound: Outbound,
+}
+
+const VERSION: &str = "2011-06-15";
+
 /// Keys for user and password.
 ///
 /// # Errors
 /// [`HttpError`].
 pub(super) async fn exchange(ldap: &Ldap, limits: &Limits) -> Result<Keys, HttpError> {
     let shown = format!("the STS at {}", ldap.endpoint);
-    within(&shown, limits, ask(ldap, &shown)).await
+    let form = [
+        ("Action", "AssumeRoleWithLDAPIdentity"),
+        ("Version", VERSION),
+        ("LDAPUsername", &ldap.username),
+        ("LDAPPassword", text(&shown, &ldap.password, "the password")?),
+    ];
+    let asked = ask(
+        &ldap.endpoint,
+        &ldap.outbound,
+        &shown,
+        (&form, "user and password"),
+    );
+    within(&shown, limits, asked).await
 }
 
-async fn ask(ldap: &Ldap, shown: &str) -> Result<Keys, HttpError> {
-    let refused = |message: String| HttpError::AuthenticationFailed {
-        remote: shown.to_owned(),
-        message,
-    };
-    let endpoint = &ldap.endpoint;
+impl Web {
+    /// Gets keys of the role.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub(super) async fn keys(&self, limits: &Limits) -> Result<Keys, HttpError> {
+        let shown = format!("the STS at {}", self.endpoint);
+        let form = [
+            ("Action", "AssumeRoleWithWebIdentity"),
+            ("Version", VERSION),
+            ("RoleArn", &self.role),
+            ("RoleSessionName", "tenure"),
+            (
+                "WebIdentityToken",
+                text(&shown, &self.token, "the workload's token")?,
+            ),
+        ];
+        let asked = ask(
+            &self.endpoint,
+            &self.outbound,
+            &shown,
+            (&form, "the workload's token for the role"),
+        );
+        within(&shown, limits, asked).await
+    }
+}
+
+fn text<'s>(shown: &str, secret: &'s Secret, what: &str) -> Result<&'s str, HttpError> {
+    secret
+        .expose_str()
+        .ok_or_else(|| HttpError::AuthenticationFailed {
+            remote: shown.to_owned(),
+            message: format!("{what} is not text"),
+        })
+}
+
+async fn ask(
+    endpoint: &SourceUrl,
+    outbound: &Outbound,
+    shown: &str,
+    (form, what): (&[(&str, &str)], &str),
+) -> Result<Keys, HttpError> {
     let (scheme, host, port, path) = (
         endpoint.scheme(),
         endpoint.host(),
@@ -50,20 +114,12 @@ async fn ask(ldap: &Ldap, shown: &str) -> Result<Keys, HttpError> {
         remote: shown.to_owned(),
         message: "it is not an http or https URL".to_owned(),
     })?;
-    let password = ldap.password.expose_str();
-    let password = password.ok_or_else(|| refused("the password is not text".to_owned()))?;
-    let form = [
-        ("Action", "AssumeRoleWithLDAPIdentity"),
-        ("Version", "2011-06-15"),
-        ("LDAPUsername", &ldap.username),
-        ("LDAPPassword", password),
-    ];
-    let (status, bytes) = post(&ldap.outbound, url, shown, &form).await?;
+    let (status, bytes) = post(outbound, url, shown, form).await?;
     if !status.is_success() {
-        return Err(refused(format!(
-            "it does not accept user and password (HTTP {})",
-            status.as_u16()
-        )));
+        return Err(HttpError::AuthenticationFailed {
+            remote: shown.to_owned(),
+            message: format!("it does not accept {what} (HTTP {})", status.as_u16()),
+        });
     }
     let keys = std::str::from_utf8(&bytes).ok().and_then(read);
     keys.ok_or_else(|| HttpError::Malformed {
@@ -72,7 +128,7 @@ async fn ask(ldap: &Ldap, shown: &str) -> Result<Keys, HttpError> {
     })
 }
 
-/// Reads an `AssumeRoleWithLDAPIdentityResponse`.
+/// Reads the answer to either.
 fn read(text: &str) -> Option<Keys> {
     let mut inside: Vec<&str> = Vec::new();
     let (mut access, mut secret, mut token) = (None, None, None);

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use tenure_core::{Digest, Secret};
-use tenure_http::bucket::{Bucket, Ldap, Listing, S3, Service, list, pack};
+use tenure_http::bucket::{Bucket, Ldap, Listing, S3, Service, Web, list, pack};
 use tenure_http::{Downloaded, HttpError, Limits};
 use tenure_net::{Guard, Outbound, Tls};
 use tenure_testkit::s3::S3Server;
@@ -259,4 +259,40 @@ async fn user_and_password_are_changed_for_keys_that_open_the_bucket() {
     );
     let asked: Vec<_> = asked.all().into_iter().map(|(path, _)| path).collect();
     assert_eq!(asked, ["/good", "/refused", "/odd", "/moved"]);
+}
+
+#[tokio::test]
+async fn a_workload_gets_keys_of_its_role_that_open_the_bucket() {
+    let server = filled("team", &[("a.yaml", "a: 1\n")]).await;
+    let keys = server.keys();
+    let answer = format!(
+        "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>",
+        keys.access_key,
+        keys.secret_key.expose_str().unwrap()
+    );
+    let sts = crate::cloud::cloud(move |asked| {
+        let form = asked.form();
+        assert_eq!(form["Action"], "AssumeRoleWithWebIdentity");
+        match (form["RoleArn"].as_str(), form["WebIdentityToken"].as_str()) {
+            ("arn:aws:iam::1:role/reader", "workload-canary") => with(200, &[], answer.clone()),
+            _ => with(403, &[], "no such role for workload-canary"),
+        }
+    })
+    .await;
+    let look = |role: &str| {
+        let mut bucket = bucket(&server, "team");
+        bucket.service = s3(S3::Web(Box::new(Web {
+            endpoint: format!("https://{}", sts.host()).parse().unwrap(),
+            role: role.to_owned(),
+            token: Secret::from("workload-canary".to_owned()),
+            outbound: outbound(sts.ca()),
+        })));
+        assert!(!format!("{bucket:?}").contains("canary"));
+        async move { list(&bucket, None, &limits()).await }
+    };
+    let listing = look("arn:aws:iam::1:role/reader").await.unwrap();
+    assert_eq!(keys_of(&listing), ["a.yaml"]);
+    let error = look("arn:aws:iam::1:role/other").await.unwrap_err();
+    assert!(matches!(error, HttpError::AuthenticationFailed { .. }), "{error}");
+    assert!(!error.to_string().contains("canary"), "{error}");
 }

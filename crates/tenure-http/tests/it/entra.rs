@@ -11,7 +11,7 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tenure_core::{Digest, Secret};
 use tenure_http::HttpError;
-use tenure_http::bucket::{Azure, Bucket, Service, look};
+use tenure_http::bucket::{Application, Azure, Bucket, Proof, Service, look};
 use tenure_testkit::serve::Site;
 
 use crate::azure::{TOKEN, files, storage};
@@ -20,6 +20,9 @@ use crate::support::{limits, with};
 
 const TENANT: &str = "8b0d4c5e-1b8a-4f0e-9d3e-1f1f6a3c2b10";
 const CLIENT: &str = "0f2c7d2c-5d0b-4a6f-8b57-2b1f0c0a7a11";
+
+/// The token of an issuer that the application trusts.
+const FEDERATED: &str = "workload-sw0rdfish-canary";
 
 /// A key, and a certificate for it.
 struct Own {
@@ -68,6 +71,9 @@ impl Known {
     fn proven(&self, asked: &Asked, form: &BTreeMap<String, String>) -> bool {
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         assert_eq!(form["client_assertion_type"], kind);
+        if form["client_assertion"] == FEDERATED {
+            return true;
+        }
         let mut valid = Validation::new(Algorithm::PS256);
         valid.validate_nbf = true;
         valid.set_audience(&[asked.place()]);
@@ -121,6 +127,26 @@ fn with_secret(site: &Site, extra: &[(&str, &str)]) -> Bucket {
     let shown = format!("{bucket:?}");
     assert!(!shown.contains(CANARY) && !shown.contains("PRIVATE"), "{shown}");
     bucket
+}
+
+#[tokio::test]
+async fn a_workload_that_the_application_trusts_gets_a_token_that_opens_the_container() {
+    let site = served(&Own::new()).await;
+    let open = |token: &str| {
+        let application = Application {
+            tenant_id: TENANT.to_owned(),
+            client_id: CLIENT.to_owned(),
+            authority: format!("https://{}", site.host()),
+            proof: Proof::Assertion(Secret::from(token.to_owned())),
+        };
+        let bucket = bucket(&site, Service::Azure(Azure::Application(application)));
+        assert!(!format!("{bucket:?}").contains("canary"));
+        async move { look(&bucket, None, &limits()).await }
+    };
+    assert!(!open(FEDERATED).await.unwrap().objects.is_empty());
+    let error = open("another-sw0rdfish-canary").await.unwrap_err();
+    assert!(matches!(error, HttpError::AuthenticationFailed { .. }), "{error}");
+    assert!(error.to_string().contains("federated credential") && !error.to_string().contains("canary"));
 }
 
 #[tokio::test]

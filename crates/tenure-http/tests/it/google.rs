@@ -8,11 +8,12 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 use tenure_core::Secret;
-use tenure_http::bucket::{Bucket, Google, Service, list, look};
+use tenure_http::bucket::{Bucket, Federated, Google, Service, list, look};
 use tenure_http::{HttpError, Limits};
+use tenure_testkit::proxy::Proxy;
 use tenure_testkit::serve::Site;
 
-use crate::cloud::{Asked, CANARY, Store, bucket, cloud, decoded, keys_of, outbound, packed, silent};
+use crate::cloud::{Asked, CANARY, Store, bucket, cloud, decoded, keys_of, outbound, packed, router, silent};
 use crate::support::{limits, site, with};
 
 const TOKEN: &str = "ya29.sw0rdfish-canary";
@@ -382,5 +383,73 @@ async fn bodies_that_never_end_are_refused() {
         };
         let error = list(&named, None, &limits).await.unwrap_err();
         assert!(matches!(error, HttpError::TooLarge { .. }), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_workload_that_a_pool_trusts_gets_a_token_that_opens_the_bucket_and_may_act_as_an_account() {
+    const AUDIENCE: &str =
+        "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k";
+    let store = files();
+    let answer = move |asked: &Asked| match asked.url.host_str() {
+        Some("sts.googleapis.com") => {
+            let form = asked.form();
+            assert_eq!(
+                form["grant_type"],
+                "urn:ietf:params:oauth:grant-type:token-exchange"
+            );
+            assert_eq!(form["subject_token_type"], "urn:ietf:params:oauth:token-type:jwt");
+            if form["audience"] != AUDIENCE || form["subject_token"] != CANARY {
+                return with(400, &[], json!({"error": "invalid_grant"}).to_string());
+            }
+            let own = if form["scope"] == SCOPE {
+                TOKEN
+            } else {
+                "principal"
+            };
+            with(200, &[], json!({"access_token": own}).to_string())
+        }
+        Some("iamcredentials.googleapis.com") => {
+            let place = format!(
+                "/v1/projects/-/serviceAccounts/{}:generateAccessToken",
+                EMAIL.replace('@', "%40")
+            );
+            match asked.authorization() == Some("Bearer principal") && asked.path() == place {
+                true => with(200, &[], json!({"accessToken": TOKEN}).to_string()),
+                false => with(403, &[], CANARY),
+            }
+        }
+        _ => storage(&store, asked),
+    };
+    let names = ["sts.googleapis.com", "iamcredentials.googleapis.com"];
+    let site = Site::named(router(answer), &names).await.unwrap();
+    let proxy = Proxy::leading_to(&site.host()).await.unwrap();
+    let open = |audience: &str, account: Option<&str>| {
+        let federated = Federated {
+            audience: audience.to_owned(),
+            service_account: account.map(str::to_owned),
+            token: Secret::from(CANARY.to_owned()),
+        };
+        let mut bucket = bucket(&site, Service::Google(Google::Federated(federated)));
+        bucket.outbound.proxy = Some(tenure_net::Proxy {
+            address: proxy.address().to_owned(),
+            login: None,
+        });
+        assert!(!format!("{bucket:?}").contains(CANARY));
+        async move { look(&bucket, None, &limits()).await }
+    };
+    for account in [None, Some(EMAIL)] {
+        assert!(!open(AUDIENCE, account).await.unwrap().objects.is_empty());
+    }
+    for (audience, account, part) in [
+        ("//iam.googleapis.com/other", None, "invalid_grant"),
+        (AUDIENCE, Some("another@account"), "may not act as it"),
+    ] {
+        let error = open(audience, account).await.unwrap_err();
+        assert!(matches!(error, HttpError::AuthenticationFailed { .. }), "{error}");
+        assert!(
+            error.to_string().contains(part) && !error.to_string().contains(CANARY),
+            "{error}"
+        );
     }
 }

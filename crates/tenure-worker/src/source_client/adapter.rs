@@ -183,6 +183,14 @@ fn bucket_message(bucket: &BucketRequest, ignore: Option<&String>) -> (resolve_r
         BucketOpener::Ldap(of) => (Service::S3, Some(credential::Kind::Ldap(ldap(of)))),
         BucketOpener::Google(of) => (Service::Google, google(of)),
         BucketOpener::Azure(of) => (Service::Azure, azure(of)),
+        BucketOpener::Workload(of) => {
+            let service = match of.identity {
+                tenure_oci::cloud::Identity::Aws { .. } => Service::S3,
+                tenure_oci::cloud::Identity::Google { .. } => Service::Google,
+                tenure_oci::cloud::Identity::Azure { .. } => Service::Azure,
+            };
+            (service, Some(credential::Kind::Workload(workload(of))))
+        }
     };
     let spec = BucketSpec {
         endpoint: text(&bucket.endpoint.expose()),

@@ -55,6 +55,16 @@ pub(super) fn google(google: &bucket::Google) -> Option<credential::Kind> {
     match google {
         bucket::Google::Anonymous => None,
         bucket::Google::Token(token) => Some(credential::Kind::Bearer(text(token))),
+        bucket::Google::Federated(of) => {
+            let provider = of.audience.trim_start_matches("//iam.googleapis.com/").to_owned();
+            Some(credential::Kind::Workload(workload(&cloud::Workload {
+                identity: cloud::Identity::Google {
+                    provider,
+                    service_account: of.service_account.clone(),
+                },
+                token: of.token.clone(),
+            })))
+        }
         bucket::Google::Account(account) => Some(credential::Kind::GoogleAccount(GoogleAccount {
             email: account.email.clone(),
             key_id: account.key_id.clone().unwrap_or_default(),
@@ -75,6 +85,15 @@ pub(super) fn azure(azure: &bucket::Azure) -> Option<credential::Kind> {
         })),
         bucket::Azure::Application(of) => {
             let proof = match &of.proof {
+                bucket::Proof::Assertion(token) => {
+                    return Some(credential::Kind::Workload(workload(&cloud::Workload {
+                        identity: cloud::Identity::Azure {
+                            tenant_id: of.tenant_id.clone(),
+                            client_id: of.client_id.clone(),
+                        },
+                        token: token.clone(),
+                    })));
+                }
                 bucket::Proof::Secret(secret) => Proof::Secret(text(secret)),
                 bucket::Proof::Certificate { pem, send_chain } => Proof::Certificate(Certificate {
                     pem: pem.expose().to_vec(),

@@ -1,4 +1,5 @@
-//! Applications in Microsoft Entra: a secret, or a JWT that the key of a certificate has signed, for an access token.
+//! Applications in Microsoft Entra: a secret, a JWT that the key of a certificate has signed, or one of a trusted issuer, for
+//! an access token.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,7 +17,7 @@ use crate::bucket::exchange::Tokens;
 use crate::{HttpError, Limits};
 
 /// Where Azure's public cloud gives tokens.
-pub(super) const AUTHORITY: &str = "https://login.microsoftonline.com";
+pub const AUTHORITY: &str = "https://login.microsoftonline.com";
 const SCOPE: &str = "https://storage.azure.com/.default";
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const SERVICE: &str = "Microsoft Entra";
@@ -45,6 +46,8 @@ pub struct Application {
 pub enum Proof {
     /// A secret of the application's.
     Secret(Secret),
+    /// A token of an issuer that a federated credential of the application's trusts.
+    Assertion(Secret),
     /// A certificate of the application's.
     Certificate {
         /// The certificate, its private key, RSA, and what else the chain has; PEM.
@@ -68,7 +71,9 @@ struct Claims<'a> {
 impl Application {
     pub(super) fn secret(&self) -> &Secret {
         match &self.proof {
-            Proof::Secret(secret) | Proof::Certificate { pem: secret, .. } => secret,
+            Proof::Secret(secret) | Proof::Assertion(secret) | Proof::Certificate { pem: secret, .. } => {
+                secret
+            }
         }
     }
 
@@ -106,6 +111,14 @@ impl Application {
                     "client_secret",
                     secret.ok_or_else(|| refused("the Secret's 'clientSecret' is not text"))?,
                 ));
+            }
+            Proof::Assertion(token) => {
+                let token = token.expose_str();
+                let token = token.ok_or_else(|| refused("the workload's token is not text"))?;
+                form.push(("client_assertion_type", ASSERTION));
+                form.push(("client_assertion", token));
+                tokens.advice =
+                    "look at the application's federated credential: issuer, subject and audience";
             }
             Proof::Certificate { pem, send_chain } => {
                 let signed = Certificate::read(pem)

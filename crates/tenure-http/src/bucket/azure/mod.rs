@@ -15,7 +15,7 @@ use tenure_net::Order;
 use super::ask::{Ask, bearer};
 use super::list::PAGE;
 
-pub use entra::{Application, Proof};
+pub use entra::{AUTHORITY, Application, Proof};
 pub(super) use xml::read;
 
 /// Of the service's interface. Later ones write names that XML cannot hold in another way.

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::bucket::exchange::Tokens;
 use crate::{HttpError, Limits};
 
-const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_only";
+pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_only";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const SERVICE: &str = "Google's token service";
 /// How long the JWT is good for, in seconds; an hour is the most that is accepted.

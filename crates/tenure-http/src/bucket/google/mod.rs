@@ -1,6 +1,7 @@
 //! Google Cloud Storage: how its JSON API is asked, and how it answers.
 
 mod account;
+mod federated;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use super::ask::Ask;
 use super::list::{PAGE, Page};
 
 pub use account::Account;
+pub use federated::Federated;
 
 /// What of each object is asked for.
 const FIELDS: &str = "kind,nextPageToken,items(name,etag,size)";
@@ -24,6 +26,8 @@ pub enum Google {
     Anonymous,
     /// A service account, which gets a token; see [`Bucket::opened`](super::Bucket::opened).
     Account(Account),
+    /// A workload that a pool of identities trusts, which gets a token; see [`Bucket::opened`](super::Bucket::opened).
+    Federated(Federated),
     /// Whoever the access token was given to.
     Token(Secret),
 }
@@ -49,6 +53,7 @@ impl Google {
         match self {
             Self::Anonymous => None,
             Self::Account(account) => Some(&account.key),
+            Self::Federated(federated) => Some(&federated.token),
             Self::Token(token) => Some(token),
         }
     }

@@ -35,6 +35,12 @@ enum S3 {
         password: Open,
         outbound: Outbound,
     },
+    Web {
+        endpoint: Open,
+        role: String,
+        token: Open,
+        outbound: Outbound,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,6 +51,11 @@ enum Google {
         key_id: Option<String>,
         key: Open,
         token_uri: String,
+    },
+    Federated {
+        audience: String,
+        service_account: Option<String>,
+        token: Open,
     },
     Token(Open),
 }
@@ -69,6 +80,7 @@ enum Azure {
 #[derive(Serialize, Deserialize)]
 enum Proof {
     Secret(Open),
+    Assertion(Open),
     Certificate { pem: Open, send_chain: bool },
 }
 
@@ -121,6 +133,12 @@ impl From<bucket::S3> for S3 {
                 password: Open(ldap.password),
                 outbound: ldap.outbound.into(),
             },
+            bucket::S3::Web(web) => Self::Web {
+                endpoint: Open(web.endpoint.expose()),
+                role: web.role,
+                token: Open(web.token),
+                outbound: web.outbound.into(),
+            },
         }
     }
 }
@@ -141,6 +159,17 @@ impl S3 {
                 password: password.0,
                 outbound: outbound.into(),
             })),
+            Self::Web {
+                endpoint,
+                role,
+                token,
+                outbound,
+            } => bucket::S3::Web(Box::new(bucket::Web {
+                endpoint: url(&endpoint)?,
+                role,
+                token: token.0,
+                outbound: outbound.into(),
+            })),
         })
     }
 }
@@ -154,6 +183,11 @@ impl From<bucket::Google> for Google {
                 key_id: account.key_id,
                 key: Open(account.key),
                 token_uri: account.token_uri,
+            },
+            bucket::Google::Federated(federated) => Self::Federated {
+                audience: federated.audience,
+                service_account: federated.service_account,
+                token: Open(federated.token),
             },
             bucket::Google::Token(token) => Self::Token(Open(token)),
         }
@@ -175,6 +209,15 @@ impl From<Google> for bucket::Google {
                 key: key.0,
                 token_uri,
             }),
+            Google::Federated {
+                audience,
+                service_account,
+                token,
+            } => Self::Federated(bucket::Federated {
+                audience,
+                service_account,
+                token: token.0,
+            }),
             Google::Token(token) => Self::Token(token.0),
         }
     }
@@ -195,6 +238,7 @@ impl From<bucket::Azure> for Azure {
                 authority: application.authority,
                 proof: match application.proof {
                     bucket::Proof::Secret(secret) => Proof::Secret(Open(secret)),
+                    bucket::Proof::Assertion(token) => Proof::Assertion(Open(token)),
                     bucket::Proof::Certificate { pem, send_chain } => Proof::Certificate {
                         pem: Open(pem),
                         send_chain,
@@ -223,6 +267,7 @@ impl From<Azure> for bucket::Azure {
                 authority,
                 proof: match proof {
                     Proof::Secret(secret) => bucket::Proof::Secret(secret.0),
+                    Proof::Assertion(token) => bucket::Proof::Assertion(token.0),
                     Proof::Certificate { pem, send_chain } => bucket::Proof::Certificate {
                         pem: pem.0,
                         send_chain,

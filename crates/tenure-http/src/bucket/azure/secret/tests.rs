@@ -145,6 +145,7 @@ fn an_application_is_read_before_keys_are_and_does_not_print() {
                 None
             }
             Proof::Certificate { send_chain, .. } => Some(send_chain),
+            Proof::Assertion(_) => panic!("no Secret has one"),
         };
         assert_eq!(found, chain);
     }
