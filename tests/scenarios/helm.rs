@@ -22,9 +22,13 @@ struct Tenant<'a> {
 
 impl<'a> Tenant<'a> {
     async fn new(stage: &'a Stage, name: &str) -> anyhow::Result<Self> {
+        Self::onboard(stage, TenantFixture::new(name)).await
+    }
+
+    async fn onboard(stage: &'a Stage, fixture: TenantFixture) -> anyhow::Result<Self> {
         let charts = Charts::start().await?;
         charts.logins(&[("reader", "rig-reads-this")]);
-        let team = stage.tenant(TenantFixture::new(name)).await?;
+        let team = stage.tenant(fixture).await?;
         let tenant = Self { stage, team, charts };
         tenant
             .secret("login", "username", "reader", "password", "rig-reads-this")
@@ -119,6 +123,49 @@ fn a_new_version_of_a_chart_wakes_the_worker_that_sleeps_under_its_lease() -> an
             "the repository's, its copy's, the chart's, and the poll's: {asked:?}"
         );
         Ok(())
+    })
+}
+
+#[test]
+fn a_secret_that_changes_ends_the_lease_at_once_where_the_home_watches_it() -> anyhow::Result<()> {
+    play_alone(|stage| async move {
+        let fixture = TenantFixture::new("helm-secret").with(&json!({"watchSecrets": true}));
+        let tenant = Tenant::onboard(&stage, fixture).await?;
+        let login = async |password: &str| {
+            let secret = json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {"name": "login", "namespace": tenant.team.home(), "labels": {"reconcile.fluxcd.io/watch": "Enabled"}},
+                "stringData": {"username": "reader", "password": password},
+            });
+            stage.tenure.apply(&[secret]).await
+        };
+        login("rig-reads-this").await?;
+        let _ = tenant.charts.publish("app", "1.0.0", &[VALUES]);
+        let spec = json!({
+            "url": tenant.charts.url(), "secretRef": {"name": "login"}, "certSecretRef": {"name": "authority"},
+            "interval": "5m0s",
+        });
+        tenant.team.source("HelmRepository", "charts", &spec).await?;
+        tenant.team.ready("HelmRepository", "charts").await?;
+        let leases = async |count: usize| {
+            let wanted = format!("tenure_cache_leases {count}");
+            until(&wanted, PATIENCE, || async {
+                let metrics = stage.tenure.cache_metrics().await?;
+                ensure!(metrics.contains(&wanted), "{metrics}");
+                Ok(())
+            })
+            .await
+        };
+        leases(1).await?;
+        nobody_is_awake(&stage).await?;
+        // long before the interval, and the lease after it, are over
+        login("another").await?;
+        let said = tenant.team.refused("HelmRepository", "charts", "Failed").await?;
+        ensure!(!said.contains("another"), "{said}");
+        leases(0).await?;
+        login("rig-reads-this").await?;
+        tenant.team.ready("HelmRepository", "charts").await?;
+        leases(1).await
     })
 }
 

@@ -11,4 +11,5 @@ mod inventory;
 mod kustomization;
 mod moved;
 mod oci;
+mod signed;
 mod world;

@@ -405,16 +405,7 @@ async fn failed<K: Kind>(key: &ObjectKey, failure: &Failure, effects: &Arc<Effec
                 At::Include => EventKind::Normal,
                 _ => EventKind::Warning,
             };
-            event(
-                effects,
-                key,
-                SOURCE_CONTROLLER,
-                kind,
-                reason,
-                message.clone(),
-                [],
-            )
-            .await
+            event(effects, key, SOURCE_CONTROLLER, kind, reason, message.clone(), []).await
         }
         Ok(false) => {}
         Err(error) => return lost(key, &error, effects),

@@ -85,6 +85,25 @@ impl Registry {
         self.put(repository, reference, INDEX, &index).await
     }
 
+    /// Pushes a manifest as it is written, and the blobs that it names.
+    ///
+    /// # Errors
+    /// When the registry refuses it.
+    pub async fn push_manifest(
+        &self,
+        repository: &str,
+        reference: &str,
+        manifest: &[u8],
+        blobs: &[&[u8]],
+    ) -> anyhow::Result<Pushed> {
+        for blob in blobs {
+            self.blob(repository, &Part::new("application/octet-stream", *blob))
+                .await?;
+        }
+        self.put_bytes(repository, reference, MANIFEST, manifest.to_vec())
+            .await
+    }
+
     /// Pushes the index of what refers to a manifest, each with its kind of artifact.
     ///
     /// # Errors
@@ -151,6 +170,16 @@ impl Registry {
         manifest: &Value,
     ) -> anyhow::Result<Pushed> {
         let bytes = serde_json::to_vec(manifest)?;
+        self.put_bytes(repository, reference, kind, bytes).await
+    }
+
+    async fn put_bytes(
+        &self,
+        repository: &str,
+        reference: &str,
+        kind: &str,
+        bytes: Vec<u8>,
+    ) -> anyhow::Result<Pushed> {
         let (digest, size) = (sha256(&bytes), bytes.len());
         let reference = if reference.is_empty() { &digest } else { reference };
         let url = format!("{}/v2/{repository}/manifests/{reference}", self.origin());

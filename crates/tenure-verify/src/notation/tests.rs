@@ -10,6 +10,9 @@ use super::{Candidate, NotationError, Outcome, Target, TrustPolicy, TrustStore, 
 
 const ARTIFACT: &str = "registry.example/team/app";
 
+/// What is signed.
+const MANIFEST: &[u8] = include_bytes!("../../tests/fixtures/manifest.json");
+
 /// What notation's own libraries have signed, and what notation says of it; see `tests/fixtures/notation`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -62,8 +65,8 @@ fn case<'a>(all: &'a [Made], name: &str) -> &'a Made {
 
 fn target() -> Target<'static> {
     Target {
-        digest: Digest::of(b"manifest"),
-        size: 8,
+        digest: Digest::of(MANIFEST),
+        size: MANIFEST.len() as u64,
         media_type: "application/vnd.oci.image.manifest.v1+json",
     }
 }

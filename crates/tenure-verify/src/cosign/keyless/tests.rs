@@ -80,7 +80,7 @@ impl Allowed {
 }
 
 fn signed() -> Digest {
-    Digest::of(b"manifest")
+    Digest::of(include_bytes!("../../../tests/fixtures/manifest.json"))
 }
 
 /// What is wrong with each case, in our words; of what is not here, nothing is.
