@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tenure_api::{HelmChartStatus, reasons};
@@ -54,8 +55,10 @@ pub(super) async fn build(
     match origin::find(question, effects)? {
         Origin::Repository(repository, revision) => {
             let lease = resolve.subject.clone();
+            // what was said before the repository moved is not what it has now
+            let seen = build.status.observed_source_artifact_revision == revision;
             let looks = remote::Looks {
-                max_age: resolve.max_age,
+                max_age: if seen { resolve.max_age } else { Duration::ZERO },
                 lease: lease.map(|subject| (subject, resolve.interval)),
             };
             let obtained = build.of_repository(&repository.spec, looks).await?;
