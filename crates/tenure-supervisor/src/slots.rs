@@ -1,8 +1,8 @@
 //! How many workers may be at work at once.
 //!
 //! A burst, as after a start, is taken in turns: more workers than that would not be faster and would all be
-//! in memory. Nobody is kept waiting by somebody else's trouble: a worker counts only in its first seconds, and
-//! one that then still waits for something is one too many.
+//! in memory. Nobody is kept waiting by somebody else's trouble: a worker that gets nothing done for some seconds waits
+//! for something, and counts no more; nor by somebody else's many objects, for longer than a minute.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,8 +15,10 @@ use tokio::time::Instant;
 const EACH_CORE: usize = 4;
 const LEAST: usize = 8;
 const MOST: usize = 64;
-/// So long a worker counts.
+/// So long a worker counts that gets nothing done.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
+/// No worker counts for longer.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// The places of all homes.
 #[derive(Clone, Debug)]
@@ -29,6 +31,7 @@ pub(crate) struct Slots {
 #[derive(Debug)]
 pub(crate) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
+    began: Instant,
     until: Instant,
 }
 
@@ -63,9 +66,11 @@ impl Slots {
     }
 
     fn slot(permit: Option<OwnedSemaphorePermit>) -> Slot {
+        let began = Instant::now();
         Slot {
             _permit: permit,
-            until: Instant::now() + COUNTS_FOR,
+            began,
+            until: began + COUNTS_FOR,
         }
     }
 }
@@ -74,6 +79,11 @@ impl Slot {
     /// When it is to be dropped though its worker still runs.
     pub(crate) fn until(&self) -> Instant {
         self.until
+    }
+
+    /// Its worker has got something done.
+    pub(crate) fn progress(&mut self) {
+        self.until = (Instant::now() + COUNTS_FOR).min(self.began + LONGEST);
     }
 }
 
@@ -130,6 +140,19 @@ mod tests {
         drop(first);
         order.await;
         assert!(c.take(&slots).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_counts_while_it_gets_things_done_and_no_longer_than_a_minute() {
+        let began = Instant::now();
+        let mut slot = Slots::slot(None);
+        assert_eq!(slot.until(), began + COUNTS_FOR);
+        tokio::time::advance(COUNTS_FOR / 2).await;
+        slot.progress();
+        assert_eq!(slot.until(), began + COUNTS_FOR / 2 + COUNTS_FOR);
+        tokio::time::advance(LONGEST).await;
+        slot.progress();
+        assert_eq!(slot.until(), began + LONGEST);
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use tenure_testkit::until;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
-use crate::rig::{Rig, Setup, ask, fetch, password};
+use crate::rig::{Rig, Setup, ask, fetch, password, served};
 use crate::source_client::SourceError;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -173,10 +173,7 @@ async fn a_fetcher_that_aborts_does_not_end_the_cache() {
 
 /// The cache resolves and serves.
 async fn works(rig: &Rig) {
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     server.set_password("apps", "a-password");
     let client = rig.home("apps");
     let request = ask(&server.url("app.git"), password(&server, "apps", "a-password"));
@@ -187,10 +184,7 @@ async fn works(rig: &Rig) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_disk_costs_one_more_resolve() {
     let rig = Rig::start().await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     server.set_password("apps", "a-password");
     let client = rig.home("apps");
     let request = || {
@@ -322,10 +316,7 @@ async fn what_a_worker_may_read_is_not_evicted_and_goes_when_it_may_not_any_more
         ..Setup::default()
     })
     .await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     let mut request = ask(&server.url("app.git"), password(&server, "", ""));
     request.credential.as_mut().expect("set").kind = None;
     let alice = rig.home("alice");

@@ -16,7 +16,7 @@ use tenure_proto::source::{Credential, FailureKind, GithubApp, credential};
 use tenure_testkit::git::{GitRepo, HttpsGitServer};
 use tenure_testkit::serve::Site;
 
-use crate::rig::{Rig, ask, fetch};
+use crate::rig::{Rig, ask, fetch, served};
 use crate::source_client::SourceError;
 
 const APP: &str = "1234";
@@ -100,10 +100,7 @@ struct Scene {
 }
 
 async fn scene() -> Scene {
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, repo) = served().await;
     server.set_password("x-access-token", "none yet");
     let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256)
         .expect("a key")

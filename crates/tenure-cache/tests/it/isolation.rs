@@ -9,7 +9,7 @@ use tenure_proto::source::{FailureKind, git_spec, resolve_request};
 use tenure_testkit::canary::{Place, assert_absent};
 use tenure_testkit::git::{Access, GitRepo, HttpsGitServer, SshGitServer};
 
-use crate::rig::{Rig, Setup, ask, fetch, key, password};
+use crate::rig::{Rig, Setup, ask, fetch, key, password, served};
 use crate::source_client::SourceError;
 
 const CANARY: &str = "canary-7f3a9c-hunter2";
@@ -17,10 +17,7 @@ const CANARY: &str = "canary-7f3a9c-hunter2";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_that_is_not_good_says_nothing_about_what_exists() {
     let rig = Rig::start().await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     let mut request = ask(&server.url("app.git"), password(&server, "", ""));
     request.credential.as_mut().expect("set").kind = None;
     let (alice, bob) = (rig.home("alice"), rig.home("bob"));
@@ -64,10 +61,7 @@ async fn an_expired_grant_is_no_grant() {
         ..Setup::default()
     })
     .await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     let mut request = ask(&server.url("app.git"), password(&server, "", ""));
     request.credential.as_mut().expect("set").kind = None;
     let alice = rig.home("alice");
@@ -238,10 +232,7 @@ fn logged() -> Log {
 async fn a_password_is_in_no_log_error_metric_or_file() {
     let log = logged();
     let rig = Rig::start().await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     server.set_password("alice", CANARY);
     let alice = rig.home("alice");
     let url = server.url("app.git");

@@ -12,7 +12,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status, Streaming};
 
 use crate::issuer::Issuer;
-use crate::rig::{Rig, Setup, ask, fetch, password, this_machine};
+use crate::rig::{Rig, Setup, ask, fetch, password, served, this_machine};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const OFTEN: Duration = Duration::from_millis(100);
@@ -35,10 +35,7 @@ async fn scene() -> Scene {
         ..Setup::default()
     })
     .await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, repo) = served().await;
     server.set_password("alice", "alices-password");
     server.set_password("bob", "bobs-password");
     Scene { rig, server, repo }

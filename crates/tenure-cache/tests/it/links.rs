@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tenure_core::Digest;
 use tenure_proto::source::{ResolveRequest, ResolveResponse};
-use tenure_testkit::git::{GitRepo, HttpsGitServer};
+use tenure_testkit::git::HttpsGitServer;
 
-use crate::rig::{Rig, Setup, ask, get, password};
+use crate::rig::{Rig, Setup, ask, get, password, served};
 
 struct Scene {
     rig: Rig,
@@ -19,10 +19,7 @@ async fn scene(links: bool) -> Scene {
         ..Setup::default()
     })
     .await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     server.set_password("alice", "alices-password");
     Scene { rig, server }
 }

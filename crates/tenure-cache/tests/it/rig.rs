@@ -11,7 +11,7 @@ use tenure_net::Guard;
 use tenure_proto::source::{
     Basic, Credential, GitSpec, ResolveRequest, ResolveResponse, Ssh, credential, git_spec, resolve_request,
 };
-use tenure_testkit::git::HttpsGitServer;
+use tenure_testkit::git::{GitRepo, HttpsGitServer};
 use tenure_testkit::pki::Authority;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -233,4 +233,13 @@ pub(crate) async fn fetch(client: &SourceClient, resolved: &ResolveResponse) -> 
         )
         .await?;
     Ok(bytes)
+}
+
+/// A Git server behind HTTPS with the repository `app.git` of one commit.
+pub(crate) async fn served() -> (HttpsGitServer, GitRepo) {
+    let server = HttpsGitServer::start().await.expect("a server");
+    let repo = GitRepo::init(&server, "app.git").expect("a repository");
+    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
+        .expect("a commit");
+    (server, repo)
 }

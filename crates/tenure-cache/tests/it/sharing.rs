@@ -6,7 +6,7 @@ use tenure_core::Digest;
 use tenure_proto::source::{FailureKind, resolve_request};
 use tenure_testkit::git::{Access, GitRepo, HttpsGitServer, SshGitServer};
 
-use crate::rig::{Rig, ask, fetch, key, password};
+use crate::rig::{Rig, ask, fetch, key, password, served};
 use crate::source_client::SourceError;
 
 fn kind(error: &SourceError) -> Option<FailureKind> {
@@ -46,10 +46,7 @@ async fn a_revision_is_resolved_and_its_bytes_are_fetched_over_ssh() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_homes_share_a_download_and_each_proves_for_itself() {
     let rig = Rig::start().await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     server.set_password("alice", "alices-password");
     server.set_password("bob", "bobs-password");
     let (alice, bob) = (rig.home("alice"), rig.home("bob"));
@@ -81,10 +78,7 @@ async fn two_homes_share_a_download_and_each_proves_for_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn homes_with_one_credential_ask_once_and_who_was_refused_since_asks_again() {
     let rig = Rig::start().await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     server.set_password("shared", "the-password");
     let request = |word: &str, age: u64| {
         let mut request = ask(&server.url("app.git"), password(&server, "shared", word));
@@ -124,10 +118,7 @@ async fn homes_with_one_credential_ask_once_and_who_was_refused_since_asks_again
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_callers_at_once_make_one_download() {
     let rig = Rig::start().await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     let url = server.url("app.git");
     let calls = (0..50).map(|n| {
         let client = rig.home(&format!("home-{}", n % 10));
@@ -148,10 +139,7 @@ async fn fifty_callers_at_once_make_one_download() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_credential_ends_the_grants_it_had_brought() {
     let rig = Rig::start().await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     for user in ["alice", "bob"] {
         server.set_password(user, "password-before");
     }
@@ -180,10 +168,7 @@ async fn a_refused_credential_ends_the_grants_it_had_brought() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_young_proof_of_ones_own_spares_the_remote_and_only_if_asked_for() {
     let rig = Rig::start().await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, repo) = served().await;
     server.set_password("alice", "alices-password");
     let alice = rig.home("alice");
     let request = || {
@@ -262,10 +247,7 @@ async fn what_is_in_submodules_is_lent_to_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_counts_for_who_asks_the_same_right_after_and_for_nobody_else() {
     let rig = Rig::start().await;
-    let server = HttpsGitServer::start().await.expect("a server");
-    let repo = GitRepo::init(&server, "app.git").expect("a repository");
-    repo.commit(&[("a.yaml", Some("a: 1\n"))], "first")
-        .expect("a commit");
+    let (server, _repo) = served().await;
     server.set_password("alice", "right");
     let with = |word: &str, accepts: Duration| {
         let mut request = ask(&server.url("app.git"), password(&server, "alice", word));

@@ -183,6 +183,9 @@ impl Home {
         match message {
             up::Message::Ready(ready) => self.greet(ready),
             up::Message::Done(done) => {
+                if let Some(slot) = self.worker.as_mut().and_then(|worker| worker.slot.as_mut()) {
+                    slot.progress();
+                }
                 self.measure(&done);
                 self.index.done(&done, now);
                 match done.outcome() {
