@@ -91,7 +91,7 @@ fn what_can_never_work_is_said_and_not_tried() {
     ] {
         let spec = json!({"provider": provider, "endpoint": endpoint, "secretRef": {"name": "keys"}});
         let question = resolved(&spec, &home).question;
-        assert_eq!(question.endpoint.remote_key(), url);
+        assert_eq!(question.endpoint.remote_key(), format!("{url}:443"));
     }
 }
 

@@ -174,6 +174,9 @@ mod tests {
     use base64::Engine as _;
     use tenure_api::OidcIdentity;
 
+    /// What the fixtures sign.
+    const MANIFEST: &[u8] = include_bytes!("../../../tenure-verify/tests/fixtures/manifest.json");
+
     fn data(name: &str, text: &str) -> BTreeMap<String, Secret> {
         BTreeMap::from([(name.to_owned(), Secret::from(text.to_owned()))])
     }
@@ -267,7 +270,7 @@ mod tests {
             let identity = Identity::new("^https://ci.example$", subject).expect("expressions");
             let trust = Trust::Root(Box::new(root), vec![identity]);
             trust.vouches(
-                Digest::of(b"manifest"),
+                Digest::of(MANIFEST),
                 "registry.example/team/app",
                 &found,
                 Timestamp::now(),
@@ -297,15 +300,15 @@ mod tests {
         let envelope = entry("application/jose+json", envelope);
         let vouches = |found: &[Signature]| {
             trust.vouches(
-                Digest::of(b"manifest"),
+                Digest::of(MANIFEST),
                 "registry.example/team/app",
                 found,
                 Timestamp::now(),
             )
         };
-        let itself = entry("application/vnd.oci.image.manifest.v1+json", b"manifest".to_vec());
+        let itself = entry("application/vnd.oci.image.manifest.v1+json", MANIFEST.to_vec());
         assert_eq!(vouches(&[envelope.clone(), itself]), Ok(true));
-        let odd = entry("application/vnd.oci.image.index.v1+json", b"manifest".to_vec());
+        let odd = entry("application/vnd.oci.image.index.v1+json", MANIFEST.to_vec());
         for found in [vec![envelope.clone(), odd], vec![envelope]] {
             let error = vouches(&found).expect_err("something else");
             assert!(error.contains("something else"), "{error}");
