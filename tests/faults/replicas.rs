@@ -16,6 +16,7 @@ async fn two_caches() -> anyhow::Result<Stage> {
     let options = Options {
         suffix: format!("-{:08x}", rand::random::<u32>()),
         two_caches: true,
+        log: Some("info,tenure_supervisor::movements=debug".to_owned()),
         ..Options::default()
     };
     stage.tenure = Installation::start_with(&stage.plane, options).await?;
@@ -116,8 +117,10 @@ async fn what_moves_is_heard_from_whichever_replica_asks() -> anyhow::Result<()>
         }
         anyhow::Ok(held)
     };
-    // with a lease that is asked soon enough
-    crew.source("app", &serde_json::json!({"interval": "4s"})).await?;
+    let heard = |stage: &Stage| stage.tenure.supervisor_log().matches("a source moved").count();
+    // with a lease that is asked soon enough, and long before it is over
+    crew.source("app", &serde_json::json!({"interval": "20s"}))
+        .await?;
     until("one of them to hold the lease", PATIENCE, || async {
         let held = leases(&stage).await?;
         ensure!(held.iter().filter(|held| **held).count() == 1, "{held:?}");
@@ -132,9 +135,31 @@ async fn what_moves_is_heard_from_whichever_replica_asks() -> anyhow::Result<()>
     let second = many("second", 2);
     let commit = crew.commit(&second)?;
     crew.settled(&commit, &second).await?;
+    let before = heard(&stage);
+    ensure!(
+        before > 0,
+        "the replica has not said that it moved: {}",
+        stage.tenure.supervisor_log()
+    );
 
     stage.tenure.stop_replica(holder).await?;
     let third = many("third", 2);
     let commit = crew.commit(&third)?;
-    crew.settled(&commit, &third).await
+    // its lease went with it: a look brings the next one
+    crew.ask("GitRepository", "app").await?;
+    crew.settled(&commit, &third).await?;
+    until("the other one to hold the lease", PATIENCE, || async {
+        let other = stage.tenure.replica_metrics(1 - holder).await?;
+        ensure!(other.contains("tenure_cache_leases 1"), "{other}");
+        Ok(())
+    })
+    .await?;
+    let fourth = many("fourth", 2);
+    let commit = crew.commit(&fourth)?;
+    crew.settled(&commit, &fourth).await?;
+    ensure!(
+        heard(&stage) > before,
+        "the other replica has not said that it moved"
+    );
+    Ok(())
 }

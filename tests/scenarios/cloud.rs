@@ -14,13 +14,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tenure_core::Digest;
-use tenure_testkit::TenantFixture;
+use tenure_testkit::install::Options;
+use tenure_testkit::pki::Authority;
 use tenure_testkit::proxy::Proxy;
 use tenure_testkit::serve::Site;
-use tenure_tests::objects;
+use tenure_testkit::{Installation, TenantFixture};
+use tenure_tests::{Stage, objects};
 
 use crate::kustomization::data;
-use crate::world::{config_map, play, says};
+use crate::world::{config_map, play, play_alone, says};
 
 const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 const NAMES: [&str; 3] = [
@@ -117,7 +119,7 @@ async fn azure(request: Request) -> Response {
             && token["aud"] == json!(["api://AzureADTokenExchange"])
             && token["sub"]
                 .as_str()
-                .is_some_and(|subject| subject.starts_with("system:serviceaccount:tenure-workers"));
+                .is_some_and(|subject| subject.starts_with("system:serviceaccount:tenure-workers-"));
         return match trusted {
             true => axum::Json(json!({"access_token": "for-storage"})).into_response(),
             false => StatusCode::UNAUTHORIZED.into_response(),
@@ -186,7 +188,7 @@ fn a_container_of_azure_is_applied_by_who_has_a_signature_for_it() -> anyhow::Re
 
 #[test]
 fn a_container_of_azure_knows_a_home_by_the_token_of_its_worker() -> anyhow::Result<()> {
-    play(|stage| async move {
+    play_alone(|stage| async move {
         let names = ["login.microsoftonline.com", "account.blob.core.windows.net"];
         let router = Router::new().fallback(|mut request: Request| async move {
             // a storage account has a name of its own
@@ -199,7 +201,7 @@ fn a_container_of_azure_knows_a_home_by_the_token_of_its_worker() -> anyhow::Res
             }
             azure(request).await
         });
-        let site = Site::named(router, &names).await?;
+        let (stage, site) = with_a_cloud(stage, router, &names).await?;
         let proxy = Proxy::leading_to(&site.host()).await?;
         let team = stage.tenant(TenantFixture::new("entra")).await?;
         let secret = |name: &str, key: &str, value: &str| {
@@ -214,20 +216,39 @@ fn a_container_of_azure_knows_a_home_by_the_token_of_its_worker() -> anyhow::Res
                 "azure.workload.identity/client-id": "application", "azure.workload.identity/tenant-id": "directory",
             }},
         });
-        let objects = [
-            secret("proxy", "address", proxy.address()),
-            secret("authority", "ca.crt", site.ca()),
-            account,
-        ];
+        let objects = [secret("proxy", "address", proxy.address()), account];
         stage.tenure.apply(&objects).await?;
         let spec = json!({
             "provider": "azure", "endpoint": "https://account.blob.core.windows.net", "bucketName": "team",
             "interval": "1h", "serviceAccountName": "reader", "proxySecretRef": {"name": "proxy"},
-            "certSecretRef": {"name": "authority"},
         });
+        let mut elsewhere = spec.clone();
+        elsewhere["endpoint"] = json!(format!("https://{}/account", site.host()));
+        team.source("Bucket", "app", &elsewhere).await?;
+        let said = team.refused("Bucket", "app", "BucketOperationFailed").await?;
+        says(&said, &["the endpoint is none of that cloud's"])?;
+        ensure!(proxy.asked().is_empty(), "nobody was asked: {:?}", proxy.asked());
         team.source("Bucket", "app", &spec).await?;
         team.ready("Bucket", "app").await.map(drop)
     })
+}
+
+/// An installation whose platform trusts an authority for the clouds, and a server that it has certified for these names.
+async fn with_a_cloud(stage: Arc<Stage>, router: Router, names: &[&str]) -> anyhow::Result<(Stage, Site)> {
+    let mut stage = Arc::into_inner(stage).context("the stage is shared")?;
+    let authority = Authority::new("cloud")?;
+    let path = stage.tenure.dir().join("cloud.crt");
+    std::fs::write(&path, authority.certificate())?;
+    let site = Site::certified(router, names, &authority).await?;
+    let options = Options {
+        suffix: format!("-{:08x}", rand::random::<u32>()),
+        cloud_authorities: Some(path),
+        ..Options::default()
+    };
+    let started = Installation::start_with(&stage.plane, options).await?;
+    // the file is read at start
+    stage.tenure = started;
+    Ok((stage, site))
 }
 
 /// The claims of a token that the API server has signed.
@@ -238,11 +259,11 @@ fn claims(token: &str) -> anyhow::Result<Value> {
 
 #[test]
 fn a_registry_of_a_cloud_knows_a_home_by_the_token_of_its_worker() -> anyhow::Result<()> {
-    play(|stage| async move {
+    play_alone(|stage| async move {
         let posted = Posted::default();
         let noted = posted.clone();
         let router = Router::new().fallback(move |request: Request| amazon(request, noted.clone()));
-        let site = Site::named(router, &NAMES).await?;
+        let (stage, site) = with_a_cloud(stage, router, &NAMES).await?;
         let proxy = Proxy::leading_to(&site.host()).await?;
         let team = stage.tenant(TenantFixture::new("cloud")).await?;
         let secret = |name: &str, data: Value| {
@@ -258,9 +279,18 @@ fn a_registry_of_a_cloud_knows_a_home_by_the_token_of_its_worker() -> anyhow::Re
         stage.tenure.apply(&secrets).await?;
         let spec = json!({
             "url": format!("oci://{REGISTRY}/app"), "provider": "aws", "interval": "1h",
-            "layerSelector": {"mediaType": "text/plain", "operation": "copy"},
-            "proxySecretRef": {"name": "proxy"}, "certSecretRef": {"name": "authority"},
+            "layerSelector": {"mediaType": "text/plain", "operation": "copy"}, "proxySecretRef": {"name": "proxy"},
         });
+        let mut trusting = spec.clone();
+        trusting["certSecretRef"] = json!({"name": "authority"});
+        team.source("OCIRepository", "app", &trusting).await?;
+        let said = team
+            .refused("OCIRepository", "app", "FeatureGateDisabled")
+            .await?;
+        says(
+            &said,
+            &["spec.certSecretRef can't be used", "only public authorities"],
+        )?;
         team.source("OCIRepository", "app", &spec).await?;
         let said = team
             .refused("OCIRepository", "app", "AuthenticationFailed")

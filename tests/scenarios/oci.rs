@@ -235,12 +235,6 @@ fn a_credential_that_the_registry_refuses_is_said_and_what_runs_stays() -> anyho
         )
         .await?;
         refused(
-            json!({"provider": "aws"}),
-            "FeatureGateDisabled",
-            &["spec.provider"],
-        )
-        .await?;
-        refused(
             json!({"verify": {"provider": "cosign"}}),
             "FeatureGateDisabled",
             &["spec.verify"],

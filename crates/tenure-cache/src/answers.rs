@@ -13,6 +13,9 @@ const COUNTS: Duration = Duration::from_secs(60);
 /// How long a state is remembered that the remote need not send again.
 const KNOWN: Duration = Duration::from_secs(24 * 3600);
 
+/// A longer answer is not remembered for a day, in bytes.
+const LONG: usize = 8 << 10;
+
 /// The answers of the last minute, and the last states that remotes have a name for.
 pub(crate) struct Answers {
     recent: Kept<Question, Located>,
@@ -44,8 +47,10 @@ impl Answers {
     pub(crate) fn note(&self, question: Question, located: &Located) {
         let found = &located.found;
         match found.validators {
-            Some(_) => self.states.put(question.clone(), found.clone(), located.at),
-            None => self.states.forget(&question),
+            Some(_) if found.content.len() <= LONG => {
+                self.states.put(question.clone(), found.clone(), located.at)
+            }
+            _ => self.states.forget(&question),
         }
         if found.advertised {
             self.recent.put(question, located.clone(), located.at);

@@ -79,6 +79,8 @@ pub struct Limits {
     pub shortest_poll: Duration,
     /// Where the remotes of callers may be.
     pub addresses: Guard,
+    /// Authorities that vouch for clouds, besides the public ones, in PEM: those of a proxy that looks into TLS.
+    pub cloud_authorities: Vec<u8>,
 }
 
 impl Default for Limits {
@@ -99,6 +101,7 @@ impl Default for Limits {
             longest_lease: Duration::from_secs(600),
             shortest_poll: Duration::from_secs(5),
             addresses: Guard::default(),
+            cloud_authorities: Vec::new(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A Resolve as the cache works with it: parsed, within limits, its secrets in types that don't print.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tenure_core::{Digest, Name};
 use tenure_proto::source::{self, ResolveRequest, azure_application, credential, resolve_request};
 
@@ -25,6 +27,8 @@ pub(crate) struct Ask {
     pub(crate) fingerprint: Fingerprint,
     /// What stands for the key of an App or for a workload, if that is the credential: it is changed for another one.
     pub(crate) login: Option<Fingerprint>,
+    /// For how long what the caller has brought is good, where it says so: nobody asks with it after that.
+    pub(crate) good_for: Option<Duration>,
     pub(crate) known_revision: String,
     /// Signatures are wanted too.
     pub(crate) signatures: bool,
@@ -51,6 +55,7 @@ impl Ask {
         let asked = url(request.spec.as_ref());
         let fingerprint = fingerprint(proofs, home, asked, &credential);
         let login = login_fingerprint(proofs, home, asked, &credential);
+        let good_for = good_for(&credential);
         let objects = matches!(&request.spec, Some(resolve_request::Spec::Git(git)) if git.objects);
         let source = Source::read(request.spec, credential, limits)?;
         let name = source.name();
@@ -64,6 +69,7 @@ impl Ask {
             source,
             fingerprint,
             login,
+            good_for,
             known_revision: request.known_revision,
             signatures: request.signatures,
             max_age: duration(request.max_age).unwrap_or_default(),
@@ -124,6 +130,21 @@ fn realm(name: &str, trust: &[&[u8]]) -> String {
     Digest::of(&text).hex()
 }
 
+/// What the token of a workload says of its end. It is not verified: whoever says more than is true is refused later.
+fn good_for(credential: &source::Credential) -> Option<Duration> {
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        exp: u64,
+    }
+    let Some(credential::Kind::Workload(workload)) = &credential.kind else {
+        return None;
+    };
+    let claims = workload.token.split(|byte| *byte == b'.').nth(1)?;
+    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Some(Duration::from_secs(claims.exp).saturating_sub(now))
+}
+
 /// The same for all repositories that one login opens: with an App's token, or at one registry.
 fn login_fingerprint(
     proofs: &Proofs,
@@ -135,7 +156,7 @@ fn login_fingerprint(
     let proxy = proxy.unwrap_or_default();
     match &credential.kind {
         Some(credential::Kind::GithubApp(app)) => Some(proofs.fingerprint(&[
-            b"token",
+            b"login of an App",
             app.id.as_bytes(),
             &app.installation_id.to_be_bytes(),
             app.installation_owner.as_bytes(),
@@ -148,7 +169,9 @@ fn login_fingerprint(
         Some(credential::Kind::Workload(workload)) if url.starts_with("oci://") => {
             let host = url.split('/').nth(2).unwrap_or_default();
             let [kind, a, b, c, d] = workload_parts(home, workload);
-            Some(proofs.fingerprint(&[host.as_bytes(), kind, a, b, c, d, &credential.ca_pem, proxy]))
+            let place = [b"login of a workload", host.as_bytes()];
+            let who = [kind, a, b, c, d, &credential.ca_pem, proxy];
+            Some(proofs.fingerprint(&[&place[..], &who[..]].concat()))
         }
         _ => None,
     }

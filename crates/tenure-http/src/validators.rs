@@ -1,8 +1,12 @@
+use jiff::SignedDuration;
+use jiff::fmt::rfc2822;
 use reqwest::header::{
-    ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use serde::{Deserialize, Serialize};
 
+/// A change that came before so long is seen in its time.
+const OLD: SignedDuration = SignedDuration::from_secs(60);
 /// The longest that is kept, in bytes.
 const LONGEST: usize = 1024;
 
@@ -20,7 +24,13 @@ impl Validators {
             let value = headers.get(name)?.to_str().ok()?;
             (!value.is_empty() && value.len() <= LONGEST).then(|| value.to_owned())
         };
-        let (etag, modified) = (text(ETAG), text(LAST_MODIFIED));
+        // a time has whole seconds: two states may share one that is young (RFC 9110, section 8.8.2.2)
+        let time = |text: &str| Some(rfc2822::parse(text).ok()?.timestamp());
+        let is_old = |modified: &String| {
+            let said = text(DATE).as_deref().and_then(time).zip(time(modified));
+            said.is_some_and(|(now, then)| now.duration_since(then) >= OLD)
+        };
+        let (etag, modified) = (text(ETAG), text(LAST_MODIFIED).filter(is_old));
         (etag.is_some() || modified.is_some()).then_some(Self { etag, modified })
     }
 
@@ -60,12 +70,20 @@ mod tests {
             asked(&[(ETAG, "W/\"a\""), (LAST_MODIFIED, time)]),
             headers(&[(IF_NONE_MATCH, "W/\"a\"")])
         );
+        let later = "Sat, 01 Jan 2022 00:01:00 GMT";
         assert_eq!(
-            asked(&[(LAST_MODIFIED, time)]),
+            asked(&[(LAST_MODIFIED, time), (DATE, later)]),
             headers(&[(IF_MODIFIED_SINCE, time)])
         );
         let long = "x".repeat(LONGEST + 1);
-        for none in [&[][..], &[(ETAG, "")], &[(ETAG, &long)]] {
+        let young = [(LAST_MODIFIED, time), (DATE, "Sat, 01 Jan 2022 00:00:59 GMT")];
+        for none in [
+            &[][..],
+            &[(ETAG, "")],
+            &[(ETAG, &long)],
+            &[(LAST_MODIFIED, time)],
+            &young,
+        ] {
             assert_eq!(Validators::of(&headers(none)), None);
         }
     }

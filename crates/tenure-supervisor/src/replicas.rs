@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use parking_lot::Mutex;
 use tenure_core::Name;
 use tenure_kube::SupervisorClient;
 use tenure_proto::lifeline::CacheEndpoint;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::inventory::{self, Lists};
@@ -22,18 +21,18 @@ const LOOK: Duration = Duration::from_secs(5);
 const HTTPS: u16 = 443;
 
 /// Where the replicas are.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Replicas(Arc<Mutex<Vec<String>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Replicas(Arc<watch::Sender<Vec<String>>>);
 
 impl Replicas {
     /// Those that are configured, until their addresses are known.
     pub(crate) fn new(configured: &[String]) -> Self {
-        Self(Arc::new(Mutex::new(configured.to_vec())))
+        Self(Arc::new(watch::Sender::new(configured.to_vec())))
     }
 
-    /// Their URLs, in an order that does not change.
-    pub(crate) fn urls(&self) -> Vec<String> {
-        self.0.lock().clone()
+    /// Their URLs, in an order that does not change; and whenever they are others.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Vec<String>> {
+        self.0.subscribe()
     }
 }
 
@@ -55,7 +54,8 @@ impl Listeners {
         }
         let mut listening: BTreeMap<String, DropGuard> = BTreeMap::new();
         loop {
-            let urls = addresses(&self.cache.urls, &replicas.urls()).await;
+            let known = replicas.0.borrow().clone();
+            let urls = addresses(&self.cache.urls, &known).await;
             listening.retain(|url, _| urls.contains(url));
             lists.only(&urls);
             for url in &urls {
@@ -64,9 +64,9 @@ impl Listeners {
                 }
             }
             let now: Vec<String> = urls.into_iter().collect();
-            if now != replicas.urls() {
+            if now != known {
                 tracing::info!(replicas = ?now, "the source cache");
-                *replicas.0.lock() = now;
+                replicas.0.send_replace(now);
             }
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -37,8 +37,15 @@ impl Site {
     /// # Errors
     /// When it cannot listen.
     pub async fn named(router: Router, names: &[&str]) -> anyhow::Result<Self> {
+        Self::certified(router, names, &Authority::new("rig-site")?).await
+    }
+
+    /// The same, certified by an authority that others trust already.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn certified(router: Router, names: &[&str], authority: &Authority) -> anyhow::Result<Self> {
         install_crypto();
-        let authority = Authority::new("rig-site")?;
         let tls = acceptor(&authority.server("site", names)?)?;
         let socket = TcpListener::bind(local(0)).await?;
         let port = socket.local_addr()?.port();

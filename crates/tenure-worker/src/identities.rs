@@ -1,6 +1,7 @@
 //! Tokens with which the worker is known to clouds; the supervisor gives them when they are asked for.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// Questions that may wait for the worker's loop.
 const WAITING: usize = 16;
+/// The supervisor asks the API server, and may have no room for its answer: then whoever asks next asks it again.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 type Answer = Result<Secret, String>;
 type Question = (String, oneshot::Sender<Answer>);
@@ -74,7 +77,10 @@ impl tenure_controllers::Identities for Identities {
             .send(question)
             .await
             .map_err(|error| ended(error.to_string()))?;
-        told.await.map_err(|error| ended(error.to_string()))?
+        match tokio::time::timeout(PATIENCE, told).await {
+            Ok(told) => told.map_err(|error| ended(error.to_string()))?,
+            Err(_) => Err("the supervisor did not answer in time".to_owned()),
+        }
     }
 }
 
@@ -86,6 +92,7 @@ impl Asked {
                 return std::future::pending().await;
             };
             let waiting = self.waiting.entry(audience.clone()).or_default();
+            waiting.retain(|other| !other.is_closed());
             waiting.push(answer);
             if waiting.len() == 1 {
                 return audience;
@@ -139,6 +146,16 @@ mod tests {
         let (one, two, ()) = tokio::join!(identities.token("cloud"), identities.token("cloud"), answered);
         for token in [one, two, identities.token("cloud").await] {
             assert_eq!(token.expect("a token").expose_str(), Some("t0ken"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_is_asked_for_again_by_the_next() {
+        let (identities, mut asked) = pair();
+        for _ in 0..2 {
+            let (said, audience) = tokio::join!(identities.token("cloud"), asked.next());
+            assert_eq!(audience, "cloud");
+            assert!(said.expect_err("no answer").contains("did not answer"));
         }
     }
 

@@ -168,6 +168,11 @@ impl Worker {
     fn accept(&mut self, message: down::Message) -> Result<(), WorkerError> {
         match message {
             down::Message::Token(token) => self.tokens.accept(token),
+            down::Message::Replicas(now) => {
+                if let Err(error) = self.session.replicas.moved(&now.urls) {
+                    tracing::warn!(%error, "the source cache can't be where the supervisor says");
+                }
+            }
             down::Message::Identity(identity) => {
                 self.identities.keep(&identity);
                 self.asked.told(&identity);

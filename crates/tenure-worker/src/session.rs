@@ -67,6 +67,7 @@ impl Tokens {
 /// One home's worth of wiring.
 pub(crate) struct Session {
     pub(crate) effects: Arc<Effects>,
+    pub(crate) replicas: Arc<Replicas>,
     pub(crate) concurrency: usize,
     /// Kinds of which there was nothing when the worker was started.
     absent: Vec<String>,
@@ -130,13 +131,13 @@ impl Session {
                 seconds => Duration::from_secs(seconds),
             },
         };
-        let sources = sources(&start.cache.unwrap_or_default(), tokens)?;
+        let replicas = Arc::new(sources(&start.cache.unwrap_or_default(), tokens)?);
         let effects = Effects {
             home: Arc::new(home),
             own,
             connection,
             token: tokens.api.clone(),
-            sources: Arc::new(sources),
+            sources: replicas.clone(),
             identities,
             artifacts: Artifacts::open(scratch, max_artifact_bytes)?,
             snapshot: Arc::new(Snapshot::default()),
@@ -152,6 +153,7 @@ impl Session {
         };
         Ok(Self {
             effects: Arc::new(effects),
+            replicas,
             concurrency,
             absent: start.absent_kinds,
         })

@@ -125,6 +125,10 @@ pub(crate) struct CacheArgs {
     /// Block of addresses where no source may be, such as the cluster's; may be repeated
     #[arg(long = "refuse-addresses")]
     refuse_addresses: Vec<Cidr>,
+    /// Authorities that vouch for the services of clouds, besides the public ones, PEM: for a proxy that looks into TLS.
+    /// Where homes log in at clouds, what a tenant's Secret names is not trusted
+    #[arg(long)]
+    cloud_authorities: Option<PathBuf>,
 }
 
 /// Flags of `tenure worker`; given by the supervisor.
@@ -230,6 +234,10 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
 pub(crate) fn cache(args: CacheArgs) -> anyhow::Result<()> {
     log::init(None);
     crypto()?;
+    let cloud_authorities = match &args.cloud_authorities {
+        Some(path) => std::fs::read(path).with_context(|| format!("read {}", path.display()))?,
+        None => Vec::new(),
+    };
     let config = tenure_cache::Config {
         listen: args.listen,
         admin_listen: args.admin,
@@ -255,6 +263,7 @@ pub(crate) fn cache(args: CacheArgs) -> anyhow::Result<()> {
             store_age: args.store_age.as_duration(),
             longest_lease: args.longest_lease.as_duration(),
             addresses: Guard::new(args.allow_addresses, args.refuse_addresses),
+            cloud_authorities,
             ..tenure_cache::Limits::default()
         },
     };

@@ -106,6 +106,8 @@ impl Leases {
         known: String,
     ) -> Option<Duration> {
         let time = every.saturating_mul(2).min(self.rules.longest);
+        // with what has ended nobody is asked
+        let time = ask.good_for.map_or(time, |good| time.min(good));
         let every = every.max(self.rules.shortest);
         let holder = (home.clone(), subject.to_owned());
         let mut table = self.table.lock();

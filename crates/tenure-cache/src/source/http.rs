@@ -66,6 +66,9 @@ impl Http {
             &spec.ignore,
         )?;
         let outbound = outbound(&credential, guard)?;
+        if let Some(credential::Kind::Workload(workload)) = &credential.kind {
+            of_its_cloud(&url(&spec.endpoint)?, workload.identity.as_ref())?;
+        }
         let service = match spec.service() {
             bucket_spec::Service::S3 => Service::S3 {
                 opener: s3(credential, &spec.region, guard)?,
@@ -296,6 +299,28 @@ const fn service(bucket: &Bucket) -> &'static str {
         Service::S3 { .. } => "bucket",
         Service::Google(_) => "google bucket",
         Service::Azure(_) => "azure container",
+    }
+}
+
+/// What a cloud gives for a workload's token is shown to that cloud only. Of AWS's, a request shows no secret.
+fn of_its_cloud(endpoint: &SourceUrl, identity: Option<&Identity>) -> Result<(), Failure> {
+    const AZURE: [&str; 3] = [
+        ".blob.core.windows.net",
+        ".blob.core.chinacloudapi.cn",
+        ".blob.core.usgovcloudapi.net",
+    ];
+    let host = endpoint.host();
+    let good = match identity {
+        Some(Identity::Google(_)) => host == "storage.googleapis.com",
+        Some(Identity::Azure(_)) => AZURE.iter().any(|domain| host.ends_with(domain)),
+        Some(Identity::Aws(_)) => return Ok(()),
+        None => false,
+    };
+    match good && endpoint.scheme() == "https" {
+        true => Ok(()),
+        false => Err(invalid(
+            "the endpoint is none of that cloud's: name a Secret that opens it",
+        )),
     }
 }
 

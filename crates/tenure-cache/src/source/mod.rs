@@ -12,7 +12,7 @@ use std::time::Duration;
 use tenure_core::{Digest, Revision, Secret};
 use tenure_http::Validators;
 use tenure_net::{ClientCertificate, Guard, Outbound, Proxy, Tls};
-use tenure_proto::source::{Credential, FailureKind, Signature, resolve_request::Spec};
+use tenure_proto::source::{Credential, FailureKind, Signature, credential, resolve_request::Spec};
 use tokio::net::UnixStream;
 
 use crate::Limits;
@@ -130,6 +130,7 @@ impl Found {
 impl Source {
     /// Reads what a request asks for.
     pub(crate) fn read(spec: Option<Spec>, credential: Credential, limits: &Limits) -> Result<Self, Failure> {
+        let credential = guarded(credential, limits);
         match spec {
             Some(Spec::Git(spec)) => Git::read(spec, credential, &limits.addresses).map(Self::Git),
             Some(Spec::Oci(spec)) => Oci::read(spec, credential, &limits.addresses).map(Self::Oci),
@@ -286,6 +287,20 @@ pub(crate) fn name_of(url: &str) -> Result<String, Failure> {
         return oci::repository(url).map(|repository| repository.url());
     }
     git::url(url).map(|url| url.remote_key())
+}
+
+/// A workload's token, and what a cloud gives for it, are shown to nobody but the cloud: whoever may write a source does not
+/// say whom to take for it.
+fn guarded(credential: Credential, limits: &Limits) -> Credential {
+    match credential.kind {
+        Some(credential::Kind::Workload(_)) => Credential {
+            ca_pem: limits.cloud_authorities.clone(),
+            client_cert_pem: Vec::new(),
+            client_key_pem: Vec::new(),
+            ..credential
+        },
+        _ => credential,
+    }
 }
 
 fn invalid(message: &str) -> Failure {

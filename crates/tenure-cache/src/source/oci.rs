@@ -46,6 +46,11 @@ impl Oci {
                 None
             }
         };
+        if workload.is_some() && spec.insecure {
+            return Err(invalid(
+                "a cloud's login is not shown to a registry that is insecure",
+            ));
+        }
         let mut remote = remote(repository(&spec.url)?, credential, guard)?;
         remote.insecure = spec.insecure;
         Ok(Self {

@@ -6,13 +6,13 @@ mod plan;
 
 use serde_json::Value;
 use tenure_api::{Bucket, reasons};
-use tenure_core::{Revision, Secret};
-use tenure_http::bucket::{Azure, Google};
+use tenure_core::{Revision, Secret, SourceUrl};
+use tenure_http::bucket::{AUTHORITY, Azure, Google};
 use tenure_kube::{BUCKET, FluxKind};
 use tenure_net::Unusable;
 
 use crate::bucket::plan::Service;
-use crate::source::plan::{Observed, Plan};
+use crate::source::plan::{Observed, Plan, allowed};
 use crate::source::{Failure, Kind, authentication, certificates, identity, named, proxy, read_login};
 use crate::{BucketOpener, BucketRequest, Effects, LdapRequest, Resolved, SourceFailure, Trouble, Wanted};
 
@@ -106,7 +106,13 @@ async fn opener(question: &plan::Question, effects: &Effects) -> Result<BucketOp
         return match (&question.sts, &question.provider) {
             (Some(sts), _) => ldap(sts, effects).await.map(BucketOpener::Ldap),
             (None, Some(provider)) => {
-                let workload = identity::workload(provider, question.account.as_ref(), effects).await;
+                let workload = identity::workload(
+                    provider,
+                    question.account.as_ref(),
+                    question.certificates.as_ref(),
+                    effects,
+                )
+                .await;
                 workload.map(BucketOpener::Workload)
             }
             (None, None) => Ok(BucketOpener::Anonymous),
@@ -118,13 +124,35 @@ async fn opener(question: &plan::Question, effects: &Effects) -> Result<BucketOp
         Service::S3 => keys(name, &data)
             .map(|(access, secret)| BucketOpener::Keys(access, secret))
             .map_err(authentication),
-        Service::Google => Google::from_secret(name, &data)
-            .map(BucketOpener::Google)
-            .map_err(unusable),
-        Service::Azure => Azure::from_secret(name, url, &data)
-            .map(BucketOpener::Azure)
-            .map_err(unusable),
+        Service::Google => {
+            let google = Google::from_secret(name, &data).map_err(unusable)?;
+            if let Google::Account(account) = &google {
+                asked(&account.token_uri, GOOGLE, effects)?;
+            }
+            Ok(BucketOpener::Google(google))
+        }
+        Service::Azure => {
+            let azure = Azure::from_secret(name, url, &data).map_err(unusable)?;
+            if let Azure::Application(application) = &azure {
+                asked(&application.authority, AUTHORITY, effects)?;
+            }
+            Ok(BucketOpener::Azure(azure))
+        }
     }
+}
+
+/// Where Google gives tokens to service accounts.
+const GOOGLE: &str = "https://oauth2.googleapis.com/token";
+
+/// Whoever is asked for a token is a cloud, or somebody whom the Tenant allows.
+fn asked(url: &str, cloud: &str, effects: &Effects) -> Result<(), Failure> {
+    if url.trim_end_matches('/') == cloud {
+        return Ok(());
+    }
+    let url: SourceUrl = url
+        .parse()
+        .map_err(|_| authentication("the Secret names no URL to ask for a token".to_owned()))?;
+    allowed(&effects.home, &url, &url.spellings()).map_err(Failure::from)
 }
 
 async fn ldap(sts: &plan::Sts, effects: &Effects) -> Result<LdapRequest, Failure> {

@@ -109,7 +109,9 @@ impl ImageRemote {
         let mut tls = certificates(effects, self.certificates.as_ref(), &url).await?;
         let Some(name) = &self.secret else {
             let credential = match &self.provider {
-                Some(provider) => OciCredential::Workload(identity::workload(provider, None, effects).await?),
+                Some(provider) => OciCredential::Workload(
+                    identity::workload(provider, None, self.certificates.as_ref(), effects).await?,
+                ),
                 None => OciCredential::Login(tenure_oci::Credential::None),
             };
             return Ok((credential, tls));

@@ -27,7 +27,13 @@ pub(crate) async fn wanted(question: &Question, effects: &Effects) -> Result<Wan
     let credential = match &question.provider {
         // as in Flux, what is in a Secret counts before what a cloud would give
         Some(provider) if secrets.is_empty() => {
-            let workload = identity::workload(provider, question.account.as_ref(), effects).await?;
+            let workload = identity::workload(
+                provider,
+                question.account.as_ref(),
+                question.certificates.as_ref(),
+                effects,
+            )
+            .await?;
             OciCredential::Workload(workload)
         }
         _ => OciCredential::Login(keyring.find(&question.repository)),

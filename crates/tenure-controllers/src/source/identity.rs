@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use tenure_api::reasons;
 use tenure_core::Name;
 use tenure_oci::cloud::{Identity, Workload};
 
@@ -21,8 +22,16 @@ const GOOGLE: &str = "https://iam.googleapis.com/";
 pub(crate) async fn workload(
     provider: &str,
     account: Option<&String>,
+    certificates: Option<&String>,
     effects: &Effects,
 ) -> Result<Workload, Failure> {
+    if certificates.is_some() {
+        let message = format!(
+            "spec.certSecretRef can't be used where '{provider}' gives the login: only public authorities are trusted \
+             then, and those of the platform"
+        );
+        return Err(Failure::fetching(reasons::FEATURE_GATE_DISABLED, message).stalled());
+    }
     let home = &effects.home.namespace;
     let failed = |why: &str| authentication(format!("failed to get credential from '{provider}': {why}"));
     let name = match account {

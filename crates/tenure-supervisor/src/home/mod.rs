@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tenure_core::{Backoff, Name};
 use tenure_kube::{Connection, FluxKind, MetaEvent, MetaStream, MetadataClient, SupervisorClient, TokenCell};
-use tenure_proto::lifeline::{Audience, down};
+use tenure_proto::lifeline::{Audience, Replicas, down};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Health;
 use crate::index::Index;
 use crate::movements::Inbox;
-use crate::replicas::Replicas;
+use crate::replicas;
 use crate::runtime::Runtime;
 use crate::slots::{Slots, Turn};
 use crate::tenant_status::Report;
@@ -63,7 +63,7 @@ pub(crate) struct Shared {
     pub(crate) slots: Slots,
     pub(crate) reports: mpsc::Sender<(Name, Report)>,
     /// Of the source cache.
-    pub(crate) replicas: Replicas,
+    pub(crate) replicas: replicas::Replicas,
     /// Notified when a token was signed with a key not seen before.
     pub(crate) new_key: Arc<Notify>,
     pub(crate) seen_keys: Mutex<std::collections::HashSet<String>>,
@@ -83,6 +83,7 @@ pub(crate) struct Home {
     watches: SelectAll<futures::stream::BoxStream<'static, (FluxKind, MetaEvent)>>,
     sentinels: Sentinels,
     identities: Identities,
+    replicas: watch::Receiver<Vec<String>>,
     worker: Option<Worker>,
     /// To start one.
     turn: Turn,
@@ -102,11 +103,13 @@ impl Home {
         spec: watch::Receiver<HomeSpec>,
         moved: Arc<Inbox>,
     ) -> Self {
+        let replicas = shared.replicas.subscribe();
         Self {
             name,
             shared,
             spec,
             moved,
+            replicas,
             index: Index::default(),
             state: WorkerState::default(),
             api: Held::new(Audience::ApiServer),
@@ -157,6 +160,12 @@ impl Home {
                 () = self.sentinels.changed(&self.name) => self.index.referent_changed(),
                 () = self.turn.come() => {}
                 heard = worker::next(&mut self.worker) => self.hear(heard).await,
+                Ok(()) = self.replicas.changed() => {
+                    let urls = self.replicas.borrow_and_update().clone();
+                    if let Some(worker) = self.worker.as_ref().filter(|worker| worker.is_started()) {
+                        worker.send(down::Message::Replicas(Replicas { urls }));
+                    }
+                }
                 identity = self.identities.next() => {
                     if let Some(worker) = &self.worker {
                         worker.send(down::Message::Identity(identity));

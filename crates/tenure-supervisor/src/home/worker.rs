@@ -258,7 +258,7 @@ impl Home {
         }
         let mut start = self.spec.borrow().start.clone();
         if let Some(cache) = &mut start.cache {
-            cache.urls = self.shared.replicas.urls();
+            cache.urls = self.replicas.borrow_and_update().clone();
         }
         start.absent_kinds = absent_kinds;
         start.memo = self.index.memo();

@@ -89,6 +89,8 @@ pub struct Options {
     pub api_url: Option<String>,
     /// Whether there are two replicas of the cache.
     pub two_caches: bool,
+    /// Authorities that vouch for clouds, PEM.
+    pub cloud_authorities: Option<PathBuf>,
 }
 
 impl Installation {

@@ -53,8 +53,12 @@ impl Installation {
             // where the servers of the tests are
             ("--allow-addresses", "127.0.0.0/8".to_owned()),
         ];
+        let mut spec = self.spec("cache", &log(number), &flags, options);
+        if let Some(path) = &options.cloud_authorities {
+            spec = spec.arg("--cloud-authorities").arg(path);
+        }
         Ok(Replica {
-            spec: self.spec("cache", &log(number), &flags, options),
+            spec,
             port,
             admin,
             running: None,

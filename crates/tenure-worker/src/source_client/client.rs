@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 use super::SourceError;
 
 /// Opening the connection takes at most this long.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// The cache's answer to a Resolve may come this much later than the caller's own timeout: the cache
 /// then says itself what took so long.
@@ -54,8 +54,8 @@ impl SourceClient {
             .and_then(|endpoint| endpoint.tls_config(tls))
             .map_err(unusable)?
             .connect_timeout(CONNECT)
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(10))
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .keep_alive_timeout(Duration::from_secs(5))
             .initial_stream_window_size(2 << 20)
             .initial_connection_window_size(4 << 20)
             .connect_lazy();

@@ -2,8 +2,10 @@
 //! another one while that one is out of reach.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tenure_controllers::{Resolved, SourceFailure, SourceRequest, Sources, Wanted};
@@ -13,17 +15,26 @@ use super::adapter::{failure, message, resolved};
 use super::{SourceClient, SourceError, TokenSource};
 
 /// How long a replica that was out of reach is asked after all others.
-const AVOIDED: Duration = Duration::from_secs(30);
+const AVOIDED: Duration = Duration::from_secs(120);
 
 /// All replicas of the cache.
-pub struct Replicas(Vec<Replica>);
+pub struct Replicas {
+    all: ArcSwap<Vec<Arc<Replica>>>,
+    ca_pem: Vec<u8>,
+    server_name: String,
+    token: TokenSource,
+}
 
 struct Replica {
     url: String,
+    /// What a grant of its begins with.
+    mark: Mark,
     client: SourceClient,
     /// When it was out of reach last.
     lost: Mutex<Option<Instant>>,
 }
+
+type Mark = [u8; 8];
 
 impl Replicas {
     /// Clients for the replicas at `urls`; see [`SourceClient::new`].
@@ -36,25 +47,53 @@ impl Replicas {
         server_name: &str,
         token: &TokenSource,
     ) -> Result<Self, SourceError> {
-        if urls.is_empty() || urls.len() > usize::from(u8::MAX) {
-            let count = urls.len();
-            return Err(SourceError::Endpoint(format!("it has {count} addresses")));
-        }
-        let replica = |url: &String| {
-            Ok(Replica {
-                url: url.clone(),
-                client: SourceClient::new(url, ca_pem, server_name, token.clone())?,
-                lost: Mutex::default(),
-            })
+        let replicas = Self {
+            all: ArcSwap::default(),
+            ca_pem: ca_pem.to_vec(),
+            server_name: server_name.to_owned(),
+            token: token.clone(),
         };
-        urls.iter().map(replica).collect::<Result<_, _>>().map(Self)
+        replicas.moved(urls)?;
+        Ok(replicas)
     }
 
-    fn order(&self, remote: &str) -> Vec<(u8, &Replica)> {
-        let mut order: Vec<_> = (0..=u8::MAX).zip(&self.0).collect();
-        order.sort_by_cached_key(|(_, replica)| rank(&replica.url, replica.is_lost(), remote));
+    /// They are at these addresses now. Connections to those that stay are kept, and so are the grants of theirs.
+    ///
+    /// # Errors
+    /// As [`Replicas::new`]; then they stay where they were.
+    pub fn moved(&self, urls: &[String]) -> Result<(), SourceError> {
+        if urls.is_empty() {
+            return Err(SourceError::Endpoint("it has no address".to_owned()));
+        }
+        let known = self.all.load();
+        let replica = |url: &String| {
+            if let Some(known) = known.iter().find(|replica| replica.url == *url) {
+                return Ok(known.clone());
+            }
+            let client = SourceClient::new(url, &self.ca_pem, &self.server_name, self.token.clone())?;
+            Ok(Arc::new(Replica {
+                url: url.clone(),
+                mark: mark(url),
+                client,
+                lost: Mutex::default(),
+            }))
+        };
+        let all: Vec<_> = urls.iter().map(replica).collect::<Result<_, SourceError>>()?;
+        self.all.store(Arc::new(all));
+        Ok(())
+    }
+
+    fn order(&self, remote: &str) -> Vec<Arc<Replica>> {
+        let mut order: Vec<_> = self.all.load().iter().cloned().collect();
+        order.sort_by_cached_key(|replica| rank(&replica.url, replica.is_lost(), remote));
         order
     }
+}
+
+fn mark(url: &str) -> Mark {
+    let mut mark = Mark::default();
+    mark.copy_from_slice(&Digest::of(url.as_bytes()).as_bytes()[..8]);
+    mark
 }
 
 /// Who is asked first for a remote: by rendezvous hashing, so that every worker asks the same replica, and only the
@@ -82,13 +121,13 @@ impl Sources for Replicas {
     async fn resolve(&self, request: &SourceRequest) -> Result<Resolved, SourceFailure> {
         let asked = message(request);
         let mut out_of_reach = SourceError::Endpoint("it has none".to_owned());
-        for (at, replica) in self.order(&remote(&request.wanted)) {
+        for replica in self.order(&remote(&request.wanted)) {
             let answer = replica.client.resolve(asked.clone()).await;
             replica.heard(&answer);
             match answer {
                 Ok(response) => {
                     let mut resolved = resolved(response)?;
-                    resolved.grant = marked(at, &resolved.grant);
+                    resolved.grant = Secret::new([&replica.mark[..], resolved.grant.expose()].concat());
                     return Ok(resolved);
                 }
                 // one that knows no key of the issuer yet is as good as none
@@ -104,8 +143,12 @@ impl Sources for Replicas {
 
     async fn fetch(&self, resolved: &Resolved, to: PathBuf) -> Result<(), SourceFailure> {
         let stale = || SourceError::Stale("its replica is not known any more".to_owned());
-        let (at, grant) = resolved.grant.expose().split_first().ok_or_else(stale)?;
-        let replica = self.0.get(usize::from(*at)).ok_or_else(stale)?;
+        let (mark, grant) = resolved.grant.expose().split_first_chunk().ok_or_else(stale)?;
+        let all = self.all.load_full();
+        let replica = all
+            .iter()
+            .find(|replica| replica.mark == *mark)
+            .ok_or_else(stale)?;
         let mut file = tokio::fs::File::create(&to).await.map_err(SourceError::from)?;
         let (digest, size) = (resolved.digest, resolved.size);
         let fetched = replica
@@ -120,18 +163,14 @@ impl Sources for Replicas {
     }
 
     async fn release(&self, remote: &str) {
-        let told = self.0.iter().map(|replica| async {
+        let all = self.all.load_full();
+        let told = all.iter().map(|replica| async {
             if let Err(error) = replica.client.release(remote.to_owned()).await {
                 tracing::debug!(replica = replica.url, %error, "the source cache was not told to forget a remote");
             }
         });
         futures::future::join_all(told).await;
     }
-}
-
-/// A grant is good at the replica that gave it.
-fn marked(at: u8, grant: &Secret) -> Secret {
-    Secret::new([&[at], grant.expose()].concat())
 }
 
 /// What all requests have in common that one fetch serves.
@@ -147,8 +186,6 @@ fn remote(wanted: &Wanted) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn first<'a>(remote: &str, of: &[(&'a str, bool)]) -> &'a str {
@@ -182,6 +219,26 @@ mod tests {
             ("https://b", usual == "https://b"),
         ];
         assert_ne!(first("remote", &lost), usual);
+    }
+
+    #[tokio::test]
+    async fn those_that_stay_are_kept_when_others_come_and_go() {
+        let token: TokenSource = Arc::new(|| None);
+        let urls = |all: &[&str]| all.iter().map(|url| (*url).to_owned()).collect::<Vec<_>>();
+        let replicas =
+            Replicas::new(&urls(&["https://a:1", "https://b:1"]), b"", "cache", &token).expect("valid");
+        let before = replicas.all.load_full();
+        replicas
+            .moved(&urls(&["https://b:1", "https://c:1"]))
+            .expect("valid");
+        let after = replicas.all.load_full();
+        assert!(Arc::ptr_eq(&before[1], &after[0]));
+        assert_eq!(after[1].url, "https://c:1");
+        assert_ne!(after[0].mark, after[1].mark);
+        for bad in [&[][..], &["http://d:1"]] {
+            assert!(replicas.moved(&urls(bad)).is_err());
+            assert_eq!(replicas.all.load().len(), 2, "they stay where they were");
+        }
     }
 
     #[test]
