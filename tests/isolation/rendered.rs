@@ -35,6 +35,7 @@ fn filled(text: &str) -> String {
         .replace("{{ .Values.namespaces.workers }}", WORKERS_NAMESPACE)
         .replace("{{ .Values.image }}", "tenure")
         .replace("{{ .Values.replicas }}", "1")
+        .replace("{{ .Values.cache.replicas }}", "1")
 }
 
 fn objects(dir: &str) -> anyhow::Result<Vec<Value>> {

@@ -29,6 +29,14 @@ pub(super) fn log(number: usize) -> String {
     }
 }
 
+/// The name of a replica's directory.
+fn data(number: usize) -> String {
+    match number {
+        0 => "data".to_owned(),
+        _ => format!("data-{number}"),
+    }
+}
+
 impl Replica {
     pub(super) fn url(&self) -> String {
         format!("https://{}", local(self.port))
@@ -39,7 +47,7 @@ impl Installation {
     /// A replica that is not started yet.
     pub(super) fn replica(&self, number: usize, options: &Options) -> anyhow::Result<Replica> {
         let (port, admin) = (free_port()?, free_port()?);
-        let data = format!("data-{number}");
+        let data = data(number);
         fs::create_dir_all(self.file(&data))?;
         let flags = [
             ("--listen", local(port).to_string()),
