@@ -61,7 +61,12 @@ pub(super) async fn build(
                 max_age: if seen { resolve.max_age } else { Duration::ZERO },
                 lease: lease.map(|subject| (subject, resolve.interval)),
             };
-            let obtained = build.of_repository(&repository.spec, looks).await?;
+            let spec = &repository.spec;
+            // a replica of the cache may go between its answer and the bytes: another one is asked then, once
+            let obtained = match build.of_repository(spec, looks.clone()).await {
+                Err(failure) if failure.cache_down => build.of_repository(spec, looks).await?,
+                done => done?,
+            };
             Ok(build.observed(obtained, revision))
         }
         Origin::Artifact(artifact) => {
