@@ -54,7 +54,7 @@ pub(crate) struct Leases {
 #[derive(Default)]
 struct Table {
     groups: HashMap<Question, Group>,
-    holders: HashMap<Holder, Question>,
+    holders: BTreeMap<Holder, Question>,
     listener: Option<mpsc::Sender<Moved>>,
     closed: bool,
 }
@@ -112,7 +112,8 @@ impl Leases {
         let holder = (home.clone(), subject.to_owned());
         let mut table = self.table.lock();
         table.remove(&holder);
-        let full = table.holders.keys().filter(|(of, _)| of == home).count() >= PER_HOME;
+        let own = table.holders.range((home.clone(), String::new())..);
+        let full = own.take_while(|((of, _), _)| of == home).count() >= PER_HOME;
         if full || time <= every || subject.is_empty() || subject.len() > SUBJECT {
             return None;
         }
