@@ -244,16 +244,7 @@ fn remote(url: SourceUrl, from: source::Credential, guard: &Guard) -> Result<(Re
             app = Some(github_app(given)?);
             Credential::None
         }
-        Some(
-            credential::Kind::IdentityToken(_)
-            | credential::Kind::Keys(_)
-            | credential::Kind::Ldap(_)
-            | credential::Kind::Workload(_)
-            | credential::Kind::GoogleAccount(_)
-            | credential::Kind::AzureKey(_)
-            | credential::Kind::AzureSas(_)
-            | credential::Kind::AzureApplication(_),
-        ) => {
+        Some(_) => {
             return Err(invalid(
                 "a Git host takes no registry's identity token, no keys of a bucket and no workload",
             ));

@@ -231,17 +231,7 @@ fn remote(repository: Repository, from: source::Credential, guard: &Guard) -> Re
         Some(credential::Kind::IdentityToken(token)) => Credential::Identity {
             token: Secret::from(token),
         },
-        Some(
-            credential::Kind::Ssh(_)
-            | credential::Kind::Keys(_)
-            | credential::Kind::Ldap(_)
-            | credential::Kind::GithubApp(_)
-            | credential::Kind::Workload(_)
-            | credential::Kind::GoogleAccount(_)
-            | credential::Kind::AzureKey(_)
-            | credential::Kind::AzureSas(_)
-            | credential::Kind::AzureApplication(_),
-        ) => {
+        Some(_) => {
             return Err(invalid("a registry takes no ssh key and no keys of a bucket"));
         }
     };

@@ -12,10 +12,12 @@ use axum::response::Response;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST};
 use reqwest::Url;
-use tenure_http::bucket::{Bucket, Listing, Service, pack};
+use tenure_http::bucket::{Bucket, Listing, Service, list, pack};
 use tenure_http::{HttpError, Limits};
 use tenure_net::{Guard, Outbound, Tls};
 use tenure_testkit::serve::Site;
+
+use crate::support::limits;
 
 pub(crate) const CANARY: &str = "sw0rdfish-canary";
 
@@ -140,6 +142,19 @@ impl Store {
         let page = rest.by_ref().take(most).collect();
         (page, rest.next().is_some())
     }
+}
+
+/// Keys that name no file of an artifact.
+pub(crate) const NO_PATHS: [&[&str]; 5] = [&["../x"], &["/etc/passwd"], &["a\\b"], &["a", "a/b"], &["a//b"]];
+
+/// A change makes another revision, and what vanishes after it was listed is left out.
+pub(crate) async fn changes_and_vanishes(store: &Store, bucket: &Bucket, before: &Listing) {
+    store.put("a.yaml", "a: 22\n");
+    let changed = list(bucket, Some("/b/\n"), &limits()).await.unwrap();
+    assert_ne!(changed.revision(), before.revision());
+    store.delete("image.png");
+    let names = packed(bucket, &changed, &limits()).await.unwrap();
+    assert_eq!(names, ["a.yaml"], "what has vanished since is left out");
 }
 
 pub(crate) fn outbound(ca: &str) -> Outbound {

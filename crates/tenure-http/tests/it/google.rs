@@ -13,7 +13,10 @@ use tenure_http::{HttpError, Limits};
 use tenure_testkit::proxy::Proxy;
 use tenure_testkit::serve::Site;
 
-use crate::cloud::{Asked, CANARY, Store, bucket, cloud, decoded, keys_of, outbound, packed, router, silent};
+use crate::cloud::{
+    Asked, CANARY, NO_PATHS, Store, bucket, changes_and_vanishes, cloud, decoded, keys_of, outbound, packed,
+    router, silent,
+};
 use crate::support::{limits, site, with};
 
 const TOKEN: &str = "ya29.sw0rdfish-canary";
@@ -102,12 +105,7 @@ async fn a_bucket_of_google_becomes_an_artifact_and_a_change_another_revision() 
     let names = packed(&bucket, &listing, &limits()).await.unwrap();
     assert_eq!(names, ["a.yaml", "b/", "b/c d+e=ü.yaml", "image.png"]);
 
-    store.put("a.yaml", "a: 22\n");
-    let changed = list(&bucket, Some("/b/\n"), &limits()).await.unwrap();
-    assert_ne!(changed.revision(), listing.revision());
-    store.delete("image.png");
-    let names = packed(&bucket, &changed, &limits()).await.unwrap();
-    assert_eq!(names, ["a.yaml"], "what has vanished since is left out");
+    changes_and_vanishes(&store, &bucket, &listing).await;
 
     let inside = Bucket {
         prefix: "b/".to_owned(),
@@ -305,14 +303,7 @@ async fn listings_that_lie_or_never_end_are_refused() {
         };
         error.to_string()
     };
-    for bad in [
-        &["../x"][..],
-        &["/etc/passwd"],
-        &["a\\b"],
-        &["a", "a/b"],
-        &["a//b"],
-        &[".."],
-    ] {
+    for bad in NO_PATHS.into_iter().chain([&[".."][..]]) {
         let text = of(bad, None);
         let error = refused(lying(move |_| text.clone()).await, limits()).await;
         assert!(
