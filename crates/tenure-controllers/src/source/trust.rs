@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(vouches, Ok(false));
     }
 
-    /// What Sigstore's and notation's own libraries have signed, all of it the manifest `manifest`.
+    /// What Sigstore's and notation's own libraries have signed, all of it the manifest of the fixtures.
     fn signed(file: &str, name: &str) -> serde_json::Value {
         let all: serde_json::Value = serde_json::from_str(file).expect("a fixture");
         let cases = all
