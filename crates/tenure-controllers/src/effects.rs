@@ -7,8 +7,10 @@ use tenure_kube::{ActingClient, Connection, OwnClient, TokenCell};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::Identities;
-use crate::{Artifacts, FailureCounts, Snapshot, Sources, WrittenObjects};
+use crate::{
+    Artifacts, FailureCounts, Identities, Resolved, Snapshot, SourceFailure, SourceRequest, Sources, Waits,
+    WrittenObjects,
+};
 
 /// What the Tenant says of one home.
 #[derive(Debug, Clone)]
@@ -149,6 +151,8 @@ pub struct Effects {
     pub written: Arc<Mutex<WrittenObjects>>,
     /// Told whenever a source of the home has a new artifact.
     pub moved: watch::Sender<()>,
+    /// What passes wait for.
+    pub waits: Waits,
     /// Ends every pass.
     pub cancel: CancellationToken,
     /// How long a dependant waits before it looks again (Flux's `--requeue-dependency`).
@@ -156,6 +160,12 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Asks the source cache.
+    pub(crate) async fn resolve(&self, request: &SourceRequest) -> Result<Resolved, SourceFailure> {
+        let _waits = self.waits.begin();
+        self.sources.resolve(request).await
+    }
+
     /// A client that acts as `account` and as nobody else.
     #[must_use]
     pub fn acting(&self, account: &Account) -> ActingClient {

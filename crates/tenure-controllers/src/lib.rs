@@ -23,6 +23,7 @@ mod reads;
 mod retry;
 mod snapshot;
 mod sources;
+mod waits;
 mod writer;
 mod written;
 
@@ -48,6 +49,7 @@ pub use sources::{
     GitRequest, HelmRequest, Identities, LdapRequest, Link, OciCredential, OciRequest, ProxySecret, Resolved,
     SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
 };
+pub use waits::Waits;
 pub use written::WrittenObjects;
 
 #[cfg(test)]

@@ -268,11 +268,11 @@ pub(crate) fn download(
     let mut received = 0;
     let consume = |pack: &mut dyn BufRead, progress: &mut dyn gix::DynNestedProgress, stop: &AtomicBool| {
         let mut metered = Metered::new(pack, *limits, failure, shown);
-        let indexed = index(
+        let indexed = crate::pack::take(
             &mut metered,
             &objects.join("pack"),
-            wants.commit,
-            limits,
+            wants.commit.kind(),
+            limits.pack_bytes,
             progress,
             stop,
         );
@@ -316,35 +316,6 @@ fn not_our_ref(error: GitError, commit: ObjectId) -> GitError {
         }
         other => other,
     }
-}
-
-fn index(
-    pack: &mut dyn BufRead,
-    folder: &Path,
-    commit: ObjectId,
-    limits: &Limits,
-    progress: &mut dyn gix::DynNestedProgress,
-    stop: &AtomicBool,
-) -> gix::Result<()> {
-    let options = pack::bundle::write::Options {
-        thread_limit: Some(1),
-        alloc_limit_bytes: Some(usize::try_from(limits.pack_bytes).unwrap_or(usize::MAX)),
-        ..pack::bundle::write::Options::default()
-    };
-    let no_base = None::<gix::odb::Handle>;
-    let written = pack::Bundle::write_to_directory(
-        pack,
-        Some(folder),
-        progress,
-        stop,
-        no_base,
-        commit.kind(),
-        options,
-    )?;
-    if let Some(keep) = written.keep_path {
-        std::fs::remove_file(keep).map_err(gix::Error::from_error)?;
-    }
-    Ok(())
 }
 
 /// What a download is for.

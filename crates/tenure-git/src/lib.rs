@@ -17,6 +17,7 @@ mod fetch;
 pub mod github;
 mod http;
 mod known_hosts;
+mod pack;
 mod reference;
 mod remote;
 mod resolve;

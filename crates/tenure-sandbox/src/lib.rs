@@ -2,7 +2,8 @@
 //!
 //! A child is this very binary again, with one inherited descriptor. [`spawn`] starts it with an empty
 //! environment; the first thing it does is [`enter`], which gives up, for good, what its work does
-//! not need. It is the only crate of the house with `unsafe` code or a child process.
+//! not need. It is the only crate of the house with `unsafe` code or a child process;
+//! for the former's sake it also has [`Mapped`].
 //!
 //! What it refuses: to run another program; to enter with a second thread running, because a rule
 //! holds for the thread that asked for it and for those it starts; to hand a child the environment.
@@ -15,6 +16,7 @@
 mod child;
 mod enter;
 mod files;
+mod mapped;
 mod profile;
 mod scratch;
 mod spawn;
@@ -22,6 +24,7 @@ mod sys;
 
 pub use child::{Child, Exit};
 pub use enter::{EnterError, Report, enter};
+pub use mapped::Mapped;
 pub use profile::Profile;
 pub use scratch::{Scratch, ScratchError};
 pub use spawn::{Output, Program, SpawnError, Spec, spawn};

@@ -1,8 +1,8 @@
 //! How many workers may be at work at once.
 //!
 //! A burst, as after a start, is taken in turns: more workers than that would not be faster and would all be
-//! in memory. Nobody is kept waiting by somebody else's trouble: a worker that gets nothing done for some seconds waits
-//! for something, and counts no more; nor by somebody else's many objects, for longer than a minute.
+//! in memory. Nobody is kept waiting by somebody else's trouble: a worker that says that it waits for something, or
+//! gets nothing done for some seconds, counts no more; nor by somebody else's many objects, for longer than a minute.
 
 use std::pin::Pin;
 use std::sync::Arc;

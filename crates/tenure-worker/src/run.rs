@@ -9,7 +9,7 @@ use tenure_controllers::kustomization::DriftWatches;
 use tenure_controllers::{Effects, Pass, State, Wake, kustomization, source};
 use tenure_core::{Name, ObjectKey};
 use tenure_kube::FluxKind;
-use tenure_proto::lifeline::{self, Down, Identify, Idle, Outcome, Ready, Woken, down, up};
+use tenure_proto::lifeline::{self, Down, Identify, Idle, Outcome, Ready, Waiting, Woken, down, up};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Interval, interval};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,8 @@ use crate::{Options, WorkerError};
 const WORTH_A_LIST: usize = 3;
 /// How often the supervisor hears from a worker at least; it waits three times as long.
 const PULSE: Duration = Duration::from_secs(10);
+/// A pass that waits for so long waits for something that is not this machine's work.
+const LONG_WAIT: Duration = Duration::from_millis(500);
 
 /// Serves one home until the lifeline closes or `cancel` fires.
 ///
@@ -76,6 +78,8 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         draining: false,
         drift: DriftWatches::default(),
         pulse: interval(PULSE),
+        look: interval(LONG_WAIT),
+        waiting_said: false,
     };
     for message in early {
         worker.accept(message)?;
@@ -123,6 +127,10 @@ struct Worker {
     drift: DriftWatches,
     /// A sign of life: a worker that gives none is taken for one that hangs.
     pulse: Interval,
+    /// When it looks whether its passes only wait.
+    look: Interval,
+    /// They do, and that was said.
+    waiting_said: bool,
 }
 
 impl Worker {
@@ -156,6 +164,7 @@ impl Worker {
                         next = self.lifeline.next().now_or_never();
                     }
                 }
+                _ = self.look.tick(), if !self.waiting_said && !self.running.is_empty() => self.look().await?,
                 audience = self.asked.next() => {
                     self.lifeline.send(up::Message::Identify(Identify { audience })).await?;
                 }
@@ -163,6 +172,16 @@ impl Worker {
                 Some(ended) = self.running.join_next() => self.ended(ended).await?,
             }
         }
+    }
+
+    /// A worker whose passes all wait says so, once, until one of them ends.
+    async fn look(&mut self) -> Result<(), WorkerError> {
+        let waits = self.session.effects.waits.longer_than(LONG_WAIT);
+        if waits > 0 && waits >= self.running.len() {
+            self.lifeline.send(up::Message::Waiting(Waiting {})).await?;
+            self.waiting_said = true;
+        }
+        Ok(())
     }
 
     fn accept(&mut self, message: down::Message) -> Result<(), WorkerError> {
@@ -297,6 +316,7 @@ impl Worker {
             self.wake(sibling).await?;
         }
         self.idle_said = None;
+        self.waiting_said = false;
         tracing::debug!(object = %key, state = ?pass.state, reason = pass.reason, requests, ?took, "pass ended");
         self.lifeline
             .send(up::Message::Done(lifeline::Done {

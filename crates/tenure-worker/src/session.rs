@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
-use tenure_controllers::{Artifacts, Effects, Home, PruneLimits, SecretFor, Snapshot, SourcePolicy, source};
+use tenure_controllers::{
+    Artifacts, Effects, Home, PruneLimits, SecretFor, Snapshot, SourcePolicy, Waits, source,
+};
 use tenure_core::{Account, Name, Secret};
 use tenure_kube::{Cluster, Connection, FluxKind, OwnClient, TokenCell};
 use tenure_proto::lifeline::{Audience, CacheEndpoint, Limits, Profile, Start, Token};
@@ -144,6 +146,7 @@ impl Session {
             failures: Arc::new(Mutex::new(memo.failures)),
             written: Arc::new(Mutex::new(memo.written)),
             moved: watch::Sender::new(()),
+            waits: Waits::default(),
             cancel,
             requeue_dependency: Duration::from_secs(30),
         };

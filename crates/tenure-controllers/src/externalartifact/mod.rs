@@ -96,7 +96,7 @@ async fn fetch(offered: FileRequest, effects: &Effects) -> Result<(), Failure> {
         link_for: None,
         lease: None,
     };
-    let resolved = effects.sources.resolve(&request).await?;
+    let resolved = effects.resolve(&request).await?;
     keep(&resolved, effects).await
 }
 

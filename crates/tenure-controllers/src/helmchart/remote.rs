@@ -84,7 +84,7 @@ pub(super) async fn find(
         link_for: None,
         lease: looks.lease,
     };
-    let mut resolved = effects.sources.resolve(&request).await.map_err(failed)?;
+    let mut resolved = effects.resolve(&request).await.map_err(failed)?;
     let version = match (&request.wanted, resolved.revision.pointer()) {
         (Wanted::Oci(_), Some(tag)) => tag.replace('_', "+"),
         _ => resolved.revision.to_string(),

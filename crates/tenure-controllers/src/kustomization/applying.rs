@@ -206,6 +206,7 @@ pub(super) async fn wait_healthy(
         .discovery(effects)
         .await
         .map_err(|error| fail(reasons::HEALTH_CHECK_FAILED, error.to_string()))?;
+    let _waits = effects.waits.begin();
     let checks = tenure_apply::wait_healthy(
         &target.client,
         &discovery,

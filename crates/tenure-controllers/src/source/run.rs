@@ -252,7 +252,7 @@ pub(crate) async fn ask<K: Kind>(
 ) -> Result<Resolved, Failure> {
     let request = request::<K>(resolve, effects).await?;
     let ask = async || {
-        let answered = effects.sources.resolve(&request).await;
+        let answered = effects.resolve(&request).await;
         let resolved = answered.map_err(|failure| K::failed(&resolve.question, failure))?;
         let kept = kept(resolve, &resolved, effects).await;
         Ok((resolved, kept))
@@ -269,7 +269,7 @@ pub(crate) async fn ask_verified<K: Kind>(
 ) -> Result<Obtained, Failure> {
     let request = request::<K>(resolve, effects).await?;
     let ask = async || {
-        let answered = effects.sources.resolve(&request).await;
+        let answered = effects.resolve(&request).await;
         let resolved = answered.map_err(|failure| K::failed(&resolve.question, failure))?;
         let mut verified = None;
         if let Some(wish) = wish {

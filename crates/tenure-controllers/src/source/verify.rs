@@ -75,15 +75,11 @@ pub(crate) async fn verify(
         signatures: true,
         ..request.clone()
     };
-    let found = effects
-        .sources
-        .resolve(&signed)
-        .await
-        .map_err(|failure| Failure {
-            retry: failure.retry,
-            cache_down: failure.cache_down,
-            ..failed(failure.message)
-        })?;
+    let found = effects.resolve(&signed).await.map_err(|failure| Failure {
+        retry: failure.retry,
+        cache_down: failure.cache_down,
+        ..failed(failure.message)
+    })?;
     if found.revision.hash() != resolved.revision.hash() {
         return Err(failed("it moved while it was verified".to_owned()));
     }

@@ -198,6 +198,11 @@ impl Home {
                     self.last_error = None;
                 }
             }
+            up::Message::Waiting(_) => {
+                if let Some(worker) = &mut self.worker {
+                    worker.slot = None;
+                }
+            }
             up::Message::Woken(woken) => self.index.woken(&woken),
             up::Message::Identify(asked) => {
                 self.identities

@@ -17,8 +17,8 @@ use crate::cargo::program;
 
 /// Of git's time.
 const TIME: f64 = 1.2;
-/// The fastest of so many counts.
-const RUNS: usize = 3;
+/// Odd, so that one is in the middle.
+const RUNS: usize = 5;
 /// Files of the repository with many.
 const MANY: usize = 20_000;
 const LOOK: Duration = Duration::from_millis(2);
@@ -30,8 +30,8 @@ pub(super) async fn measure(binary: &Path) -> anyhow::Result<Section> {
     let note = format!(
         "A shallow fetch of one branch over https from a server on this machine: `tenure source get`, less what the same takes \
          again with all objects there, beside `git clone --depth 1 --no-checkout`. Then the archive alone, with all objects there, \
-         beside `git archive HEAD | gzip`. The fastest of {RUNS} runs. Memory is the largest that the kernel counted, summed \
-         over git's processes; ours has the archive in it."
+         beside `git archive HEAD | gzip`. Times are the median of {RUNS} runs, of which each has all of it. Memory is the largest \
+         that the kernel counted in any of them, summed over git's processes; ours has the archive in it."
     );
     let mut section = Section::new("One fetch beside git", note);
     for (what, repo) in [
@@ -94,28 +94,25 @@ fn many(server: &HttpsGitServer) -> anyhow::Result<GitRepo> {
 }
 
 fn compare(binary: &Path, server: &HttpsGitServer, repo: &GitRepo) -> anyhow::Result<Compared> {
-    let mut best: Option<Compared> = None;
-    for _ in 0..RUNS {
-        let run = once(binary, server, repo)?;
-        best = Some(match best {
-            None => run,
-            Some(best) => Compared {
-                clone: faster(best.clone, run.clone),
-                archive: faster(best.archive, run.archive),
-                fetch: faster(best.fetch, run.fetch),
-                pack: best.pack.min(run.pack),
-            },
-        });
-    }
-    best.context("no run")
+    let runs = (0..RUNS)
+        .map(|_| once(binary, server, repo))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let took = |of: fn(&Compared) -> Took| Took {
+        seconds: median(runs.iter().map(|run| of(run).seconds)),
+        bytes: runs.iter().map(|run| of(run).bytes).fold(0.0, f64::max),
+    };
+    Ok(Compared {
+        clone: took(|run| run.clone),
+        archive: took(|run| run.archive),
+        fetch: took(|run| run.fetch),
+        pack: median(runs.iter().map(|run| run.pack)),
+    })
 }
 
-/// The better time and the worse memory.
-fn faster(one: Took, other: Took) -> Took {
-    Took {
-        seconds: one.seconds.min(other.seconds),
-        bytes: one.bytes.max(other.bytes),
-    }
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn once(binary: &Path, server: &HttpsGitServer, repo: &GitRepo) -> anyhow::Result<Compared> {

@@ -26,7 +26,7 @@ pub(super) async fn measure(binary: &Path) -> anyhow::Result<Vec<Section>> {
     say("a new commit");
     sections.push(moved::measure(&scene).await?);
     say("one artifact of a registry");
-    sections.push(registry::measure(&scene).await?);
+    sections.push(registry::measure(&mut scene).await?);
     say("poll leases");
     sections.push(idle::measure(&mut scene).await?);
     Ok(sections)
