@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use serde_json::json;
-use tenure_testkit::{TenantFixture, until};
+use tenure_testkit::install::Options;
+use tenure_testkit::{Installation, TenantFixture, until};
 use tenure_tests::{PATIENCE, Stage, Team, condition, flux, value};
 
 /// What the kernel says of a process, by the names that `/proc/<pid>/status` has.
@@ -157,6 +158,7 @@ async fn a_live_worker_holds_nothing_that_is_not_its_homes() -> anyhow::Result<(
             "no_new_privs",
             "non_dumpable",
             "landlock:",
+            "seccomp",
             "rlimit:core",
             "rlimit:nofile",
         ] {
@@ -166,11 +168,62 @@ async fn a_live_worker_holds_nothing_that_is_not_its_homes() -> anyhow::Result<(
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_walls_is_there_only_where_the_platform_allows_it_and_is_named() -> anyhow::Result<()>
+{
+    let mut stage = Stage::start().await?;
+    let options = Options {
+        suffix: format!("-{:08x}", rand::random::<u32>()),
+        tasks: true,
+        ..Options::default()
+    };
+    stage.tenure = Installation::start_with(&stage.plane, options).await?;
+    let supervisor = stage.tenure.supervisor().map(|process| process.id());
+    let supervisor = supervisor.context("the supervisor runs")?;
+    let walled = stage.tenant(TenantFixture::new("walled")).await?;
+    let open = TenantFixture::new("open").with(&json!({"isolation": "task"}));
+    let open = stage.tenant(open).await?;
+    awake(&walled).await?;
+    awake(&open).await?;
+    worker_of(supervisor, &walled).await?;
+    let thread: String = format!("worker {}", open.home()).chars().take(15).collect();
+    until(
+        "a thread of the supervisor to be the worker",
+        PATIENCE,
+        || async {
+            let threads = fs::read_dir(format!("/proc/{supervisor}/task"))?.flatten();
+            let mut names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
+            ensure!(names.any(|name| name.trim_end() == thread), "there is none");
+            Ok(())
+        },
+    )
+    .await?;
+    for pid in children(supervisor)? {
+        let named = words(pid, "cmdline")?.iter().any(|word| word == open.home());
+        ensure!(!named, "it has a process besides");
+    }
+    let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
+    until("the Tenant to say so", PATIENCE, || async {
+        let status = value(&tenants, &open.fixture.name).await?;
+        let isolation = condition(&status, "Isolation").context("nothing is said")?;
+        ensure!(
+            isolation["status"] == "False" && isolation["reason"] == "Unsandboxed",
+            "{isolation}"
+        );
+        Ok(())
+    })
+    .await
+}
+
 /// What a worker has: flags, descriptors, environment, arguments.
 fn sealed(pid: u32, scratch: &Path) -> anyhow::Result<()> {
     let status = status(pid)?;
     ensure!(
         status.get("NoNewPrivs").is_some_and(|value| value == "1"),
+        "{status:?}"
+    );
+    ensure!(
+        status.get("Seccomp").is_some_and(|value| value == "2"),
         "{status:?}"
     );
     let limits = fs::read_to_string(format!("/proc/{pid}/limits"))?;

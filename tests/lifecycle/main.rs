@@ -1,6 +1,7 @@
 //! Life's end: namespaces, accounts, rights, Tenants and the installation itself, taken away in any order. And what the
 //! platform team's commands say while they are there.
 
+mod adoption;
 mod commands;
 mod home;
 mod policy;

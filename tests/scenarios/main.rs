@@ -5,6 +5,7 @@ mod article;
 mod bad_input;
 mod bucket;
 mod cloud;
+mod flux_cli;
 mod git;
 mod helm;
 mod inventory;

@@ -28,6 +28,12 @@ pub(crate) async fn release(client: &Client, namespace: &str) -> anyhow::Result<
         let objects = api(client, group, "v1", kind, plural, Some(namespace));
         freed += without(&objects, FINALIZER, &ListParams::default()).await?;
     }
+    Ok(freed + release_rights(client, namespace).await?)
+}
+
+/// The same for the worker's rights alone: the finalizer of the Flux objects is Flux's too, which may go on with them.
+pub(crate) async fn release_rights(client: &Client, namespace: &str) -> anyhow::Result<usize> {
+    let mut freed = 0;
     let ours = ListParams::default().labels(TENANT_LABEL);
     for (kind, plural) in [("Role", "roles"), ("RoleBinding", "rolebindings")] {
         let objects = api(

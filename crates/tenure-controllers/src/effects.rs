@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Artifacts, FailureCounts, Identities, Resolved, Snapshot, SourceFailure, SourceRequest, Sources, Waits,
-    WrittenObjects,
+    Artifacts, FailureCounts, Identities, KeyServices, Resolved, Snapshot, SourceFailure, SourceRequest,
+    Sources, Waits, WrittenObjects,
 };
 
 /// What the Tenant says of one home.
@@ -141,6 +141,8 @@ pub struct Effects {
     pub sources: Arc<dyn Sources>,
     /// Who the worker is to clouds.
     pub identities: Arc<dyn Identities>,
+    /// The way to services that keep keys.
+    pub key_services: Arc<dyn KeyServices>,
     /// The artifacts of this home on disk.
     pub artifacts: Artifacts,
     /// The home's objects as last seen.

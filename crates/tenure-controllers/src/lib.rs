@@ -46,8 +46,8 @@ pub use retry::{FailureCounts, next_due};
 pub use snapshot::{Snapshot, key_of};
 pub use sources::{
     BucketOpener, BucketRequest, FileRequest, GitCredential, GitCredentialKind, GitObject, GitReference,
-    GitRequest, HelmRequest, Identities, LdapRequest, Link, OciCredential, OciRequest, ProxySecret, Resolved,
-    SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
+    GitRequest, HelmRequest, Identities, KeyServices, LdapRequest, Link, OciCredential, OciRequest,
+    ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
 };
 pub use waits::Waits;
 pub use written::WrittenObjects;

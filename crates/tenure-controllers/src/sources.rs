@@ -1,6 +1,7 @@
 //! What a controller asks of the source cache, as a trait: the wire is the worker's business.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -186,6 +187,15 @@ pub trait Identities: Send + Sync {
     /// # Errors
     /// Why there is none, as a sentence.
     async fn token(&self, audience: &str) -> Result<Secret, String>;
+}
+
+/// The way to services that keep keys.
+pub trait KeyServices: Send + Sync {
+    /// What sends requests to them. `ca_pem` has authorities to trust besides the public ones.
+    ///
+    /// # Errors
+    /// When that is not PEM with certificates.
+    fn open(&self, ca_pem: Option<&[u8]>) -> Result<Arc<dyn tenure_sops::services::Http>, String>;
 }
 
 /// From a Secret with certificates.

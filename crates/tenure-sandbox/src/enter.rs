@@ -97,6 +97,9 @@ pub fn enter(profile: &Profile) -> Result<Report, EnterError> {
     must("non-dumpable", sys::not_dumpable())?;
     report.granted.push("non_dumpable".to_owned());
     files::restrict(profile, &mut report)?;
+    // the last, as the others need calls that are none of a child's
+    let calls = crate::calls::restrict().map_err(io::Error::other);
+    report.note("seccomp", calls);
     Ok(report)
 }
 

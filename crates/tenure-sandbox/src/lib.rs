@@ -11,8 +11,10 @@
 //! What holds:
 //! - a child ends with the process that started it, and dropping a [`Child`] ends and reaps it;
 //! - after [`enter`] the descriptors are 0 (`/dev/null`), 1, 2 and [`LIFELINE_FD`], no more;
+//! - a child makes the system calls of a list, and no others: no program is run, no process looked into;
 //! - what the kernel could not grant is in the [`Report`], never silently missing.
 
+mod calls;
 mod child;
 mod enter;
 mod files;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tenure_core::Name;
 use tenure_kube::KubeError;
+use tenure_net::Cidr;
 use tenure_sandbox::{Program, ScratchError};
+
+use crate::task::Tasks;
 
 /// What a supervisor needs to know; everything else is a Tenant.
 #[derive(Clone, Debug)]
@@ -27,12 +30,18 @@ pub struct Config {
     pub issuer_keys_file: Option<PathBuf>,
     /// Where to serve `/healthz`, `/readyz` and `/metrics`.
     pub admin: SocketAddr,
+    /// Where servers that tenants name, such as key services, may be although workers refuse it otherwise.
+    pub allowed_addresses: Vec<Cidr>,
+    /// Where no such server may be.
+    pub refused_addresses: Vec<Cidr>,
     /// A worker stays while something is due within this time.
     pub linger: Duration,
     /// Whether metrics name objects.
     pub object_metrics: bool,
     /// What a worker is started from.
     pub worker: Program,
+    /// Workers of the isolation level `task`; without it there are none.
+    pub tasks: Option<Tasks>,
 }
 
 /// How workers reach the source cache.
@@ -66,9 +75,12 @@ impl Config {
             scratch,
             issuer_keys_file: None,
             admin,
+            allowed_addresses: Vec::new(),
+            refused_addresses: Vec::new(),
             linger: Duration::from_secs(2),
             object_metrics: true,
             worker: Program::Own,
+            tasks: None,
         })
     }
 }

@@ -28,9 +28,11 @@ mod replicas;
 mod run;
 mod runtime;
 mod slots;
+mod task;
 mod tenant_status;
 mod tokens;
 mod worker_state;
 
 pub use config::{CacheEndpoint, Config, SupervisorError};
 pub use run::run;
+pub use task::{Task, Tasks};

@@ -26,7 +26,7 @@ use crate::issuer;
 use crate::movements::Inbox;
 use crate::owners::Owners;
 use crate::replicas::{Listeners, Replicas};
-use crate::runtime::ProcessRuntime;
+use crate::runtime::LocalRuntime;
 use crate::slots::Slots;
 use crate::tenant_status::{Facts, Report, status};
 
@@ -84,9 +84,10 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
     let shared = Arc::new(Shared {
         client: client.clone(),
         connection,
-        runtime: Box::new(ProcessRuntime {
+        runtime: Box::new(LocalRuntime {
             program: config.worker.clone(),
             scratch,
+            tasks: config.tasks.clone(),
         }),
         releaser: Releaser::default(),
         health: health.clone(),
@@ -126,12 +127,15 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         ca_pem: cluster.ca_pem,
         minor,
         constrained_impersonation: minor >= CONSTRAINED_SINCE,
+        allowed_addresses: config.allowed_addresses.iter().map(ToString::to_string).collect(),
+        refused_addresses: config.refused_addresses.iter().map(ToString::to_string).collect(),
     };
     tracing::info!(minor, url = cluster.url, "supervisor runs");
     let mut supervisor = Supervisor {
         shared,
         cluster,
         cache,
+        tasks: config.tasks.is_some(),
         owners: Owners::default(),
         homes: BTreeMap::new(),
         former: BTreeMap::new(),
@@ -156,6 +160,8 @@ struct Supervisor {
     shared: Arc<Shared>,
     cluster: Cluster,
     cache: Option<CacheEndpoint>,
+    /// Whether Tenants may have workers without a sandbox.
+    tasks: bool,
     owners: Owners,
     homes: BTreeMap<Name, Running>,
     /// Homes that no Tenant names any more, until their rights are gone.
@@ -345,6 +351,7 @@ impl Supervisor {
                 reports: &self.reports,
                 minor: self.cluster.minor,
                 constrained: self.cluster.constrained_impersonation,
+                tasks: self.tasks,
             };
             let wanted = status(&facts, Timestamp::now());
             if tenant.status.as_ref() == Some(&wanted) {

@@ -9,10 +9,13 @@ use tenure_core::Name;
 use tenure_sandbox::{Child, Exit, Output, Program, Scratch, ScratchError, SpawnError, Spec};
 
 use crate::lifeline::{self, Link};
+use crate::task::Tasks;
 
 /// What a worker must be told before its lifeline, because it gives up its rights before it reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sandbox {
+    /// In the supervisor's process, without any.
+    pub(crate) none: bool,
     pub(crate) memory: Option<u64>,
     pub(crate) ports: Vec<u16>,
 }
@@ -22,6 +25,8 @@ pub(crate) struct Sandbox {
 pub(crate) enum RuntimeError {
     #[error("failed to make a lifeline")]
     Lifeline(#[source] io::Error),
+    #[error("failed to start a thread")]
+    Thread(#[source] io::Error),
     #[error(transparent)]
     Scratch(#[from] ScratchError),
     #[error(transparent)]
@@ -41,7 +46,7 @@ pub(crate) trait Process: Send {
     fn ended(&mut self) -> BoxFuture<'_, (bool, String)>;
 }
 
-/// Starts workers of one isolation level.
+/// Starts workers.
 pub(crate) trait Runtime: Send + Sync {
     fn start(&self, home: &Name, sandbox: &Sandbox) -> Result<Started, RuntimeError>;
 
@@ -49,15 +54,19 @@ pub(crate) trait Runtime: Send + Sync {
     fn forget(&self, home: &Name) -> Result<(), RuntimeError>;
 }
 
-/// A sandboxed process for each home.
+/// Workers on this machine: a sandboxed process for each home, or a thread where the platform allows it.
 #[derive(Debug)]
-pub(crate) struct ProcessRuntime {
+pub(crate) struct LocalRuntime {
     pub(crate) program: Program,
     pub(crate) scratch: Scratch,
+    pub(crate) tasks: Option<Tasks>,
 }
 
-impl Runtime for ProcessRuntime {
+impl Runtime for LocalRuntime {
     fn start(&self, home: &Name, sandbox: &Sandbox) -> Result<Started, RuntimeError> {
+        if let Some(tasks) = self.tasks.as_ref().filter(|_| sandbox.none) {
+            return tasks.start(home, &self.scratch);
+        }
         let began = Instant::now();
         let scratch = self.scratch.home(home)?;
         let (ours, theirs) = lifeline::pair().map_err(RuntimeError::Lifeline)?;

@@ -32,6 +32,8 @@ pub struct Options {
     pub scratch: PathBuf,
     /// What the sandbox says the kernel granted.
     pub sandbox: Vec<String>,
+    /// What it could not have, each with the reason.
+    pub missing: Vec<String>,
 }
 
 /// Why a worker ended other than by being told to.

@@ -39,6 +39,7 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         sandbox: options.sandbox,
+        missing: options.missing,
     };
     let mut lifeline = Lifeline::attach(options.socket, up::Message::Ready(ready)).await?;
     let tokens = Tokens::none();
@@ -321,6 +322,7 @@ impl Worker {
         self.lifeline
             .send(up::Message::Done(lifeline::Done {
                 up_to_sequence: up_to,
+                drifted: kustomization::drifted(&effects.snapshot, &key),
                 ..done(&key, &pass, requests, took)
             }))
             .await
@@ -401,6 +403,7 @@ fn done(key: &ObjectKey, pass: &Pass, requests: u64, took: Duration) -> lifeline
         reason: pass.reason.clone(),
         took_milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         up_to_sequence: 0,
+        drifted: 0,
     }
 }
 

@@ -11,7 +11,9 @@ use tenure_controllers::{
 };
 use tenure_core::{Account, Name, Secret};
 use tenure_kube::{Cluster, Connection, FluxKind, OwnClient, TokenCell};
+use tenure_net::{Cidr, Guard};
 use tenure_proto::lifeline::{Audience, CacheEndpoint, Limits, Profile, Start, Token};
+use tenure_sops::services;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -66,6 +68,19 @@ impl Tokens {
     }
 }
 
+/// Services that keep keys, wherever the platform allows them to be.
+struct KeyServices {
+    guard: Guard,
+}
+
+impl tenure_controllers::KeyServices for KeyServices {
+    fn open(&self, ca_pem: Option<&[u8]>) -> Result<Arc<dyn services::Http>, String> {
+        let runtime = tokio::runtime::Handle::current();
+        let wire = services::Wire::new(self.guard.clone(), ca_pem, runtime);
+        Ok(Arc::new(wire.map_err(|error| error.to_string())?))
+    }
+}
+
 /// One home's worth of wiring.
 pub(crate) struct Session {
     pub(crate) effects: Arc<Effects>,
@@ -88,6 +103,15 @@ impl Session {
         let cluster = start
             .cluster
             .ok_or_else(|| WorkerError::Start("it names no API server".into()))?;
+        let addresses = |texts: Vec<String>| {
+            let parsed = texts.iter().map(|text| text.parse());
+            let all = parsed.collect::<Result<Vec<Cidr>, _>>();
+            all.map_err(|error| WorkerError::Start(error.to_string()))
+        };
+        let guard = Guard::new(
+            addresses(cluster.allowed_addresses)?,
+            addresses(cluster.refused_addresses)?,
+        );
         let connection = Connection::open(&Cluster {
             url: cluster.url,
             ca_pem: cluster.ca_pem,
@@ -141,6 +165,7 @@ impl Session {
             token: tokens.api.clone(),
             sources: replicas.clone(),
             identities,
+            key_services: Arc::new(KeyServices { guard }),
             artifacts: Artifacts::open(scratch, max_artifact_bytes)?,
             snapshot: Arc::new(Snapshot::default()),
             failures: Arc::new(Mutex::new(memo.failures)),

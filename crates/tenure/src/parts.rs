@@ -13,6 +13,7 @@ use tenure_core::{Account, GoDuration, Name};
 use tenure_net::{Cidr, Guard};
 use tenure_sandbox::Profile;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::log;
 
@@ -60,9 +61,18 @@ pub(crate) struct SupervisorArgs {
     /// Where to serve /healthz, /readyz and /metrics
     #[arg(long, default_value = "0.0.0.0:8081")]
     admin: SocketAddr,
+    /// Block of addresses where workers may reach key services although they are refused without it; may be repeated
+    #[arg(long = "allow-addresses")]
+    allow_addresses: Vec<Cidr>,
+    /// Block of addresses where workers reach no such service, such as the cluster's; may be repeated
+    #[arg(long = "refuse-addresses")]
+    refuse_addresses: Vec<Cidr>,
     /// A worker stays awake while something is due within this time
     #[arg(long, default_value = "2s")]
     linger: GoDuration,
+    /// Let Tenants have `isolation: task`: workers in this process, which nothing walls off from its token
+    #[arg(long)]
+    allow_tasks: bool,
     /// Metrics name objects; `false` where there are too many of them, or where too many can read them
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     object_metrics: bool,
@@ -217,9 +227,12 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
         scratch: args.scratch,
         issuer_keys_file: args.issuer_keys_file,
         admin: args.admin,
+        allowed_addresses: args.allow_addresses,
+        refused_addresses: args.refuse_addresses,
         linger: args.linger.as_duration(),
         object_metrics: args.object_metrics,
         worker: tenure_sandbox::Program::Own,
+        tasks: args.allow_tasks.then(|| tenure_supervisor::Tasks::new(task)),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -295,16 +308,37 @@ pub(crate) fn worker(args: WorkerArgs) -> anyhow::Result<()> {
         socket: UnixStream::from(lifeline),
         scratch,
         sandbox: report.granted,
+        missing: report.missing,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(4)
-        .thread_keep_alive(Duration::from_secs(1))
-        .build()?;
-    runtime.block_on(async {
+    of_one_home()?.block_on(async {
         let cancel = ended_by_signal()?;
         Ok(tenure_worker::run(options, cancel).await?)
     })
+}
+
+/// A worker in a thread of the supervisor.
+fn task(task: tenure_supervisor::Task) -> Result<(), String> {
+    let options = tenure_worker::Options {
+        socket: task.socket,
+        scratch: task.scratch,
+        sandbox: Vec::new(),
+        missing: vec!["everything: it is no process".to_owned()],
+    };
+    let runtime = of_one_home().map_err(|error| error.to_string())?;
+    let worker = tenure_worker::run(options, task.cancel);
+    let span = tracing::info_span!("worker", home = %task.home);
+    runtime
+        .block_on(worker.instrument(span))
+        .map_err(|error| error.to_string())
+}
+
+/// What a worker runs on.
+fn of_one_home() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()
 }
 
 pub(crate) fn fetcher(args: FetcherArgs) -> anyhow::Result<ExitCode> {

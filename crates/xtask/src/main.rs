@@ -64,5 +64,6 @@ fn rig() -> anyhow::Result<()> {
     tenure_testkit::rig::Tools::ready()?;
     tenure_testkit::rig::registry_program()?;
     tenure_testkit::rig::s3_program()?;
+    tenure_testkit::rig::flux_program()?;
     tenure_testkit::rig::Sops::ready(std::path::Path::new("")).map(drop)
 }

@@ -33,14 +33,19 @@ fn spec(team: &Team<'_>, secret: &str) -> Value {
     json!({"path": "./deploy", "targetNamespace": team.home(), "decryption": decryption})
 }
 
-async fn keys(stage: &Stage, team: &Team<'_>, entries: Value) -> anyhow::Result<()> {
+pub(super) async fn keys(stage: &Stage, team: &Team<'_>, entries: Value) -> anyhow::Result<()> {
     let metadata = json!({"name": "sops-keys", "namespace": team.home()});
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": entries});
     stage.tenure.apply(&[secret]).await?;
     team.kustomization("app", &spec(team, "sops-keys")).await
 }
 
-async fn value(stage: &Stage, team: &Team<'_>, name: &str, key: &str) -> anyhow::Result<Option<String>> {
+pub(super) async fn value(
+    stage: &Stage,
+    team: &Team<'_>,
+    name: &str,
+    key: &str,
+) -> anyhow::Result<Option<String>> {
     let secrets: Api<Secret> = Api::namespaced(stage.client(), team.home());
     let data = secrets.get(name).await?.data.unwrap_or_default();
     Ok(data

@@ -100,14 +100,29 @@ fn drift_that_is_only_to_be_reported_is_left_until_the_source_changes() -> anyho
             .unwrap_or_default();
         assert_eq!(drifted["status"], "True", "{object}");
         assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("by hand"));
+        let gauge = format!(
+            r#"tenure_drifted_objects{{kind="Kustomization",name="app",namespace="{}"}} 1"#,
+            team.home()
+        );
+        drifts(&stage, &gauge, true).await?;
         let changed = crate::world::config_map("kept", "new");
         let commit = team.commit(&[("deploy/kept.yaml", Some(&changed))], "new")?;
         team.reconcile("GitRepository", "app").await?;
         let object = team.applied("app", &commit).await?;
         assert!(tenure_tests::condition(&object, "Drifted").is_none(), "{object}");
         assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("new"));
+        drifts(&stage, &gauge, false).await
+    })
+}
+
+/// Waits until the supervisor's metrics have the line, or have it no more.
+async fn drifts(stage: &Stage, line: &str, wanted: bool) -> anyhow::Result<()> {
+    until("the metric to say what drifted", PATIENCE, || async {
+        let page = stage.tenure.supervisor_metrics().await?;
+        anyhow::ensure!(page.lines().any(|found| found == line) == wanted, "{page}");
         Ok(())
     })
+    .await
 }
 
 /// Watches of ConfigMaps of the home, as they were opened or have ended.

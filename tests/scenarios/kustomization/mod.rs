@@ -5,6 +5,7 @@ mod deletion;
 mod dependencies;
 mod drift;
 mod health;
+mod key_services;
 mod overlay;
 mod prune;
 mod remote;

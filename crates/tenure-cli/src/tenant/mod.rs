@@ -39,6 +39,9 @@ pub enum Command {
 pub struct Release {
     /// The namespace that no Tenant names any more, or whose worker cannot work
     namespace: String,
+    /// Of the worker's rights only: another controller, such as Flux, goes on with the Flux objects
+    #[arg(long)]
+    rights_only: bool,
     /// The kubeconfig's context
     #[arg(long)]
     context: Option<String>,
@@ -68,7 +71,10 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
 
 async fn release(args: Release) -> anyhow::Result<()> {
     let client = crate::cluster::client(args.context).await?;
-    let freed = crate::release::release(&client, &args.namespace).await?;
+    let freed = match args.rights_only {
+        true => crate::release::release_rights(&client, &args.namespace).await?,
+        false => crate::release::release(&client, &args.namespace).await?,
+    };
     crate::say(&format!(
         "{freed} objects in '{}' are free of Tenure's finalizers; what they applied stays.",
         args.namespace

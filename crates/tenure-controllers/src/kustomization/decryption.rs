@@ -7,6 +7,7 @@ use std::io;
 use serde_json::Value;
 use tenure_api::{DECRYPT, SOPS_MAC};
 use tenure_kustomize::{Entry, FileSystem, Kind, Objects, RelPath};
+use tenure_sops::services::Services;
 use tenure_sops::{Document, Format, Keyring, Limits, Mac};
 use zeroize::Zeroizing;
 
@@ -16,6 +17,9 @@ use crate::{Effects, reads};
 
 /// As kustomize looks for them.
 const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// The entry of a decryption Secret with authorities that vouch for key services, besides the public ones.
+const CA: &str = "ca.crt";
 
 /// Files that are looked at; a source that names more is no source of secrets.
 const MOST_FILES: usize = 10_000;
@@ -45,10 +49,22 @@ pub(super) async fn decryptor(plan: &Apply, effects: &Effects) -> Result<Option<
             found.map_err(|error| format!("cannot get sops decryption Secret '{secret}': {error}"))?;
         // In Flux's words, which are those of the API server.
         let data = found.ok_or_else(|| format!("secrets \"{}\" not found", reference.name))?;
+        let failed = |name: &str, error: &dyn std::fmt::Display| {
+            format!("failed to import '{name}' data from sops decryption Secret '{secret}': {error}")
+        };
         for (name, value) in &data {
-            keys.import(name, value.expose()).map_err(|error| {
-                format!("failed to import '{name}' data from sops decryption Secret '{secret}': {error}")
-            })?;
+            let imported = keys.import(name, value.expose());
+            imported.map_err(|error| failed(name, &error))?;
+        }
+        let of_services = data.iter().filter(|(name, _)| Services::knows(name));
+        for (name, value) in of_services {
+            let ca = data.get(CA).map(|pem| pem.expose());
+            let http = effects
+                .key_services
+                .open(ca)
+                .map_err(|error| failed(CA, &error))?;
+            let imported = Services::new(http).import(keys, name, value.expose());
+            keys = imported.map_err(|error| failed(name, &error))?;
         }
     }
     let annotations = plan.kustomization.metadata.annotations.as_ref();

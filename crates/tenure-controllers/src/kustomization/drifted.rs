@@ -9,8 +9,9 @@ use tenure_kube::EventKind;
 
 use super::before::Before;
 use super::plan::Apply;
-use crate::Effects;
+use crate::merge::conditions_of;
 use crate::writer::event;
+use crate::{Effects, Snapshot};
 
 /// Whether what differs is drift, and is only to be said: the same was built for the same generation and
 /// was applied. What is new is applied all the same.
@@ -32,6 +33,16 @@ pub(super) fn message(report: &Report) -> Option<String> {
         .map(ToString::to_string)
         .collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// How many objects the Kustomization says have changed and were left so; none of another kind.
+pub fn drifted(snapshot: &Snapshot, key: &ObjectKey) -> u64 {
+    let object = snapshot.get(key);
+    let conditions = object
+        .as_ref()
+        .and_then(|object| object.get("status").map(conditions_of));
+    let found = condition::get(conditions.as_deref().unwrap_or_default(), condition::DRIFTED);
+    found.map_or(0, |found| found.message.lines().count() as u64)
 }
 
 /// An event about what is new of it.

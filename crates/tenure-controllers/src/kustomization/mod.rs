@@ -32,6 +32,7 @@ use tenure_core::ObjectKey;
 
 use crate::{Effects, Pass};
 
+pub use drifted::drifted;
 pub(crate) use finalizer::{add_finalizer, drop_finalizer};
 pub use graph::{consumers_of, dependants_of, needs};
 pub(crate) use graph::{is_behind, is_consumed};

@@ -58,6 +58,7 @@ pub(crate) fn main(args: &[String]) {
             let error = std::os::unix::process::CommandExt::exec(&mut program()).kind();
             format!("{error:?}")
         }
+        "calls" => calls(),
         "connect" => {
             let connect = |port: &String| yes(TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
             let listen = yes(TcpListener::bind("127.0.0.1:0").is_ok());
@@ -110,6 +111,26 @@ fn parent() {
     loop {
         std::thread::park();
     }
+}
+
+/// What calls that are none of a child's answer, and that threads and sockets are there all the same.
+fn calls() -> String {
+    let raw = |family, kind| {
+        rustix::net::socket(family, kind, None)
+            .map(drop)
+            .map_err(std::io::Error::from)
+    };
+    let said = |result: std::io::Result<()>| match result {
+        Ok(()) => "yes".to_owned(),
+        Err(error) => error
+            .raw_os_error()
+            .map_or("no".to_owned(), |number| number.to_string()),
+    };
+    let thread = std::thread::spawn(|| 7).join().is_ok_and(|seven| seven == 7);
+    let stream = raw(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM);
+    let packet = raw(rustix::net::AddressFamily::PACKET, rustix::net::SocketType::DGRAM);
+    let root = rustix::process::chroot("/").map_err(std::io::Error::from);
+    format!("{} {} {} {}", yes(thread), said(stream), said(packet), said(root))
 }
 
 fn open(fd: i32) -> bool {

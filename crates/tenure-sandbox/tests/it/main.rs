@@ -17,7 +17,7 @@ fn main() {
     if args.get(1).is_some_and(|arg| arg == "--child") {
         return child::main(&args[2..]);
     }
-    let tests: [(&str, fn()); 9] = [
+    let tests: [(&str, fn()); 10] = [
         ("a_child_has_four_descriptors", a_child_has_four_descriptors),
         ("a_child_has_no_environment", a_child_has_no_environment),
         (
@@ -29,6 +29,10 @@ fn main() {
             a_child_can_never_gain_privileges,
         ),
         ("a_child_can_not_run_a_program", a_child_can_not_run_a_program),
+        (
+            "a_child_makes_the_calls_of_the_list_only",
+            a_child_makes_the_calls_of_the_list_only,
+        ),
         (
             "a_child_connects_to_the_named_ports_only",
             a_child_connects_to_the_named_ports_only,
@@ -138,6 +142,18 @@ fn a_child_can_never_gain_privileges() {
 
 fn a_child_can_not_run_a_program() {
     assert_eq!(said(&["exec"]), "PermissionDenied");
+}
+
+fn a_child_makes_the_calls_of_the_list_only() {
+    const ENOSYS: &str = "38";
+    assert_eq!(
+        said(&["calls"]),
+        format!("yes yes {ENOSYS} {ENOSYS}"),
+        "a thread, a TCP socket, a packet socket, another root"
+    );
+    let status = said(&["status"]);
+    assert!(status.contains("Seccomp:\t2"), "{status}");
+    assert!(status.contains("granted seccomp"), "{status}");
 }
 
 fn a_child_connects_to_the_named_ports_only() {

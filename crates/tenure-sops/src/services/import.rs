@@ -8,6 +8,14 @@ use zeroize::Zeroizing;
 use super::{AwsKms, AzureKeyVault, GcpKms, Http, Vault};
 use crate::Keyring;
 
+/// The entries that [`Services::import`] reads.
+const NAMES: [&str; 4] = [
+    "sops.aws-kms",
+    "sops.gcp-kms",
+    "sops.azure-kv",
+    "sops.vault-token",
+];
+
 /// Why an entry can't be used. No variant quotes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ServicesError {
@@ -28,6 +36,12 @@ impl Services {
     #[must_use]
     pub fn new(http: Arc<dyn Http>) -> Self {
         Self(http)
+    }
+
+    /// Whether an entry of this name is for one of them.
+    #[must_use]
+    pub fn knows(name: &str) -> bool {
+        NAMES.contains(&name)
     }
 
     /// Adds to a keyring the client that an entry is for; gives the keyring back as it was if its name is none of

@@ -4,8 +4,8 @@
 //! service is asked; so each client bounds where its credential may go: AWS, Google Cloud and Azure to their
 //! own hosts, Vault's token to addresses with https.
 //!
-//! Who implements [`Http`] decides what can be reached at all. A worker has the ports of its Tenant's
-//! `limits.egressPorts`, and no client of HTTP yet: there, no service is asked.
+//! Who implements [`Http`] decides what can be reached at all: [`Wire`] speaks to addresses that the platform allows, and a
+//! worker to the ports of its Tenant's `limits.egressPorts` only.
 
 mod aws;
 mod azure;
@@ -13,6 +13,7 @@ mod gcp;
 mod import;
 mod sigv4;
 mod vault;
+mod wire;
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -22,6 +23,7 @@ pub use azure::AzureKeyVault;
 pub use gcp::GcpKms;
 pub use import::{Services, ServicesError};
 pub use vault::Vault;
+pub use wire::Wire;
 
 /// A request to a service. All are sent to its URL as they are, without following a redirect.
 pub struct Request {

@@ -28,7 +28,7 @@ use crate::movements::Inbox;
 use crate::replicas;
 use crate::runtime::Runtime;
 use crate::slots::{Slots, Turn};
-use crate::tenant_status::Report;
+use crate::tenant_status::{Report, Sandboxed};
 use crate::tokens::{Held, MintError};
 use crate::worker_state::{State, WorkerState};
 
@@ -92,7 +92,7 @@ pub(crate) struct Home {
     trouble: BTreeMap<&'static str, String>,
     listed: std::collections::BTreeSet<&'static str>,
     last_error: Option<String>,
-    sandbox: Option<Vec<String>>,
+    sandbox: Option<Sandboxed>,
     reported: Option<Report>,
 }
 

@@ -70,6 +70,7 @@ impl HomeSpec {
             watches_referents: spec.watch_secrets && spec.profile == tenure_api::Profile::Compat,
             rights: rights(tenant, home, cluster.constrained_impersonation),
             sandbox: Sandbox {
+                none: spec.isolation == tenure_api::Isolation::Task,
                 memory: Some(limits.memory_bytes).filter(|bytes| *bytes > 0),
                 ports,
             },
@@ -174,6 +175,7 @@ mod tests {
         assert_eq!(
             spec.sandbox,
             Sandbox {
+                none: false,
                 memory: Some(64 << 20),
                 ports: vec![]
             }

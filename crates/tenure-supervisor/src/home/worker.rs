@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{Home, KINDS};
 use crate::runtime::Started;
 use crate::slots::{Slot, Turn};
+use crate::tenant_status::Sandboxed;
 use crate::worker_state::State;
 
 /// A worker that is not ready by then is ended.
@@ -243,7 +244,7 @@ impl Home {
             let took = Duration::from_millis(done.took_milliseconds);
             metrics
                 .objects
-                .passed(&self.name, &object.kind, &object.name, took);
+                .passed(&self.name, &object.kind, &object.name, took, done.drifted);
         }
     }
 
@@ -269,7 +270,10 @@ impl Home {
         start.memo = self.index.memo();
         start.scratch = worker.started.scratch.display().to_string();
         worker.send(down::Message::Start(start));
-        self.sandbox = Some(ready.sandbox);
+        self.sandbox = Some(Sandboxed {
+            granted: ready.sandbox,
+            missing: ready.missing,
+        });
         self.state.ready();
     }
 

@@ -19,9 +19,17 @@ pub(crate) struct Report {
     pub(crate) onboarded: bool,
     pub(crate) trouble: Vec<String>,
     pub(crate) last_error: Option<String>,
-    pub(crate) sandbox: Option<Vec<String>>,
+    pub(crate) sandbox: Option<Sandboxed>,
     /// Objects that are left alone, because workers died over them.
     pub(crate) quarantined: Vec<String>,
+}
+
+/// What the kernel has granted to a worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sandboxed {
+    pub(crate) granted: Vec<String>,
+    /// Each with the reason.
+    pub(crate) missing: Vec<String>,
 }
 
 /// What the status is made of.
@@ -33,6 +41,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) reports: &'a BTreeMap<Name, Report>,
     pub(crate) minor: u32,
     pub(crate) constrained: bool,
+    /// Whether the platform allows workers without a sandbox.
+    pub(crate) tasks: bool,
 }
 
 /// The status as it should be; equal to the old one when nothing changed.
@@ -90,7 +100,7 @@ pub(crate) fn status(facts: &Facts<'_>, now: Timestamp) -> TenantStatus {
     }
     constrained(&mut conditions, facts);
     let granted = homes.iter().find_map(|(_, report)| report.sandbox.as_ref());
-    isolation(&mut conditions, tenant.spec.isolation, granted);
+    isolation(&mut conditions, tenant.spec.isolation, granted, facts.tasks);
     status.observed_generation = Some(tenant.generation());
     status.homes = homes
         .iter()
@@ -135,23 +145,36 @@ fn failing(home: &Name, report: &Report) -> Option<(&'static str, String)> {
     Some(("ObjectQuarantined", message))
 }
 
-fn isolation(conditions: &mut Conditions<'_>, level: Isolation, granted: Option<&Vec<String>>) {
-    if level != Isolation::Process {
-        let level = if level == Isolation::Pod { "pod" } else { "task" };
-        let message = format!(
-            "spec.isolation '{level}' is not available in this version: each home has a sandboxed process, as with 'process'"
-        );
-        conditions.mark_false("Isolation", "LevelUnsupported", &message);
+fn isolation(conditions: &mut Conditions<'_>, level: Isolation, found: Option<&Sandboxed>, tasks: bool) {
+    const TYPE: &str = "Isolation";
+    let instead = match level {
+        Isolation::Process => None,
+        Isolation::Pod => Some("spec.isolation 'pod' is not available in this version"),
+        Isolation::Task if tasks => {
+            let message =
+                "spec.isolation 'task': workers run in the supervisor's process, and nothing walls them off";
+            conditions.mark_false(TYPE, "Unsandboxed", message);
+            return;
+        }
+        Isolation::Task => Some(
+            "spec.isolation 'task' is not allowed by the platform (tenure supervisor --allow-tasks), as nothing would \
+             wall its workers off",
+        ),
+    };
+    if let Some(why) = instead {
+        let message = format!("{why}: each home has a sandboxed process, as with 'process'");
+        conditions.mark_false(TYPE, "LevelUnsupported", &message);
         return;
     }
-    let Some(granted) = granted else { return };
-    let message = granted.join(", ");
-    if granted.iter().any(|what| what.starts_with("landlock:")) {
-        conditions.mark_true("Isolation", "Sandboxed", &message);
+    let Some(found) = found else { return };
+    let granted = found.granted.join(", ");
+    if found.missing.is_empty() {
+        conditions.mark_true(TYPE, "Sandboxed", &granted);
     } else {
+        let missing = found.missing.join(", ");
         let message =
-            format!("files and ports of workers are not restricted: no Landlock; granted: {message}");
-        conditions.mark_false("Isolation", "Partial", &message);
+            format!("the node's kernel does not restrict workers fully: {missing}; granted: {granted}");
+        conditions.mark_false(TYPE, "Partial", &message);
     }
 }
 

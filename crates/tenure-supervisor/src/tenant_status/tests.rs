@@ -15,7 +15,10 @@ fn report() -> Report {
         onboarded: true,
         trouble: Vec::new(),
         last_error: None,
-        sandbox: Some(vec!["no_new_privs".into(), "landlock:7".into()]),
+        sandbox: Some(Sandboxed {
+            granted: vec!["no_new_privs".into(), "landlock:7".into()],
+            missing: Vec::new(),
+        }),
         quarantined: Vec::new(),
     }
 }
@@ -34,6 +37,7 @@ fn of(tenant: &Tenant, reports: &[Report], lost: Vec<Lost>, now: Timestamp) -> T
             reports: &reports,
             minor: 36,
             constrained: true,
+            tasks: false,
         },
         now,
     )
@@ -151,10 +155,13 @@ fn a_status_is_the_same_while_nothing_changes_though_workers_come_and_go() {
 }
 
 #[test]
-fn isolation_is_true_only_with_rules_for_files() {
+fn isolation_is_true_only_with_all_that_is_asked_of_the_kernel() {
     let tenant = tenant(serde_json::json!({"namespaces": ["home"]}));
     let bare = Report {
-        sandbox: Some(vec!["no_new_privs".into()]),
+        sandbox: Some(Sandboxed {
+            granted: vec!["no_new_privs".into()],
+            missing: vec!["landlock: NotImplemented".into()],
+        }),
         ..report()
     };
     for (report, expected) in [(report(), ConditionStatus::True), (bare, ConditionStatus::False)] {

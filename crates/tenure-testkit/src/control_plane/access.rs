@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{DeleteParams, ObjectMeta, PostParams};
@@ -13,8 +13,8 @@ use kube::{Api, Client};
 use tenure_core::Secret;
 
 use super::{ControlPlane, ready_rig};
-use crate::command::{program, run};
-use crate::rig::Tools;
+use crate::command::{output, program, run};
+use crate::rig::{Tools, flux_program};
 use crate::wait::until;
 
 /// Where the API server is and how to trust it.
@@ -86,6 +86,27 @@ impl ControlPlane {
         }
         command.env("KUBECONFIG", self.kubeconfig_path()).args(args);
         tokio::task::spawn_blocking(move || run(&mut command)).await?
+    }
+
+    /// Runs the pinned flux as the administrator and returns what it printed, on both ways.
+    ///
+    /// # Errors
+    /// When it fails; the message carries what it wrote.
+    pub async fn flux(&self, args: &[&str]) -> anyhow::Result<String> {
+        let flux = tokio::task::spawn_blocking(flux_program).await??;
+        let mut command = program(flux);
+        command
+            .env("KUBECONFIG", self.kubeconfig_path())
+            .env("HOME", self.layout.file("flux"))
+            .args(args);
+        let said = tokio::task::spawn_blocking(move || output(&mut command)).await??;
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&said.stdout),
+            String::from_utf8_lossy(&said.stderr)
+        );
+        ensure!(said.status.success(), "flux {}: {text}", args.join(" "));
+        Ok(text)
     }
 
     /// Runs the product's own command line as the administrator, with a text on its standard input, and

@@ -89,6 +89,8 @@ pub struct Options {
     pub api_url: Option<String>,
     /// Whether there are two replicas of the cache.
     pub two_caches: bool,
+    /// Whether Tenants may have workers in the supervisor's process.
+    pub tasks: bool,
     /// Authorities that vouch for clouds, PEM.
     pub cloud_authorities: Option<PathBuf>,
 }
@@ -354,8 +356,13 @@ impl Installation {
             ("--scratch", self.path("scratch")),
             ("--issuer-keys-file", self.path("keys/jwks.json")),
             ("--admin", local(self.supervisor_admin).to_string()),
+            // where the servers of the tests are
+            ("--allow-addresses", "127.0.0.0/8".to_owned()),
         ];
-        let spec = self.spec("supervisor", "supervisor.log", &flags, options);
+        let mut spec = self.spec("supervisor", "supervisor.log", &flags, options);
+        if options.tasks {
+            spec = spec.arg("--allow-tasks");
+        }
         let caches = self.caches.iter().map(|replica| named(replica.url()));
         Ok(caches.fold(spec, |spec, url| spec.arg("--cache-url").arg(url)))
     }

@@ -24,6 +24,15 @@ pub(super) struct Module {
     pub(super) programs: &'static [(&'static str, &'static str)],
     /// The linker's flags that say which version it is, from the text of `go.mod`.
     pub(super) versions: fn(&str) -> anyhow::Result<String>,
+    /// Build in a copy of another module that this one pins, not in this one.
+    pub(super) within: Option<Within>,
+}
+
+/// A module whose own packages are built, with files that it lacks.
+pub(super) struct Within {
+    pub(super) module: &'static str,
+    /// Path and content.
+    pub(super) files: &'static [(&'static str, &'static str)],
 }
 
 impl Module {
@@ -71,6 +80,9 @@ impl Module {
         let flags = (self.versions)(&go_mod).with_context(|| format!("read {}/go.mod", self.source))?;
         let flags = format!("-ldflags={flags}");
         let partial = tempfile::Builder::new().prefix("building-").tempdir_in(root)?;
+        let copy = self.within.as_ref().map(|within| within.copy(source, root));
+        let copy = copy.transpose()?;
+        let source = copy.as_ref().map_or(source, tempfile::TempDir::path);
         for (number, (name, package)) in self.programs.iter().enumerate() {
             say(&format!(
                 "building {name} ({} of {}), minutes the first time",
@@ -90,4 +102,41 @@ impl Module {
         fs::rename(partial.keep(), target)
             .with_context(|| format!("move the built programs to {}", target.display()))
     }
+}
+
+impl Within {
+    /// The sources, which may be written to.
+    fn copy(&self, source: &Path, root: &Path) -> anyhow::Result<tempfile::TempDir> {
+        let found = run(program("go")
+            .current_dir(source)
+            .args(["mod", "download", "-json", self.module]))?;
+        let found: serde_json::Value = serde_json::from_str(&found)?;
+        let dir = found["Dir"].as_str();
+        let dir = dir.with_context(|| format!("go does not say where {} is", self.module))?;
+        let copy = tempfile::Builder::new().prefix("sources-").tempdir_in(root)?;
+        copy_dir(Path::new(dir), copy.path()).with_context(|| format!("copy {dir}"))?;
+        for (path, content) in self.files {
+            let path = copy.path().join(path);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::write(path, content)?;
+        }
+        Ok(copy)
+    }
+}
+
+/// Directories and files, without the modes: Go keeps its copies read-only.
+fn copy_dir(from: &Path, to: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir(&target)?;
+            copy_dir(&entry.path(), &target)?;
+        } else {
+            fs::write(target, fs::read(entry.path())?)?;
+        }
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use build::Module;
+use build::{Module, Within};
 
 pub use sops::Sops;
 
@@ -31,6 +31,7 @@ const CONTROL_PLANE: Module = Module {
         ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
     ],
     versions: kubernetes_versions,
+    within: None,
 };
 
 /// `tests/rig/tools`.
@@ -44,6 +45,7 @@ const TOOLS: Module = Module {
         ("kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
     ],
     versions: tool_versions,
+    within: None,
 };
 
 /// `tests/rig/registry`.
@@ -54,6 +56,7 @@ const REGISTRY: Module = Module {
     recipe: "1",
     programs: &[("registry", ".")],
     versions: registry_versions,
+    within: None,
 };
 
 /// `tests/rig/s3`.
@@ -64,6 +67,7 @@ const S3: Module = Module {
     recipe: "1",
     programs: &[("versitygw", "github.com/versity/versitygw/cmd/versitygw")],
     versions: s3_versions,
+    within: None,
 };
 
 /// `tests/rig/sops`.
@@ -74,6 +78,21 @@ const SOPS: Module = Module {
     recipe: "1",
     programs: &[("sops", "github.com/getsops/sops/v3/cmd/sops")],
     versions: |_| Ok(String::new()),
+    within: None,
+};
+
+/// `tests/rig/flux`. Its sources as a module lack the manifests that a release packs into the program.
+const FLUX: Module = Module {
+    what: "flux",
+    source: "tests/rig/flux",
+    cache: "flux",
+    recipe: "1",
+    programs: &[("flux", "./cmd/flux")],
+    versions: flux_versions,
+    within: Some(Within {
+        module: "github.com/fluxcd/flux2/v2",
+        files: &[("cmd/flux/manifests/none.yaml", "")],
+    }),
 };
 
 /// The control plane's programs and kubectl.
@@ -173,6 +192,14 @@ pub fn registry_program() -> anyhow::Result<PathBuf> {
     REGISTRY.ready().map(|dir| dir.join("registry"))
 }
 
+/// The flux command line, built as [`Rig::ready`] builds its own. It can install nothing.
+///
+/// # Errors
+/// As [`Rig::ready`].
+pub fn flux_program() -> anyhow::Result<PathBuf> {
+    FLUX.ready().map(|dir| dir.join("flux"))
+}
+
 /// The S3 server that tests read buckets of, built as [`Rig::ready`] builds its own.
 ///
 /// # Errors
@@ -207,6 +234,11 @@ fn registry_versions(go_mod: &str) -> anyhow::Result<String> {
     let module = "github.com/distribution/distribution/v3";
     let version = required(go_mod, module)?;
     Ok(format!("-X {module}/version.version=v{version}"))
+}
+
+fn flux_versions(go_mod: &str) -> anyhow::Result<String> {
+    let version = required(go_mod, "github.com/fluxcd/flux2/v2")?;
+    Ok(format!("-X main.VERSION={version}"))
 }
 
 fn s3_versions(go_mod: &str) -> anyhow::Result<String> {

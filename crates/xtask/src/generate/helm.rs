@@ -117,7 +117,10 @@ fn templated(text: &str, replicas: &str) -> String {
             .replace(from, &format!("{{{{ {value} }}}}"));
     }
     let known = format!("        - {REFUSED}\n");
-    let more = more("refuse") + &more("allow") + &served(SERVE);
+    let mut more = more("refuse") + &more("allow");
+    if template.contains("        - cache\n") {
+        more += &served(SERVE);
+    }
     template = template.replace(&known, &format!("{known}{more}"));
     for (before, more) in SERVED {
         template = template.replace(before, &format!("{before}{}", served(more)));
