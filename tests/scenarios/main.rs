@@ -13,4 +13,5 @@ mod kustomization;
 mod moved;
 mod oci;
 mod signed;
+mod watch_modes;
 mod world;

@@ -77,22 +77,23 @@ pub enum Referent {
 pub type MetaStream = BoxStream<'static, MetaEvent>;
 
 #[derive(Deserialize)]
-struct PartialList {
+pub(crate) struct PartialList {
     #[serde(default)]
-    metadata: PartialListMeta,
+    pub(crate) metadata: PartialListMeta,
     /// An empty list is written as null.
-    items: Option<Vec<Partial>>,
+    pub(crate) items: Option<Vec<Partial>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PartialListMeta {
+pub(crate) struct PartialListMeta {
     #[serde(default)]
-    resource_version: String,
+    pub(crate) resource_version: String,
+    pub(crate) r#continue: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Partial {
+pub(crate) struct Partial {
     metadata: PartialMeta,
 }
 
@@ -100,6 +101,7 @@ struct Partial {
 #[serde(rename_all = "camelCase", default)]
 struct PartialMeta {
     name: Box<str>,
+    namespace: Box<str>,
     uid: Box<str>,
     generation: i64,
     resource_version: Box<str>,
@@ -137,6 +139,13 @@ impl From<Partial> for Meta {
             deleting: meta.deletion_timestamp.is_some(),
             resource_version: meta.resource_version,
         }
+    }
+}
+
+impl From<Partial> for (Box<str>, Meta) {
+    fn from(mut partial: Partial) -> Self {
+        let namespace = std::mem::take(&mut partial.metadata.namespace);
+        (namespace, partial.into())
     }
 }
 

@@ -7,6 +7,7 @@ use tenure_kube::KubeError;
 use tenure_net::Cidr;
 use tenure_sandbox::{Program, ScratchError};
 
+use crate::everywhere::Watching;
 use crate::task::Tasks;
 
 /// What a supervisor needs to know; everything else is a Tenant.
@@ -38,6 +39,10 @@ pub struct Config {
     pub linger: Duration,
     /// Whether metrics name objects.
     pub object_metrics: bool,
+    /// The Tenant that is the platform's own: it goes before all others.
+    pub platform_tenant: Option<String>,
+    /// How homes' objects are watched.
+    pub watching: Watching,
     /// What a worker is started from.
     pub worker: Program,
     /// Workers of the isolation level `task`; without it there are none.
@@ -79,6 +84,8 @@ impl Config {
             refused_addresses: Vec::new(),
             linger: Duration::from_secs(2),
             object_metrics: true,
+            platform_tenant: None,
+            watching: Watching::Namespaced,
             worker: Program::Own,
             tasks: None,
         })

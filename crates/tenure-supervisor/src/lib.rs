@@ -15,6 +15,7 @@
 mod admin;
 mod config;
 mod control;
+mod everywhere;
 mod home;
 mod index;
 mod inventory;
@@ -27,6 +28,7 @@ mod owners;
 mod replicas;
 mod run;
 mod runtime;
+mod schedule;
 mod slots;
 mod task;
 mod tenant_status;
@@ -34,5 +36,6 @@ mod tokens;
 mod worker_state;
 
 pub use config::{CacheEndpoint, Config, SupervisorError};
+pub use everywhere::Watching;
 pub use run::run;
 pub use task::{Task, Tasks};

@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     pub(crate) homes: Gauge,
     pub(crate) awake: Gauge,
     pub(crate) watches: Gauge,
+    pub(crate) seen: Gauge,
     pub(crate) slots: Gauge,
     pub(crate) spawns: Counter,
     pub(crate) restarts: Counter,
@@ -35,11 +36,12 @@ impl Metrics {
         let objects = ObjectMetrics::new(&mut all, by_object);
         let registry = all.sub_registry_with_prefix("tenure_supervisor");
         let (homes, awake, watches) = (Gauge::default(), Gauge::default(), Gauge::default());
-        let slots = Gauge::default();
+        let (slots, seen) = (Gauge::default(), Gauge::default());
         let (spawns, restarts, tokens) = (Counter::default(), Counter::default(), Counter::default());
         let passes = Counter::default();
         let oldest_due = Gauge::<f64, AtomicU64>::default();
         registry.register("homes", "Homes of all Tenants", homes.clone());
+        registry.register("homes_seen", "Homes whose objects are all known", seen.clone());
         registry.register("workers_awake", "Workers that run now", awake.clone());
         registry.register(
             "awake_slots",
@@ -66,6 +68,7 @@ impl Metrics {
             homes,
             awake,
             watches,
+            seen,
             slots,
             spawns,
             restarts,

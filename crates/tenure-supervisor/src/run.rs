@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Health};
 use crate::config::{Config, SupervisorError};
+use crate::everywhere::Everywhere;
 use crate::home::{self, HomeSpec, Releaser, Shared, farewell};
 use crate::issuer;
 use crate::movements::Inbox;
@@ -74,7 +75,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
     let stop = cancel.child_token();
     let _stop_helpers = stop.clone().drop_guard();
     let (reports, heard) = mpsc::channel(256);
-    let slots = Slots::of_this_machine();
+    let slots = Slots::of_this_machine(config.platform_tenant.clone());
     health
         .metrics
         .slots
@@ -84,6 +85,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
     let shared = Arc::new(Shared {
         client: client.clone(),
         connection,
+        everywhere: Arc::new(Everywhere::new()),
         runtime: Box::new(LocalRuntime {
             program: config.worker.clone(),
             scratch,
@@ -98,6 +100,8 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         new_key: Arc::default(),
         seen_keys: parking_lot::Mutex::default(),
     });
+    let everywhere = shared.everywhere.clone();
+    tokio::spawn(everywhere.keep(config.watching, client.clone(), stop.clone()));
     tokio::spawn(admin::serve(listener, health, stop.clone()));
     tokio::spawn(reread(config.token_file.clone(), token, stop.clone()));
     tokio::spawn(issuer::keep(
@@ -278,6 +282,7 @@ impl Supervisor {
             if let Some(running) = self.homes.remove(&home) {
                 running.end(&home).await;
                 // Neither the next Tenant of this home nor the disk has any use for it.
+                self.shared.slots.forget(&home);
                 if let Err(error) = self.shared.runtime.forget(&home) {
                     tracing::warn!(%home, %error, "failed to tidy up after a home");
                 }

@@ -70,12 +70,26 @@ pub(crate) struct SupervisorArgs {
     /// A worker stays awake while something is due within this time
     #[arg(long, default_value = "2s")]
     linger: GoDuration,
+    /// The Tenant that is the platform's own: when many wait, it goes first, and a place is kept for it
+    #[arg(long)]
+    platform_tenant: Option<Name>,
+    /// How homes' objects are watched: `namespaced`, by each home's worker's right; `cluster`, by one watch for each kind and the
+    /// ClusterRole tenure:watch; `auto`, the latter while the supervisor has that
+    #[arg(long, default_value = "namespaced")]
+    watch: WatchMode,
     /// Let Tenants have `isolation: task`: workers in this process, which nothing walls off from its token
     #[arg(long)]
     allow_tasks: bool,
     /// Metrics name objects; `false` where there are too many of them, or where too many can read them
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     object_metrics: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum WatchMode {
+    Namespaced,
+    Cluster,
+    Auto,
 }
 
 /// Flags of `tenure cache`.
@@ -231,6 +245,12 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
         refused_addresses: args.refuse_addresses,
         linger: args.linger.as_duration(),
         object_metrics: args.object_metrics,
+        platform_tenant: args.platform_tenant.map(|name| name.to_string()),
+        watching: match args.watch {
+            WatchMode::Namespaced => tenure_supervisor::Watching::Namespaced,
+            WatchMode::Cluster => tenure_supervisor::Watching::Cluster,
+            WatchMode::Auto => tenure_supervisor::Watching::Auto,
+        },
         worker: tenure_sandbox::Program::Own,
         tasks: args.allow_tasks.then(|| tenure_supervisor::Tasks::new(task)),
     };

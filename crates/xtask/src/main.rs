@@ -25,7 +25,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Chore {
     /// Measure Tenure on this machine against its own bounds, and write docs/src/benchmarks.md
-    Bench(bench::Args),
+    Bench(Box<bench::Args>),
     /// A Kubernetes control plane of your own on this machine
     ControlPlane(control_plane::Args),
     /// Show Tenure at work on this machine
@@ -47,7 +47,7 @@ enum Chore {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
-        Chore::Bench(args) => bench::run(args).await,
+        Chore::Bench(args) => bench::run(*args).await,
         Chore::ControlPlane(args) => control_plane::run(args).await,
         Chore::Demo(args) => demo::run(args).await,
         Chore::Gen(args) => generate::run(&args),

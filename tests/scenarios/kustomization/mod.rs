@@ -30,7 +30,7 @@ pub(crate) async fn data(stage: &Stage, team: &Team<'_>, name: &str) -> anyhow::
 }
 
 /// Commits, has the source fetched, and waits until `app` has applied it.
-async fn roll(team: &Team<'_>, files: &[(&str, Option<&str>)]) -> anyhow::Result<()> {
+pub(crate) async fn roll(team: &Team<'_>, files: &[(&str, Option<&str>)]) -> anyhow::Result<()> {
     let commit = team.commit(files, "change")?;
     team.reconcile("GitRepository", "app").await?;
     team.applied("app", &commit).await?;

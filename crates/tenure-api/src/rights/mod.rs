@@ -12,7 +12,7 @@ mod rule;
 mod table;
 
 pub use kinds::{DEFAULT_KINDS, FLUX_KINDS, shared_resource};
-pub use objects::{release_objects, supervisor_objects, worker_objects};
+pub use objects::{release_objects, supervisor_objects, watch_objects, worker_objects};
 pub use policy::{WORKER_POLICY, worker_policies};
 pub use rule::Rule;
 pub use table::{Grant, Identity, Scope, act_as, home, minter, peer, release, supervisor, table, target};
@@ -51,6 +51,8 @@ pub const PEER_ROLE: &str = "tenure:peer";
 pub const SUPERVISOR_ROLE: &str = "tenure:supervisor";
 /// Tokens of worker identities.
 pub const MINTER_ROLE: &str = "tenure:minter";
+/// Of the supervisor in all namespaces, in mode `cluster` only.
+pub const WATCH_ROLE: &str = "tenure:watch";
 /// The supervisor's ServiceAccount in the system namespace.
 pub const SUPERVISOR_ACCOUNT: &str = "tenure-supervisor";
 

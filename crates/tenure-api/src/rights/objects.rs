@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::table::{self, Grant};
-use super::{Impersonation, RELEASE_ACCOUNT, RELEASE_ROLE, SUPERVISOR_ACCOUNT};
+use super::{Impersonation, RELEASE_ACCOUNT, RELEASE_ROLE, SUPERVISOR_ACCOUNT, WATCH_ROLE};
 use crate::{SYSTEM_NAMESPACE, TENANT_LABEL, Tenant, WORKER_RIGHTS_FINALIZER, WORKERS_NAMESPACE};
 
 /// What the installation grants the supervisor: its ServiceAccount, and a Role and RoleBinding in each of
@@ -42,6 +42,27 @@ pub fn release_objects() -> Vec<Value> {
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": RELEASE_ROLE, "labels": part_of},
             "rules": table::release().rules,
+        }),
+    ]
+}
+
+/// What mode `cluster` adds: the supervisor may list and watch Flux objects in all namespaces. RBAC knows no right to metadata
+/// alone; that the supervisor asks for nothing else is what the tests hold it to.
+#[must_use]
+pub fn watch_objects() -> Vec<Value> {
+    let part_of = json!({crate::PART_OF: "tenure"});
+    let group = "rbac.authorization.k8s.io";
+    vec![
+        json!({
+            "apiVersion": format!("{group}/v1"), "kind": "ClusterRole",
+            "metadata": {"name": WATCH_ROLE, "labels": part_of},
+            "rules": table::watch(),
+        }),
+        json!({
+            "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding",
+            "metadata": {"name": WATCH_ROLE, "labels": part_of},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": WATCH_ROLE},
+            "subjects": [{"kind": "ServiceAccount", "name": SUPERVISOR_ACCOUNT, "namespace": SYSTEM_NAMESPACE}],
         }),
     ]
 }

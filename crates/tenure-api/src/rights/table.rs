@@ -3,7 +3,7 @@ use super::{
     ACT_AS_ROLE, DEFAULT_KINDS, FLUX_KINDS, HOME_ROLE, HOME_ROLES, Impersonation, MINTER_ROLE, PEER_ROLE,
     RELEASE_ROLE, Rule, SUPERVISOR_ROLE, TARGET_ROLE, shared_resource,
 };
-use crate::{ISSUER_KEYS, Peer, Profile, SOURCE_GROUP, TENURE_GROUP, Tenant};
+use crate::{ISSUER_KEYS, KUSTOMIZE_GROUP, Peer, Profile, SOURCE_GROUP, TENURE_GROUP, Tenant};
 
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 /// What the worker does while acting. No get, create or update: server-side apply and a list by name
@@ -119,6 +119,18 @@ pub fn supervisor() -> Grant {
         rules,
         why: "It knows who the tenants are, says how they fare, shares the work by Leases and keeps the cache's keys current.",
     }
+}
+
+/// The supervisor in all namespaces, in mode `cluster`.
+pub(super) fn watch() -> Vec<Rule> {
+    let watched = FLUX_KINDS
+        .iter()
+        .filter(|(group, _)| [SOURCE_GROUP, KUSTOMIZE_GROUP].contains(group));
+    let of_group = |(group, kinds): &(&str, &[(&str, bool)])| {
+        let plurals: Vec<&str> = kinds.iter().map(|(plural, _)| *plural).collect();
+        Rule::new(&[*group], &plurals, &["list", "watch"])
+    };
+    watched.map(of_group).collect()
 }
 
 /// The supervisor in the workers' namespace; `pods` for workers that run as pods.

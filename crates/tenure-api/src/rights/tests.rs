@@ -165,6 +165,21 @@ fn the_supervisor_can_read_no_secret_and_write_no_role() {
 }
 
 #[test]
+fn where_the_supervisor_watches_everything_it_may_list_and_watch_flux_objects_and_nothing_else() {
+    for object in watch_objects()
+        .iter()
+        .filter(|object| object["kind"] == "ClusterRole")
+    {
+        for rule in object["rules"].as_array().expect("rules") {
+            assert_eq!(rule["verbs"], json!(["list", "watch"]));
+            let group = rule["apiGroups"][0].as_str().expect("a group");
+            assert!(group.ends_with(".toolkit.fluxcd.io"), "{rule}");
+            assert!(!rule.to_string().contains('*'), "{rule}");
+        }
+    }
+}
+
+#[test]
 fn a_homes_rights_outlive_its_other_objects() {
     for object in &worker_objects(&article(), Impersonation::Constrained) {
         let at_home = object["metadata"]["namespace"] == "flux-system";

@@ -23,7 +23,8 @@ pub use tenants::{TenantEvent, TenantStream};
 const JWKS_KEY: &str = "jwks.json";
 
 /// The supervisor as itself. It knows two namespaces: the system's, with Tenants and Leases, and
-/// the workers', where it may mint tokens. It has no way to reach a third.
+/// the workers', where it may mint tokens. In a third it reaches the metadata of Flux objects, where the installation lets it
+/// (mode `cluster`), and nothing else.
 #[derive(Clone, Debug)]
 pub struct SupervisorClient {
     caller: Caller,
@@ -53,6 +54,10 @@ impl SupervisorClient {
             system,
             workers,
         }
+    }
+
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Requests sent so far, repetitions included.

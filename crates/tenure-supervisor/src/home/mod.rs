@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Health;
+use crate::everywhere::{Everywhere, Feed};
 use crate::index::Index;
 use crate::movements::Inbox;
 use crate::replicas;
@@ -39,7 +40,7 @@ pub(crate) use spec::HomeSpec;
 use worker::Worker;
 
 /// The kinds that are watched in every home.
-const KINDS: [FluxKind; 7] = [
+pub(crate) const KINDS: [FluxKind; 7] = [
     FluxKind::GITREPOSITORY,
     FluxKind::OCIREPOSITORY,
     FluxKind::HELMREPOSITORY,
@@ -55,6 +56,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 pub(crate) struct Shared {
     pub(crate) client: SupervisorClient,
     pub(crate) connection: Connection,
+    /// How objects are watched.
+    pub(crate) everywhere: Arc<Everywhere>,
     pub(crate) runtime: Box<dyn Runtime>,
     pub(crate) releaser: Releaser,
     pub(crate) health: Arc<Health>,
@@ -81,6 +84,11 @@ pub(crate) struct Home {
     cache: Held,
     cell: Option<TokenCell>,
     watches: SelectAll<futures::stream::BoxStream<'static, (FluxKind, MetaEvent)>>,
+    /// How many of those are watches of this home alone.
+    open: i64,
+    /// What the home reads instead in mode `cluster`.
+    feed: Option<Arc<Feed>>,
+    everywhere: watch::Receiver<bool>,
     sentinels: Sentinels,
     identities: Identities,
     replicas: watch::Receiver<Vec<String>>,
@@ -91,6 +99,8 @@ pub(crate) struct Home {
     /// What is wrong with the onboarding, by what found it.
     trouble: BTreeMap<&'static str, String>,
     listed: std::collections::BTreeSet<&'static str>,
+    /// Every kind was listed, and that was counted.
+    seen: bool,
     last_error: Option<String>,
     sandbox: Option<Sandboxed>,
     reported: Option<Report>,
@@ -104,6 +114,7 @@ impl Home {
         moved: Arc<Inbox>,
     ) -> Self {
         let replicas = shared.replicas.subscribe();
+        let everywhere = shared.everywhere.mode();
         Self {
             name,
             shared,
@@ -116,6 +127,9 @@ impl Home {
             cache: Held::new(Audience::Cache),
             cell: None,
             watches: SelectAll::new(),
+            open: 0,
+            feed: None,
+            everywhere,
             sentinels: Sentinels::default(),
             identities: Identities::default(),
             worker: None,
@@ -123,6 +137,7 @@ impl Home {
             rights: rights::Rights::default(),
             trouble: BTreeMap::new(),
             listed: std::collections::BTreeSet::new(),
+            seen: false,
             last_error: None,
             sandbox: None,
             reported: None,
@@ -131,6 +146,7 @@ impl Home {
 
     /// Serves until `cancel`.
     pub(crate) async fn run(mut self, cancel: CancellationToken) {
+        self.open_watches();
         loop {
             let began = Instant::now();
             let act = async {
@@ -157,6 +173,7 @@ impl Home {
                     }
                 }
                 Some((kind, event)) = self.watches.next() => self.observe(kind, event),
+                Ok(()) = self.everywhere.changed() => self.open_watches(),
                 () = self.sentinels.changed(&self.name) => self.index.referent_changed(),
                 () = self.turn.come() => {}
                 heard = worker::next(&mut self.worker) => self.hear(heard).await,
@@ -299,14 +316,41 @@ impl Home {
             cell.set(token);
             return;
         }
-        let cell = TokenCell::new(token);
+        self.cell = Some(TokenCell::new(token));
+        if self.feed.is_none() {
+            self.open_watches();
+        }
+    }
+
+    /// Opens the watches of the mode that is in force, in place of those that are open.
+    fn open_watches(&mut self) {
+        self.close_watches();
+        if *self.everywhere.borrow_and_update() {
+            let feed = self.shared.everywhere.feed(&self.name);
+            self.watches.push(feed.clone().stream());
+            self.feed = Some(feed);
+            return;
+        }
+        let Some(cell) = &self.cell else { return };
         let client = MetadataClient::new(&self.shared.connection, cell.clone(), self.name.clone());
         for kind in KINDS {
             let stream: MetaStream = client.watch(kind);
             self.watches.push(stream.map(move |event| (kind, event)).boxed());
-            self.shared.health.metrics.watches.inc();
+            self.open += 1;
         }
-        self.cell = Some(cell);
+        self.shared.health.metrics.watches.inc_by(self.open);
+    }
+
+    fn close_watches(&mut self) {
+        self.watches = SelectAll::new();
+        self.shared
+            .health
+            .metrics
+            .watches
+            .dec_by(std::mem::take(&mut self.open));
+        if let Some(feed) = self.feed.take() {
+            self.shared.everywhere.leave(&self.name, &feed);
+        }
     }
 
     /// Watches what objects refer to, if the Tenant allows it.
@@ -322,6 +366,9 @@ impl Home {
             MetaEvent::Reset(all) => {
                 self.index.reset(kind, all);
                 self.listed.insert(kind.kind);
+                if self.listed.len() == KINDS.len() && !std::mem::replace(&mut self.seen, true) {
+                    self.shared.health.metrics.seen.inc();
+                }
                 self.rights.over = false;
                 self.rights.doubt();
                 None
@@ -389,11 +436,11 @@ impl Home {
 /// However its task ends, a home leaves no worker and no count behind.
 impl Drop for Home {
     fn drop(&mut self) {
-        let metrics = &self.shared.health.metrics;
-        metrics
-            .watches
-            .dec_by(i64::try_from(self.watches.len()).unwrap_or_default());
-        metrics.due_since(&self.name, None);
+        self.close_watches();
+        self.shared.health.metrics.due_since(&self.name, None);
+        if self.seen {
+            self.shared.health.metrics.seen.dec();
+        }
         self.end_worker(true);
     }
 }

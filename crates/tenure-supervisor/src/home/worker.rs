@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Home, KINDS};
 use crate::runtime::Started;
-use crate::slots::{Slot, Turn};
+use crate::slots::{Slot, Turn, Who};
 use crate::tenant_status::Sandboxed;
 use crate::worker_state::State;
 
@@ -104,7 +104,12 @@ impl Home {
             self.cache.begin(&self.shared.client, &self.name);
             return;
         }
-        let Some(slot) = self.turn.take(&self.shared.slots) else {
+        let who = || Who {
+            tenant: self.spec.borrow().tenant.clone(),
+            home: self.name.clone(),
+            requested: self.index.is_requested(),
+        };
+        let Some(slot) = self.turn.take(&self.shared.slots, who) else {
             return;
         };
         let sandbox = self.spec.borrow().sandbox.clone();

@@ -30,6 +30,8 @@ struct Entry {
     deleting: bool,
     gone: bool,
     pending: Option<Cause>,
+    /// What is pending is what somebody has asked for with an annotation.
+    requested: bool,
     due: Option<Timestamp>,
     /// Highest sequence number told to the worker that runs, if no answer has come.
     told: Option<u64>,
@@ -92,6 +94,7 @@ impl Index {
             return;
         }
         let old = old.filter(|old| old.uid == meta.uid);
+        let asked = meta.asked.clone();
         let entry = Entry {
             group: kind.group,
             generation: meta.generation,
@@ -101,6 +104,7 @@ impl Index {
             deleting: meta.deleting,
             gone: false,
             pending: Some(Cause::Changed),
+            requested: old.is_some_and(|old| old.requested || old.asked != asked),
             due: old.and_then(|old| old.due),
             told: old.and_then(|old| old.told),
             again: old.is_some_and(|old| old.again),
@@ -139,6 +143,13 @@ impl Index {
         self.objects
             .values()
             .any(|entry| !entry.gone && entry.is_due(now))
+    }
+
+    /// Whether somebody waits for something of it.
+    pub(crate) fn is_requested(&self) -> bool {
+        self.objects
+            .values()
+            .any(|entry| entry.requested && entry.pending.is_some())
     }
 
     /// When something that could be told will be due; the past if something is.
@@ -187,6 +198,7 @@ impl Index {
                 others = true;
                 self.sequence += 1;
                 let cause = entry.pending.take().unwrap_or(Cause::Due);
+                entry.requested = false;
                 entry.due = None;
                 entry.again = entry.told.is_some();
                 entry.told = Some(self.sequence);

@@ -89,6 +89,8 @@ pub struct Options {
     pub api_url: Option<String>,
     /// Whether there are two replicas of the cache.
     pub two_caches: bool,
+    /// How the supervisor watches, if not as it does by itself.
+    pub watch: Option<&'static str>,
     /// Whether Tenants may have workers in the supervisor's process.
     pub tasks: bool,
     /// Authorities that vouch for clouds, PEM.
@@ -360,6 +362,9 @@ impl Installation {
             ("--allow-addresses", "127.0.0.0/8".to_owned()),
         ];
         let mut spec = self.spec("supervisor", "supervisor.log", &flags, options);
+        if let Some(mode) = options.watch {
+            spec = spec.arg("--watch").arg(mode);
+        }
         if options.tasks {
             spec = spec.arg("--allow-tasks");
         }

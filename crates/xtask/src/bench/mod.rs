@@ -17,6 +17,7 @@ mod policy;
 mod process;
 mod program;
 mod requests;
+mod scale;
 mod shape;
 mod sources;
 mod stage;
@@ -63,6 +64,12 @@ pub(crate) struct Args {
     /// Applications over tenants, for the part on many small applications
     #[arg(long, value_delimiter = ',', default_values = ["100/1", "500/50", "1000/100"])]
     shapes: Vec<Shape>,
+    /// Tenants with nothing to do, for the part on many tenants; counts in rising order
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1000])]
+    scale: Vec<usize>,
+    /// Where the plot of that part is drawn
+    #[arg(long, default_value = "docs/src/images/scale.svg")]
+    plot: PathBuf,
     /// Only this part; it has a place of its own on the page
     #[arg(long)]
     only: Option<Part>,
@@ -94,6 +101,8 @@ enum Part {
     Sources,
     /// Many small applications, each with an OCIRepository: the shape of Flux's own benchmark
     Apps,
+    /// Ten, a hundred, a thousand tenants with nothing to do
+    Tenants,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -117,6 +126,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     if wanted(Part::Apps) {
         apps(&args, &binary).await?;
+    }
+    if wanted(Part::Tenants) {
+        tenants(&args, &binary).await?;
     }
     if args.only.is_some() {
         return Ok(());
@@ -184,6 +196,15 @@ async fn apps(args: &Args, binary: &Path) -> anyhow::Result<()> {
     let command = format!("cargo xtask bench --only apps --shapes {}", shapes.join(","));
     let text = page::part(&command, &sections, began.elapsed());
     show(args, page::APPS, &text)
+}
+
+async fn tenants(args: &Args, binary: &Path) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let sections = scale::measure(binary.to_owned(), &args.scale, &args.plot).await?;
+    let counts: Vec<_> = args.scale.iter().map(ToString::to_string).collect();
+    let command = format!("cargo xtask bench --only tenants --scale {}", counts.join(","));
+    let text = page::part(&command, &sections, began.elapsed());
+    show(args, page::TENANTS, &text)
 }
 
 fn show(args: &Args, place: page::Place, text: &str) -> anyhow::Result<()> {

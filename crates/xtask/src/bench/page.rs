@@ -47,6 +47,12 @@ pub(super) const APPS: Place = Place {
     end: "<!-- end of applications -->",
 };
 
+/// Those of many tenants.
+pub(super) const TENANTS: Place = Place {
+    begin: "<!-- tenants: written by `cargo xtask bench --only tenants` -->",
+    end: "<!-- end of tenants -->",
+};
+
 pub(super) fn text(args: &Args, sections: &[Section], took: Duration) -> String {
     let source = if args.source_per_app {
         " --source-per-app"

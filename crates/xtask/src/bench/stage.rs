@@ -32,6 +32,11 @@ pub(super) struct Stage {
 impl Stage {
     /// Everything up, but for the supervisor.
     pub(super) async fn start(binary: PathBuf) -> anyhow::Result<Self> {
+        Self::watching(binary, "namespaced").await
+    }
+
+    /// The same, with a supervisor that watches homes so.
+    pub(super) async fn watching(binary: PathBuf, mode: &'static str) -> anyhow::Result<Self> {
         let policy = tempfile::tempdir()?;
         let file = policy.path().join("audit-policy.yaml");
         fs::write(&file, AUDIT_POLICY)?;
@@ -46,6 +51,7 @@ impl Stage {
         let options = Options {
             binary: Some(binary),
             log: Some(LOG.to_owned()),
+            watch: Some(mode),
             ..Options::default()
         };
         let mut tenure = Installation::start_with(&plane, options).await?;

@@ -128,6 +128,7 @@ pub(super) fn supervisor() -> Vec<Value> {
         format!("--cache-server-name={CACHE}"),
         "--cache-token-file=/var/run/secrets/kubernetes.io/serviceaccount/cache-token".to_owned(),
         "--scratch=/scratch".to_owned(),
+        "--watch=namespaced".to_owned(),
         REFUSED.to_owned(),
     ];
     let mounts = json!([

@@ -46,6 +46,9 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
                 inside.file_stem().and_then(|s| s.to_str()).unwrap_or_default(),
             );
         }
+        if inside.ends_with("watch.yaml") {
+            template = format!("{{{{- if eq .Values.watch \"cluster\" }}}}\n{template}{{{{- end }}}}\n");
+        }
         files.insert(
             format!("helm/tenure/templates/{}", inside.display()).into(),
             template,
@@ -66,6 +69,7 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
         "crds": {"install": true, "takeOver": false},
         "addresses": {"refuse": [], "allow": []},
         "artifacts": {"serve": false},
+        "watch": "namespaced",
     });
     let (text, flag, count) = (
         json!({"type": "string", "minLength": 1}),
@@ -86,6 +90,7 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
         "crds": closed(json!({"install": flag, "takeOver": flag})),
         "addresses": closed(json!({"refuse": blocks, "allow": blocks})),
         "artifacts": closed(json!({"serve": flag})),
+        "watch": {"type": "string", "enum": ["namespaced", "cluster", "auto"]},
     }));
     files.insert("helm/tenure/Chart.yaml".into(), super::stream(&[chart]));
     files.insert("helm/tenure/values.yaml".into(), super::stream(&[values]));
@@ -109,6 +114,7 @@ fn kept(text: &str) -> anyhow::Result<String> {
 
 fn templated(text: &str, replicas: &str) -> String {
     let mut template = text.replace("replicas: 1\n", &format!("replicas: {{{{ {replicas} }}}}\n"));
+    template = template.replace(WATCH, "        - --watch={{ .Values.watch }}\n");
     for (from, value) in VALUES {
         // A namespace may be called 12 or on, which YAML would not read as text.
         let whole = format!(": {{{{ {value} | quote }}}}\n");
@@ -127,6 +133,9 @@ fn templated(text: &str, replicas: &str) -> String {
     }
     template
 }
+
+/// How the supervisor is told to watch.
+const WATCH: &str = "        - --watch=namespaced\n";
 
 /// How the cache is told to serve artifacts to whoever has a link. A link is good at the replica that gave it.
 const SERVE: &str = "        - --artifacts=0.0.0.0:9090

@@ -88,6 +88,7 @@ fn deploy() -> Files {
         "deploy/components/cache.yaml".into(),
         stream(&components::cache()),
     );
+    files.insert("deploy/rbac/watch.yaml".into(), stream(&rights::watch_objects()));
     let policies = stream(&rights::worker_policies(
         rights::WORKER_POLICY,
         tenure_api::WORKERS_NAMESPACE,
@@ -95,6 +96,8 @@ fn deploy() -> Files {
     files.insert("deploy/policies/workers.yaml".into(), policies);
     let resources: Vec<_> = files
         .keys()
+        // a right that is given only where mode `cluster` is wanted
+        .filter(|path| !path.ends_with("watch.yaml"))
         .map(|path| path.strip_prefix("deploy").unwrap_or(path).display().to_string())
         .collect();
     let kustomization = json!({

@@ -1,0 +1,94 @@
+//! How the supervisor watches homes' objects changes under work: each home by itself, or all by one watch for each kind.
+
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
+use tenure_api::rights::watch_objects;
+use tenure_testkit::install::Options;
+use tenure_testkit::{Installation, TenantFixture, until};
+use tenure_tests::{PATIENCE, Stage, Team};
+
+use crate::kustomization::{data, roll};
+use crate::world::{config_map, play_alone, settled};
+
+/// The ClusterRole and its binding, under a name of this installation's own.
+fn right(stage: &Stage) -> Vec<Value> {
+    let name = format!("tenure:watch:{}", stage.tenure.system());
+    let named = watch_objects().into_iter().map(|mut object| {
+        object["metadata"]["name"] = json!(name);
+        if object.get("roleRef").is_some() {
+            object["roleRef"]["name"] = json!(name);
+        }
+        object
+    });
+    named.collect()
+}
+
+/// Waits until so many watches of single homes are open.
+async fn watches(stage: &Stage, wanted: impl Fn(u64) -> bool) -> anyhow::Result<()> {
+    until("the watches of homes to be as wanted", PATIENCE, || async {
+        let page = stage.tenure.supervisor_metrics().await?;
+        let line = page
+            .lines()
+            .find_map(|line| line.strip_prefix("tenure_supervisor_watches "));
+        let open: u64 = line.context("no such metric")?.parse()?;
+        ensure!(wanted(open), "{open} are open");
+        Ok(())
+    })
+    .await
+}
+
+/// A change of the spec, of the source and an object that is new are all heard.
+async fn hears(stage: &Stage, team: &Team<'_>, value: &str) -> anyhow::Result<()> {
+    roll(team, &[("deploy/kept.yaml", Some(&config_map("kept", value)))]).await?;
+    ensure!(data(stage, team, "kept").await?.as_deref() == Some(value));
+    let name = format!("more-{value}");
+    team.kustomization(
+        &name,
+        &json!({"path": "./deploy", "targetNamespace": team.home(), "prune": false}),
+    )
+    .await?;
+    team.ready("Kustomization", &name).await?;
+    Ok(())
+}
+
+#[test]
+fn watches_of_single_homes_give_way_to_one_for_all_and_come_back() -> anyhow::Result<()> {
+    play_alone(|stage| async move {
+        let mut stage = std::sync::Arc::into_inner(stage).context("the stage is shared")?;
+        let options = Options {
+            suffix: format!("-{:08x}", rand::random::<u32>()),
+            watch: Some("auto"),
+            ..Options::default()
+        };
+        stage.tenure = Installation::start_with(&stage.plane, options).await?;
+        let first = settled(&stage, "watched").await?;
+        watches(&stage, |open| open > 0).await?;
+        hears(&stage, &first, "one").await?;
+
+        // The platform gives the right, and nothing is restarted.
+        let right = right(&stage);
+        stage.tenure.apply(&right).await?;
+        watches(&stage, |open| open == 0).await?;
+        hears(&stage, &first, "two").await?;
+        let second = settled(&stage, "later").await?;
+        hears(&stage, &second, "three").await?;
+        watches(&stage, |open| open == 0).await?;
+
+        // It takes it away again.
+        let name = format!("tenure:watch:{}", stage.tenure.system());
+        stage
+            .plane
+            .kubectl(&["delete", "clusterrolebinding", &name])
+            .await?;
+        watches(&stage, |open| open > 0).await?;
+        hears(&stage, &first, "four").await?;
+        hears(&stage, &second, "five").await?;
+        let fixture = TenantFixture::new("last");
+        let last = stage.tenant(fixture).await?;
+        last.commit(&[("a.yaml", Some(&config_map("a", "b")))], "first")?;
+        last.git_repository(&json!({})).await?;
+        last.ready("GitRepository", "app").await?;
+        stage.plane.kubectl(&["delete", "clusterrole", &name]).await?;
+        Ok(())
+    })
+}
