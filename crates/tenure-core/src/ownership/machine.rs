@@ -36,6 +36,8 @@ pub struct Ownership {
     leaving: bool,
     left: bool,
     superseded: bool,
+    /// Whether this process has tried to write its Lease.
+    wrote: bool,
 }
 
 /// Our own Lease.
@@ -89,6 +91,7 @@ impl Ownership {
             leaving: false,
             left: false,
             superseded: false,
+            wrote: false,
         }
     }
 
@@ -144,13 +147,20 @@ impl Ownership {
         self.leaving = true;
     }
 
+    /// Whether [`leave`](Self::leave) was called.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
     /// What is to be done now.
     pub fn next(&mut self, now: Moment) -> Step {
         self.tick(now);
         if self.superseded {
             return Step::Superseded;
         }
-        if self.left || (self.leaving && self.running.is_empty() && self.own == Own::Absent) {
+        let nothing_to_leave = self.own == Own::Absent || !self.wrote;
+        if self.left || (self.leaving && self.running.is_empty() && nothing_to_leave) {
             return Step::Left;
         }
         let give_up_at = self.give_up_at().unwrap_or(NEVER);
@@ -165,6 +175,7 @@ impl Ownership {
             _ => {}
         }
         if let Some(write) = self.write(now) {
+            self.wrote = true;
             return Step::Write(write);
         }
         if let Some(other) = self

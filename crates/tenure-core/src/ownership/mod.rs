@@ -5,6 +5,9 @@
 //! it: it is told what was read and written, and when by the member's own monotonic clock, and says what to read or
 //! write next and what is ours. It does no I/O and never looks at a wall clock.
 //!
+//! A home goes by its own name and by nothing that changes, such as the Tenant that names it: of that, two members may
+//! believe different things for a while, and both would have the home.
+//!
 //! # The protocol
 //!
 //! A Lease says who holds it: an identity (one place, such as a pod, in which at most one supervisor runs) and an

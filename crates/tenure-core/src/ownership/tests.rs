@@ -124,17 +124,28 @@ fn whoever_gave_up_is_not_brought_back_by_an_answer() {
     let (_, ours) = us.ours(seconds(0));
     assert_eq!((ours, us.over_at()), (Buckets::ALL, Some(seconds(27))));
     let renew = write_of(us.next(seconds(19)));
-    us.wrote(&renew, seconds(19), seconds(60), Written::Done("2".to_owned()));
-    let (nothing, ours) = us.ours(seconds(60));
+    // the time of that renewal is not over, but there was a while without one
+    us.wrote(&renew, seconds(19), seconds(38), Written::Done("2".to_owned()));
+    let (nothing, ours) = us.ours(seconds(38));
     assert!(ours.is_empty());
-    us.looked(seconds(60), seconds(60), list("2", &[]));
+    us.looked(seconds(38), seconds(38), list("2", &[]));
     assert!(
-        matches!(us.next(seconds(60)), Step::Wait(_)),
+        matches!(us.next(seconds(38)), Step::Wait(_)),
         "something may still run"
     );
     us.settled(nothing);
-    let write = write_of(us.next(seconds(60)));
+    let write = write_of(us.next(seconds(38)));
     assert_eq!(write.holder.map(|us| us.to_string()).as_deref(), Some("us/p-1"));
+}
+
+#[test]
+fn whose_lease_was_deleted_has_nothing_any_more() {
+    let mut us = join(seconds(0), &[]);
+    us.looked(seconds(0), seconds(0), list("1", &[]));
+    assert_eq!(us.ours(seconds(0)).1, Buckets::ALL);
+    // whoever joins now does not see it
+    us.looked(seconds(5), seconds(5), []);
+    assert!(us.ours(seconds(5)).1.is_empty() && us.over_at().is_none());
 }
 
 #[test]
@@ -167,6 +178,15 @@ fn whoever_leaves_keeps_its_lease_until_everything_has_stopped() {
     assert_eq!((leave.version.as_deref(), &leave.holder), (Some("2"), &None));
     us.wrote(&leave, seconds(11), seconds(11), Written::Done("3".to_owned()));
     assert_eq!(us.next(seconds(11)), Step::Left);
+}
+
+#[test]
+fn whoever_has_not_begun_to_join_has_nothing_to_leave() {
+    let mut us = Ownership::new("us", "p", Times::default());
+    us.look_failed(seconds(0));
+    assert_eq!(us.next(seconds(0)), Step::Wait(seconds(1)));
+    us.leave();
+    assert_eq!(us.next(seconds(0)), Step::Left);
 }
 
 #[test]
