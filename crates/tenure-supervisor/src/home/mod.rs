@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::Health;
 use crate::index::Index;
+use crate::membership::Term;
 use crate::movements::Inbox;
 use crate::replicas;
 use crate::runtime::Runtime;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) releaser: Releaser,
     pub(crate) health: Arc<Health>,
     pub(crate) linger: Duration,
+    /// How long our Lease holds.
+    pub(crate) term: Term,
     /// How many workers may be at work at once.
     pub(crate) slots: Slots,
     pub(crate) reports: mpsc::Sender<(Name, Report)>,
@@ -132,6 +135,14 @@ impl Home {
     /// Serves until `cancel`.
     pub(crate) async fn run(mut self, cancel: CancellationToken) {
         loop {
+            // After a pause the clock comes first.
+            while self.shared.term.is_over() {
+                self.end_worker(true);
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    () = self.shared.term.begins() => {}
+                }
+            }
             let began = Instant::now();
             let act = async {
                 self.advance().await;
