@@ -37,6 +37,11 @@ impl Ours {
     pub(crate) fn has(&self, name: &Name) -> bool {
         self.buckets.contains(Bucket::of(name))
     }
+
+    /// Whether something is ours that was not.
+    pub(crate) fn gains(&self, before: &Self) -> bool {
+        !self.buckets.without(&before.buckets).is_empty()
+    }
 }
 
 /// Until when what is ours may go on if nothing is renewed. A pause is noticed by looking at it.

@@ -211,10 +211,10 @@ impl Supervisor {
                 () = cancel.cancelled() => return,
                 () = membership.superseded().cancelled() => return,
                 Ok(()) = ours.changed() => {
-                    self.ours = ours.borrow_and_update().clone();
+                    let before = std::mem::replace(&mut self.ours, ours.borrow_and_update().clone());
                     self.arrange().await;
                     membership.settled(&self.ours);
-                    if self.shared.health.ready.load(Ordering::Relaxed) {
+                    if self.ours.gains(&before) && self.shared.health.ready.load(Ordering::Relaxed) {
                         self.part_with_orphans().await;
                     }
                     self.changed();

@@ -104,7 +104,8 @@ impl Supervisor {
         let mut wanted = tenant.status.clone().unwrap_or_default();
         let mut news = serde_json::Map::new();
         for home in homes.iter().filter(|home| self.ours.has(home)) {
-            let Some(report) = self.reports.get(*home) else {
+            let report = self.reports.get(*home);
+            let Some(report) = report.filter(|report| report.tenant == tenant.name()) else {
                 continue;
             };
             let report = said_of(report);
