@@ -237,12 +237,15 @@ impl Keeper {
         let now = self.now();
         let (hand, buckets) = self.machine.ours(now);
         let until = self.machine.give_up_at().map(|at| self.began + at);
-        self.term
+        let renewed = self
+            .term
             .send_if_modified(|old| std::mem::replace(old, until) != until);
-        let (lost, held) = (until.is_none(), self.ours.borrow().buckets);
+        // also what is not ours any more may still be ending
+        let lost = renewed && until.is_none();
+        let held = self.ours.borrow().buckets;
         self.ours.send_if_modified(|ours| {
             let changed = ours.hand != hand;
-            if lost && !held.is_empty() {
+            if lost {
                 tracing::warn!("the Lease was not renewed in time, or was lost: all workers are stopped");
                 ours.fence.cancel();
                 ours.fence = self.stop.child_token();
