@@ -55,6 +55,6 @@ pub use reference::{
 };
 pub use source_status::SourceStatus;
 pub use tenant::{
-    AccountReference, HomeStatus, Isolation, Limits, Peer, Profile, QuantityError, SourcePolicy,
+    AccountReference, HomeReport, HomeStatus, Isolation, Limits, Peer, Profile, QuantityError, SourcePolicy,
     SourceSecret, Tenant, TenantError, TenantSpec, TenantStatus,
 };

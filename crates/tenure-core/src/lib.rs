@@ -20,6 +20,7 @@ mod digest;
 mod duration;
 pub mod frame;
 mod name;
+pub mod ownership;
 mod range;
 mod revision;
 mod secret;

@@ -51,5 +51,5 @@ pub use resource::{
     BUCKET, By, EXTERNALARTIFACT, FluxKind, GITREPOSITORY, HELMCHART, HELMREPOSITORY, KUSTOMIZATION,
     OCIREPOSITORY, ResourceInfo,
 };
-pub use supervisor::{LeaseLock, LeaseState, Minted, SupervisorClient, TenantEvent, TenantStream};
+pub use supervisor::{MemberStream, Minted, SupervisorClient, TenantEvent, TenantStream};
 pub use watch::{Listing, WatchEvent, WatchStream};

@@ -21,6 +21,8 @@ pub struct Config {
     pub token_file: PathBuf,
     /// Namespace of the Tenants.
     pub system_namespace: Name,
+    /// Our name among the supervisors of that namespace. No two may have it at a time.
+    pub identity: Name,
     /// Namespace of the workers' ServiceAccounts.
     pub workers_namespace: Name,
     /// The source cache, if there is one.
@@ -67,14 +69,15 @@ impl Config {
     /// What holds in a pod with the usual mounts.
     ///
     /// # Errors
-    /// When the names of the two namespaces can't be used.
-    pub fn in_cluster(scratch: PathBuf, admin: SocketAddr) -> Result<Self, tenure_core::NameError> {
+    /// When the names of the two namespaces or that of the pod can't be used.
+    pub fn in_cluster(scratch: PathBuf, admin: SocketAddr) -> Result<Self, SupervisorError> {
         let account = PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount");
         Ok(Self {
             api_url: "https://kubernetes.default.svc".to_owned(),
             api_ca_file: account.join("ca.crt"),
             token_file: account.join("token"),
             system_namespace: Name::new(tenure_api::SYSTEM_NAMESPACE)?,
+            identity: host_name()?,
             workers_namespace: Name::new(tenure_api::WORKERS_NAMESPACE)?,
             cache: None,
             scratch,
@@ -90,6 +93,20 @@ impl Config {
             tasks: None,
         })
     }
+}
+
+/// The name of this machine, which in a pod is the pod's.
+///
+/// # Errors
+/// When there is none, or none that an object can have.
+pub fn host_name() -> Result<Name, SupervisorError> {
+    let path = std::path::Path::new("/proc/sys/kernel/hostname");
+    let name = std::fs::read_to_string(path).map_err(|source| SupervisorError::File {
+        what: "the name of this machine",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Name::new(name.trim().to_lowercase().replace('_', "-"))?)
 }
 
 /// Why a supervisor can't run. What is wrong with one Tenant is that Tenant's status instead.
@@ -112,6 +129,15 @@ pub enum SupervisorError {
     /// The scratch space can't be used.
     #[error(transparent)]
     Scratch(#[from] ScratchError),
+    /// A name that can't be used.
+    #[error("a name can't be used; give the supervisor one with --identity if it is that of this machine")]
+    Name(#[from] tenure_core::NameError),
+    /// Another process has taken our Lease.
+    #[error("another supervisor runs as '{identity}': each needs an --identity of its own")]
+    Superseded {
+        /// Under which name.
+        identity: Name,
+    },
     /// The admin address can't be listened on.
     #[error("failed to listen on {address} for probes and metrics")]
     Admin {

@@ -410,7 +410,7 @@ mod tests {
         let old = everywhere.feed(&home);
         let new = everywhere.feed(&home);
         everywhere.leave(&home, &old);
-        assert_eq!(everywhere.homes(), [home.clone()]);
+        assert_eq!(everywhere.homes(), std::slice::from_ref(&home));
         everywhere.leave(&home, &new);
         assert!(everywhere.homes().is_empty());
     }

@@ -16,6 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
 use crate::control;
+use crate::membership::Ours;
+
+/// Whoever has the home of this name writes the objects.
+const WRITER: &str = "artifacts.tenure.dev";
 
 /// The last list of each replica; nothing of one that has not said any yet.
 #[derive(Clone, Default)]
@@ -46,12 +50,23 @@ impl Lists {
     }
 }
 
-/// Keeps the objects like the replicas' lists until `stop`.
-pub(crate) async fn keep(client: SupervisorClient, lists: Lists, stop: CancellationToken) {
+/// Keeps the objects like the replicas' lists until `stop`, while that is for us to do.
+pub(crate) async fn keep(
+    client: SupervisorClient,
+    lists: Lists,
+    mut ours: watch::Receiver<Ours>,
+    stop: CancellationToken,
+) {
+    let Ok(name) = Name::new(WRITER) else { return };
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
     loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            mine = ours.wait_for(|ours| ours.has(&name)) => if mine.is_err() { return },
+        }
         let ended = tokio::select! {
             () = stop.cancelled() => return,
+            _ = ours.wait_for(|ours| !ours.has(&name)) => continue,
             ended = follow(&client, &lists, &mut backoff) => ended,
         };
         tracing::debug!(reason = %ended, "the list of cached artifacts is not kept");

@@ -5,21 +5,31 @@ use std::time::Duration;
 
 use tenure_core::Name;
 use tenure_kube::{KubeError, SupervisorClient};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+
+use crate::membership::Ours;
 
 const PERIOD: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(5);
 
-/// Refreshes at start, every minute, and when `hurry` is notified; until `cancel`.
+/// Refreshes the ConfigMap while it is for us to do, and the file: at start, every minute, and when `hurry` is notified; until `cancel`.
 pub(crate) async fn keep(
     client: SupervisorClient,
     file: Option<std::path::PathBuf>,
     hurry: std::sync::Arc<Notify>,
+    mut ours: watch::Receiver<Ours>,
     cancel: CancellationToken,
 ) {
+    let Ok(name) = Name::new(tenure_api::ISSUER_KEYS) else {
+        return;
+    };
+    let mut hurried = false;
     loop {
-        let wait = match refresh(&client, file.as_deref()).await {
+        let mine = ours.borrow().has(&name);
+        let shared = (mine || hurried).then_some(&name);
+        hurried = false;
+        let wait = match refresh(&client, file.as_deref(), shared).await {
             Ok(()) => PERIOD,
             Err(error) => {
                 tracing::warn!(%error, "failed to refresh the issuer's keys");
@@ -28,23 +38,31 @@ pub(crate) async fn keep(
         };
         tokio::select! {
             () = cancel.cancelled() => return,
-            () = hurry.notified() => {}
+            // whoever sees a new key says so, also if others keep the ConfigMap
+            () = hurry.notified() => hurried = true,
+            Ok(_) = ours.wait_for(|ours| ours.has(&name) != mine) => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
 }
 
-async fn refresh(client: &SupervisorClient, file: Option<&Path>) -> Result<(), KubeError> {
+/// Writes the file, if there is one, and the ConfigMap, if it is for us to do.
+async fn refresh(
+    client: &SupervisorClient,
+    file: Option<&Path>,
+    shared: Option<&Name>,
+) -> Result<(), KubeError> {
+    if file.is_none() && shared.is_none() {
+        return Ok(());
+    }
     let keys = client.issuer_keys().await?;
     if let Some(file) = file
         && let Err(error) = replace(file, &keys)
     {
         tracing::warn!(%error, file = %file.display(), "failed to write the issuer's keys");
     }
-    let Ok(name) = Name::new(tenure_api::ISSUER_KEYS) else {
-        return Ok(());
-    };
-    match client.put_issuer_keys(&name, &keys).await {
+    let Some(name) = shared else { return Ok(()) };
+    match client.put_issuer_keys(name, &keys).await {
         // Installations without a kubelet have the file alone.
         Err(error) if error.is_not_found() && file.is_some() => Ok(()),
         result => result.map(drop),

@@ -8,7 +8,8 @@
 //! token on disk; to let a worker fetch a token by itself.
 //!
 //! Invariants:
-//! - a home belongs to one Tenant, the oldest; it has at most one worker at a time;
+//! - a home belongs to one Tenant, the oldest; it has at most one worker at a time, also among several
+//!   supervisors (see [`tenure_core::ownership`]);
 //! - an object told to a worker is told again to the next one unless the first said what became of it;
 //! - a Tenant's status is written only when it changes.
 
@@ -21,6 +22,7 @@ mod index;
 mod inventory;
 mod issuer;
 mod lifeline;
+mod membership;
 mod metrics;
 mod movements;
 mod object_metrics;
@@ -35,7 +37,7 @@ mod tenant_status;
 mod tokens;
 mod worker_state;
 
-pub use config::{CacheEndpoint, Config, SupervisorError};
+pub use config::{CacheEndpoint, Config, SupervisorError, host_name};
 pub use everywhere::Watching;
 pub use run::run;
 pub use task::{Task, Tasks};

@@ -14,6 +14,7 @@ use crate::object_metrics::ObjectMetrics;
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) homes: Gauge,
+    pub(crate) members: Gauge,
     pub(crate) awake: Gauge,
     pub(crate) watches: Gauge,
     pub(crate) seen: Gauge,
@@ -36,11 +37,16 @@ impl Metrics {
         let objects = ObjectMetrics::new(&mut all, by_object);
         let registry = all.sub_registry_with_prefix("tenure_supervisor");
         let (homes, awake, watches) = (Gauge::default(), Gauge::default(), Gauge::default());
-        let (slots, seen) = (Gauge::default(), Gauge::default());
+        let (slots, seen, members) = (Gauge::default(), Gauge::default(), Gauge::default());
         let (spawns, restarts, tokens) = (Counter::default(), Counter::default(), Counter::default());
         let passes = Counter::default();
         let oldest_due = Gauge::<f64, AtomicU64>::default();
-        registry.register("homes", "Homes of all Tenants", homes.clone());
+        registry.register("homes", "Homes that this supervisor has", homes.clone());
+        registry.register(
+            "members",
+            "Supervisors that share the homes, with this one",
+            members.clone(),
+        );
         registry.register("homes_seen", "Homes whose objects are all known", seen.clone());
         registry.register("workers_awake", "Workers that run now", awake.clone());
         registry.register(
@@ -66,6 +72,7 @@ impl Metrics {
             registry: all,
             objects,
             homes,
+            members,
             awake,
             watches,
             seen,

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::inventory::{self, Lists};
+use crate::membership::Ours;
 use crate::movements;
 
 /// How often the addresses are looked up: a replica that comes or goes is known by then.
@@ -43,6 +44,8 @@ pub(crate) struct Listeners {
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) moved: mpsc::Sender<(Name, String)>,
     pub(crate) client: SupervisorClient,
+    /// One supervisor writes down what is cached.
+    pub(crate) ours: watch::Receiver<Ours>,
 }
 
 impl Listeners {
@@ -50,7 +53,12 @@ impl Listeners {
     pub(crate) async fn keep(self, replicas: Replicas, stop: CancellationToken) {
         let lists = Lists::default();
         if self.token_file.is_some() {
-            tokio::spawn(inventory::keep(self.client.clone(), lists.clone(), stop.clone()));
+            tokio::spawn(inventory::keep(
+                self.client.clone(),
+                lists.clone(),
+                self.ours.clone(),
+                stop.clone(),
+            ));
         }
         let mut listening: BTreeMap<String, DropGuard> = BTreeMap::new();
         loop {

@@ -35,6 +35,9 @@ pub(crate) struct SupervisorArgs {
     /// Where the Tenants are
     #[arg(long, default_value = SYSTEM_NAMESPACE)]
     system_namespace: Name,
+    /// Its name among the supervisors there, one for each; by default the machine's, which in a pod is the pod's
+    #[arg(long)]
+    identity: Option<Name>,
     /// Where the workers' ServiceAccounts are
     #[arg(long, default_value = WORKERS_NAMESPACE)]
     workers_namespace: Name,
@@ -236,6 +239,10 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
         api_ca_file: args.api_ca,
         token_file: args.token_file,
         system_namespace: args.system_namespace,
+        identity: match args.identity {
+            Some(identity) => identity,
+            None => tenure_supervisor::host_name()?,
+        },
         workers_namespace: args.workers_namespace,
         cache,
         scratch: args.scratch,

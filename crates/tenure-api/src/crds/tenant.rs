@@ -136,8 +136,30 @@ pub(super) fn status() -> Value {
     let mut conditions = conditions();
     conditions["x-kubernetes-list-type"] = json!("map");
     conditions["x-kubernetes-list-map-keys"] = json!(["type"]);
+    let report = object(vec![
+        may("phase", text(), "What its worker does."),
+        may("objects", count(), "Flux objects in it."),
+        may("ready", count(), "How many of them are ready."),
+        may("suspended", count(), "How many of them are suspended."),
+        may("onboarded", flag(), "Whether every kind has been listed."),
+        may("lastError", text(), "The last error, without secrets."),
+        may("trouble", list(text()), "What keeps it from being served."),
+        may("sandbox", list(text()), "What keeps its worker apart."),
+        may("missing", list(text()), "What the node's kernel lacks for that."),
+        may(
+            "quarantined",
+            list(text()),
+            "Objects that are left alone, because workers died over them.",
+        ),
+    ]);
+    let elsewhere = json!({"type": "object", "additionalProperties": report});
     object(vec![
         may("conditions", conditions, "How it fares."),
+        may(
+            "elsewhere",
+            elsewhere,
+            "What supervisors that do not write this status say of their homes, by home.",
+        ),
         may("homes", homes, "One for each home."),
         may(
             "observedGeneration",

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tenure_core::Account;
 
@@ -166,6 +168,40 @@ pub struct TenantStatus {
     /// One per home.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub homes: Vec<HomeStatus>,
+    /// What supervisors that do not write this status say of their homes, by home.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub elsewhere: BTreeMap<String, HomeReport>,
+}
+
+/// A home as the supervisor that has it sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HomeReport {
+    /// `Dormant`, `Suspended` or `Failing`.
+    pub phase: String,
+    /// Flux objects in it.
+    pub objects: i64,
+    /// How many of them are ready.
+    pub ready: i64,
+    /// How many of them are suspended.
+    pub suspended: i64,
+    /// Whether every kind has been listed.
+    pub onboarded: bool,
+    /// The last error in one line, without secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// What keeps it from being served.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trouble: Vec<String>,
+    /// What keeps its worker apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Vec<String>>,
+    /// What the node's kernel lacks for that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// Objects that are left alone, because workers died over them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<String>,
 }
 
 /// What is known of a home.

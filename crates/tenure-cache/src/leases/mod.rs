@@ -55,7 +55,7 @@ pub(crate) struct Leases {
 struct Table {
     groups: HashMap<Question, Group>,
     holders: BTreeMap<Holder, Question>,
-    listener: Option<mpsc::Sender<Moved>>,
+    listeners: Vec<mpsc::Sender<Moved>>,
     closed: bool,
 }
 
@@ -270,18 +270,21 @@ impl Leases {
         self.changed.notify_one();
     }
 
-    /// Who wants to hear what moves, in place of whoever did before. What was said and not seen is said again, so
-    /// that nothing is lost between two listeners.
+    /// One more who wants to hear what moves. What was said and not seen is said again to it, so that nothing is lost
+    /// between two listeners.
     pub(crate) fn listen(&self) -> mpsc::Receiver<Moved> {
         let (listener, words) = mpsc::channel(WORDS);
         let mut table = self.table.lock();
-        table.listener = Some(listener).filter(|_| !table.closed);
+        if table.closed {
+            return words;
+        }
         let rows = table.groups.values().flat_map(|group| &group.rows);
         let open: Vec<Moved> = rows
             .filter_map(|(holder, row)| Some(moved(holder, row.told.as_deref()?)))
             .collect();
-        for word in open {
-            table.say(word);
+        if open.into_iter().all(|word| listener.try_send(word).is_ok()) {
+            table.listeners.retain(|before| !before.is_closed());
+            table.listeners.push(listener);
         }
         words
     }
@@ -290,7 +293,7 @@ impl Leases {
     pub(crate) fn close(&self) {
         let mut table = self.table.lock();
         table.closed = true;
-        table.listener = None;
+        table.listeners.clear();
     }
 
     /// How many there are.
@@ -334,10 +337,8 @@ impl Table {
 
     /// A listener that does not keep up is dropped: it comes back, and hears what it has missed.
     fn say(&mut self, word: Moved) {
-        let heard = self.listener.as_ref().map(|listener| listener.try_send(word));
-        if matches!(heard, Some(Err(_))) {
-            self.listener = None;
-        }
+        self.listeners
+            .retain(|listener| listener.try_send(word.clone()).is_ok());
     }
 }
 

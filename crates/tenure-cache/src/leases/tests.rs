@@ -99,7 +99,7 @@ fn equal_questions_are_asked_once_as_often_as_the_most_impatient_wants() {
 }
 
 #[test]
-fn what_moved_is_said_once_to_each_and_again_to_another_listener() {
+fn what_moved_is_said_to_all_listeners_and_again_to_a_later_one() {
     let scene = scene();
     scene.take("a", 1, MINUTE);
     scene.take("b", 1, MINUTE);
@@ -118,7 +118,12 @@ fn what_moved_is_said_once_to_each_and_again_to_another_listener() {
     let mut again = scene.leases.listen();
     // a has looked, and knows what it saw then
     assert_eq!(again.try_recv().expect("said again").home, "b");
-    assert!(again.try_recv().is_err());
+    assert!(again.try_recv().is_err() && words.try_recv().is_err());
+    scene.leases.found(&question, "newer");
+    for listener in [&mut words, &mut again] {
+        let heard = std::iter::from_fn(|| listener.try_recv().ok()).count();
+        assert_eq!(heard, 2, "each supervisor hears of all homes");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The supervisor's requests: Tenants, Artifacts, tokens of workers, Leases, the issuer's keys.
 
 mod artifacts;
-mod lease;
+mod members;
 mod tenants;
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::error::{Cause, KubeError};
 use crate::event::EventDraft;
 use crate::resource::By;
 
-pub use lease::{LeaseLock, LeaseState};
+pub use members::MemberStream;
 pub use tenants::{TenantEvent, TenantStream};
 
 /// The key of the issuer's JWKS in its ConfigMap.

@@ -9,12 +9,12 @@ use crate::call::{Call, MERGE_PATCH, Target};
 use crate::caller::{Caller, split_list};
 use crate::error::KubeError;
 use crate::resource::By;
-use crate::watch::{self, WatchEvent, WatchStream, jittered};
+use crate::watch::{WatchEvent, WatchStream, jittered};
 
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// What happened to the Tenants.
+/// What happened to the Tenants, or to others that are watched like them.
 #[derive(Debug)]
 pub enum TenantEvent {
     /// These are all there are; forget what was known before.
@@ -47,15 +47,7 @@ impl SupervisorClient {
     /// LIST, then WATCH from there, again after every end.
     #[must_use]
     pub fn watch_tenants(&self) -> TenantStream {
-        let run = Run {
-            caller: self.caller.clone(),
-            target: self.tenants_target(),
-            version: None,
-            stream: None,
-            backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
-            wait: None,
-        };
-        unfold(run, |mut run| async move { Some((run.next().await, run)) }).boxed()
+        watch(&self.caller, self.tenants_target(), None)
     }
 
     /// Merges `status_patch` into the Tenant's `status`.
@@ -79,9 +71,24 @@ impl SupervisorClient {
     }
 }
 
+/// All that a selector chooses of these, or all.
+pub(super) fn watch(caller: &Caller, target: Target, labels: Option<String>) -> TenantStream {
+    let run = Run {
+        caller: caller.clone(),
+        target,
+        labels,
+        version: None,
+        stream: None,
+        backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
+        wait: None,
+    };
+    unfold(run, |mut run| async move { Some((run.next().await, run)) }).boxed()
+}
+
 struct Run {
     caller: Caller,
     target: Target,
+    labels: Option<String>,
     version: Option<String>,
     stream: Option<WatchStream>,
     backoff: Backoff,
@@ -107,19 +114,16 @@ impl Run {
     }
 
     async fn step(&mut self) -> Result<Option<TenantEvent>, KubeError> {
+        let by = self.labels.as_deref().map_or(By::All, By::Labels);
         let Some(version) = &self.version else {
             self.stream = None;
-            let (items, version) = split_list(
-                self.caller
-                    .json(&Call::list(self.target.clone(), By::All))
-                    .await?,
-            );
+            let (items, version) = split_list(self.caller.json(&Call::list(self.target.clone(), by)).await?);
             self.version = Some(version);
             return Ok(Some(TenantEvent::Reset(items)));
         };
         let Some(stream) = &mut self.stream else {
-            let call = Call::watch(self.target.clone(), By::All, version);
-            self.stream = Some(watch::open(&self.caller, call).await?);
+            let call = Call::watch(self.target.clone(), by, version);
+            self.stream = Some(crate::watch::open(&self.caller, call).await?);
             return Ok(None);
         };
         let event = match stream.next().await {

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use tenure_kube::{LeaseState, SupervisorClient, TokenCell};
+use futures::StreamExt;
+use tenure_core::ownership::Write;
+use tenure_kube::{SupervisorClient, TokenCell};
 
 use crate::world::World;
 
@@ -10,7 +12,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: supervisor}
 rules:
-- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, patch]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, watch, create, patch, delete]}
 - {apiGroups: [""], resources: [serviceaccounts], verbs: [get, list, watch]}
 - {apiGroups: [""], resources: [serviceaccounts/token], verbs: [create]}
 - {apiGroups: [""], resources: [configmaps], resourceNames: [keys], verbs: [get, patch]}
@@ -69,34 +71,46 @@ async fn the_supervisor_mints_tokens_and_keeps_the_issuers_keys() -> anyhow::Res
 }
 
 #[tokio::test]
-async fn of_two_only_one_holds_a_lease_until_it_is_released_or_silent() -> anyhow::Result<()> {
+async fn supervisors_know_each_other_by_their_leases_and_write_only_what_they_know() -> anyhow::Result<()> {
     let world = World::new().await?;
     let client = supervisor(&world).await?;
-    let name = "bucket-0".parse()?;
-    let mut alice = client.lease(&name, "alice", Duration::from_secs(3600));
-    let mut bob = client.lease(&name, "bob", Duration::from_secs(1));
-    let taken = |by: &str| LeaseState::Taken {
-        holder: by.to_owned(),
+    let lease = Duration::from_secs(30);
+    let (alice, bob) = ("alice".parse()?, "bob".parse()?);
+    let write = |version: Option<&str>, holder: Option<&str>, seen: &[&str]| Write {
+        version: version.map(str::to_owned),
+        holder: holder.and_then(|holder| holder.parse().ok()),
+        seen: seen.iter().filter_map(|member| member.parse().ok()).collect(),
     };
-    assert!(matches!(alice.acquire().await?, LeaseState::Held { .. }));
-    assert_eq!(bob.acquire().await?, taken("alice"));
-    assert_eq!(
-        bob.renew().await?,
-        taken("alice"),
-        "renewing what one does not hold takes nothing"
-    );
-    assert!(matches!(alice.renew().await?, LeaseState::Held { .. }));
-    alice.release().await?;
-    assert!(matches!(bob.acquire().await?, LeaseState::Held { .. }));
-    assert_eq!(alice.acquire().await?, taken("bob"));
-    // Bob says no more: alice takes over once his second is over by her own clock.
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    while alice.acquire().await? == taken("bob") {
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "a silent holder was never replaced"
-        );
-    }
-    assert_eq!(bob.renew().await?, taken("alice"));
+    let mut shown = client.watch_members();
+    let first = client
+        .write_member(&alice, &write(None, Some("alice/1-0"), &[]), lease)
+        .await?;
+    let record = shown.next().await.expect("it never ends");
+    assert_eq!((record.identity.as_str(), &record.version), ("alice", &first));
+    let again = client
+        .write_member(&alice, &write(None, Some("alice/2-0"), &[]), lease)
+        .await;
+    assert!(again.expect_err("it is there").is_conflict());
+    let seen = write(Some(&first), Some("alice/1-0"), &["bob/1-0"]);
+    let second = client.write_member(&alice, &seen, lease).await?;
+    let late = client.write_member(&alice, &seen, lease).await;
+    assert!(late.expect_err("it has changed").is_conflict());
+    let lost = client
+        .write_member(&bob, &write(Some("1"), Some("bob/1-0"), &[]), lease)
+        .await;
+    assert!(lost.expect_err("there is none").is_not_found());
+    let members = client.members().await?;
+    assert_eq!(members.len(), 1);
+    assert_eq!(members[0].seen, seen.seen);
+    client.delete_member("alice", &first).await?;
+    assert_eq!(client.members().await?.len(), 1, "another one than was to go");
+    let left = client
+        .write_member(&alice, &write(Some(&second), None, &[]), lease)
+        .await?;
+    let members = client.members().await?;
+    assert_eq!((&members[0].holder, members[0].seen.len()), (&None, 0));
+    client.delete_member("alice", &left).await?;
+    assert_eq!(client.members().await?, []);
+    client.delete_member("alice", &left).await?;
     Ok(())
 }

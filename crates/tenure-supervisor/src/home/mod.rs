@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Health;
 use crate::everywhere::{Everywhere, Feed};
 use crate::index::Index;
+use crate::membership::Term;
 use crate::movements::Inbox;
 use crate::replicas;
 use crate::runtime::Runtime;
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) releaser: Releaser,
     pub(crate) health: Arc<Health>,
     pub(crate) linger: Duration,
+    /// How long our Lease holds.
+    pub(crate) term: Term,
     /// How many workers may be at work at once.
     pub(crate) slots: Slots,
     pub(crate) reports: mpsc::Sender<(Name, Report)>,
@@ -148,6 +151,14 @@ impl Home {
     pub(crate) async fn run(mut self, cancel: CancellationToken) {
         self.open_watches();
         loop {
+            // After a pause the clock comes first.
+            while self.shared.term.is_over() {
+                self.end_worker(true);
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    () = self.shared.term.begins() => {}
+                }
+            }
             let began = Instant::now();
             let act = async {
                 self.advance().await;

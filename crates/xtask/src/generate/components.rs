@@ -116,7 +116,15 @@ fn network_policy(name: &str, ports: &[u16]) -> Value {
     })
 }
 
-/// The supervisor's pod: one container, which forks the workers; they lose its token before they start.
+/// Several replicas are on different nodes where that can be.
+fn spread(name: &str) -> Value {
+    json!([{
+        "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {"app": name}},
+    }])
+}
+
+/// The supervisor's pods: one container, which forks the workers; they lose its token before they start.
 pub(super) fn supervisor() -> Vec<Value> {
     let args = [
         "supervisor".to_owned(),
@@ -151,15 +159,14 @@ pub(super) fn supervisor() -> Vec<Value> {
         ]}},
     ]);
     let ports = json!([{"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"}]);
-    vec![
-        deployment(
-            SUPERVISOR_ACCOUNT,
-            SUPERVISOR_ACCOUNT,
-            &[probed(container("supervisor", &args, "2Gi", &mounts), &ports)],
-            &volumes,
-        ),
-        network_policy(SUPERVISOR_ACCOUNT, &[ADMIN_PORT]),
-    ]
+    let mut pods = deployment(
+        SUPERVISOR_ACCOUNT,
+        SUPERVISOR_ACCOUNT,
+        &[probed(container("supervisor", &args, "2Gi", &mounts), &ports)],
+        &volumes,
+    );
+    pods["spec"]["template"]["spec"]["topologySpreadConstraints"] = spread(SUPERVISOR_ACCOUNT);
+    vec![pods, network_policy(SUPERVISOR_ACCOUNT, &[ADMIN_PORT])]
 }
 
 /// The cache's pods, which have no token at all, on different nodes where that can be.
@@ -197,10 +204,7 @@ pub(super) fn cache() -> Vec<Value> {
         env.push(json!({"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}));
     }
     let mut pods = deployment(CACHE, CACHE, &[probed(container, &ports)], &volumes);
-    pods["spec"]["template"]["spec"]["topologySpreadConstraints"] = json!([{
-        "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": {"app": CACHE}},
-    }]);
+    pods["spec"]["template"]["spec"]["topologySpreadConstraints"] = spread(CACHE);
     vec![
         json!({
             "apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(CACHE),

@@ -1,5 +1,7 @@
 //! The loop over Tenants: homes come, change and go, statuses are written.
 
+mod statuses;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,8 +9,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt;
-use jiff::Timestamp;
-use tenure_api::Tenant;
 use tenure_api::rights::RELEASE_ACCOUNT;
 use tenure_core::{Backoff, Name, Secret};
 use tenure_kube::{Connection, SupervisorClient, TenantEvent, TokenCell};
@@ -24,12 +24,13 @@ use crate::config::{Config, SupervisorError};
 use crate::everywhere::Everywhere;
 use crate::home::{self, HomeSpec, Releaser, Shared, farewell};
 use crate::issuer;
+use crate::membership::{Membership, Ours};
 use crate::movements::Inbox;
 use crate::owners::Owners;
 use crate::replicas::{Listeners, Replicas};
 use crate::runtime::LocalRuntime;
 use crate::slots::Slots;
-use crate::tenant_status::{Facts, Report, status};
+use crate::tenant_status::Report;
 
 /// From this minor version on impersonation is limited by verb and resource.
 const CONSTRAINED_SINCE: u32 = 36;
@@ -40,7 +41,8 @@ const REREAD_TOKEN: Duration = Duration::from_secs(60);
 /// Supervises until `cancel`.
 ///
 /// # Errors
-/// When the configuration can't be used. An API server that does not answer is waited for.
+/// When the configuration can't be used, or when another supervisor has the same identity. An API server that does
+/// not answer is waited for.
 pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), SupervisorError> {
     let cluster = tenure_kube::Cluster {
         url: config.api_url.clone(),
@@ -80,6 +82,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         .metrics
         .slots
         .set(i64::try_from(slots.count()).unwrap_or(i64::MAX));
+    let membership = Membership::join(client.clone(), config.identity.clone(), health.clone(), &stop);
     let configured = cache.as_ref().map(|cache| cache.urls.as_slice());
     let replicas = Replicas::new(configured.unwrap_or_default());
     let shared = Arc::new(Shared {
@@ -94,6 +97,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         releaser: Releaser::default(),
         health: health.clone(),
         linger: config.linger,
+        term: membership.term(),
         slots,
         reports,
         replicas: replicas.clone(),
@@ -108,6 +112,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         client.clone(),
         config.issuer_keys_file.clone(),
         shared.new_key.clone(),
+        membership.ours(),
         stop.clone(),
     ));
 
@@ -119,11 +124,13 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
             token_file: control,
             moved,
             client: client.clone(),
+            ours: membership.ours(),
         };
         tokio::spawn(listeners.keep(replicas, stop.clone()));
     }
 
     let Some(minor) = version(&client, &cancel).await else {
+        membership.leave().await;
         return Ok(());
     };
     let cluster = Cluster {
@@ -144,18 +151,31 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         homes: BTreeMap::new(),
         former: BTreeMap::new(),
         reports: BTreeMap::new(),
+        ours: membership.ours().borrow().clone(),
         write_at: None,
         backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
         stop,
     };
-    supervisor.serve(heard, movements, &cancel).await;
+    supervisor.serve(heard, movements, &membership, &cancel).await;
+    membership.begin_to_leave();
     supervisor.end().await;
+    let superseded = membership.superseded().is_cancelled();
+    membership.leave().await;
+    if superseded {
+        let identity = config.identity;
+        return Err(SupervisorError::Superseded { identity });
+    }
     Ok(())
 }
 
 struct Running {
     spec: watch::Sender<HomeSpec>,
     moved: Arc<Inbox>,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+struct Former {
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -169,8 +189,10 @@ struct Supervisor {
     owners: Owners,
     homes: BTreeMap<Name, Running>,
     /// Homes that no Tenant names any more, until their rights are gone.
-    former: BTreeMap<Name, CancellationToken>,
+    former: BTreeMap<Name, Former>,
     reports: BTreeMap<Name, Report>,
+    /// Which homes and which Tenants' statuses are for us.
+    ours: Ours,
     /// When statuses are to be written, if something changed.
     write_at: Option<Instant>,
     backoff: Backoff,
@@ -182,8 +204,10 @@ impl Supervisor {
         &mut self,
         mut heard: mpsc::Receiver<(Name, Report)>,
         mut movements: mpsc::Receiver<(Name, String)>,
+        membership: &Membership,
         cancel: &CancellationToken,
     ) {
+        let mut ours = membership.ours();
         let mut tenants = self.shared.client.watch_tenants();
         loop {
             let write_at = self.write_at;
@@ -195,6 +219,16 @@ impl Supervisor {
             };
             tokio::select! {
                 () = cancel.cancelled() => return,
+                () = membership.superseded().cancelled() => return,
+                Ok(()) = ours.changed() => {
+                    let before = std::mem::replace(&mut self.ours, ours.borrow_and_update().clone());
+                    self.arrange().await;
+                    membership.settled(&self.ours);
+                    if self.ours.gains(&before) && self.shared.health.ready.load(Ordering::Relaxed) {
+                        self.part_with_orphans().await;
+                    }
+                    self.changed();
+                }
                 Some(event) = tenants.next() => self.tenants(event).await,
                 Some((home, report)) = heard.recv() => {
                     if self.homes.contains_key(&home) {
@@ -250,18 +284,19 @@ impl Supervisor {
         };
         for home in accounts.iter().filter_map(|account| Name::new(account).ok()) {
             let known = self.owners.name(&home) || self.former.contains_key(&home);
-            if !known && home.as_str() != RELEASE_ACCOUNT {
+            if !known && self.ours.has(&home) && home.as_str() != RELEASE_ACCOUNT {
                 self.part_with(home);
             }
         }
     }
 
-    /// Starts, tells and ends the tasks of homes so that they are those of the Tenants.
+    /// Starts, tells and ends the tasks of homes so that they are those of the Tenants that are ours.
     async fn arrange(&mut self) {
         let wanted: BTreeMap<Name, HomeSpec> = self
             .owners
             .homes()
             .into_iter()
+            .filter(|(home, _)| self.ours.has(home))
             .map(|(home, tenant)| {
                 let spec = HomeSpec::new(tenant, &home, &self.cluster, self.cache.as_ref());
                 (home, spec)
@@ -277,6 +312,21 @@ impl Supervisor {
             })
             .map(|(home, _)| home.clone())
             .collect();
+        let lost: Vec<_> = self
+            .former
+            .keys()
+            .filter(|home| !self.ours.has(home))
+            .cloned()
+            .collect();
+        for home in lost {
+            if let Some(former) = self.former.remove(&home) {
+                former.end(&home).await;
+            }
+        }
+        // all at once, so that the last need not wait for the others
+        for running in over.iter().filter_map(|home| self.homes.get(home)) {
+            running.cancel.cancel();
+        }
         for home in over {
             self.reports.remove(&home);
             if let Some(running) = self.homes.remove(&home) {
@@ -287,13 +337,13 @@ impl Supervisor {
                     tracing::warn!(%home, %error, "failed to tidy up after a home");
                 }
             }
-            if !self.owners.name(&home) {
+            if self.ours.has(&home) && !self.owners.name(&home) {
                 self.part_with(home);
             }
         }
         for (home, spec) in wanted {
             if let Some(former) = self.former.remove(&home) {
-                former.cancel();
+                former.end(&home).await;
             }
             match self.homes.get(&home) {
                 Some(running) => {
@@ -315,7 +365,7 @@ impl Supervisor {
 
     fn start(&mut self, home: Name, spec: HomeSpec) {
         let (sender, receiver) = watch::channel(spec);
-        let cancel = self.stop.child_token();
+        let cancel = self.ours.fence.child_token();
         let moved = Arc::new(Inbox::default());
         let task = home::serve(
             home.clone(),
@@ -336,62 +386,10 @@ impl Supervisor {
     }
 
     fn part_with(&mut self, home: Name) {
-        let cancel = self.stop.child_token();
-        tokio::spawn(farewell(home.clone(), self.shared.clone(), cancel.clone()));
-        if let Some(before) = self.former.insert(home, cancel) {
-            before.cancel();
-        }
-    }
-
-    /// Writes the statuses that differ from what the server has.
-    async fn write(&mut self) {
-        self.write_at = None;
-        let mut failed = false;
-        let tenants: Vec<Tenant> = self.owners.tenants().cloned().collect();
-        for tenant in tenants {
-            let facts = Facts {
-                tenant: &tenant,
-                lost: self.owners.lost(&tenant),
-                unread: self.owners.unread(tenant.name()),
-                reports: &self.reports,
-                minor: self.cluster.minor,
-                constrained: self.cluster.constrained_impersonation,
-                tasks: self.tasks,
-            };
-            let wanted = status(&facts, Timestamp::now());
-            if tenant.status.as_ref() == Some(&wanted) {
-                continue;
-            }
-            failed |= !self.patch(&tenant, wanted).await;
-        }
-        if failed {
-            self.write_at = Some(Instant::now() + self.backoff.next_delay());
-        } else {
-            self.backoff.reset();
-        }
-    }
-
-    async fn patch(&mut self, tenant: &Tenant, wanted: tenure_api::TenantStatus) -> bool {
-        let Ok(name) = Name::new(tenant.name()) else {
-            return true;
-        };
-        let Ok(mut patch) = serde_json::to_value(&wanted) else {
-            return true;
-        };
-        if wanted.homes.is_empty() {
-            // What is left out of a merge patch stays.
-            patch["homes"] = serde_json::json!([]);
-        }
-        match self.shared.client.patch_tenant_status(&name, patch).await {
-            Ok(_) => {
-                self.owners.written(tenant.name(), wanted);
-                true
-            }
-            Err(error) if error.is_not_found() => true,
-            Err(error) => {
-                tracing::warn!(tenant = %name, %error, "failed to write the Tenant's status");
-                false
-            }
+        let cancel = self.ours.fence.child_token();
+        let task = tokio::spawn(farewell(home.clone(), self.shared.clone(), cancel.clone()));
+        if let Some(before) = self.former.insert(home, Former { cancel, task }) {
+            before.cancel.cancel();
         }
     }
 
@@ -399,6 +397,19 @@ impl Supervisor {
         self.stop.cancel();
         for (home, running) in std::mem::take(&mut self.homes) {
             running.end(&home).await;
+        }
+        for (home, former) in std::mem::take(&mut self.former) {
+            former.end(&home).await;
+        }
+    }
+}
+
+impl Former {
+    /// Waits until nothing is let go of any more.
+    async fn end(self, home: &Name) {
+        self.cancel.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!(%home, %error, "the farewell to a home failed");
         }
     }
 }
