@@ -14,5 +14,6 @@ mod set;
 mod sleep;
 mod soak;
 mod supervisor;
+mod supervisors;
 mod wire;
 mod worker;

@@ -5,6 +5,7 @@
 //! namespaces, so that several installations can share one control plane.
 
 mod replica;
+mod second;
 mod tenant;
 
 use std::fs;
@@ -25,6 +26,7 @@ use crate::proc::Spec;
 use crate::{ControlPlane, Proc, apply_yaml, tenure_binary, until};
 
 use replica::Replica;
+use second::Second;
 pub use tenant::TenantFixture;
 
 /// How long a program may take to say that it is ready, on a busy machine.
@@ -43,6 +45,7 @@ pub struct Installation {
     supervisor_spec: Spec,
     supervisor: Option<Proc>,
     supervisor_admin: u16,
+    second: Option<Second>,
     caches: Vec<Replica>,
 }
 
@@ -87,6 +90,8 @@ pub struct Options {
     pub by_name: bool,
     /// Where the programs find the API server, if not where it is.
     pub api_url: Option<String>,
+    /// Whether a second supervisor can be started.
+    pub two_supervisors: bool,
     /// Whether there are two replicas of the cache.
     pub two_caches: bool,
     /// How the supervisor watches, if not as it does by itself.
@@ -155,6 +160,7 @@ impl Installation {
             binary,
             supervisor: None,
             supervisor_admin: free_port()?,
+            second: None,
             caches: Vec::new(),
         };
         this.install().await?;
@@ -164,7 +170,15 @@ impl Installation {
             let replica = this.replica(number, &options)?;
             this.caches.push(replica);
         }
-        this.supervisor_spec = this.supervisor_flags(plane, &options)?;
+        this.supervisor_spec = this.supervisor_flags(plane, &options, 0, this.supervisor_admin)?;
+        if options.two_supervisors {
+            let admin = free_port()?;
+            this.second = Some(Second {
+                spec: this.supervisor_flags(plane, &options, 1, admin)?,
+                admin,
+                running: None,
+            });
+        }
         this.start_supervisor().await?;
         for number in 0..replicas {
             this.start_replica(number).await?;
@@ -332,8 +346,18 @@ impl Installation {
         Ok(fs::write(self.file("token"), token.expose())?)
     }
 
-    fn supervisor_flags(&self, plane: &ControlPlane, options: &Options) -> anyhow::Result<Spec> {
-        for directory in ["keys", "scratch"] {
+    fn supervisor_flags(
+        &self,
+        plane: &ControlPlane,
+        options: &Options,
+        number: usize,
+        admin: u16,
+    ) -> anyhow::Result<Spec> {
+        let (scratch, log) = match number {
+            0 => ("scratch", "supervisor.log"),
+            _ => ("scratch-1", second::LOG),
+        };
+        for directory in ["keys", scratch] {
             fs::create_dir_all(self.file(directory))?;
         }
         let named = |url: String| {
@@ -355,13 +379,14 @@ impl Installation {
             ("--workers-namespace", self.workers.clone()),
             ("--cache-ca", self.path("cache-ca.crt")),
             ("--cache-token-file", self.path("cache-token")),
-            ("--scratch", self.path("scratch")),
+            ("--scratch", self.path(scratch)),
             ("--issuer-keys-file", self.path("keys/jwks.json")),
-            ("--admin", local(self.supervisor_admin).to_string()),
+            ("--admin", local(admin).to_string()),
+            ("--identity", format!("supervisor-{number}")),
             // where the servers of the tests are
             ("--allow-addresses", "127.0.0.0/8".to_owned()),
         ];
-        let mut spec = self.spec("supervisor", "supervisor.log", &flags, options);
+        let mut spec = self.spec("supervisor", log, &flags, options);
         if let Some(mode) = options.watch {
             spec = spec.arg("--watch").arg(mode);
         }

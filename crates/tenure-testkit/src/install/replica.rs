@@ -11,7 +11,7 @@ use crate::net::{free_port, local};
 use crate::proc::Spec;
 
 /// How long a replica may take to end what it does.
-const ENDS: Duration = Duration::from_secs(60);
+pub(super) const ENDS: Duration = Duration::from_secs(60);
 
 /// One replica.
 pub(super) struct Replica {

@@ -1,0 +1,119 @@
+//! Two supervisors share the homes; one of them goes, and comes back.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use serde_json::json;
+use tenure_testkit::git::GitRepo;
+use tenure_testkit::install::Options;
+use tenure_testkit::{Installation, TenantFixture, until};
+use tenure_tests::{PATIENCE, Stage, Team};
+
+/// So many that both have some: that one has none happens once in two thousand times.
+const HOMES: usize = 12;
+/// A Lease of a supervisor that is dead counts for so long, and then some for a busy machine.
+const LEASE: Duration = Duration::from_secs(30);
+
+fn number(page: &str, name: &str) -> anyhow::Result<usize> {
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Ok(line.with_context(|| format!("no metric {name}"))?.parse()?)
+}
+
+/// How many homes each of them has.
+async fn homes(stage: &Stage, both: bool) -> anyhow::Result<[usize; 2]> {
+    let name = "tenure_supervisor_homes";
+    let first = number(&stage.tenure.supervisor_metrics().await?, name)?;
+    let second = match both {
+        true => number(&stage.tenure.second_metrics().await?, name)?,
+        false => 0,
+    };
+    Ok([first, second])
+}
+
+/// Both have some, and none is missing or had twice.
+async fn shared(stage: &Stage) -> anyhow::Result<()> {
+    until("both to share the homes", PATIENCE, || async {
+        let [first, second] = homes(stage, true).await?;
+        ensure!(
+            first > 0 && second > 0 && first + second == HOMES,
+            "they have {first} and {second}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+async fn all_with_the_first(stage: &Stage) -> anyhow::Result<()> {
+    until("the first to have all homes", PATIENCE, || async {
+        let [first, _] = homes(stage, false).await?;
+        ensure!(first == HOMES, "it has {first}");
+        Ok(())
+    })
+    .await
+}
+
+/// A commit of each tenant is applied.
+async fn all_reconcile(teams: &[Team<'_>], value: &str) -> anyhow::Result<()> {
+    let text =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "app"}, "data": {"key": value}});
+    for team in teams {
+        let commit = team.commit(&[("app.yaml", Some(&text.to_string()))], value)?;
+        team.reconcile("GitRepository", "app").await?;
+        team.applied("app", &commit).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_supervisors_share_the_homes_and_one_has_all_when_the_other_goes() -> anyhow::Result<()> {
+    let mut stage = Stage::start().await?;
+    let options = Options {
+        suffix: format!("-{:08x}", rand::random::<u32>()),
+        two_supervisors: true,
+        ..Options::default()
+    };
+    stage.tenure = Installation::start_with(&stage.plane, options).await?;
+    let fixtures: Vec<_> = (0..HOMES).map(|_| TenantFixture::new("shared")).collect();
+    let mut repos = Vec::new();
+    for fixture in &fixtures {
+        let team = stage.tenant(fixture.clone()).await?;
+        team.git_repository(&json!({})).await?;
+        team.kustomization("app", &json!({"targetNamespace": team.home()}))
+            .await?;
+        repos.push(team.repo);
+    }
+    // One alone has all of them, and a second one takes its share while work goes on.
+    let play = async |stage: &Stage, repos: Vec<GitRepo>, value: &str| {
+        let both = fixtures.iter().cloned().zip(repos);
+        let teams: Vec<Team<'_>> = both.map(|(fixture, repo)| stage.team(fixture, repo)).collect();
+        all_reconcile(&teams, value).await?;
+        anyhow::Ok(teams.into_iter().map(|team| team.repo).collect::<Vec<_>>())
+    };
+    repos = play(&stage, repos, "alone").await?;
+    all_with_the_first(&stage).await?;
+    stage.tenure.start_second().await?;
+    shared(&stage).await?;
+    repos = play(&stage, repos, "shared").await?;
+
+    // It crashes: its homes are served again once its Lease is over.
+    stage.tenure.kill_second()?;
+    let killed = Instant::now();
+    all_with_the_first(&stage).await?;
+    let took = killed.elapsed();
+    ensure!(took < 3 * LEASE, "it took {took:?}");
+    repos = play(&stage, repos, "crashed").await?;
+
+    // It comes back and is told to end: then nobody waits for a Lease.
+    stage.tenure.start_second().await?;
+    shared(&stage).await?;
+    stage.tenure.stop_second().await?;
+    let left = Instant::now();
+    all_with_the_first(&stage).await?;
+    let took = left.elapsed();
+    ensure!(took < LEASE / 2, "it took {took:?} although the Lease was left");
+    repos = play(&stage, repos, "left").await?;
+    ensure!(repos.len() == HOMES);
+    Ok(())
+}
