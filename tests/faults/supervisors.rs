@@ -3,11 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tenure_testkit::git::GitRepo;
 use tenure_testkit::install::Options;
 use tenure_testkit::{Installation, TenantFixture, until};
-use tenure_tests::{PATIENCE, Stage, Team};
+use tenure_tests::{PATIENCE, Stage, Team, objects, value};
+
+use crate::processes::{all_ended, workers};
 
 /// So many that both have some: that one has none happens once in two thousand times.
 const HOMES: usize = 12;
@@ -115,5 +118,60 @@ async fn two_supervisors_share_the_homes_and_one_has_all_when_the_other_goes() -
     ensure!(took < LEASE / 2, "it took {took:?} although the Lease was left");
     repos = play(&stage, repos, "left").await?;
     ensure!(repos.len() == HOMES);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_of_a_supervisor_that_stands_still_end_by_themselves_before_another_one_serves_their_home()
+-> anyhow::Result<()> {
+    let mut stage = Stage::start().await?;
+    let options = Options {
+        suffix: format!("-{:08x}", rand::random::<u32>()),
+        two_supervisors: true,
+        ..Options::default()
+    };
+    stage.tenure = Installation::start_with(&stage.plane, options).await?;
+    // its worker stays, as nothing makes the Deployment ready
+    let never = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "never"},
+        "spec": {"selector": {"matchLabels": {"app": "never"}}, "template": {
+            "metadata": {"labels": {"app": "never"}}, "spec": {"containers": [{"name": "app", "image": "none"}]},
+        }},
+    });
+    let team = stage.tenant(TenantFixture::new("still")).await?;
+    team.commit(&[("never.yaml", Some(&never.to_string()))], "never ready")?;
+    team.git_repository(&json!({})).await?;
+    team.kustomization(
+        "app",
+        &json!({"targetNamespace": team.home(), "wait": true, "timeout": "1h"}),
+    )
+    .await?;
+    let deployments = objects(
+        &stage.client(),
+        "apps",
+        "v1",
+        "Deployment",
+        "deployments",
+        team.home(),
+    );
+    drop(team);
+    until("the Deployment to be there", PATIENCE, || async {
+        value(&deployments, "never").await
+    })
+    .await?;
+    let orphans = workers(&mut stage);
+    ensure!(!orphans.is_empty(), "no worker waits");
+    let supervisor = stage.tenure.supervisor().context("it runs")?.id();
+    let supervisor = Pid::from_raw(i32::try_from(supervisor)?).context("a process")?;
+    kill_process(supervisor, Signal::STOP)?;
+    stage.tenure.start_second().await?;
+    all_ended("the workers to end by themselves", &orphans).await?;
+    until("the other one to have the home", PATIENCE, || async {
+        let homes = number(&stage.tenure.second_metrics().await?, "tenure_supervisor_homes")?;
+        ensure!(homes == 1, "it has {homes}");
+        Ok(())
+    })
+    .await?;
+    kill_process(supervisor, Signal::CONT)?;
     Ok(())
 }

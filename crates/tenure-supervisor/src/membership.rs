@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
+use rustix::time::{ClockId, clock_gettime};
 use tenure_core::Name;
 use tenure_core::ownership::{Bucket, Buckets, Moment, Ownership, Record, Step, Times, Write, Written};
 use tenure_kube::{KubeError, SupervisorClient};
@@ -51,6 +52,26 @@ pub(crate) struct Term(watch::Receiver<Option<Instant>>);
 impl Term {
     pub(crate) fn is_over(&self) -> bool {
         self.0.borrow().is_none_or(|until| until <= Instant::now())
+    }
+
+    /// When it changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<Option<Instant>> {
+        self.0.clone()
+    }
+
+    /// Until when what is ours may run at most, in nanoseconds of the machine's monotonic clock, which workers on it share.
+    pub(crate) fn over_at(&self) -> Option<u64> {
+        let times = Times::default();
+        // in this order a pause between the two makes it sooner, never later
+        let clock = clock_gettime(ClockId::Monotonic);
+        let now = Instant::now();
+        let over = (*self.0.borrow())? + (times.over - times.give_up);
+        let left = over.checked_duration_since(now).unwrap_or_default();
+        let clock = Duration::new(
+            u64::try_from(clock.tv_sec).ok()?,
+            u32::try_from(clock.tv_nsec).ok()?,
+        );
+        u64::try_from((clock + left).as_nanos()).ok()
     }
 
     /// Ends when it is not over.

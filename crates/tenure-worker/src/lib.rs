@@ -10,6 +10,7 @@
 //! Invariants: one object is never worked on twice at once; every `Changed` is answered by a `Done`
 //! before `Idle` repeats its sequence number, so that the supervisor knows what a dead worker left.
 
+mod deadline;
 mod identities;
 mod lifeline;
 mod memo;
@@ -24,7 +25,6 @@ use std::path::PathBuf;
 pub use run::run;
 
 /// How a worker is started.
-#[derive(Debug)]
 pub struct Options {
     /// The inherited end of the lifeline.
     pub socket: std::os::unix::net::UnixStream,
@@ -34,6 +34,8 @@ pub struct Options {
     pub sandbox: Vec<String>,
     /// What it could not have, each with the reason.
     pub missing: Vec<String>,
+    /// Ends it at once, from another thread: its supervisor's Lease is over, and another one may serve the home.
+    pub over: Box<dyn FnOnce() + Send>,
 }
 
 /// Why a worker ended other than by being told to.
@@ -54,6 +56,9 @@ pub enum WorkerError {
     /// No client for the API server could be made.
     #[error("failed to set up the connection to the API server")]
     Kube(#[from] tenure_kube::KubeError),
+    /// No thread could be started.
+    #[error("failed to start the thread that watches the time")]
+    Thread(#[source] std::io::Error),
     /// The scratch directory cannot be used.
     #[error("failed to use the scratch directory")]
     Artifacts(#[from] tenure_controllers::ArtifactError),

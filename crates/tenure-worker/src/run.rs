@@ -15,6 +15,7 @@ use tokio::time::{Interval, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::deadline::Deadline;
 use crate::identities::{self, Asked, Identities};
 use crate::lifeline::Lifeline;
 use crate::queue::{Job, Queue};
@@ -41,6 +42,8 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         sandbox: options.sandbox,
         missing: options.missing,
     };
+    let deadline = Deadline::watch(options.over).map_err(WorkerError::Thread)?;
+    let _ends = Ends(deadline.clone());
     let mut lifeline = Lifeline::attach(options.socket, up::Message::Ready(ready)).await?;
     let tokens = Tokens::none();
     let mut early = Vec::new();
@@ -51,6 +54,9 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         match message {
             Some(down::Message::Start(start)) => break start,
             Some(down::Message::Token(token)) => tokens.accept(token),
+            Some(down::Message::Term(term)) => {
+                deadline.set(Duration::from_nanos(term.monotonic_nanoseconds));
+            }
             Some(other) => early.push(other),
             None => {}
         }
@@ -67,6 +73,7 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
     )?;
     let mut worker = Worker {
         lifeline,
+        deadline,
         tokens,
         identities,
         asked,
@@ -111,8 +118,18 @@ struct Ended {
     up_to: u64,
 }
 
+/// However the worker ends, nobody watches the time any more.
+struct Ends(Deadline);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 struct Worker {
     lifeline: Lifeline,
+    deadline: Deadline,
     tokens: Tokens,
     identities: Arc<Identities>,
     asked: Asked,
@@ -188,6 +205,10 @@ impl Worker {
     fn accept(&mut self, message: down::Message) -> Result<(), WorkerError> {
         match message {
             down::Message::Token(token) => self.tokens.accept(token),
+            down::Message::Term(term) => {
+                self.deadline
+                    .set(Duration::from_nanos(term.monotonic_nanoseconds));
+            }
             down::Message::Replicas(now) => {
                 if let Err(error) = self.session.replicas.moved(&now.urls) {
                     tracing::warn!(%error, "the source cache can't be where the supervisor says");

@@ -336,12 +336,16 @@ pub(crate) fn worker(args: WorkerArgs) -> anyhow::Result<()> {
         scratch,
         sandbox: report.granted,
         missing: report.missing,
+        over: Box::new(|| std::process::exit(OVER)),
     };
     of_one_home()?.block_on(async {
         let cancel = ended_by_signal()?;
         Ok(tenure_worker::run(options, cancel).await?)
     })
 }
+
+/// How a worker ends whose time is over, `EX_TEMPFAIL` of sysexits.
+const OVER: i32 = 75;
 
 /// A worker in a thread of the supervisor.
 fn task(task: tenure_supervisor::Task) -> Result<(), String> {
@@ -350,6 +354,10 @@ fn task(task: tenure_supervisor::Task) -> Result<(), String> {
         scratch: task.scratch,
         sandbox: Vec::new(),
         missing: vec!["everything: it is no process".to_owned()],
+        over: Box::new({
+            let cancel = task.cancel.clone();
+            move || cancel.cancel()
+        }),
     };
     let runtime = of_one_home().map_err(|error| error.to_string())?;
     let worker = tenure_worker::run(options, task.cancel);

@@ -46,9 +46,8 @@
 //!
 //! A supervisor that stands still and goes on finds, at whatever it looks at first, that its time is over. What it
 //! runs must not need it for that: an order that it can't give is not followed. So the machine says until when what it
-//! serves [may run](Ownership::over_at), and the proof holds for workers that end by then on their own. Where only the
-//! supervisor looks at the clock, a pause of the supervisor alone leaves its workers running until it goes on; a pause of
-//! both, or of the machine, leaves them the moment until the supervisor stops them. A clock that stands still
+//! serves [may run](Ownership::over_at), and the proof holds for workers that end by then on their own, by a thread that
+//! does nothing else. A pause of both, or of the machine, leaves them the moment until that thread looks. A clock that stands still
 //! with the machine, as a hypervisor may make it, can't be noticed by anybody on it. For those moments it matters
 //! that an apply is idempotent and that Helm's releases are locked by their Secrets.
 //!

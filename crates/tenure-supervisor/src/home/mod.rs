@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tenure_core::{Backoff, Name};
 use tenure_kube::{Connection, FluxKind, MetaEvent, MetaStream, MetadataClient, SupervisorClient, TokenCell};
-use tenure_proto::lifeline::{Audience, Replicas, down};
+use tenure_proto::lifeline::{self, Audience, Replicas, down};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -95,6 +95,7 @@ pub(crate) struct Home {
     sentinels: Sentinels,
     identities: Identities,
     replicas: watch::Receiver<Vec<String>>,
+    term: watch::Receiver<Option<Instant>>,
     worker: Option<Worker>,
     /// To start one.
     turn: Turn,
@@ -118,12 +119,14 @@ impl Home {
     ) -> Self {
         let replicas = shared.replicas.subscribe();
         let everywhere = shared.everywhere.mode();
+        let term = shared.term.changes();
         Self {
             name,
             shared,
             spec,
             moved,
             replicas,
+            term,
             index: Index::default(),
             state: WorkerState::default(),
             api: Held::new(Audience::ApiServer),
@@ -184,6 +187,7 @@ impl Home {
                     }
                 }
                 Some((kind, event)) = self.watches.next() => self.observe(kind, event),
+                Ok(()) = self.term.changed(), if self.worker.is_some() => self.say_term(),
                 Ok(()) = self.everywhere.changed() => self.open_watches(),
                 () = self.sentinels.changed(&self.name) => self.index.referent_changed(),
                 () = self.turn.come() => {}
@@ -294,6 +298,17 @@ impl Home {
                 self.push(Audience::Cache);
             }
             Err(error) => tracing::warn!(home = %self.name, %error, "no cache token for the worker"),
+        }
+    }
+
+    /// Says to the worker until when it may run.
+    fn say_term(&mut self) {
+        self.term.mark_unchanged();
+        let worker = self.worker.as_ref().filter(|worker| worker.is_started());
+        if let (Some(worker), Some(monotonic_nanoseconds)) = (worker, self.shared.term.over_at()) {
+            worker.send(down::Message::Term(lifeline::Term {
+                monotonic_nanoseconds,
+            }));
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tenure_kube::FluxKind;
-use tenure_proto::lifeline::{Done, Drain, Outcome, Ready, down, up};
+use tenure_proto::lifeline::{Done, Drain, Outcome, Ready, Term, down, up};
 use tokio::time::Instant;
 
 use super::{Home, KINDS};
@@ -263,6 +263,11 @@ impl Home {
         }
         if self.state.state == State::Starting {
             worker.deadline = Some(Instant::now() + SILENT_FOR);
+        }
+        if let Some(monotonic_nanoseconds) = self.shared.term.over_at() {
+            worker.send(down::Message::Term(Term {
+                monotonic_nanoseconds,
+            }));
         }
         for token in [self.api.message(), self.cache.message()].into_iter().flatten() {
             worker.send(down::Message::Token(token));
