@@ -36,6 +36,8 @@ use crate::tenant_status::Report;
 const CONSTRAINED_SINCE: u32 = 36;
 /// Changes of a status are collected for so long.
 const COLLECT: Duration = Duration::from_secs(1);
+/// … and written so long after the ones before: while much is done, counts change all the time.
+const SPACED: Duration = Duration::from_secs(5);
 const REREAD_TOKEN: Duration = Duration::from_secs(60);
 
 /// Supervises until `cancel`.
@@ -153,6 +155,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         reports: BTreeMap::new(),
         ours: membership.ours().borrow().clone(),
         write_at: None,
+        written_at: None,
         backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(60)),
         stop,
     };
@@ -195,6 +198,8 @@ struct Supervisor {
     ours: Ours,
     /// When statuses are to be written, if something changed.
     write_at: Option<Instant>,
+    /// When they were written last.
+    written_at: Option<Instant>,
     backoff: Backoff,
     stop: CancellationToken,
 }
@@ -247,7 +252,9 @@ impl Supervisor {
     }
 
     fn changed(&mut self) {
-        self.write_at.get_or_insert_with(|| Instant::now() + COLLECT);
+        let soonest = self.written_at.map_or_else(Instant::now, |at| at + SPACED);
+        self.write_at
+            .get_or_insert_with(|| soonest.max(Instant::now() + COLLECT));
     }
 
     async fn tenants(&mut self, event: TenantEvent) {

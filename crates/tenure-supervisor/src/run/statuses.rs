@@ -16,6 +16,7 @@ impl Supervisor {
     /// Writes what differs from what the server has.
     pub(super) async fn write(&mut self) {
         self.write_at = None;
+        self.written_at = Some(Instant::now());
         if self.shared.term.is_over() {
             // after a pause: what was ours may be somebody else's
             return;
