@@ -18,7 +18,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// With [`PING_ANSWER`], how long a dead peer can go unnoticed while a request is open.
 /// Together well below the time after which a supervisor gives its Lease up.
 const PING_EVERY: Duration = Duration::from_secs(5);
-const PING_ANSWER: Duration = Duration::from_secs(5);
+const PING_ANSWER: Duration = Duration::from_secs(8);
 /// Answers are small; a large window only costs memory in a worker.
 const WINDOW: u32 = 256 * 1024;
 
