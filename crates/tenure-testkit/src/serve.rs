@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::get;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -73,6 +74,22 @@ impl Site {
             ca: String::new(),
             _stop: stop.drop_guard(),
         })
+    }
+
+    /// Without TLS, a repository of charts whose one chart, `endless`, has no end.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn endless_chart() -> anyhow::Result<Self> {
+        const INDEX: &str = "apiVersion: v1\nentries:\n  endless:\n  - {apiVersion: v2, name: endless, version: 1.0.0, urls: [endless-1.0.0.tgz]}\n";
+        let body = || async {
+            let zeros = axum::body::Bytes::from_static(&[0; 16 << 10]);
+            axum::body::Body::from_stream(futures::stream::repeat(Ok::<_, std::convert::Infallible>(zeros)))
+        };
+        let router = Router::new()
+            .route("/index.yaml", get(|| async { INDEX }))
+            .route("/endless-1.0.0.tgz", get(body));
+        Self::plain(router).await
     }
 
     /// Host and port.

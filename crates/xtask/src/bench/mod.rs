@@ -10,6 +10,7 @@ mod floor;
 mod helm;
 mod homes;
 mod kustomize;
+mod neighbours;
 mod noop;
 mod once;
 mod page;
@@ -103,6 +104,8 @@ enum Part {
     Apps,
     /// Ten, a hundred, a thousand tenants with nothing to do
     Tenants,
+    /// What tenants notice of others that misbehave
+    Neighbours,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -129,6 +132,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     if wanted(Part::Tenants) {
         tenants(&args, &binary).await?;
+    }
+    if wanted(Part::Neighbours) {
+        beside(&args, &binary).await?;
     }
     if args.only.is_some() {
         return Ok(());
@@ -205,6 +211,14 @@ async fn tenants(args: &Args, binary: &Path) -> anyhow::Result<()> {
     let command = format!("cargo xtask bench --only tenants --scale {}", counts.join(","));
     let text = page::part(&command, &sections, began.elapsed());
     show(args, page::TENANTS, &text)
+}
+
+async fn beside(args: &Args, binary: &Path) -> anyhow::Result<()> {
+    let began = Instant::now();
+    say("neighbours that misbehave");
+    let sections = neighbours::measure(binary.to_owned()).await?;
+    let text = page::part("cargo xtask bench --only neighbours", &sections, began.elapsed());
+    show(args, page::NEIGHBOURS, &text)
 }
 
 fn show(args: &Args, place: page::Place, text: &str) -> anyhow::Result<()> {

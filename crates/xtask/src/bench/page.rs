@@ -53,6 +53,12 @@ pub(super) const TENANTS: Place = Place {
     end: "<!-- end of tenants -->",
 };
 
+/// Those of neighbours.
+pub(super) const NEIGHBOURS: Place = Place {
+    begin: "<!-- neighbours: written by `cargo xtask bench --only neighbours` -->",
+    end: "<!-- end of neighbours -->",
+};
+
 pub(super) fn text(args: &Args, sections: &[Section], took: Duration) -> String {
     let source = if args.source_per_app {
         " --source-per-app"
