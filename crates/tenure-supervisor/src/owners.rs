@@ -1,17 +1,29 @@
 //! Which home belongs to which Tenant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tenure_api::Tenant;
 use tenure_core::Name;
 
-/// The Tenants as last heard.
+/// The Tenants as last heard. Who has which home is worked out when one of them changes, not when somebody asks: a Tenant's
+/// status changes all the time.
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
-    tenants: BTreeMap<String, Tenant>,
+    tenants: BTreeMap<String, Known>,
     /// Why a Tenant can't be read, by its name.
     unread: BTreeMap<String, String>,
+    /// The Tenant that has each home.
+    owners: BTreeMap<Name, String>,
+    /// Homes that any Tenant names, valid or not.
+    named: BTreeSet<Name>,
+}
+
+#[derive(Debug)]
+struct Known {
+    tenant: Tenant,
+    valid: bool,
+    names: Vec<Name>,
 }
 
 /// A home that a Tenant names and another has.
@@ -24,44 +36,74 @@ pub(crate) struct Lost {
 impl Owners {
     pub(crate) fn reset(&mut self, tenants: impl IntoIterator<Item = Value>) {
         *self = Self::default();
-        tenants.into_iter().for_each(|tenant| self.hear(tenant));
+        for tenant in tenants {
+            self.take(tenant);
+        }
+        self.settle();
     }
 
     /// Takes a Tenant as the API server has it. One that can't be read keeps its homes, so that nobody
-    /// else gets them, and runs nothing in them.
-    pub(crate) fn hear(&mut self, value: Value) {
-        match serde_json::from_value(value.clone()) {
-            Ok(tenant) => self.apply(tenant),
+    /// else gets them, and runs nothing in them. Says whether more than its status has changed.
+    pub(crate) fn hear(&mut self, value: Value) -> bool {
+        let changed = self.take(value);
+        if changed {
+            self.settle();
+        }
+        changed
+    }
+
+    fn take(&mut self, value: Value) -> bool {
+        let (tenant, unread) = match serde_json::from_value(value.clone()) {
+            Ok(tenant) => (tenant, None),
             Err(error) => {
                 let tenant = stub(&value);
                 tracing::warn!(tenant = tenant.name(), %error, "this Tenant can't be read");
                 let why = format!("the Tenant can't be read, and nothing runs for it: {error}");
-                let name = tenant.name().to_owned();
-                self.apply(tenant);
-                self.unread.insert(name, why);
+                (tenant, Some(why))
             }
-        }
+        };
+        self.put(tenant, unread)
     }
 
+    fn put(&mut self, tenant: Tenant, unread: Option<String>) -> bool {
+        let name = tenant.name().to_owned();
+        let known = Known {
+            valid: tenant.validate().is_empty(),
+            names: names(&tenant).collect(),
+            tenant,
+        };
+        let before = match unread {
+            Some(why) => self.unread.insert(name.clone(), why),
+            None => self.unread.remove(&name),
+        };
+        let readable = before.is_some() != self.unread.contains_key(&name);
+        let old = self.tenants.get(&name);
+        let changed = readable || old.is_none_or(|old| known.differs(old));
+        self.tenants.insert(name, known);
+        changed
+    }
+
+    #[cfg(test)]
     pub(crate) fn apply(&mut self, tenant: Tenant) {
-        self.unread.remove(tenant.name());
-        self.tenants.insert(tenant.name().to_owned(), tenant);
+        self.put(tenant, None);
+        self.settle();
     }
 
     /// The status of a Tenant is ours: what was written is what it is now.
     pub(crate) fn written(&mut self, name: &str, status: tenure_api::TenantStatus) {
-        if let Some(tenant) = self.tenants.get_mut(name) {
-            tenant.status = Some(status);
+        if let Some(known) = self.tenants.get_mut(name) {
+            known.tenant.status = Some(status);
         }
     }
 
     pub(crate) fn delete(&mut self, name: &str) {
         self.tenants.remove(name);
         self.unread.remove(name);
+        self.settle();
     }
 
     pub(crate) fn tenants(&self) -> impl Iterator<Item = &Tenant> {
-        self.tenants.values()
+        self.tenants.values().map(|known| &known.tenant)
     }
 
     /// Why a Tenant can't be read, if it can't.
@@ -71,43 +113,69 @@ impl Owners {
 
     #[cfg(test)]
     pub(crate) fn get(&self, name: &str) -> Option<&Tenant> {
-        self.tenants.get(name)
+        self.tenants.get(name).map(|known| &known.tenant)
     }
 
-    /// Every home and the Tenant that has it: the oldest valid one that names it, then the first by name.
-    pub(crate) fn homes(&self) -> BTreeMap<Name, &Tenant> {
-        let mut tenants: Vec<_> = self
-            .tenants
-            .values()
-            .filter(|tenant| tenant.validate().is_empty())
-            .collect();
-        tenants.sort_by_key(|tenant| (age(tenant), tenant.name().to_owned()));
-        let mut homes = BTreeMap::new();
-        for tenant in tenants {
-            for home in names(tenant) {
-                homes.entry(home).or_insert(tenant);
+    /// Gives each home to the oldest valid Tenant that names it, then to the first by name.
+    fn settle(&mut self) {
+        let mut valid: Vec<_> = self.tenants.values().filter(|known| known.valid).collect();
+        valid.sort_by_cached_key(|known| (age(&known.tenant), known.tenant.name().to_owned()));
+        self.owners.clear();
+        for known in valid {
+            for home in &known.names {
+                let owner = || known.tenant.name().to_owned();
+                self.owners.entry(home.clone()).or_insert_with(owner);
             }
         }
-        homes
+        let all = self.tenants.values().flat_map(|known| &known.names);
+        self.named = all.cloned().collect();
+    }
+
+    /// Every home and the Tenant that has it.
+    pub(crate) fn homes(&self) -> impl Iterator<Item = (&Name, &Tenant)> {
+        let owner = |name: &String| self.tenants.get(name).map(|known| &known.tenant);
+        self.owners
+            .iter()
+            .filter_map(move |(home, name)| Some((home, owner(name)?)))
+    }
+
+    /// The Tenant that has a home.
+    pub(crate) fn of(&self, home: &Name) -> Option<&Tenant> {
+        let name = self.owners.get(home)?;
+        self.tenants.get(name).map(|known| &known.tenant)
     }
 
     /// Whether any Tenant, valid or not, names this home.
     pub(crate) fn name(&self, home: &Name) -> bool {
-        self.tenants()
-            .any(|tenant| names(tenant).any(|name| name == *home))
+        self.named.contains(home)
     }
 
     /// The homes that `tenant` names and does not have.
     pub(crate) fn lost(&self, tenant: &Tenant) -> Vec<Lost> {
-        let homes = self.homes();
         let other = |home: Name| {
-            let owner = homes.get(&home)?;
-            (owner.name() != tenant.name()).then(|| Lost {
+            let owner = self.owners.get(&home)?;
+            (owner != tenant.name()).then(|| Lost {
                 home,
-                to: owner.name().to_owned(),
+                to: owner.clone(),
             })
         };
         names(tenant).filter_map(other).collect()
+    }
+}
+
+impl Known {
+    /// Whether more than the status is another.
+    fn differs(&self, other: &Self) -> bool {
+        let of = |known: &Self| {
+            let metadata = &known.tenant.metadata;
+            (
+                known.valid,
+                known.names.clone(),
+                metadata.generation,
+                metadata.uid.clone(),
+            )
+        };
+        of(self) != of(other)
     }
 }
 
@@ -160,8 +228,7 @@ mod tests {
             "metadata": {"name": "old", "creationTimestamp": "2026-01-01T00:00:00Z"},
             "spec": {"namespaces": ["apps"], "targets": {"not": "a list"}},
         }));
-        let homes = owners.homes();
-        let owner = homes.get(&Name::new("apps").expect("a name")).expect("an owner");
+        let (_, owner) = owners.homes().next().expect("an owner");
         assert_eq!((owner.name(), owner.spec.suspend), ("old", true));
         assert!(
             owners
@@ -191,7 +258,6 @@ mod tests {
         }
         let homes: Vec<_> = owners
             .homes()
-            .into_iter()
             .map(|(h, t)| (h.to_string(), t.name().to_owned()))
             .collect();
         assert_eq!(
@@ -217,10 +283,28 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_the_status_changes_nothing_of_who_has_what() {
+        let mut owners = Owners::default();
+        let with = |generation: i64, status: &str| {
+            serde_json::json!({
+                "metadata": {"name": "a", "uid": "u", "generation": generation}, "spec": {"namespaces": ["apps"]},
+                "status": {"phase": status},
+            })
+        };
+        assert!(owners.hear(with(1, "Dormant")), "it is new");
+        assert!(!owners.hear(with(1, "Failing")));
+        let phase = owners
+            .get("a")
+            .and_then(|tenant| tenant.status.as_ref()?.phase.clone());
+        assert_eq!(phase.as_deref(), Some("Failing"), "it is known all the same");
+        assert!(owners.hear(with(2, "Failing")));
+    }
+
+    #[test]
     fn a_tenant_that_is_not_valid_has_no_home() {
         let mut owners = Owners::default();
         owners.apply(tenant("bad", "2026-01-01T00:00:00Z", &["kube-system"]));
         owners.apply(tenant("good", "2026-02-01T00:00:00Z", &["team"]));
-        assert_eq!(owners.homes().len(), 1);
+        assert_eq!(owners.homes().count(), 1);
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt;
+use tenure_api::Tenant;
 use tenure_api::rights::RELEASE_ACCOUNT;
 use tenure_core::{Backoff, Name, Secret};
 use tenure_kube::{Connection, SupervisorClient, TenantEvent, TokenCell};
@@ -171,7 +172,17 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
     Ok(())
 }
 
+/// What the rules of a home are made of; rendering them anew is work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Made {
+    tenant: String,
+    uid: Option<String>,
+    generation: i64,
+    unread: bool,
+}
+
 struct Running {
+    made: Made,
     spec: watch::Sender<HomeSpec>,
     moved: Arc<Inbox>,
     cancel: CancellationToken,
@@ -264,7 +275,12 @@ impl Supervisor {
                 self.owners.reset(all);
                 self.shared.health.ready.store(true, Ordering::Relaxed);
             }
-            TenantEvent::Applied(value) => self.owners.hear(value),
+            TenantEvent::Applied(value) => {
+                if !self.owners.hear(value) {
+                    // its status, which may have what another supervisor says of a home
+                    return self.changed();
+                }
+            }
             TenantEvent::Deleted(value) => {
                 let name = value
                     .pointer("/metadata/name")
@@ -299,15 +315,11 @@ impl Supervisor {
 
     /// Starts, tells and ends the tasks of homes so that they are those of the Tenants that are ours.
     async fn arrange(&mut self) {
-        let wanted: BTreeMap<Name, HomeSpec> = self
+        let wanted: BTreeMap<Name, Made> = self
             .owners
             .homes()
-            .into_iter()
             .filter(|(home, _)| self.ours.has(home))
-            .map(|(home, tenant)| {
-                let spec = HomeSpec::new(tenant, &home, &self.cluster, self.cache.as_ref());
-                (home, spec)
-            })
+            .map(|(home, tenant)| (home.clone(), self.made_of(tenant)))
             .collect();
         let over: Vec<_> = self
             .homes
@@ -315,7 +327,7 @@ impl Supervisor {
             .filter(|(home, running)| {
                 wanted
                     .get(home)
-                    .is_none_or(|spec| spec.tenant != running.spec.borrow().tenant)
+                    .is_none_or(|made| made.tenant != running.made.tenant)
             })
             .map(|(home, _)| home.clone())
             .collect();
@@ -348,20 +360,11 @@ impl Supervisor {
                 self.part_with(home);
             }
         }
-        for (home, spec) in wanted {
+        for (home, made) in wanted {
             if let Some(former) = self.former.remove(&home) {
                 former.end(&home).await;
             }
-            match self.homes.get(&home) {
-                Some(running) => {
-                    running.spec.send_if_modified(|old| {
-                        let changed = *old != spec;
-                        *old = spec;
-                        changed
-                    });
-                }
-                None => self.start(home, spec),
-            }
+            self.bring(home, made);
         }
         self.shared
             .health
@@ -370,7 +373,36 @@ impl Supervisor {
             .set(i64::try_from(self.homes.len()).unwrap_or(i64::MAX));
     }
 
-    fn start(&mut self, home: Name, spec: HomeSpec) {
+    fn made_of(&self, tenant: &Tenant) -> Made {
+        Made {
+            tenant: tenant.name().to_owned(),
+            uid: tenant.metadata.uid.clone(),
+            generation: tenant.generation(),
+            unread: self.owners.unread(tenant.name()).is_some(),
+        }
+    }
+
+    /// Starts a home, or tells it what has changed of its Tenant.
+    fn bring(&mut self, home: Name, made: Made) {
+        if self.homes.get(&home).is_some_and(|running| running.made == made) {
+            return;
+        }
+        let Some(tenant) = self.owners.of(&home) else {
+            return;
+        };
+        let spec = HomeSpec::new(tenant, &home, &self.cluster, self.cache.as_ref());
+        let Some(running) = self.homes.get_mut(&home) else {
+            return self.start(home, spec, made);
+        };
+        running.made = made;
+        running.spec.send_if_modified(|old| {
+            let changed = *old != spec;
+            *old = spec;
+            changed
+        });
+    }
+
+    fn start(&mut self, home: Name, spec: HomeSpec, made: Made) {
         let (sender, receiver) = watch::channel(spec);
         let cancel = self.ours.fence.child_token();
         let moved = Arc::new(Inbox::default());
@@ -384,6 +416,7 @@ impl Supervisor {
         self.homes.insert(
             home,
             Running {
+                made,
                 spec: sender,
                 moved,
                 cancel,

@@ -23,22 +23,22 @@ impl Supervisor {
         }
         let mut failed = false;
         let tenants: Vec<Tenant> = self.owners.tenants().cloned().collect();
-        let homes: BTreeMap<Name, String> = self
-            .owners
-            .homes()
-            .into_iter()
-            .map(|(home, tenant)| (home, tenant.name().to_owned()))
-            .collect();
+        let mut homes: BTreeMap<String, Vec<Name>> = BTreeMap::new();
+        for (home, tenant) in self.owners.homes() {
+            homes
+                .entry(tenant.name().to_owned())
+                .or_default()
+                .push(home.clone());
+        }
         for tenant in tenants {
             let Ok(name) = Name::new(tenant.name()) else {
                 continue;
             };
-            let of_it = homes.iter().filter(|(_, owner)| *owner == tenant.name());
-            let of_it: Vec<&Name> = of_it.map(|(home, _)| home).collect();
+            let of_it = homes.get(tenant.name()).map(Vec::as_slice).unwrap_or_default();
             failed |= if self.ours.has(&name) {
-                !self.write_status(&name, &tenant, &of_it).await
+                !self.write_status(&name, &tenant, of_it).await
             } else {
-                !self.write_reports(&name, &tenant, &of_it).await
+                !self.write_reports(&name, &tenant, of_it).await
             };
         }
         if failed {
@@ -49,7 +49,7 @@ impl Supervisor {
     }
 
     /// The whole status, once everybody has said how each home fares.
-    async fn write_status(&mut self, name: &Name, tenant: &Tenant, homes: &[&Name]) -> bool {
+    async fn write_status(&mut self, name: &Name, tenant: &Tenant, homes: &[Name]) -> bool {
         let said = tenant.status.as_ref().map(|status| &status.elsewhere);
         let mut elsewhere = BTreeMap::new();
         for home in homes.iter().filter(|home| !self.ours.has(home)) {
@@ -60,13 +60,8 @@ impl Supervisor {
             };
         }
         let wanted = {
-            let with_theirs;
-            let reports = if elsewhere.is_empty() {
-                &self.reports
-            } else {
-                with_theirs = merged(&self.reports, tenant.name(), &elsewhere);
-                &with_theirs
-            };
+            let ours = homes.iter().filter_map(|home| self.reports.get_key_value(home));
+            let reports = &merged(ours, tenant.name(), &elsewhere);
             let facts = Facts {
                 tenant,
                 lost: self.owners.lost(tenant),
@@ -102,11 +97,11 @@ impl Supervisor {
     }
 
     /// What we say of our homes to whoever writes the status.
-    async fn write_reports(&mut self, name: &Name, tenant: &Tenant, homes: &[&Name]) -> bool {
+    async fn write_reports(&mut self, name: &Name, tenant: &Tenant, homes: &[Name]) -> bool {
         let mut wanted = tenant.status.clone().unwrap_or_default();
         let mut news = serde_json::Map::new();
         for home in homes.iter().filter(|home| self.ours.has(home)) {
-            let report = self.reports.get(*home);
+            let report = self.reports.get(home);
             let Some(report) = report.filter(|report| report.tenant == tenant.name()) else {
                 continue;
             };
@@ -141,12 +136,12 @@ impl Supervisor {
 }
 
 /// Our reports of a Tenant's homes, and those of others.
-fn merged(
-    ours: &BTreeMap<Name, Report>,
+fn merged<'a>(
+    ours: impl IntoIterator<Item = (&'a Name, &'a Report)>,
     tenant: &str,
     elsewhere: &BTreeMap<String, HomeReport>,
 ) -> BTreeMap<Name, Report> {
-    let ours = ours.iter().filter(|(_, report)| report.tenant == tenant);
+    let ours = ours.into_iter().filter(|(_, report)| report.tenant == tenant);
     let mut all: BTreeMap<_, _> = ours
         .map(|(home, report)| (home.clone(), report.clone()))
         .collect();
