@@ -230,7 +230,7 @@ async fn tenure_uninstall_leaves_a_cluster_that_takes_the_chart_again() -> anyho
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_of_addresses_reach_the_cache_beside_the_api_servers() -> anyhow::Result<()> {
+async fn blocks_of_addresses_reach_cache_and_supervisor_beside_the_api_servers() -> anyhow::Result<()> {
     let plane = ControlPlane::shared().await?;
     let values = [
         "--set=addresses.refuse={10.96.0.0/12,fd00::/8}",
@@ -246,7 +246,7 @@ async fn blocks_of_addresses_reach_the_cache_beside_the_api_servers() -> anyhow:
         "        - --refuse-addresses=fd00::/8",
         "        - --allow-addresses=10.96.12.7",
     ];
-    assert_eq!(found, wanted);
+    assert_eq!(found, [wanted, wanted].concat());
     let strange = ["--set=addresses.refuse={example.com}"];
     let refused = plane
         .helm(&[&["template", "tenure", CHART], &strange[..]].concat())

@@ -145,13 +145,14 @@ async fn a_live_worker_holds_nothing_that_is_not_its_homes() -> anyhow::Result<(
     for (team, pid) in teams.iter().zip(workers) {
         let scratch = stage.tenure.dir().join("scratch").join(team.home());
         sealed(pid, &scratch)?;
-        let status = value(
-            &flux(&stage.client(), "Tenant", stage.tenure.system()),
-            &team.fixture.name,
-        )
+        let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
+        let isolation = until("the Tenant to say how its workers are kept", PATIENCE, || async {
+            let status = value(&tenants, &team.fixture.name).await?;
+            condition(&status, "Isolation")
+                .cloned()
+                .context("nothing is said")
+        })
         .await?;
-        let isolation =
-            condition(&status, "Isolation").context("the Tenant says how its workers are kept")?;
         let message = isolation["message"].as_str().unwrap_or_default();
         ensure!(isolation["status"] == "True", "{isolation}");
         for granted in [

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tenure_api::rights::{
-    Impersonation, RELEASE_ACCOUNT, RELEASE_ROLE, release_objects, supervisor_objects, worker_objects,
+    Impersonation, RELEASE_ACCOUNT, RELEASE_ROLE, release_objects, supervisor_objects, watch_objects,
+    worker_objects,
 };
 use tenure_api::{SYSTEM_NAMESPACE, Tenant, WORKERS_NAMESPACE};
 
@@ -36,12 +37,15 @@ fn filled(text: &str) -> String {
         .replace("{{ .Values.image }}", "tenure")
         .replace("{{ .Values.replicas }}", "1")
         .replace("{{ .Values.cache.replicas }}", "1")
+        .replace("{{ .Values.watch }}", "namespaced")
 }
 
 fn objects(dir: &str) -> anyhow::Result<Vec<Value>> {
     let mut paths = Vec::new();
     files(&root().join(dir), &mut paths)?;
     let mut all = Vec::new();
+    // of mode `cluster`, which nobody has who does not ask for it
+    paths.retain(|path| !path.ends_with("rbac/watch.yaml"));
     for path in paths {
         let text = filled(&std::fs::read_to_string(&path)?);
         ensure!(
@@ -204,6 +208,29 @@ fn what_is_shipped_gives_no_power_that_the_design_does_not_name() -> anyhow::Res
         let objects = objects(dir)?;
         ensure!(!rules(&objects).is_empty(), "{dir} has Roles of ours");
         is_modest(&objects, false).with_context(|| dir.to_owned())?;
+    }
+    Ok(())
+}
+
+/// Mode `cluster` is another matter: it is given on request only, and is to list and watch Flux objects.
+#[test]
+fn the_one_right_in_all_namespaces_is_not_part_of_an_installation() -> anyhow::Result<()> {
+    let all = std::fs::read_to_string(root().join("deploy/kustomization.yaml"))?;
+    ensure!(
+        all.contains("rbac/supervisor.yaml") && !all.contains("watch.yaml"),
+        "{all}"
+    );
+    let chart = std::fs::read_to_string(root().join("helm/tenure/templates/rbac/watch.yaml"))?;
+    ensure!(
+        chart.starts_with("{{- if eq .Values.watch \"cluster\" }}\n"),
+        "{chart}"
+    );
+    let text = std::fs::read_to_string(root().join("deploy/rbac/watch.yaml"))?;
+    let given = tenure_yaml::parse(text.as_bytes(), &tenure_yaml::Options::helm())?;
+    let given: Vec<Value> = given.into_iter().map(|document| document.value).collect();
+    ensure!(given == watch_objects(), "{text}");
+    for rule in rules(&given) {
+        ensure!(texts(rule, "verbs") == ["list", "watch"], "{rule}");
     }
     Ok(())
 }

@@ -37,6 +37,8 @@ pub(crate) struct Schedule {
     platform: Option<String>,
     /// Tenants with homes that wait, in the order of their turns.
     ring: VecDeque<String>,
+    /// The first of them has been credited for this turn.
+    in_turn: bool,
     tenants: HashMap<String, Standing>,
     costs: HashMap<Name, Duration>,
 }
@@ -108,20 +110,22 @@ impl Schedule {
             return None;
         }
         loop {
-            let tenant = self.ring.pop_front()?;
-            self.ring.push_back(tenant.clone());
+            let tenant = self.ring.front()?.clone();
             let cost = self.first_cost(&tenant);
             let standing = self.tenants.get_mut(&tenant)?;
-            if !open(standing) {
-                continue;
+            if open(standing) {
+                if !self.in_turn {
+                    standing.credit += QUANTUM;
+                    self.in_turn = true;
+                }
+                if standing.credit >= cost {
+                    standing.credit -= cost;
+                    // its turn goes on until its credit is used up
+                    return self.grant(&tenant);
+                }
             }
-            if standing.credit >= cost {
-                standing.credit -= cost;
-                // its turn goes on until its credit is used up
-                self.ring.rotate_right(1);
-                return self.grant(&tenant);
-            }
-            standing.credit += QUANTUM;
+            self.ring.rotate_left(1);
+            self.in_turn = false;
         }
     }
 
@@ -161,6 +165,7 @@ impl Schedule {
         if !standing.waiting.is_empty() {
             return;
         }
+        self.in_turn &= self.ring.front().is_none_or(|first| first != tenant);
         self.ring.retain(|name| name != tenant);
         if standing.places == 0 {
             self.tenants.remove(tenant);

@@ -72,6 +72,7 @@ async fn point(stage: &mut Stage, cluster: bool, tenants: usize) -> anyhow::Resu
     stage.tenure.start_supervisor().await?;
     seen(stage, tenants).await?;
     let restart = began.elapsed().as_secs_f64();
+    served(stage, tenants).await?;
     stage.asleep().await?;
     let mark = stage.plane.audit_mark()?;
     tokio::time::sleep(IDLE).await;
@@ -114,6 +115,24 @@ async fn seen(stage: &Stage, tenants: usize) -> anyhow::Result<()> {
         ensure!(homes >= tenants as f64, "{homes} homes");
         let seen = stage.metric("tenure_supervisor_homes_seen").await?;
         ensure!(seen >= tenants as f64, "{seen} of {tenants} were seen");
+        Ok(())
+    })
+    .await
+}
+
+/// Waits until all that a start asks for each home was asked: the Tenants say so.
+async fn served(stage: &Stage, tenants: usize) -> anyhow::Result<()> {
+    until("every Tenant to be Ready", PATIENCE, || async {
+        let minted = stage.metric("tenure_supervisor_tokens_minted_total").await?;
+        ensure!(minted >= tenants as f64, "{minted} tokens");
+        let list = get(&stage.client, "/apis/tenure.dev/v1alpha1/tenants").await?;
+        let ready = list["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|tenant| is_ready(tenant));
+        let ready = ready.count();
+        ensure!(ready >= tenants, "{ready} are");
         Ok(())
     })
     .await
