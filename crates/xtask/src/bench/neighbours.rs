@@ -183,13 +183,19 @@ async fn latency(stage: &Stage, home: &str) -> anyhow::Result<f64> {
         Ok(())
     })
     .await?;
-    let events = stage.plane.audit_events(mark)?;
-    let written = events.iter().rev().find(|event| {
-        event.object.as_ref().is_some_and(|object| {
-            object.resource == "kustomizations" && object.subresource == "status" && object.namespace == home
-        })
-    });
-    let written = answered(written.context("no status was written")?)?;
+    // the log is written a little after the answer
+    let written = until("the log to have the write", PATIENCE, || async {
+        let events = stage.plane.audit_events(mark)?;
+        let written = events.iter().rev().find(|event| {
+            event.object.as_ref().is_some_and(|object| {
+                object.resource == "kustomizations"
+                    && object.subresource == "status"
+                    && object.namespace == home
+            })
+        });
+        answered(written.context("no status was written")?)
+    })
+    .await?;
     Ok(written.duration_since(began).as_secs_f64() * 1000.0)
 }
 

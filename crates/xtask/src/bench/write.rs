@@ -81,6 +81,8 @@ pub(super) fn path(object: &Value) -> anyhow::Result<String> {
         Some("Deployment") => "deployments",
         Some("Ingress") => "ingresses",
         Some("OCIRepository") => "ocirepositories",
+        Some("HelmRepository") => "helmrepositories",
+        Some("HelmChart") => "helmcharts",
         Some("Role") => "roles",
         Some("RoleBinding") => "rolebindings",
         Some("Tenant") => "tenants",
