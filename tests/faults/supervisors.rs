@@ -24,6 +24,18 @@ fn number(page: &str, name: &str) -> anyhow::Result<usize> {
     Ok(line.with_context(|| format!("no metric {name}"))?.parse()?)
 }
 
+/// An installation whose second supervisor does not run yet.
+async fn with_two() -> anyhow::Result<Stage> {
+    let mut stage = Stage::start().await?;
+    let options = Options {
+        suffix: format!("-{:08x}", rand::random::<u32>()),
+        two_supervisors: true,
+        ..Options::default()
+    };
+    stage.tenure = Installation::start_with(&stage.plane, options).await?;
+    Ok(stage)
+}
+
 /// How many homes each of them has.
 async fn homes(stage: &Stage, both: bool) -> anyhow::Result<[usize; 2]> {
     let name = "tenure_supervisor_homes";
@@ -71,13 +83,7 @@ async fn all_reconcile(teams: &[Team<'_>], value: &str) -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_supervisors_share_the_homes_and_one_has_all_when_the_other_goes() -> anyhow::Result<()> {
-    let mut stage = Stage::start().await?;
-    let options = Options {
-        suffix: format!("-{:08x}", rand::random::<u32>()),
-        two_supervisors: true,
-        ..Options::default()
-    };
-    stage.tenure = Installation::start_with(&stage.plane, options).await?;
+    let mut stage = with_two().await?;
     let fixtures: Vec<_> = (0..HOMES).map(|_| TenantFixture::new("shared")).collect();
     let mut repos = Vec::new();
     for fixture in &fixtures {
@@ -124,13 +130,7 @@ async fn two_supervisors_share_the_homes_and_one_has_all_when_the_other_goes() -
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_of_a_supervisor_that_stands_still_end_by_themselves_before_another_one_serves_their_home()
 -> anyhow::Result<()> {
-    let mut stage = Stage::start().await?;
-    let options = Options {
-        suffix: format!("-{:08x}", rand::random::<u32>()),
-        two_supervisors: true,
-        ..Options::default()
-    };
-    stage.tenure = Installation::start_with(&stage.plane, options).await?;
+    let mut stage = with_two().await?;
     // its worker stays, as nothing makes the Deployment ready
     let never = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "never"},
