@@ -46,7 +46,9 @@ impl Crew {
 
     /// With `set` applied by the Kustomization `app`.
     pub(crate) async fn at_work(stage: &Stage, name: &str, set: &Set) -> anyhow::Result<Self> {
-        let crew = Self::onboard(stage, TenantFixture::new(name)).await?;
+        // one object is worked on all the time here, which a Tenant's default pace is made against
+        let patient = json!({"limits": {"retriesPerMinute": 60_000}});
+        let crew = Self::onboard(stage, TenantFixture::new(name).with(&patient)).await?;
         crew.set_up(set).await?;
         Ok(crew)
     }

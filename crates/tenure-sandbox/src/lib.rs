@@ -23,6 +23,7 @@ mod profile;
 mod scratch;
 mod spawn;
 mod sys;
+mod weight;
 
 pub use child::{Child, Exit};
 pub use enter::{EnterError, Report, enter};

@@ -27,6 +27,7 @@ mod metrics;
 mod movements;
 mod object_metrics;
 mod owners;
+mod pace;
 mod replicas;
 mod run;
 mod runtime;

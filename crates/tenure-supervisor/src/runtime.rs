@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tenure_core::Name;
@@ -44,6 +44,14 @@ pub(crate) struct Started {
 pub(crate) trait Process: Send {
     /// How it ended, in words, and whether well. Cancel safe.
     fn ended(&mut self) -> BoxFuture<'_, (bool, String)>;
+
+    /// The processor time that it has used, where that is known.
+    fn cpu(&self) -> Option<Duration> {
+        None
+    }
+
+    /// It is to get what others leave of the processor, as nice(2) counts.
+    fn stand_back(&self, _nice: i32) {}
 }
 
 /// Starts workers.
@@ -114,5 +122,18 @@ impl Process for Child {
                 Err(error) => (false, error.to_string()),
             }
         })
+    }
+
+    fn cpu(&self) -> Option<Duration> {
+        Self::cpu(self).ok().flatten()
+    }
+
+    fn stand_back(&self, nice: i32) {
+        match Self::stand_back(self, nice) {
+            Ok(()) => tracing::debug!(pid = self.pid(), nice, "a worker that uses much stands back"),
+            Err(error) => {
+                tracing::warn!(pid = self.pid(), %error, "a worker that uses much can't be told to stand back")
+            }
+        }
     }
 }

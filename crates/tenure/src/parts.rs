@@ -389,11 +389,19 @@ pub(crate) fn fetcher(args: FetcherArgs) -> anyhow::Result<ExitCode> {
 /// `http://host` or `http://host:port`, and nothing behind it.
 fn plain_host(text: &str) -> Result<String, String> {
     let refuse = || "expected http://host or http://host:port".to_owned();
-    let authority = text.strip_prefix("http://").ok_or_else(refuse)?;
+    let authority = bracketed(text.strip_prefix("http://").ok_or_else(refuse)?);
     let authority: http::uri::Authority = authority.parse().map_err(|_| refuse())?;
     match authority.as_str().contains('@') {
         true => Err(refuse()),
         false => Ok(format!("http://{authority}")),
+    }
+}
+
+/// A Pod's address comes without the brackets that one of IPv6 needs before a port.
+fn bracketed(authority: &str) -> String {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if host.parse::<std::net::Ipv6Addr>().is_ok() => format!("[{host}]:{port}"),
+        _ => authority.to_owned(),
     }
 }
 
@@ -418,4 +426,23 @@ fn ended_by_signal() -> anyhow::Result<CancellationToken> {
         ended.cancel();
     });
     Ok(cancel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_host;
+
+    #[test]
+    fn a_host_in_clear_may_be_a_pods_address_of_either_family() {
+        for (given, expected) in [
+            ("http://10.0.0.7:9090", Some("http://10.0.0.7:9090")),
+            ("http://fd00::7:9090", Some("http://[fd00::7]:9090")),
+            ("http://[fd00::7]:9090", Some("http://[fd00::7]:9090")),
+            ("http://artifacts.example", Some("http://artifacts.example")),
+            ("https://artifacts.example", None),
+            ("http://user@artifacts.example", None),
+        ] {
+            assert_eq!(plain_host(given).ok().as_deref(), expected, "{given}");
+        }
+    }
 }

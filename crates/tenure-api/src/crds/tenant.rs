@@ -51,6 +51,12 @@ pub(super) fn spec() -> Value {
         may("objects", number(), "Objects that one Kustomization may apply."),
         may("artifactSize", size(), "Largest artifact."),
         may(
+            "retriesPerMinute",
+            number(),
+            "How often objects of a home that fail and have not changed are tried again in a minute, all together; one that is \
+             Ready counts a tenth. 300 when not set.",
+        ),
+        may(
             "pruneShare",
             json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": 100}),
             "How many of a Kustomization's objects, in percent, one pass may delete without a confirmation. 50 when not set.",
@@ -150,6 +156,11 @@ pub(super) fn status() -> Value {
             "quarantined",
             list(text()),
             "Objects that are left alone, because workers died over them.",
+        ),
+        may(
+            "held",
+            flag(),
+            "Whether objects that are begun again and again wait for each other.",
         ),
     ]);
     let elsewhere = json!({"type": "object", "additionalProperties": report});

@@ -19,6 +19,10 @@ pub struct Limits {
     /// Largest artifact, as a Kubernetes quantity; see [`artifact_bytes`](Self::artifact_bytes).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_size: Option<String>,
+    /// Objects that fail and have not changed are tried again so often in a minute, all of a home together; 300 if absent.
+    /// One that is Ready counts a tenth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries_per_minute: Option<u32>,
     /// How many of a Kustomization's objects, in percent, one pass may delete without a person's
     /// confirmation; 50 if absent, and 100 never asks for a share.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -202,6 +202,9 @@ pub struct HomeReport {
     /// Objects that are left alone, because workers died over them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<String>,
+    /// Objects that are begun again and again wait for each other.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
 /// What is known of a home.

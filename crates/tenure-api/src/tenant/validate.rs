@@ -223,6 +223,7 @@ fn limits(tenant: &Tenant, errors: &mut Vec<TenantError>) {
     for (field, number) in [
         ("concurrency", limits.concurrency),
         ("objects", limits.objects),
+        ("retriesPerMinute", limits.retries_per_minute),
         ("pruneShare", limits.prune_share),
         ("pruneObjects", limits.prune_objects),
     ] {

@@ -68,6 +68,17 @@ pub(crate) fn main(args: &[String]) {
             let block = vec![1_u8; 2 * usize::try_from(SMALL).expect("small")];
             format!("{}", std::hint::black_box(block).len())
         }
+        "busy" => {
+            std::thread::spawn(|| {
+                loop {
+                    std::hint::spin_loop();
+                }
+            });
+            out.write_all(b"r").expect("heard");
+            loop {
+                std::thread::park();
+            }
+        }
         _ => {
             out.write_all(b"r").expect("heard");
             loop {

@@ -17,7 +17,7 @@ fn main() {
     if args.get(1).is_some_and(|arg| arg == "--child") {
         return child::main(&args[2..]);
     }
-    let tests: [(&str, fn()); 10] = [
+    let tests: [(&str, fn()); 11] = [
         ("a_child_has_four_descriptors", a_child_has_four_descriptors),
         ("a_child_has_no_environment", a_child_has_no_environment),
         (
@@ -42,6 +42,10 @@ fn main() {
         (
             "a_dropped_child_is_ended_and_reaped",
             a_dropped_child_is_ended_and_reaped,
+        ),
+        (
+            "a_child_that_has_used_much_stands_back_with_all_its_threads",
+            a_child_that_has_used_much_stands_back_with_all_its_threads,
         ),
     ];
     let filter = args.iter().skip(1).find(|arg| !arg.starts_with('-'));
@@ -228,3 +232,24 @@ fn until(condition: impl Fn() -> bool) {
 
 /// Keeps the type in the tests' vocabulary: a lifeline is any owned descriptor.
 const _: fn(UnixStream) -> OwnedFd = OwnedFd::from;
+
+fn a_child_that_has_used_much_stands_back_with_all_its_threads() {
+    let (child, mut lifeline) = start(&["busy"]);
+    lifeline.read_exact(&mut [0]).expect("it works");
+    let until = Instant::now() + Duration::from_secs(20);
+    while child.cpu().expect("known").expect("it runs") < Duration::from_millis(50) {
+        assert!(Instant::now() < until, "it uses the processor");
+        std::thread::yield_now();
+    }
+    child.stand_back(15).expect("allowed");
+    let tasks: Vec<_> = std::fs::read_dir(format!("/proc/{}/task", child.pid()))
+        .expect("it runs")
+        .map(|task| std::fs::read_to_string(task.expect("there").path().join("stat")).expect("there"))
+        .collect();
+    let nice = |stat: &String| {
+        let fields = stat.rsplit_once(')').expect("its name").1;
+        fields.split_whitespace().nth(16).map(str::to_owned)
+    };
+    let all: Vec<_> = tasks.iter().map(nice).collect();
+    assert_eq!(all, vec![Some("15".to_owned()); 2]);
+}

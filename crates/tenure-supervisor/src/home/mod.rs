@@ -1,5 +1,6 @@
 //! One home: its watches, its tokens and its worker, in one task that owns them all.
 
+mod burden;
 mod identities;
 mod rights;
 mod sentinels;
@@ -34,6 +35,7 @@ use crate::tenant_status::{Report, Sandboxed};
 use crate::tokens::{Held, MintError};
 use crate::worker_state::{State, WorkerState};
 
+use burden::Burden;
 use identities::Identities;
 pub(crate) use rights::{Releaser, farewell};
 use sentinels::Sentinels;
@@ -97,6 +99,7 @@ pub(crate) struct Home {
     replicas: watch::Receiver<Vec<String>>,
     term: watch::Receiver<Option<Instant>>,
     worker: Option<Worker>,
+    burden: Burden,
     /// To start one.
     turn: Turn,
     rights: rights::Rights,
@@ -120,6 +123,8 @@ impl Home {
         let replicas = shared.replicas.subscribe();
         let everywhere = shared.everywhere.mode();
         let term = shared.term.changes();
+        let mut index = Index::default();
+        index.pace(spec.borrow().retries_per_minute);
         Self {
             name,
             shared,
@@ -127,7 +132,7 @@ impl Home {
             moved,
             replicas,
             term,
-            index: Index::default(),
+            index,
             state: WorkerState::default(),
             api: Held::new(Audience::ApiServer),
             cache: Held::new(Audience::Cache),
@@ -139,6 +144,7 @@ impl Home {
             sentinels: Sentinels::default(),
             identities: Identities::default(),
             worker: None,
+            burden: Burden::default(),
             turn: Turn::default(),
             rights: rights::Rights::default(),
             trouble: BTreeMap::new(),
@@ -252,6 +258,9 @@ impl Home {
             wake = wake.min(until);
         }
         wake = self.look_at_rights().map_or(wake, |look| wake.min(look));
+        if let Some(until) = self.index.held_until().filter(|_| self.is_held()) {
+            wake = wake.min(now + wait_for(until));
+        }
         // A worker that runs says itself when there is room for more.
         let may_act = self
             .worker
@@ -263,8 +272,7 @@ impl Home {
             && self.state.state != State::Draining
             && !self.turn.is_asked();
         if let Some(due) = self.index.next_due().filter(|_| may_act && open) {
-            let wait = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
-            let due = now + wait.min(LONGEST_SLEEP);
+            let due = now + wait_for(due);
             // What is due and can't be begun now is not looked at in a busy loop.
             let earliest = self
                 .state
@@ -274,6 +282,11 @@ impl Home {
             wake = wake.min(due.max(earliest));
         }
         wake
+    }
+
+    /// Whether the status of the Tenant says that objects are held back.
+    fn is_held(&self) -> bool {
+        self.reported.as_ref().is_some_and(|report| report.held)
     }
 
     fn renewed_api(&mut self, minted: Result<(), MintError>) {
@@ -450,6 +463,7 @@ impl Home {
             last_error: self.last_error.clone(),
             sandbox: self.sandbox.clone(),
             quarantined: self.index.quarantined(),
+            held: self.index.is_held(Timestamp::now()),
         };
         if self.reported.as_ref() != Some(&report) {
             self.reported = Some(report.clone());
@@ -457,6 +471,11 @@ impl Home {
             self.shared.reports.send((self.name.clone(), report)).await.ok();
         }
     }
+}
+
+fn wait_for(at: Timestamp) -> Duration {
+    let wait = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+    wait.min(LONGEST_SLEEP)
 }
 
 /// However its task ends, a home leaves no worker and no count behind.

@@ -9,6 +9,7 @@ use tenure_proto::lifeline::{
     Account, CacheEndpoint, Cluster, Limits, Profile, SourcePolicy, SourceSecret, Start,
 };
 
+use crate::index::RETRIES_PER_MINUTE;
 use crate::runtime::Sandbox;
 
 /// What a home's task must know of its Tenant.
@@ -19,6 +20,8 @@ pub(crate) struct HomeSpec {
     /// Secrets and ConfigMaps with Flux's label wake the home when they change.
     pub(crate) watches_referents: bool,
     pub(crate) sandbox: Sandbox,
+    /// Objects that fail are tried again so often in a minute.
+    pub(crate) retries_per_minute: u32,
     /// Resource and name of the Roles and RoleBindings that the home should have.
     pub(crate) rights: Vec<(String, String)>,
     /// The start message, but for memo and scratch directory.
@@ -69,6 +72,7 @@ impl HomeSpec {
             suspended: spec.suspend,
             watches_referents: spec.watch_secrets && spec.profile == tenure_api::Profile::Compat,
             rights: rights(tenant, home, cluster.constrained_impersonation),
+            retries_per_minute: spec.limits.retries_per_minute.unwrap_or(RETRIES_PER_MINUTE),
             sandbox: Sandbox {
                 none: spec.isolation == tenure_api::Isolation::Task,
                 memory: Some(limits.memory_bytes).filter(|bytes| *bytes > 0),

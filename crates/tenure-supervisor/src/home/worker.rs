@@ -119,6 +119,7 @@ impl Home {
             Ok(started) => {
                 self.shared.health.metrics.spawns.inc();
                 self.shared.health.metrics.awake.inc();
+                self.burden.begins(&*started.process);
                 let deadline = Some(now + READY_WITHIN);
                 self.worker = Some(Worker {
                     started,
@@ -185,6 +186,7 @@ impl Home {
             && let Some(worker) = &mut self.worker
         {
             worker.deadline = Some(Instant::now() + SILENT_FOR);
+            self.burden.look(&*worker.started.process);
         }
         match message {
             up::Message::Ready(ready) => self.greet(ready),
@@ -340,6 +342,7 @@ impl Home {
     /// The Tenant changed: what is under way is finished, and a new worker gets the new rules.
     pub(super) fn drain(&mut self) {
         self.spec.mark_unchanged();
+        self.index.pace(self.spec.borrow().retries_per_minute);
         self.index.rules_changed();
         let Some(worker) = self
             .worker
@@ -363,6 +366,7 @@ impl Home {
     /// The worker is gone, or goes now.
     pub(super) fn end_worker(&mut self, well: bool) {
         let Some(worker) = self.worker.take() else { return };
+        self.burden.ends(&*worker.started.process);
         drop(worker);
         self.shared.health.metrics.awake.dec();
         if !well {

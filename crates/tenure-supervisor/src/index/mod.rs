@@ -1,50 +1,47 @@
 //! The objects of one home and what is due: synchronous, fed by hand in the tests.
+//!
+//! What a home's task asks for at each turn of its loop (whether something is due, when, what the counts are) is kept up to
+//! date by each change of an object, so that a home with thousands of objects costs as little to ask as one with three.
+//!
+//! What has changed is told at once. What has not, and is begun all the same, because its time has come or somebody asks for
+//! it, is held to a pace: a single object to its own, and the objects of a home together to the Tenant's
+//! `spec.limits.retriesPerMinute`, of which an object that is Ready uses a tenth. So thousands of objects that can't
+//! succeed wait for each other and not the neighbours for them.
 
-use std::collections::BTreeMap;
+mod entry;
+mod lanes;
+
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use tenure_kube::{FluxKind, Meta};
 use tenure_proto::lifeline::{Cause, Changed, Done, ObjectKey, Outcome, Woken};
 
-/// After so many workers that died over an object it is left alone until it changes.
-const QUARANTINE: u32 = 5;
-/// From so many on it is given to a worker alone, so that nobody else is blamed.
-const SUSPECT: u32 = 2;
+use crate::pace::{Rate, Used};
+
+use entry::{Entry, Key};
+use lanes::Lanes;
+
 /// However the worker errs, an object is not due again sooner than this.
 const SOONEST: SignedDuration = SignedDuration::from_secs(1);
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    kind: &'static str,
-    name: Box<str>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    group: &'static str,
-    generation: i64,
-    uid: Box<str>,
-    /// Where it was when it was last heard of.
-    resource_version: Box<str>,
-    asked: Option<String>,
-    deleting: bool,
-    gone: bool,
-    pending: Option<Cause>,
-    /// What is pending is what somebody has asked for with an annotation.
-    requested: bool,
-    due: Option<Timestamp>,
-    /// Highest sequence number told to the worker that runs, if no answer has come.
-    told: Option<u64>,
-    /// It was told again before the first answer, which therefore is not the last.
-    again: bool,
-    crashes: u32,
-    outcome: Outcome,
-}
+/// Repeats of objects that fail, in a minute, if the Tenant does not say.
+pub(crate) const RETRIES_PER_MINUTE: u32 = 300;
+/// So many of them at once, after a time without any.
+const BURST: i64 = 50;
+/// An object that is Ready uses so small a part of the pace.
+const READY_PART: i64 = 10;
+/// So long after something was held back the home counts as one that is.
+const HELD_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 /// The objects of one home.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Index {
     objects: BTreeMap<Key, Entry>,
+    lanes: Lanes,
+    rate: Rate,
+    used: Used,
+    /// When something was last held back.
+    held: Option<Timestamp>,
     sequence: u64,
     memo: Vec<u8>,
 }
@@ -58,17 +55,65 @@ pub(crate) struct Counts {
     pub(crate) quarantined: i64,
 }
 
+impl Default for Index {
+    fn default() -> Self {
+        Self {
+            objects: BTreeMap::new(),
+            lanes: Lanes::new(each(rate(RETRIES_PER_MINUTE))),
+            rate: rate(RETRIES_PER_MINUTE),
+            used: Used::default(),
+            held: None,
+            sequence: 0,
+            memo: Vec::new(),
+        }
+    }
+}
+
+fn rate(retries_per_minute: u32) -> Rate {
+    let every = (60_000 / i64::from(retries_per_minute.max(1))).max(1);
+    Rate {
+        every,
+        burst: every * BURST,
+    }
+}
+
+/// The pace of a single object: once a second, after the first twenty times, where 300 are allowed in a minute. Whoever changes
+/// it or asks for it more often waits for himself.
+const fn each(of_all: Rate) -> Rate {
+    let every = of_all.every * 5;
+    Rate {
+        every,
+        burst: every * 20,
+    }
+}
+
+fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
 impl Index {
+    /// At most so many objects that fail are tried again in a minute.
+    pub(crate) fn pace(&mut self, retries_per_minute: u32) {
+        let rate = rate(retries_per_minute);
+        if rate != self.rate {
+            self.rate = rate;
+            self.lanes = Lanes::new(each(rate));
+            for (key, entry) in &self.objects {
+                self.lanes.enter(key, entry);
+            }
+        }
+    }
+
     /// These are all the objects of a kind.
     pub(crate) fn reset(&mut self, kind: FluxKind, all: Vec<Meta>) {
-        let stale: Vec<_> = self
-            .objects
-            .keys()
-            .filter(|key| key.kind == kind.kind && !all.iter().any(|meta| meta.name == key.name))
-            .map(|key| key.name.clone())
+        let names: HashSet<&str> = all.iter().map(|meta| &*meta.name).collect();
+        let stale: Vec<Key> = self
+            .of_kind(kind.kind)
+            .filter(|key| !names.contains(key.name()))
+            .cloned()
             .collect();
-        for name in stale {
-            self.delete(kind, &name);
+        for key in stale {
+            self.part(&key);
         }
         for meta in all {
             self.apply(kind, meta);
@@ -77,144 +122,151 @@ impl Index {
 
     /// An object is new or changed; a change of its status alone wakes nobody.
     pub(crate) fn apply(&mut self, kind: FluxKind, meta: Meta) {
-        let key = Key {
-            kind: kind.kind,
-            name: meta.name,
-        };
-        let old = self.objects.get(&key);
-        let same = old.is_some_and(|old| {
-            !old.gone
-                && (old.generation, &old.uid, &old.asked, old.deleting)
-                    == (meta.generation, &meta.uid, &meta.asked, meta.deleting)
-        });
-        if same {
-            if let Some(entry) = self.objects.get_mut(&key) {
-                entry.resource_version = meta.resource_version;
+        let key = Key::new(kind, &meta.name);
+        let old = self.objects.get_mut(&key);
+        let resource_version = meta.resource_version.clone();
+        match (Entry::new(meta, old.as_deref()), old) {
+            (None, Some(old)) => old.resource_version = resource_version,
+            (None, None) => {}
+            (Some(entry), old) => {
+                if let Some(old) = old {
+                    self.lanes.leave(&key, old);
+                }
+                self.lanes.enter(&key, &entry);
+                self.objects.insert(key, entry);
             }
-            return;
         }
-        let old = old.filter(|old| old.uid == meta.uid);
-        let asked = meta.asked.clone();
-        let entry = Entry {
-            group: kind.group,
-            generation: meta.generation,
-            uid: meta.uid,
-            resource_version: meta.resource_version,
-            asked: meta.asked,
-            deleting: meta.deleting,
-            gone: false,
-            pending: Some(Cause::Changed),
-            requested: old.is_some_and(|old| old.requested || old.asked != asked),
-            due: old.and_then(|old| old.due),
-            told: old.and_then(|old| old.told),
-            again: old.is_some_and(|old| old.again),
-            crashes: 0,
-            outcome: old.map_or(Outcome::Unspecified, |old| old.outcome),
-        };
-        self.objects.insert(key, entry);
     }
 
     /// A source, `<kind>/<name>`, has moved upstream, says whoever looks while the worker sleeps.
     pub(crate) fn moved(&mut self, subject: &str) {
-        let Some((kind, name)) = subject.split_once('/') else {
-            return;
-        };
-        let same = |key: &Key| key.kind == kind && *key.name == *name;
-        let entry = self.objects.iter_mut().find(|(key, _)| same(key));
-        if let Some((_, entry)) = entry.filter(|(_, entry)| !entry.gone) {
-            entry.pending = entry.pending.or(Some(Cause::Due));
+        let key = subject
+            .split_once('/')
+            .and_then(|(kind, name)| Key::named(kind, name));
+        if let Some(key) = key {
+            self.change(&key, |entry| {
+                if !entry.gone {
+                    entry.pending = entry.pending.or(Some(Cause::Due));
+                }
+            });
         }
     }
 
     /// An object is gone. Nobody is woken for it, but a worker that runs is told.
     pub(crate) fn delete(&mut self, kind: FluxKind, name: &str) {
-        let key = Key {
-            kind: kind.kind,
-            name: name.into(),
-        };
-        if let Some(entry) = self.objects.get_mut(&key) {
+        self.part(&Key::new(kind, name));
+    }
+
+    fn part(&mut self, key: &Key) {
+        self.change(key, |entry| {
             entry.gone = true;
             entry.pending = Some(Cause::Changed);
-        }
+        });
     }
 
     /// Whether there is work worth a worker.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        self.objects
-            .values()
-            .any(|entry| !entry.gone && entry.is_due(now))
+        let due = |at: Option<i64>| at.is_some_and(|at| at <= millis(now));
+        due(self.lanes.fresh()) || due(self.lanes.suspect()) || due(self.repeat())
+    }
+
+    /// When the first of those that have not changed may be told.
+    fn repeat(&self) -> Option<i64> {
+        let first = self.lanes.repeat()?;
+        Some(first.max(self.used.open_at(self.rate)))
     }
 
     /// Whether somebody waits for something of it.
     pub(crate) fn is_requested(&self) -> bool {
-        self.objects
-            .values()
-            .any(|entry| entry.requested && entry.pending.is_some())
+        self.lanes.is_requested()
     }
 
     /// When something that could be told will be due; the past if something is.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        let when = |entry: &Entry| {
-            if entry.pending.is_some() {
-                Some(Timestamp::UNIX_EPOCH)
-            } else {
-                entry.due
-            }
-        };
-        let told = |suspects: bool| {
-            self.objects
-                .values()
-                .any(|e| e.told.is_some() && (!suspects || e.is_suspect()))
-        };
-        if told(true) {
+        if self.lanes.suspect_is_told() {
             return None;
         }
-        let busy = told(false);
-        let open = |entry: &&Entry| {
-            let hidden = entry.gone || entry.is_quarantined() || entry.told.is_some();
-            !(hidden || busy && entry.is_suspect())
-        };
-        self.objects.values().filter(open).filter_map(when).min()
+        let suspect = self.lanes.suspect().filter(|_| !self.lanes.is_told());
+        let next = [self.lanes.fresh(), self.repeat(), suspect]
+            .into_iter()
+            .flatten()
+            .min()?;
+        Some(Timestamp::from_millisecond(next).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Whether objects were held back in the last minute, because too many are begun though nothing has changed.
+    pub(crate) fn is_held(&self, now: Timestamp) -> bool {
+        self.held_until().is_some_and(|until| now < until)
+    }
+
+    /// Until when it counts as held back.
+    pub(crate) fn held_until(&self) -> Option<Timestamp> {
+        self.held.and_then(|held| held.checked_add(HELD_FOR).ok())
     }
 
     /// Takes at most `limit` due objects to tell the worker.
     pub(crate) fn take_due(&mut self, now: Timestamp, limit: usize) -> Vec<Changed> {
-        let mut alone = self
-            .objects
-            .values()
-            .any(|entry| entry.told.is_some() && entry.is_suspect());
-        let mut others = self.objects.values().any(|entry| entry.told.is_some());
         let mut taken = Vec::new();
-        if alone {
+        if self.lanes.suspect_is_told() {
             return taken;
         }
-        for suspects in [false, true] {
-            for (key, entry) in &mut self.objects {
-                let ready = entry.is_due(now) && entry.is_suspect() == suspects;
-                if !ready || taken.len() >= limit || alone || (suspects && others) {
-                    continue;
-                }
-                alone = suspects;
-                others = true;
-                self.sequence += 1;
-                let cause = entry.pending.take().unwrap_or(Cause::Due);
-                entry.requested = false;
-                entry.due = None;
-                entry.again = entry.told.is_some();
-                entry.told = Some(self.sequence);
-                taken.push(Changed {
-                    object: Some(key.of(entry.group)),
-                    sequence: self.sequence,
-                    cause: cause.into(),
-                    resource_version: if entry.gone {
-                        String::new()
-                    } else {
-                        entry.resource_version.to_string()
-                    },
-                });
+        let at = millis(now);
+        while taken.len() < limit
+            && let Some(key) = self.lanes.next_fresh(at)
+        {
+            taken.extend(self.tell(&key, now));
+        }
+        while taken.len() < limit
+            && let Some(key) = self.lanes.next_repeat(at)
+        {
+            if self.used.open_at(self.rate) > at {
+                self.held = Some(now);
+                break;
             }
+            let ready = self
+                .objects
+                .get(&key)
+                .is_some_and(|entry| entry.outcome == Outcome::Ready);
+            let part = if ready { READY_PART } else { 1 };
+            self.used.add(at, self.rate.every / part);
+            taken.extend(self.tell(&key, now));
+        }
+        while taken.len() < limit
+            && let Some(key) = self.lanes.next_parting()
+        {
+            taken.extend(self.tell(&key, now));
+        }
+        if taken.is_empty()
+            && limit > 0
+            && !self.lanes.is_told()
+            && let Some(key) = self.lanes.next_suspect(at)
+        {
+            taken.extend(self.tell(&key, now));
         }
         taken
+    }
+
+    fn tell(&mut self, key: &Key, now: Timestamp) -> Option<Changed> {
+        self.sequence += 1;
+        let (sequence, each) = (self.sequence, self.lanes.each());
+        let (changed, too_often) = self.change(key, |entry| {
+            let (cause, too_often) = entry.tell(sequence, millis(now), each);
+            let changed = Changed {
+                object: Some(key.on_the_wire()),
+                sequence,
+                cause: cause.into(),
+                resource_version: if entry.gone {
+                    String::new()
+                } else {
+                    entry.resource_version.to_string()
+                },
+            };
+            (changed, too_often)
+        })?;
+        if too_often {
+            self.held = Some(now);
+        }
+        Some(changed)
     }
 
     /// Whether an object is one of this home.
@@ -224,66 +276,98 @@ impl Index {
 
     /// A pass has ended.
     pub(crate) fn done(&mut self, done: &Done, now: Timestamp) {
-        let key = done.object.as_ref().and_then(|object| self.known(object));
-        let Some(entry) = key.as_ref().and_then(|key| self.objects.get_mut(key)) else {
+        let Some(key) = done.object.as_ref().and_then(|object| self.known(object)) else {
             return;
         };
-        // an answer to what was told before, maybe of another object of that name, says nothing of what came since
-        let late = |told| done.up_to_sequence != 0 && told > done.up_to_sequence;
-        if !entry.told.is_some_and(late) && !std::mem::take(&mut entry.again) {
-            entry.told = None;
-        }
-        entry.crashes = 0;
-        entry.outcome = done.outcome();
-        entry.due = done
-            .next_due
-            .as_ref()
-            .and_then(|due| Timestamp::new(due.seconds, due.nanos).ok())
-            .map(|due| due.max(now.saturating_add(SOONEST).unwrap_or(now)));
-        if let Some(key) = key.filter(|_| done.outcome() == Outcome::Gone)
-            && self.objects.get(&key).is_some_and(|entry| entry.gone)
-        {
-            self.objects.remove(&key);
+        let gone = self.change(&key, |entry| {
+            // an answer to what was told before, maybe of another object of that name, says nothing of what came since
+            let late = |told| done.up_to_sequence != 0 && told > done.up_to_sequence;
+            if !entry.told.is_some_and(late) && !std::mem::take(&mut entry.again) {
+                entry.told = None;
+            }
+            entry.crashes = 0;
+            entry.outcome = done.outcome();
+            entry.due = done
+                .next_due
+                .as_ref()
+                .and_then(|due| Timestamp::new(due.seconds, due.nanos).ok())
+                .map(|due| millis(due.max(now.saturating_add(SOONEST).unwrap_or(now))));
+            entry.gone && entry.outcome == Outcome::Gone
+        });
+        if gone == Some(true) {
+            self.remove(&key);
         }
     }
 
     /// The worker takes up an object by itself: it counts as told.
     pub(crate) fn woken(&mut self, woken: &Woken) {
-        let key = woken.object.as_ref().and_then(|object| self.known(object));
-        if let Some(entry) = key.and_then(|key| self.objects.get_mut(&key)) {
-            entry.again = entry.told.is_some();
-            entry.told = Some(self.sequence);
+        let sequence = self.sequence;
+        if let Some(key) = woken.object.as_ref().and_then(|object| self.known(object)) {
+            self.change(&key, |entry| {
+                entry.again = entry.told.is_some();
+                entry.told = Some(sequence);
+            });
         }
     }
 
     /// The rules for the home have changed: what was forbidden may be allowed now, and the reverse.
     pub(crate) fn rules_changed(&mut self) {
-        for entry in self.objects.values_mut() {
+        self.change_all(|entry| {
             entry.pending = entry.pending.or(Some(Cause::Changed));
             entry.crashes = 0;
-        }
+        });
     }
 
     /// What objects refer to has changed; to what, only the worker can read.
     pub(crate) fn referent_changed(&mut self) {
-        for entry in self.objects.values_mut().filter(|entry| !entry.gone) {
-            entry.pending = entry.pending.or(Some(Cause::Due));
-        }
+        self.change_all(|entry| {
+            if !entry.gone {
+                entry.pending = entry.pending.or(Some(Cause::Due));
+            }
+        });
     }
 
     fn known(&self, object: &ObjectKey) -> Option<Key> {
-        let same = |key: &&Key| *key.kind == *object.kind && *key.name == *object.name;
-        self.objects.keys().find(same).cloned()
+        let key = Key::named(&object.kind, &object.name)?;
+        self.objects.contains_key(&key).then_some(key)
+    }
+
+    fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &Key> {
+        let from = self.objects.range(Key::first_of(kind)..);
+        from.map(|(key, _)| key).take_while(move |key| key.kind() == kind)
+    }
+
+    /// Changes an object and where it stands.
+    fn change<T>(&mut self, key: &Key, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+        let entry = self.objects.get_mut(key)?;
+        self.lanes.leave(key, entry);
+        let changed = change(entry);
+        self.lanes.enter(key, entry);
+        Some(changed)
+    }
+
+    fn change_all(&mut self, mut change: impl FnMut(&mut Entry)) {
+        for (key, entry) in &mut self.objects {
+            self.lanes.leave(key, entry);
+            change(entry);
+            self.lanes.enter(key, entry);
+        }
+    }
+
+    fn remove(&mut self, key: &Key) {
+        if let Some(entry) = self.objects.remove(key) {
+            self.lanes.leave(key, &entry);
+        }
     }
 
     /// The worker has nothing left of what it was told up to `sequence`. Says whether that is all.
     pub(crate) fn idle(&mut self, sequence: u64, memo: Vec<u8>) -> bool {
         let all = self.drained(sequence, memo);
-        for entry in self.objects.values_mut() {
-            if entry.told.is_some_and(|told| told <= sequence) {
+        while let Some(key) = self.lanes.next_told(sequence) {
+            self.change(&key, |entry| {
                 entry.told = None;
                 entry.again = false;
-            }
+            });
         }
         all
     }
@@ -297,19 +381,26 @@ impl Index {
     /// The worker has ended. What it left open is told to the next; if it died, it is also blamed.
     pub(crate) fn worker_ended(&mut self, died: bool) {
         self.sequence = 0;
-        self.objects.retain(|_, entry| !entry.gone);
-        for (key, entry) in &mut self.objects {
-            entry.again = false;
-            if entry.told.take().is_none() {
-                continue;
-            }
-            entry.pending = entry.pending.or(Some(Cause::Retry));
-            if died {
-                entry.crashes += 1;
-                if entry.is_quarantined() {
-                    tracing::error!(kind = key.kind, name = %key.name, "object left alone until it changes: workers die over it");
+        while let Some(key) = self.lanes.next_gone() {
+            self.remove(&key);
+        }
+        while let Some(key) = self.lanes.next_told(u64::MAX) {
+            self.change(&key, |entry| {
+                entry.again = false;
+                entry.told = None;
+                entry.pending = entry.pending.or(Some(Cause::Retry));
+                if died {
+                    entry.crashes += 1;
+                    if entry.is_quarantined() {
+                        let (kind, name) = (key.kind(), key.name());
+                        tracing::error!(
+                            kind,
+                            name,
+                            "object left alone until it changes: workers die over it"
+                        );
+                    }
                 }
-            }
+            });
         }
     }
 
@@ -326,58 +417,22 @@ impl Index {
 
     /// Whether workers died over some object that has not been seen well since.
     pub(crate) fn has_blame(&self) -> bool {
-        self.objects.values().any(|entry| entry.crashes > 0)
+        self.lanes.has_blame()
     }
 
     /// Objects that are left alone, as `Kustomization/app`.
     pub(crate) fn quarantined(&self) -> Vec<String> {
-        let left = self
-            .objects
-            .iter()
-            .filter(|(_, entry)| !entry.gone && entry.is_quarantined());
-        left.map(|(key, _)| format!("{}/{}", key.kind, key.name))
-            .collect()
+        let left = self.lanes.quarantined();
+        left.map(|key| format!("{}/{}", key.kind(), key.name())).collect()
     }
 
     /// Whether there is any object of a kind.
-    pub(crate) fn has_kind(&self, kind: &str) -> bool {
-        self.objects.keys().any(|key| key.kind == kind)
+    pub(crate) fn has_kind(&self, kind: &'static str) -> bool {
+        self.of_kind(kind).next().is_some()
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for entry in self.objects.values().filter(|entry| !entry.gone) {
-            counts.objects += 1;
-            counts.ready += i64::from(entry.outcome == Outcome::Ready);
-            counts.suspended += i64::from(entry.outcome == Outcome::Suspended);
-            counts.quarantined += i64::from(entry.is_quarantined());
-        }
-        counts
-    }
-}
-
-impl Key {
-    fn of(&self, group: &str) -> ObjectKey {
-        ObjectKey {
-            group: group.to_owned(),
-            kind: self.kind.to_owned(),
-            name: self.name.to_string(),
-        }
-    }
-}
-
-impl Entry {
-    fn is_due(&self, now: Timestamp) -> bool {
-        let due = self.pending.is_some() || (self.told.is_none() && self.due.is_some_and(|due| due <= now));
-        due && !self.is_quarantined()
-    }
-
-    const fn is_suspect(&self) -> bool {
-        self.crashes >= SUSPECT
-    }
-
-    const fn is_quarantined(&self) -> bool {
-        self.crashes >= QUARANTINE
+        self.lanes.counts()
     }
 }
 

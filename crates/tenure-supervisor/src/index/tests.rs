@@ -1,3 +1,4 @@
+use super::entry::{QUARANTINE, SUSPECT};
 use super::*;
 
 const KIND: FluxKind = FluxKind::KUSTOMIZATION;
@@ -289,4 +290,121 @@ fn an_answer_to_what_was_told_before_does_not_stand_for_what_was_told_since() {
         ["app:Retry"],
         "nobody has looked at the new one"
     );
+}
+
+fn failed(index: &mut Index, names: impl Iterator<Item = i64>, now: Timestamp) {
+    for name in names {
+        index.done(&done(&name.to_string(), Outcome::Failed, Some(0)), now);
+    }
+}
+
+#[test]
+fn thousands_that_fail_wait_for_each_other_and_what_changes_waits_for_none_of_them() {
+    let mut index = Index::default();
+    index.reset(KIND, (0..5000).map(|n| meta(&n.to_string(), 1, "1")).collect());
+    assert_eq!(told(&mut index, NOW).len(), 5000, "the first time is for all");
+    failed(&mut index, 0..5000, NOW);
+    assert!(!index.is_held(NOW));
+
+    let mut now = at(60);
+    assert_eq!(told(&mut index, now).len(), 51, "a burst");
+    assert!(index.is_held(now));
+    assert!(!index.is_due(now));
+    assert_eq!(index.next_due(), Some(now + SignedDuration::from_millis(200)));
+    let mut again = 0;
+    for _ in 0..100 {
+        now += SignedDuration::from_millis(100);
+        let names = told(&mut index, now);
+        again += names.len();
+    }
+    assert_eq!(again, 50, "five a second");
+
+    index.apply(KIND, meta("new", 1, "9"));
+    assert_eq!(told(&mut index, now), ["new:Changed"]);
+    index.pace(6000);
+    assert!(told(&mut index, now + SignedDuration::from_secs(1)).len() > 90);
+    assert!(
+        !index.is_held(at(1000)),
+        "it is over when nothing was held back for a minute"
+    );
+}
+
+#[test]
+fn what_is_ready_may_be_looked_at_ten_times_as_often() {
+    let mut index = Index::default();
+    index.reset(KIND, (0..5000).map(|n| meta(&n.to_string(), 1, "1")).collect());
+    told(&mut index, NOW);
+    for name in 0..5000 {
+        index.done(&done(&name.to_string(), Outcome::Ready, Some(0)), NOW);
+    }
+    assert_eq!(told(&mut index, at(60)).len(), 501);
+    assert_eq!(told(&mut index, at(70)).len(), 500);
+}
+
+#[test]
+fn whoever_asks_for_one_object_all_the_time_gets_it_once_a_second() {
+    let mut index = Index::default();
+    index.apply(KIND, meta("a", 1, "1"));
+    let mut begun = 0;
+    for tick in 0..6000_i32 {
+        let now = NOW + SignedDuration::from_millis(20) * tick;
+        let asked = Meta {
+            asked: Some(tick.to_string()),
+            ..meta("a", 1, "1")
+        };
+        index.apply(KIND, asked);
+        begun += told(&mut index, now).len();
+        index.done(&done("a", Outcome::Ready, None), now);
+        if tick == 5 {
+            assert_eq!(begun, 6, "as often as a person does, at once");
+        }
+    }
+    assert!((130..=150).contains(&begun), "{begun} times in two minutes");
+    assert!(index.is_held(at(120)));
+    // the last request is not lost
+    let next = index.next_due().expect("it is asked for");
+    assert!(next <= at(122), "{next}");
+    assert_eq!(told(&mut index, next).len(), 1);
+}
+
+/// Resident memory of this process.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("this is Linux");
+    let pages: usize = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .expect("a number");
+    pages * 4096
+}
+
+#[test]
+fn ninety_two_thousand_objects_in_ten_thousand_homes_take_at_most_32_mib() {
+    let before = resident();
+    let mut homes = Vec::with_capacity(10_000);
+    for home in 0..10_000_u64 {
+        let mut index = Index::default();
+        for object in 0..(if home % 5 == 0 { 10 } else { 9 }) {
+            let number = home * 10 + object;
+            let name = format!("application-{object}");
+            let of = Meta {
+                uid: format!("6ba7b810-9dad-11d1-80b4-{number:012x}").into(),
+                resource_version: (1_000_000 + number).to_string().into(),
+                ..meta(&name, 1, "1")
+            };
+            index.apply(KIND, of);
+        }
+        told(&mut index, NOW);
+        for object in 0..10 {
+            let name = format!("application-{object}");
+            index.done(&done(&name, Outcome::Ready, Some(600)), NOW);
+        }
+        index.idle(index.sequence(), Vec::new());
+        homes.push(index);
+    }
+    let objects: i64 = homes.iter().map(|index| index.counts().objects).sum();
+    assert_eq!(objects, 92_000);
+    let used = resident().saturating_sub(before);
+    assert!(used > 8 << 20, "{used} bytes can't be all");
+    assert!(used <= 32 << 20, "{used} bytes");
 }

@@ -175,6 +175,7 @@ fn said_of(report: &Report) -> HomeReport {
             .map(|found| found.missing.clone())
             .unwrap_or_default(),
         quarantined: report.quarantined.clone(),
+        held: report.held,
     }
 }
 
@@ -200,12 +201,20 @@ fn heard_of(tenant: &str, said: &HomeReport) -> Report {
             missing: said.missing.clone(),
         }),
         quarantined: said.quarantined.clone(),
+        held: said.held,
     }
 }
 
 /// A merge patch that leaves nothing of what was there before: what may be absent is said to be.
 fn replaced(mut report: Value) -> Value {
-    for field in ["lastError", "trouble", "sandbox", "missing", "quarantined"] {
+    for field in [
+        "lastError",
+        "trouble",
+        "sandbox",
+        "missing",
+        "quarantined",
+        "held",
+    ] {
         if report.get(field).is_none() {
             report[field] = Value::Null;
         }
@@ -235,6 +244,7 @@ mod tests {
                 missing: vec!["seccomp: not there".into()],
             }),
             quarantined: vec!["Kustomization/a".into()],
+            held: true,
         }
     }
 
@@ -263,10 +273,11 @@ mod tests {
             trouble: Vec::new(),
             last_error: None,
             quarantined: Vec::new(),
+            held: false,
             ..report()
         };
         let patch = replaced(serde_json::to_value(said_of(&well)).expect("it is plain"));
-        for field in ["lastError", "trouble", "quarantined"] {
+        for field in ["lastError", "trouble", "quarantined", "held"] {
             assert_eq!(patch.get(field), Some(&Value::Null), "{field}");
         }
         assert_eq!(patch["sandbox"], json!(["landlock:7"]));

@@ -22,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) sandbox: Option<Sandboxed>,
     /// Objects that are left alone, because workers died over them.
     pub(crate) quarantined: Vec<String>,
+    /// Objects that are begun again and again wait for each other.
+    pub(crate) held: bool,
 }
 
 /// What the kernel has granted to a worker.
@@ -101,6 +103,7 @@ pub(crate) fn status(facts: &Facts<'_>, now: Timestamp) -> TenantStatus {
     constrained(&mut conditions, facts);
     let granted = homes.iter().find_map(|(_, report)| report.sandbox.as_ref());
     isolation(&mut conditions, tenant.spec.isolation, granted, facts.tasks);
+    limits(&mut conditions, &homes);
     status.observed_generation = Some(tenant.generation());
     status.homes = homes
         .iter()
@@ -143,6 +146,26 @@ fn failing(home: &Name, report: &Report) -> Option<(&'static str, String)> {
     let message =
         format!("{home}: left alone until it changes, because workers died over it: {left}; {error}");
     Some(("ObjectQuarantined", message))
+}
+
+/// Said of a Tenant that has gone over a limit once, and of no other.
+fn limits(conditions: &mut Conditions<'_>, homes: &[(&Name, &Report)]) {
+    const TYPE: &str = "WithinLimits";
+    let held: Vec<_> = homes
+        .iter()
+        .filter(|(_, report)| report.held)
+        .map(|(home, _)| home.as_str())
+        .collect();
+    if !held.is_empty() {
+        let message = format!(
+            "{}: objects that fail, or are changed or asked for again and again, wait for each other: mend or suspend them, or \
+             raise spec.limits.retriesPerMinute",
+            held.join(", ")
+        );
+        conditions.mark_false(TYPE, "RetriesHeldBack", &message);
+    } else if conditions.list().iter().any(|condition| condition.type_ == TYPE) {
+        conditions.mark_true(TYPE, "Kept", "nothing is held back");
+    }
 }
 
 fn isolation(conditions: &mut Conditions<'_>, level: Isolation, found: Option<&Sandboxed>, tasks: bool) {

@@ -20,6 +20,7 @@ fn report() -> Report {
             missing: Vec::new(),
         }),
         quarantined: Vec::new(),
+        held: false,
     }
 }
 
@@ -171,4 +172,30 @@ fn isolation_is_true_only_with_all_that_is_asked_of_the_kernel() {
             expected
         );
     }
+}
+
+#[test]
+fn a_limit_that_is_gone_over_is_named_and_taken_back_and_nobody_else_hears_of_it() {
+    let mut tenant = tenant(serde_json::json!({"namespaces": ["home"]}));
+    let within = |status: &TenantStatus| {
+        get(&status.conditions, "WithinLimits")
+            .map(|condition| (condition.status, condition.message.contains("home: ")))
+    };
+    let of = |tenant: &Tenant, held| {
+        of(
+            tenant,
+            &[Report { held, ..report() }],
+            vec![],
+            Timestamp::UNIX_EPOCH,
+        )
+    };
+    assert_eq!(within(&of(&tenant, false)), None);
+    let over = of(&tenant, true);
+    assert_eq!(within(&over), Some((ConditionStatus::False, true)));
+    assert_eq!(
+        get(&over.conditions, READY).expect("known").status,
+        ConditionStatus::True
+    );
+    tenant.status = Some(over);
+    assert_eq!(within(&of(&tenant, false)), Some((ConditionStatus::True, false)));
 }

@@ -1,0 +1,179 @@
+//! One object of a home, and where it stands in the queue.
+
+use std::sync::Arc;
+
+use tenure_kube::{FluxKind, Meta};
+use tenure_proto::lifeline::{Cause, ObjectKey, Outcome};
+
+use crate::home::KINDS;
+use crate::pace::{Rate, Used};
+
+/// After so many workers that died over an object it is left alone until it changes.
+pub(super) const QUARANTINE: u32 = 5;
+/// From so many on it is given to a worker alone, so that nobody else is blamed.
+pub(super) const SUSPECT: u32 = 2;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    kind: &'static str,
+    name: Arc<str>,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) generation: i64,
+    uid: u128,
+    /// Where it was when it was last heard of.
+    pub(super) resource_version: Box<str>,
+    asked: Option<Box<str>>,
+    deleting: bool,
+    pub(super) gone: bool,
+    pub(super) pending: Option<Cause>,
+    /// What is pending is what somebody has asked for with an annotation.
+    pub(super) requested: bool,
+    /// Milliseconds since the epoch.
+    pub(super) due: Option<i64>,
+    /// Highest sequence number told to the worker that runs, if no answer has come.
+    pub(super) told: Option<u64>,
+    /// It was told again before the first answer, which therefore is not the last.
+    pub(super) again: bool,
+    pub(super) crashes: u32,
+    pub(super) outcome: Outcome,
+    used: Used,
+}
+
+/// Who may be told next, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Something has changed.
+    Fresh(i64),
+    /// Nothing has: its time has come, or somebody asks for it.
+    Repeat(i64),
+    /// Workers died over it: nobody else is told meanwhile.
+    Suspect(i64),
+    /// It is gone, which only a worker that runs is told.
+    Parting,
+}
+
+impl Key {
+    pub(super) fn new(kind: FluxKind, name: &str) -> Self {
+        Self {
+            kind: kind.kind,
+            name: name.into(),
+        }
+    }
+
+    /// The key of a kind that is watched.
+    pub(super) fn named(kind: &str, name: &str) -> Option<Self> {
+        let kind = KINDS.into_iter().find(|known| known.kind == kind)?;
+        Some(Self::new(kind, name))
+    }
+
+    /// Comes before all of its kind.
+    pub(super) fn first_of(kind: &'static str) -> Self {
+        Self {
+            kind,
+            name: Arc::default(),
+        }
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn on_the_wire(&self) -> ObjectKey {
+        let kind = KINDS.iter().find(|known| known.kind == self.kind);
+        ObjectKey {
+            group: kind.map_or("", |kind| kind.group).to_owned(),
+            kind: self.kind.to_owned(),
+            name: self.name.to_string(),
+        }
+    }
+}
+
+impl Entry {
+    /// An object as it is now, after what was known of it; nothing when only its status has changed.
+    pub(super) fn new(meta: Meta, old: Option<&Self>) -> Option<Self> {
+        let (uid, asked) = (compact(&meta.uid), meta.asked.map(String::into_boxed_str));
+        let same = old.is_some_and(|old| {
+            !old.gone
+                && (old.generation, old.uid, &old.asked, old.deleting)
+                    == (meta.generation, uid, &asked, meta.deleting)
+        });
+        if same {
+            return None;
+        }
+        let old = old.filter(|old| old.uid == uid);
+        Some(Self {
+            generation: meta.generation,
+            uid,
+            resource_version: meta.resource_version,
+            deleting: meta.deleting,
+            gone: false,
+            pending: Some(Cause::Changed),
+            requested: old.is_some_and(|old| old.requested || old.asked != asked),
+            asked,
+            due: old.and_then(|old| old.due),
+            told: old.and_then(|old| old.told),
+            again: old.is_some_and(|old| old.again),
+            crashes: 0,
+            outcome: old.map_or(Outcome::Unspecified, |old| old.outcome),
+            used: old.map_or_else(Used::default, |old| old.used),
+        })
+    }
+
+    /// With the pace of a single object.
+    pub(super) fn place(&self, each: Rate) -> Option<Place> {
+        if self.gone {
+            return self.pending.map(|_| Place::Parting);
+        }
+        let when = match self.pending {
+            Some(_) => 0,
+            None => self.due.filter(|_| self.told.is_none())?,
+        };
+        let when = when.max(self.used.open_at(each)).max(0);
+        if self.is_quarantined() {
+            None
+        } else if self.is_suspect() {
+            Some(Place::Suspect(when))
+        } else if self.pending.is_some() && !self.requested {
+            Some(Place::Fresh(when))
+        } else {
+            Some(Place::Repeat(when))
+        }
+    }
+
+    /// A worker is told; says why. The object has been begun too often when it can't be told once more at once.
+    pub(super) fn tell(&mut self, sequence: u64, now: i64, each: Rate) -> (Cause, bool) {
+        let cause = self.pending.take().unwrap_or(Cause::Due);
+        self.requested = false;
+        self.due = None;
+        self.again = self.told.is_some();
+        self.told = Some(sequence);
+        self.used.add(now, each.every);
+        (cause, self.used.open_at(each) > now)
+    }
+
+    pub(super) const fn is_suspect(&self) -> bool {
+        self.crashes >= SUSPECT
+    }
+
+    pub(super) const fn is_quarantined(&self) -> bool {
+        self.crashes >= QUARANTINE
+    }
+}
+
+/// A uid in sixteen bytes; of one that is no UUID, a hash.
+fn compact(uid: &str) -> u128 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let digits: String = uid.chars().filter(|c| *c != '-').collect();
+    u128::from_str_radix(&digits, 16).unwrap_or_else(|_| {
+        let mut hasher = DefaultHasher::new();
+        uid.hash(&mut hasher);
+        u128::from(hasher.finish())
+    })
+}

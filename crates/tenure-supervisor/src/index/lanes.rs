@@ -1,0 +1,180 @@
+//! Where the objects of a home stand: who may be told next, who has been, and how many there are of each.
+
+use std::collections::BTreeSet;
+
+use tenure_proto::lifeline::Outcome;
+
+use super::Counts;
+use super::entry::{Entry, Key, Place};
+use crate::pace::Rate;
+
+/// Kept in step with the objects by [`enter`](Self::enter) and [`leave`](Self::leave) around each change.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    /// Of a single object.
+    each: Rate,
+    fresh: BTreeSet<(i64, Key)>,
+    repeats: BTreeSet<(i64, Key)>,
+    suspects: BTreeSet<(i64, Key)>,
+    parting: BTreeSet<Key>,
+    gone: BTreeSet<Key>,
+    told: BTreeSet<(u64, Key)>,
+    quarantined: BTreeSet<Key>,
+    /// Of those told, how many workers died over.
+    suspects_told: usize,
+    blamed: usize,
+    requested: usize,
+    counts: Counts,
+}
+
+impl Lanes {
+    pub(super) fn new(each: Rate) -> Self {
+        Self {
+            each,
+            fresh: BTreeSet::new(),
+            repeats: BTreeSet::new(),
+            suspects: BTreeSet::new(),
+            parting: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            told: BTreeSet::new(),
+            quarantined: BTreeSet::new(),
+            suspects_told: 0,
+            blamed: 0,
+            requested: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    /// The pace of a single object.
+    pub(super) const fn each(&self) -> Rate {
+        self.each
+    }
+
+    pub(super) fn enter(&mut self, key: &Key, entry: &Entry) {
+        match entry.place(self.each) {
+            Some(Place::Fresh(at)) => self.fresh.insert((at, key.clone())),
+            Some(Place::Repeat(at)) => self.repeats.insert((at, key.clone())),
+            Some(Place::Suspect(at)) => self.suspects.insert((at, key.clone())),
+            Some(Place::Parting) => self.parting.insert(key.clone()),
+            None => false,
+        };
+        if let Some(told) = entry.told {
+            self.told.insert((told, key.clone()));
+        }
+        if entry.gone {
+            self.gone.insert(key.clone());
+        } else if entry.is_quarantined() {
+            self.quarantined.insert(key.clone());
+        }
+        self.count(entry, 1);
+    }
+
+    pub(super) fn leave(&mut self, key: &Key, entry: &Entry) {
+        match entry.place(self.each) {
+            Some(Place::Fresh(at)) => self.fresh.remove(&(at, key.clone())),
+            Some(Place::Repeat(at)) => self.repeats.remove(&(at, key.clone())),
+            Some(Place::Suspect(at)) => self.suspects.remove(&(at, key.clone())),
+            Some(Place::Parting) => self.parting.remove(key),
+            None => false,
+        };
+        if let Some(told) = entry.told {
+            self.told.remove(&(told, key.clone()));
+        }
+        if entry.gone {
+            self.gone.remove(key);
+        } else if entry.is_quarantined() {
+            self.quarantined.remove(key);
+        }
+        self.count(entry, -1);
+    }
+
+    fn count(&mut self, entry: &Entry, by: i64) {
+        let add = |count: &mut usize, is: bool| {
+            if is {
+                *count = count.saturating_add_signed(isize::try_from(by).unwrap_or_default());
+            }
+        };
+        add(
+            &mut self.suspects_told,
+            entry.told.is_some() && entry.is_suspect(),
+        );
+        add(&mut self.blamed, entry.crashes > 0);
+        add(&mut self.requested, entry.requested && entry.pending.is_some());
+        if entry.gone {
+            return;
+        }
+        let counts = &mut self.counts;
+        counts.objects += by;
+        counts.ready += by * i64::from(entry.outcome == Outcome::Ready);
+        counts.suspended += by * i64::from(entry.outcome == Outcome::Suspended);
+        counts.quarantined += by * i64::from(entry.is_quarantined());
+    }
+
+    /// From when on the first of those that have changed may be told.
+    pub(super) fn fresh(&self) -> Option<i64> {
+        self.fresh.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn repeat(&self) -> Option<i64> {
+        self.repeats.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn suspect(&self) -> Option<i64> {
+        self.suspects.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn next_fresh(&self, now: i64) -> Option<Key> {
+        due(&self.fresh, now)
+    }
+
+    pub(super) fn next_repeat(&self, now: i64) -> Option<Key> {
+        due(&self.repeats, now)
+    }
+
+    pub(super) fn next_suspect(&self, now: i64) -> Option<Key> {
+        due(&self.suspects, now)
+    }
+
+    pub(super) fn next_parting(&self) -> Option<Key> {
+        self.parting.first().cloned()
+    }
+
+    pub(super) fn next_gone(&self) -> Option<Key> {
+        self.gone.first().cloned()
+    }
+
+    /// The first that was told with a number up to this.
+    pub(super) fn next_told(&self, up_to: u64) -> Option<Key> {
+        let (told, key) = self.told.first()?;
+        (*told <= up_to).then(|| key.clone())
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        !self.told.is_empty()
+    }
+
+    pub(super) fn suspect_is_told(&self) -> bool {
+        self.suspects_told > 0
+    }
+
+    pub(super) fn is_requested(&self) -> bool {
+        self.requested > 0
+    }
+
+    pub(super) fn has_blame(&self) -> bool {
+        self.blamed > 0
+    }
+
+    pub(super) fn quarantined(&self) -> impl Iterator<Item = &Key> {
+        self.quarantined.iter()
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+fn due(lane: &BTreeSet<(i64, Key)>, now: i64) -> Option<Key> {
+    let (at, key) = lane.first()?;
+    (*at <= now).then(|| key.clone())
+}
