@@ -43,7 +43,7 @@ pub(crate) use spec::HomeSpec;
 use worker::Worker;
 
 /// The kinds that are watched in every home.
-pub(crate) const KINDS: [FluxKind; 7] = [
+pub(crate) static KINDS: [FluxKind; 7] = [
     FluxKind::GITREPOSITORY,
     FluxKind::OCIREPOSITORY,
     FluxKind::HELMREPOSITORY,

@@ -291,7 +291,7 @@ impl Home {
 
     /// Kinds whose watch has shown that there is nothing of them.
     fn absent_kinds(&self) -> Vec<String> {
-        let absent = |kind: &&FluxKind| self.listed.contains(kind.kind) && !self.index.has_kind(kind.kind);
+        let absent = |kind: &&FluxKind| self.listed.contains(kind.kind) && !self.index.has_kind(**kind);
         KINDS
             .iter()
             .filter(absent)

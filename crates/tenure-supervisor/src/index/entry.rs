@@ -1,5 +1,6 @@
 //! One object of a home, and where it stands in the queue.
 
+use std::num::{NonZeroI64, NonZeroU64};
 use std::sync::Arc;
 
 use tenure_kube::{FluxKind, Meta};
@@ -15,7 +16,8 @@ pub(super) const SUSPECT: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
-    kind: &'static str,
+    /// Its place among [`KINDS`].
+    kind: u8,
     name: Arc<str>,
 }
 
@@ -23,8 +25,9 @@ pub(super) struct Key {
 pub(super) struct Entry {
     pub(super) generation: i64,
     uid: u128,
-    /// Where it was when it was last heard of.
-    pub(super) resource_version: Box<str>,
+    /// Where it was when it was last heard of, which is a number wherever the API server keeps its objects in etcd; 0 if it
+    /// is none.
+    pub(super) resource_version: u64,
     asked: Option<Box<str>>,
     deleting: bool,
     pub(super) gone: bool,
@@ -32,9 +35,9 @@ pub(super) struct Entry {
     /// What is pending is what somebody has asked for with an annotation.
     pub(super) requested: bool,
     /// Milliseconds since the epoch.
-    pub(super) due: Option<i64>,
+    pub(super) due: Option<NonZeroI64>,
     /// Highest sequence number told to the worker that runs, if no answer has come.
-    pub(super) told: Option<u64>,
+    pub(super) told: Option<NonZeroU64>,
     /// It was told again before the first answer, which therefore is not the last.
     pub(super) again: bool,
     pub(super) crashes: u32,
@@ -58,27 +61,30 @@ pub(super) enum Place {
 impl Key {
     pub(super) fn new(kind: FluxKind, name: &str) -> Self {
         Self {
-            kind: kind.kind,
+            kind: place_of(kind.kind).unwrap_or(u8::MAX),
             name: name.into(),
         }
     }
 
     /// The key of a kind that is watched.
     pub(super) fn named(kind: &str, name: &str) -> Option<Self> {
-        let kind = KINDS.into_iter().find(|known| known.kind == kind)?;
-        Some(Self::new(kind, name))
+        Some(Self {
+            kind: place_of(kind)?,
+            name: name.into(),
+        })
     }
 
     /// Comes before all of its kind.
-    pub(super) fn first_of(kind: &'static str) -> Self {
-        Self {
-            kind,
-            name: Arc::default(),
-        }
+    pub(super) fn first_of(kind: FluxKind) -> Self {
+        Self::new(kind, "")
+    }
+
+    pub(super) fn is_of(&self, kind: FluxKind) -> bool {
+        self.kind() == kind.kind
     }
 
     pub(super) fn kind(&self) -> &'static str {
-        self.kind
+        self.flux().map_or("", |kind| kind.kind)
     }
 
     pub(super) fn name(&self) -> &str {
@@ -86,13 +92,21 @@ impl Key {
     }
 
     pub(super) fn on_the_wire(&self) -> ObjectKey {
-        let kind = KINDS.iter().find(|known| known.kind == self.kind);
         ObjectKey {
-            group: kind.map_or("", |kind| kind.group).to_owned(),
-            kind: self.kind.to_owned(),
+            group: self.flux().map_or("", |kind| kind.group).to_owned(),
+            kind: self.kind().to_owned(),
             name: self.name.to_string(),
         }
     }
+
+    fn flux(&self) -> Option<&'static FluxKind> {
+        KINDS.get(usize::from(self.kind))
+    }
+}
+
+fn place_of(kind: &str) -> Option<u8> {
+    let place = KINDS.iter().position(|known| known.kind == kind)?;
+    u8::try_from(place).ok()
 }
 
 impl Entry {
@@ -111,7 +125,7 @@ impl Entry {
         Some(Self {
             generation: meta.generation,
             uid,
-            resource_version: meta.resource_version,
+            resource_version: number(&meta.resource_version),
             deleting: meta.deleting,
             gone: false,
             pending: Some(Cause::Changed),
@@ -133,7 +147,7 @@ impl Entry {
         }
         let when = match self.pending {
             Some(_) => 0,
-            None => self.due.filter(|_| self.told.is_none())?,
+            None => self.due.filter(|_| self.told.is_none())?.get(),
         };
         let when = when.max(self.used.open_at(each)).max(0);
         if self.is_quarantined() {
@@ -148,7 +162,7 @@ impl Entry {
     }
 
     /// A worker is told; says why. The object has been begun too often when it can't be told once more at once.
-    pub(super) fn tell(&mut self, sequence: u64, now: i64, each: Rate) -> (Cause, bool) {
+    pub(super) fn tell(&mut self, sequence: NonZeroU64, now: i64, each: Rate) -> (Cause, bool) {
         let cause = self.pending.take().unwrap_or(Cause::Due);
         self.requested = false;
         self.due = None;
@@ -158,12 +172,31 @@ impl Entry {
         (cause, self.used.open_at(each) > now)
     }
 
+    /// Empty if that is not known: then the worker reads the object anew.
+    pub(super) fn version(&self) -> String {
+        match self.resource_version {
+            0 => String::new(),
+            _ if self.gone => String::new(),
+            version => version.to_string(),
+        }
+    }
+
     pub(super) const fn is_suspect(&self) -> bool {
         self.crashes >= SUSPECT
     }
 
     pub(super) const fn is_quarantined(&self) -> bool {
         self.crashes >= QUARANTINE
+    }
+}
+
+/// A resource version, if it is written as a number is.
+pub(super) fn number(resource_version: &str) -> u64 {
+    let number: u64 = resource_version.parse().unwrap_or_default();
+    if number.to_string() == resource_version {
+        number
+    } else {
+        0
     }
 }
 

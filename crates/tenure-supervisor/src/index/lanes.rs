@@ -1,6 +1,7 @@
 //! Where the objects of a home stand: who may be told next, who has been, and how many there are of each.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 
 use tenure_proto::lifeline::Outcome;
 
@@ -18,7 +19,7 @@ pub(super) struct Lanes {
     suspects: BTreeSet<(i64, Key)>,
     parting: BTreeSet<Key>,
     gone: BTreeSet<Key>,
-    told: BTreeSet<(u64, Key)>,
+    told: BTreeSet<(NonZeroU64, Key)>,
     quarantined: BTreeSet<Key>,
     /// Of those told, how many workers died over.
     suspects_told: usize,
@@ -71,19 +72,19 @@ impl Lanes {
 
     pub(super) fn leave(&mut self, key: &Key, entry: &Entry) {
         match entry.place(self.each) {
-            Some(Place::Fresh(at)) => self.fresh.remove(&(at, key.clone())),
-            Some(Place::Repeat(at)) => self.repeats.remove(&(at, key.clone())),
-            Some(Place::Suspect(at)) => self.suspects.remove(&(at, key.clone())),
-            Some(Place::Parting) => self.parting.remove(key),
-            None => false,
-        };
+            Some(Place::Fresh(at)) => take(&mut self.fresh, &(at, key.clone())),
+            Some(Place::Repeat(at)) => take(&mut self.repeats, &(at, key.clone())),
+            Some(Place::Suspect(at)) => take(&mut self.suspects, &(at, key.clone())),
+            Some(Place::Parting) => take(&mut self.parting, key),
+            None => {}
+        }
         if let Some(told) = entry.told {
-            self.told.remove(&(told, key.clone()));
+            take(&mut self.told, &(told, key.clone()));
         }
         if entry.gone {
-            self.gone.remove(key);
+            take(&mut self.gone, key);
         } else if entry.is_quarantined() {
-            self.quarantined.remove(key);
+            take(&mut self.quarantined, key);
         }
         self.count(entry, -1);
     }
@@ -146,7 +147,7 @@ impl Lanes {
     /// The first that was told with a number up to this.
     pub(super) fn next_told(&self, up_to: u64) -> Option<Key> {
         let (told, key) = self.told.first()?;
-        (*told <= up_to).then(|| key.clone())
+        (told.get() <= up_to).then(|| key.clone())
     }
 
     pub(super) fn is_told(&self) -> bool {
@@ -171,6 +172,14 @@ impl Lanes {
 
     pub(super) fn counts(&self) -> Counts {
         self.counts
+    }
+}
+
+/// An emptied set keeps memory for eleven more, in each of thousands of homes.
+fn take<T: Ord>(lane: &mut BTreeSet<T>, one: &T) {
+    lane.remove(one);
+    if lane.is_empty() {
+        *lane = BTreeSet::new();
     }
 }
 

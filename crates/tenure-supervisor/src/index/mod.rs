@@ -12,6 +12,7 @@ mod entry;
 mod lanes;
 
 use std::collections::{BTreeMap, HashSet};
+use std::num::{NonZeroI64, NonZeroU64};
 
 use jiff::{SignedDuration, Timestamp};
 use tenure_kube::{FluxKind, Meta};
@@ -97,6 +98,7 @@ impl Index {
         let rate = rate(retries_per_minute);
         if rate != self.rate {
             self.rate = rate;
+            self.used = Used::default();
             self.lanes = Lanes::new(each(rate));
             for (key, entry) in &self.objects {
                 self.lanes.enter(key, entry);
@@ -108,7 +110,7 @@ impl Index {
     pub(crate) fn reset(&mut self, kind: FluxKind, all: Vec<Meta>) {
         let names: HashSet<&str> = all.iter().map(|meta| &*meta.name).collect();
         let stale: Vec<Key> = self
-            .of_kind(kind.kind)
+            .of_kind(kind)
             .filter(|key| !names.contains(key.name()))
             .cloned()
             .collect();
@@ -124,7 +126,7 @@ impl Index {
     pub(crate) fn apply(&mut self, kind: FluxKind, meta: Meta) {
         let key = Key::new(kind, &meta.name);
         let old = self.objects.get_mut(&key);
-        let resource_version = meta.resource_version.clone();
+        let resource_version = entry::number(&meta.resource_version);
         match (Entry::new(meta, old.as_deref()), old) {
             (None, Some(old)) => old.resource_version = resource_version,
             (None, None) => {}
@@ -248,18 +250,14 @@ impl Index {
 
     fn tell(&mut self, key: &Key, now: Timestamp) -> Option<Changed> {
         self.sequence += 1;
-        let (sequence, each) = (self.sequence, self.lanes.each());
+        let (sequence, each) = (self.last_told(), self.lanes.each());
         let (changed, too_often) = self.change(key, |entry| {
             let (cause, too_often) = entry.tell(sequence, millis(now), each);
             let changed = Changed {
                 object: Some(key.on_the_wire()),
-                sequence,
+                sequence: sequence.get(),
                 cause: cause.into(),
-                resource_version: if entry.gone {
-                    String::new()
-                } else {
-                    entry.resource_version.to_string()
-                },
+                resource_version: entry.version(),
             };
             (changed, too_often)
         })?;
@@ -281,7 +279,7 @@ impl Index {
         };
         let gone = self.change(&key, |entry| {
             // an answer to what was told before, maybe of another object of that name, says nothing of what came since
-            let late = |told| done.up_to_sequence != 0 && told > done.up_to_sequence;
+            let late = |told: NonZeroU64| done.up_to_sequence != 0 && told.get() > done.up_to_sequence;
             if !entry.told.is_some_and(late) && !std::mem::take(&mut entry.again) {
                 entry.told = None;
             }
@@ -291,7 +289,8 @@ impl Index {
                 .next_due
                 .as_ref()
                 .and_then(|due| Timestamp::new(due.seconds, due.nanos).ok())
-                .map(|due| millis(due.max(now.saturating_add(SOONEST).unwrap_or(now))));
+                .map(|due| millis(due.max(now.saturating_add(SOONEST).unwrap_or(now))))
+                .and_then(NonZeroI64::new);
             entry.gone && entry.outcome == Outcome::Gone
         });
         if gone == Some(true) {
@@ -301,7 +300,7 @@ impl Index {
 
     /// The worker takes up an object by itself: it counts as told.
     pub(crate) fn woken(&mut self, woken: &Woken) {
-        let sequence = self.sequence;
+        let sequence = self.last_told();
         if let Some(key) = woken.object.as_ref().and_then(|object| self.known(object)) {
             self.change(&key, |entry| {
                 entry.again = entry.told.is_some();
@@ -327,14 +326,18 @@ impl Index {
         });
     }
 
+    fn last_told(&self) -> NonZeroU64 {
+        NonZeroU64::new(self.sequence).unwrap_or(NonZeroU64::MIN)
+    }
+
     fn known(&self, object: &ObjectKey) -> Option<Key> {
         let key = Key::named(&object.kind, &object.name)?;
         self.objects.contains_key(&key).then_some(key)
     }
 
-    fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &Key> {
+    fn of_kind(&self, kind: FluxKind) -> impl Iterator<Item = &Key> {
         let from = self.objects.range(Key::first_of(kind)..);
-        from.map(|(key, _)| key).take_while(move |key| key.kind() == kind)
+        from.map(|(key, _)| key).take_while(move |key| key.is_of(kind))
     }
 
     /// Changes an object and where it stands.
@@ -427,7 +430,7 @@ impl Index {
     }
 
     /// Whether there is any object of a kind.
-    pub(crate) fn has_kind(&self, kind: &'static str) -> bool {
+    pub(crate) fn has_kind(&self, kind: FluxKind) -> bool {
         self.of_kind(kind).next().is_some()
     }
 
