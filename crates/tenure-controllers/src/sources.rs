@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tenure_core::{Classify, Digest, Retry, Revision, Secret, SourceUrl};
 use tenure_http::bucket::{Azure, Google};
+use tenure_net::Outbound;
 use tenure_oci::cloud::Workload;
 
 use crate::artifacts::DROPPED_LINK;
@@ -196,6 +197,9 @@ pub trait KeyServices: Send + Sync {
     /// # Errors
     /// When that is not PEM with certificates.
     fn open(&self, ca_pem: Option<&[u8]>) -> Result<Arc<dyn tenure_sops::services::Http>, String>;
+
+    /// The way to the clouds' own services: public authorities are trusted, and no proxy is used.
+    fn clouds(&self) -> Outbound;
 }
 
 /// From a Secret with certificates.

@@ -88,6 +88,10 @@ impl Caller {
         }))
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.0.connection
+    }
+
     /// Requests put on the wire so far, repetitions included.
     pub(crate) fn requests(&self) -> u64 {
         self.0.requests.load(Ordering::Relaxed)

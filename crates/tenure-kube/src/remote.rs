@@ -124,10 +124,44 @@ impl RemoteCluster {
         })
     }
 
+    /// A cluster at this address, whose certificate these authorities vouch for, and a bearer's token.
+    ///
+    /// # Errors
+    /// What can't be used.
+    pub fn with_token(address: &str, ca_pem: Vec<u8>, token: Secret) -> Result<Self, KubeconfigError> {
+        let described = Cluster {
+            url: canonical(address)?,
+            ca_pem,
+        };
+        Ok(Self {
+            connection: Connection::open_as(&described, None, None)?,
+            token: TokenCell::new(token),
+            url: described.url,
+        })
+    }
+
     /// A client with the kubeconfig's credential, which acts as `account` there if one is given.
     #[must_use]
     pub fn client(&self, account: Option<Account>) -> ActingClient {
         ActingClient::remote(&self.connection, self.token.clone(), &self.url, account)
+    }
+}
+
+/// An address as Flux takes it: https, which may be left out, and a host.
+fn canonical(address: &str) -> Result<String, KubeconfigError> {
+    let bare = address
+        .strip_prefix("https://")
+        .unwrap_or(address)
+        .trim_end_matches('/');
+    let plain = bare
+        .parse::<http::uri::Authority>()
+        .is_ok_and(|authority| !authority.as_str().contains('@'));
+    match plain {
+        true => Ok(format!("https://{}", bare.to_ascii_lowercase())),
+        false => Err(KubeconfigError::Refused {
+            field: "address".to_owned(),
+            why: "give https:// and a host, and a port if it is not 443",
+        }),
     }
 }
 

@@ -80,16 +80,7 @@ impl Keys {
             query.join("&")
         );
         let place = format!("{day}/{}/{}/aws4_request", scope.region, scope.service);
-        let text = format!(
-            "{ALGORITHM}\n{time}\n{place}\n{}",
-            Digest::of(request.as_bytes()).hex()
-        );
-        let mut key = [b"AWS4", self.secret_key.expose()].concat();
-        for part in [day, scope.region, scope.service, "aws4_request"] {
-            key = mac(&key, part.as_bytes());
-        }
-        let signature = hex(&mac(&key, text.as_bytes()));
-        zeroize::Zeroize::zeroize(&mut key);
+        let signature = self.signature(scope, &time, &place, &request);
         let authorization = format!(
             "{ALGORITHM} Credential={}/{place}, SignedHeaders={names}, Signature={signature}",
             self.access_key
@@ -105,6 +96,74 @@ impl Keys {
             all.push(("x-amz-security-token", Secret::from(token.to_owned())));
         }
         all
+    }
+}
+
+impl Keys {
+    /// A `GET` of `url` that whoever has it may send within so many seconds, with these headers besides, names in lower case and
+    /// in order.
+    #[must_use]
+    pub fn presign(&self, scope: Scope<'_>, url: &Url, headers: &[(&str, &str)], seconds: u32) -> Secret {
+        let time = stamp(scope.at);
+        let day = time.get(..8).unwrap_or_default();
+        let place = format!("{day}/{}/{}/aws4_request", scope.region, scope.service);
+        let host = match url.port() {
+            Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
+            None => url.host_str().unwrap_or_default().to_owned(),
+        };
+        let signed: BTreeMap<&str, &str> = headers.iter().copied().chain([("host", &*host)]).collect();
+        let names = signed.keys().copied().collect::<Vec<_>>().join(";");
+        let mut query: Vec<String> = url
+            .query()
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(str::to_owned)
+            .collect();
+        query.extend([
+            format!("X-Amz-Algorithm={ALGORITHM}"),
+            format!(
+                "X-Amz-Credential={}",
+                encode(&format!("{}/{place}", self.access_key), true)
+            ),
+            format!("X-Amz-Date={time}"),
+            format!("X-Amz-Expires={seconds}"),
+            format!("X-Amz-SignedHeaders={}", encode(&names, true)),
+        ]);
+        let session = self.session_token.as_ref().and_then(Secret::expose_str);
+        query.extend(session.map(|token| format!("X-Amz-Security-Token={}", encode(token, true))));
+        query.sort_unstable();
+        let query = query.join("&");
+        let lines: String = signed
+            .iter()
+            .map(|(name, value)| format!("{name}:{}\n", value.trim()))
+            .collect();
+        let request = format!(
+            "GET\n{}\n{query}\n{lines}\n{names}\n{}",
+            url.path(),
+            Digest::of(b"").hex()
+        );
+        let signature = self.signature(scope, &time, &place, &request);
+        let origin = url.origin().ascii_serialization();
+        Secret::from(format!(
+            "{origin}{}?{query}&X-Amz-Signature={signature}",
+            url.path()
+        ))
+    }
+
+    fn signature(&self, scope: Scope<'_>, time: &str, place: &str, request: &str) -> String {
+        let text = format!(
+            "{ALGORITHM}\n{time}\n{place}\n{}",
+            Digest::of(request.as_bytes()).hex()
+        );
+        let day = time.get(..8).unwrap_or_default();
+        let mut key = [b"AWS4", self.secret_key.expose()].concat();
+        for part in [day, scope.region, scope.service, "aws4_request"] {
+            key = mac(&key, part.as_bytes());
+        }
+        let signature = hex(&mac(&key, text.as_bytes()));
+        zeroize::Zeroize::zeroize(&mut key);
+        signature
     }
 }
 
@@ -149,6 +208,38 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+
+    /// What AWS's library for Go makes of the same.
+    #[test]
+    fn a_signed_url_is_that_of_the_clouds_own_library() {
+        let keys = Keys {
+            access_key: "AKIDEXAMPLE".to_owned(),
+            secret_key: Secret::from("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned()),
+            session_token: Some(Secret::from("session/token+1".to_owned())),
+        };
+        let scope = Scope {
+            region: "eu-west-1",
+            service: "sts",
+            at: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+        };
+        let url = "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15";
+        let signed = keys.presign(
+            scope,
+            &url.parse().expect("a URL"),
+            &[("x-k8s-aws-id", "prod")],
+            60,
+        );
+        assert_eq!(
+            signed.expose_str(),
+            Some(
+                "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15\
+                 &X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20231114%2Feu-west-1%2Fsts%2Faws4_request\
+                 &X-Amz-Date=20231114T221320Z&X-Amz-Expires=60&X-Amz-Security-Token=session%2Ftoken%2B1\
+                 &X-Amz-SignedHeaders=host%3Bx-k8s-aws-id\
+                 &X-Amz-Signature=4086a482387cdff4f8104989080951918276867681b3257e1c74797991a8e751"
+            )
+        );
+    }
 
     #[test]
     fn a_signature_is_that_of_the_documentation() {

@@ -18,7 +18,9 @@
 
 pub mod aws;
 mod client;
+pub mod cloud;
 mod guard;
+mod hidden;
 mod proxy;
 mod route;
 mod tls;
@@ -26,6 +28,7 @@ pub mod wire;
 
 pub use client::{Client, Outbound, Trouble, trouble};
 pub use guard::{Cidr, CidrError, Guard, Refused, Unresolved};
+pub use hidden::Hidden;
 pub use proxy::Proxy;
 pub use route::{Failed, Order, Reply, Route};
 pub use tls::{ClientCertificate, Tls};

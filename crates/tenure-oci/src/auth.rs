@@ -10,9 +10,9 @@ use tenure_net::Order;
 use zeroize::Zeroizing;
 
 use crate::form::{FORM, form};
-use crate::hidden::Hidden;
 use crate::session::{Session, body};
 use crate::{Credential, OciError};
+use tenure_net::Hidden;
 
 /// The largest answer of a token service, in bytes.
 const TOKEN: u64 = 1 << 20;

@@ -41,7 +41,7 @@ pub enum Job {
         /// What it may take.
         limits: Limits,
     },
-    /// [`Workload::log_in`].
+    /// [`log_in`](crate::cloud::log_in).
     LogIn {
         /// Whose registry.
         repository: Repository,
@@ -119,7 +119,9 @@ impl Job {
                 repository,
                 workload,
                 outbound,
-            } => workload.log_in(repository, outbound).await.map(Answer::LoggedIn),
+            } => crate::cloud::log_in(workload, repository, outbound)
+                .await
+                .map(Answer::LoggedIn),
             Self::Signatures {
                 remote,
                 digest,

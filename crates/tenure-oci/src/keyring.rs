@@ -9,8 +9,8 @@ use serde::Deserialize;
 use tenure_core::Secret;
 use zeroize::Zeroizing;
 
-use crate::hidden::Hidden;
 use crate::{Credential, Repository};
+use tenure_net::Hidden;
 
 /// The largest config file, in bytes: the largest Secret.
 const LARGEST: usize = 1 << 20;

@@ -33,7 +33,6 @@ pub mod cloud;
 mod error;
 mod fetch;
 mod form;
-mod hidden;
 mod image;
 mod keyring;
 mod manifest;

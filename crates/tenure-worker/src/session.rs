@@ -11,7 +11,7 @@ use tenure_controllers::{
 };
 use tenure_core::{Account, Name, Secret};
 use tenure_kube::{Cluster, Connection, FluxKind, OwnClient, TokenCell};
-use tenure_net::{Cidr, Guard};
+use tenure_net::{Cidr, Guard, Outbound, Tls};
 use tenure_proto::lifeline::{Audience, CacheEndpoint, Limits, Profile, Start, Token};
 use tenure_sops::services;
 use tokio::sync::watch;
@@ -78,6 +78,14 @@ impl tenure_controllers::KeyServices for KeyServices {
         let runtime = tokio::runtime::Handle::current();
         let wire = services::Wire::new(self.guard.clone(), ca_pem, runtime);
         Ok(Arc::new(wire.map_err(|error| error.to_string())?))
+    }
+
+    fn clouds(&self) -> Outbound {
+        Outbound {
+            guard: self.guard.clone(),
+            tls: Tls::default(),
+            proxy: None,
+        }
     }
 }
 

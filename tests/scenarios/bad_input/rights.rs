@@ -199,18 +199,16 @@ fn a_namespaced_object_without_a_namespace_is_named() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_field_of_the_spec_that_is_not_supported_is_named_and_not_skipped() -> anyhow::Result<()> {
+fn an_account_that_no_cloud_knows_is_named_and_its_decryption_is_not_skipped() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "unsupported").await?;
         let before = kept(&stage, &team).await?;
         let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "decryption": {"provider": "sops", "serviceAccountName": "keys"}});
         team.kustomization("app", &spec).await?;
-        let message = team
-            .refused("Kustomization", "app", "FeatureGateDisabled")
-            .await?;
+        let message = team.refused("Kustomization", "app", "BuildFailed").await?;
         says(
             &message,
-            &["spec.decryption.serviceAccountName", "not supported", "remove it"],
+            &["the identity of 'keys' for decryption", "/keys' not found"],
         )?;
         assert_eq!(kept(&stage, &team).await?, before);
         Ok(())

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
+use tenure_testkit::control_plane::{ControlPlane, Options};
 use tenure_tests::{Stage, Team, gone, value};
 
 use crate::world::{play, says, settled};
@@ -85,6 +86,80 @@ fn a_kubeconfig_that_can_not_be_used_is_named_with_what_is_wrong() -> anyhow::Re
         let object = value(&team.objects("Kustomization"), "app").await?;
         let held = object["status"]["inventory"]["entries"].as_array().map(Vec::len);
         assert_eq!(held, Some(1), "what was applied before is not forgotten");
+        Ok(())
+    })
+}
+
+/// Another cluster, which trusts the tokens of this one that are for it.
+async fn trusting(stage: &Stage, audience: &str) -> anyhow::Result<ControlPlane> {
+    let mut flags = vec![
+        format!("--api-audiences={audience}"),
+        "--service-account-lookup=false".to_owned(),
+    ];
+    for entry in std::fs::read_dir(stage.plane.dir())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "pub") {
+            flags.push(format!("--service-account-key-file={}", path.display()));
+        }
+    }
+    let options = Options {
+        api_server_flags: flags,
+    };
+    ControlPlane::start(options).await
+}
+
+#[test]
+fn a_cluster_that_trusts_this_ones_issuer_is_opened_by_a_token_of_the_home() -> anyhow::Result<()> {
+    const AUDIENCE: &str = "https://far.example";
+    play(|stage| async move {
+        let team = settled(&stage, "remote-token").await?;
+        let far = trusting(&stage, AUDIENCE).await?;
+        let there = far.temp_namespace("far").await?;
+        let worker = format!("system:serviceaccount:{}:{}", stage.tenure.workers(), team.home());
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "home", "namespace": there.name()},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": worker}],
+        });
+        far.kubectl_with_input(&["apply", "-f", "-"], &binding.to_string())
+            .await?;
+        let endpoint = far.endpoint()?;
+        let map = |name: &str, audience: &str| {
+            json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": team.home()},
+                "data": {"provider": "generic", "address": endpoint.url, "ca.crt": endpoint.ca, "audiences": audience},
+            })
+        };
+        let maps = [
+            map("far", AUDIENCE),
+            map("here", "https://kubernetes.default.svc"),
+        ];
+        stage.tenure.apply(&maps).await?;
+        let spec = |name: &str| json!({"path": "./deploy", "targetNamespace": there.name(), "kubeConfig": {"configMapRef": {"name": name}}});
+
+        team.kustomization("there", &spec("far")).await?;
+        team.ready("Kustomization", "there").await?;
+        let maps: Api<ConfigMap> = Api::namespaced(far.admin_client(), there.name());
+        assert!(maps.get_opt("kept").await?.is_some(), "made in the other cluster");
+
+        team.kustomization("key", &spec("here")).await?;
+        let message = team
+            .refused("Kustomization", "key", "ReconciliationFailed")
+            .await?;
+        says(
+            &message,
+            &[
+                "/here' can't be used",
+                "this cluster takes tokens of that audience for its own",
+            ],
+        )?;
+
+        team.objects("Kustomization")
+            .delete("there", &DeleteParams::default())
+            .await?;
+        gone(&team.objects("Kustomization"), "there").await?;
+        assert!(maps.get_opt("kept").await?.is_none(), "and deleted there");
         Ok(())
     })
 }

@@ -6,13 +6,16 @@ use std::io;
 
 use serde_json::Value;
 use tenure_api::{DECRYPT, SOPS_MAC};
+use tenure_core::Secret;
 use tenure_kustomize::{Entry, FileSystem, Kind, Objects, RelPath};
-use tenure_sops::services::Services;
+use tenure_net::cloud::{Identity, Places};
+use tenure_sops::services::{Credential, Services};
 use tenure_sops::{Document, Format, Keyring, Limits, Mac};
 use zeroize::Zeroizing;
 
 use super::mask::Mask;
 use super::plan::Apply;
+use crate::source::identity;
 use crate::{Effects, reads};
 
 /// As kustomize looks for them.
@@ -20,6 +23,9 @@ const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kusto
 
 /// The entry of a decryption Secret with authorities that vouch for key services, besides the public ones.
 const CA: &str = "ca.crt";
+
+/// The vaults of Azure's public cloud, for tokens.
+const VAULTS: &str = "https://vault.azure.net/.default";
 
 /// Files that are looked at; a source that names more is no source of secrets.
 const MOST_FILES: usize = 10_000;
@@ -67,6 +73,13 @@ pub(super) async fn decryptor(plan: &Apply, effects: &Effects) -> Result<Option<
             keys = imported.map_err(|error| failed(name, &error))?;
         }
     }
+    if let Some(account) = decryption
+        .service_account_name
+        .as_deref()
+        .filter(|name| !name.is_empty())
+    {
+        keys = by_identity(keys, account, effects).await?;
+    }
     let annotations = plan.kustomization.metadata.annotations.as_ref();
     let ignored = annotations
         .and_then(|annotations| annotations.get(SOPS_MAC))
@@ -77,6 +90,62 @@ pub(super) async fn decryptor(plan: &Apply, effects: &Effects) -> Result<Option<
         limits: Limits::default(),
         hidden: Mask::default(),
     }))
+}
+
+/// With the key services of the clouds that the account's annotations speak of, where the home is who they say.
+async fn by_identity(keys: Keyring, account: &str, effects: &Effects) -> Result<Keyring, String> {
+    let failed = |why: String| format!("failed to get the identity of '{account}' for decryption: {why}");
+    let clouds = identity::clouds(account, effects).await.map_err(failed)?;
+    if clouds.is_empty() {
+        return Err(failed("its annotations name none".to_owned()));
+    }
+    let http = effects.key_services.open(None).map_err(failed)?;
+    let mut services = Services::new(http);
+    for provider in clouds {
+        // A cloud that does not answer is no trouble for files that need another one.
+        services = match credential(provider, account, effects).await {
+            Ok(credential) => services.with_credential(credential),
+            Err(why) => services.without(provider, why),
+        };
+    }
+    Ok(services.known_to(keys))
+}
+
+async fn credential(provider: &str, account: &str, effects: &Effects) -> Result<Credential, String> {
+    let workload = identity::log_in(provider, Some(account), effects).await?;
+    let (outbound, places) = (effects.key_services.clouds(), Places::default());
+    let text = |secret: &Secret| Zeroizing::new(secret.expose_str().unwrap_or_default().to_owned());
+    let failed = |error: tenure_net::cloud::CloudError| error.to_string();
+    Ok(match &workload.identity {
+        Identity::Aws { role } => {
+            let keys = workload
+                .aws_keys(home_region(role), &outbound, &places)
+                .await
+                .map_err(failed)?;
+            Credential::Aws {
+                key_id: keys.access_key.clone(),
+                secret: text(&keys.secret_key),
+                session: keys.session_token.as_ref().map(text),
+            }
+        }
+        Identity::Google { .. } => {
+            let access = workload.google_token(&outbound, &places).await.map_err(failed)?;
+            Credential::Google(text(&access.token))
+        }
+        Identity::Azure { .. } => {
+            let access = workload.azure_token(VAULTS, &outbound, &places).await;
+            Credential::Azure(text(&access.map_err(failed)?.token))
+        }
+    })
+}
+
+/// A region of the partition that a role is in: its keys are good in all of them.
+fn home_region(role: &str) -> &'static str {
+    match role.split(':').nth(1) {
+        Some("aws-cn") => "cn-north-1",
+        Some("aws-us-gov") => "us-gov-west-1",
+        _ => "us-east-1",
+    }
 }
 
 impl Decryptor {

@@ -7,6 +7,7 @@ mod applying;
 mod before;
 mod brake;
 mod build;
+mod cluster;
 mod decryption;
 mod dependencies;
 mod drifted;

@@ -139,10 +139,6 @@ fn apply(
     let retry = retry.map_or(interval, |retry| retry.as_duration());
     let timeout = timeout(&kustomization).map_err(|error| duration("timeout", error))?;
     let account = account.map_err(|message| stall(reasons::ACCESS_DENIED, message))?;
-    if let Some(field) = unsupported(&kustomization) {
-        let message = format!("spec.{field} is not supported yet; remove it");
-        return Err(stall(reasons::FEATURE_GATE_DISABLED, message));
-    }
     let health = health_rules(&kustomization)
         .map_err(|error| stall(reasons::INVALID_CEL_EXPRESSION, format!("{TERMINAL}: {error}")))?;
     let source = source(&kustomization, observed.home)?;
@@ -274,28 +270,6 @@ fn artifact(source: &ObjectKey, snapshot: &Snapshot, retry: Duration) -> Result<
             after,
         })
     })
-}
-
-/// A field that asks for what is not built yet: said aloud, never skipped.
-fn unsupported(kustomization: &Kustomization) -> Option<&'static str> {
-    let spec = &kustomization.spec;
-    let asked = [
-        (
-            spec.decryption
-                .as_ref()
-                .is_some_and(|decryption| decryption.service_account_name.is_some()),
-            "decryption.serviceAccountName",
-        ),
-        (
-            spec.kube_config
-                .as_ref()
-                .is_some_and(|reference| reference.config_map_ref.is_some()),
-            "kubeConfig.configMapRef",
-        ),
-    ];
-    asked
-        .into_iter()
-        .find_map(|(asked, field)| asked.then_some(field))
 }
 
 #[cfg(test)]

@@ -283,15 +283,6 @@ fn a_dependency_elsewhere_is_what_was_read_of_it() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_said_aloud() {
-    let decryption = json!({"provider": "sops", "serviceAccountName": "cloud"});
-    let object = kustomization("app", &json!({"decryption": decryption}));
-    let (reason, text) = message(planned(&object, &with_artifact()));
-    assert_eq!(reason, reasons::FEATURE_GATE_DISABLED);
-    assert!(text.contains("spec.decryption.serviceAccountName"), "{text}");
-}
-
-#[test]
 fn deletion_follows_the_policy() {
     let finalize = |spec: Value| {
         let mut object = kustomization("app", &spec);

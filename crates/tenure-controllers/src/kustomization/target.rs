@@ -84,7 +84,10 @@ async fn kubeconfig(
     effects: &Effects,
 ) -> Result<RemoteCluster, String> {
     let Some(secret) = &reference.secret_ref else {
-        return Err("spec.kubeConfig names no Secret".to_owned());
+        return match &reference.config_map_ref {
+            Some(map) => super::cluster::cluster(&map.name, account, effects).await,
+            None => Err("spec.kubeConfig names neither a Secret nor a ConfigMap".to_owned()),
+        };
     };
     let title = format!("{}/{}", effects.home.namespace, secret.name);
     let read = |error: String| format!("unable to read KubeConfig secret '{title}' error: {error}");

@@ -32,27 +32,57 @@ pub(crate) async fn workload(
         );
         return Err(Failure::fetching(reasons::FEATURE_GATE_DISABLED, message).stalled());
     }
-    let home = &effects.home.namespace;
-    let failed = |why: &str| authentication(format!("failed to get credential from '{provider}': {why}"));
-    let name = match account {
-        Some(name) => Name::new(name).map_err(|error| failed(&error.to_string()))?,
-        None => {
-            effects
-                .home
-                .account_for(None)
-                .map_err(|nobody| failed(&nobody))?
-                .name
-        }
-    };
-    let found = effects.own.account_annotations(&name).await;
-    let annotations = found
-        .map_err(|error| failed(&error.to_string()))?
-        .ok_or_else(|| failed(&format!("ServiceAccount '{home}/{name}' not found")))?;
+    log_in(provider, account.map(String::as_str), effects)
+        .await
+        .map_err(authentication)
+}
+
+/// The same, for whatever is done at that cloud.
+pub(crate) async fn log_in(
+    provider: &str,
+    account: Option<&str>,
+    effects: &Effects,
+) -> Result<Workload, String> {
+    let failed = |why: &str| format!("failed to get credential from '{provider}': {why}");
+    let (title, annotations) = annotations(account, effects).await.map_err(|why| failed(&why))?;
     let identity = identity(provider, &annotations)
-        .map_err(|missing| failed(&format!("ServiceAccount '{home}/{name}' {missing}")))?;
+        .map_err(|missing| failed(&format!("ServiceAccount '{title}' {missing}")))?;
     let token = effects.identities.token(&identity.audience()).await;
     let token = token.map_err(|why| failed(&format!("no token of the home's worker: {why}")))?;
     Ok(Workload { identity, token })
+}
+
+/// The clouds that the annotations of an account speak of.
+///
+/// # Errors
+/// Why they can't be read.
+pub(crate) async fn clouds(account: &str, effects: &Effects) -> Result<Vec<&'static str>, String> {
+    let (_, annotations) = annotations(Some(account), effects).await?;
+    let marks = [
+        ("aws", AWS_ROLE),
+        ("gcp", GOOGLE_PROVIDER),
+        ("azure", AZURE_CLIENT),
+    ];
+    let spoken_of = marks
+        .into_iter()
+        .filter(|(_, mark)| annotations.contains_key(*mark));
+    Ok(spoken_of.map(|(provider, _)| provider).collect())
+}
+
+async fn annotations(
+    account: Option<&str>,
+    effects: &Effects,
+) -> Result<(String, BTreeMap<String, String>), String> {
+    let name = match account {
+        Some(name) => Name::new(name).map_err(|error| error.to_string())?,
+        None => effects.home.account_for(None)?.name,
+    };
+    let title = format!("{}/{name}", effects.home.namespace);
+    let found = effects.own.account_annotations(&name).await;
+    let annotations = found
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| format!("ServiceAccount '{title}' not found"))?;
+    Ok((title, annotations))
 }
 
 /// Says what is missing or unusable.

@@ -104,6 +104,23 @@ impl SupervisorClient {
         }
     }
 
+    /// Whether this API server takes a token for its own, whatever audience it was minted for.
+    ///
+    /// # Errors
+    /// As the server says; that it does not know the token is no error.
+    pub async fn admits(&self, token: &Secret) -> Result<bool, KubeError> {
+        let bearer = Identity::Supervising("a token of a worker".to_owned());
+        let caller = Caller::new(self.caller.connection(), TokenCell::new(token.clone()), bearer);
+        let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+        let target = Target::of("authentication.k8s.io", "v1", "selfsubjectreviews");
+        let call = caller.with_body(Call::create(target), JSON, &review)?;
+        match caller.json::<Value>(&call).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_unauthorized() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The names of the ServiceAccounts in the workers' namespace.
     ///
     /// # Errors

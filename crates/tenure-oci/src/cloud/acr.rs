@@ -3,16 +3,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Deserialize;
 use tenure_core::Secret;
-use tenure_net::Outbound;
+use tenure_net::cloud::{Places, Talk, Workload};
+use tenure_net::{Hidden, Outbound};
 
-use super::{Cloud, FORM, Lease, Login, form, text};
-use crate::hidden::Hidden;
+use super::{Lease, Login, about, talk};
 use crate::{Credential, OciError, Repository};
 
 const WHO: &str = "Azure";
-const AUTHORITY: &str = "https://login.microsoftonline.com";
 const SCOPE: &str = "https://containerregistry.azure.net/.default";
-const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// The user that stands for a token.
 const USER: &str = "00000000-0000-0000-0000-000000000000";
 /// What Azure documents as the life of a registry's refresh token.
@@ -21,21 +19,12 @@ const HOURS: Duration = Duration::from_secs(3 * 3600);
 /// Azure's registries.
 #[derive(Clone, Debug)]
 pub struct Acr {
-    /// The directory.
-    pub tenant_id: String,
-    /// The application, or the managed identity, that trusts the token's issuer.
-    pub client_id: String,
-    /// The token of a workload, with audience `api://AzureADTokenExchange`.
-    pub token: Secret,
+    /// An application of Azure.
+    pub workload: Workload,
     /// Instead of `https://login.microsoftonline.com`.
     pub authority: Option<String>,
     /// Instead of `https://<registry>`.
     pub exchange_endpoint: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Access {
-    access_token: Hidden,
 }
 
 #[derive(Deserialize)]
@@ -53,33 +42,26 @@ impl Login for Acr {
     }
 
     async fn log_in(&self, repository: &Repository, outbound: &Outbound) -> Result<Lease, OciError> {
-        let cloud = Cloud::open(self, WHO, repository, outbound)?;
-        let authority = self.authority.as_deref().unwrap_or(AUTHORITY);
-        let tenant = tenure_net::aws::encode(&self.tenant_id, true);
-        let place = cloud.url(&format!("{authority}/{tenant}/oauth2/v2.0/token"))?;
-        let body = form(&[
-            ("grant_type", "client_credentials"),
-            ("client_id", &self.client_id),
-            ("scope", SCOPE),
-            ("client_assertion_type", ASSERTION),
-            ("client_assertion", text(&cloud, &self.token)?),
-        ]);
-        let access: Access = cloud.json(&place, &[FORM], &body).await?;
+        let cloud = talk(self, WHO, repository, outbound)?;
+        let failed = |error| about(repository, error);
+        let places = Places {
+            azure_authority: self.authority.clone(),
+            ..Places::default()
+        };
+        let access = self.workload.azure_token(SCOPE, outbound, &places).await;
+        let access = access.map_err(failed)?;
         let registry = repository.registry();
         let usual = format!("https://{registry}");
         let exchange = self.exchange_endpoint.as_deref().unwrap_or(&usual);
-        let body = form(&[
+        let body = Talk::form(&[
             ("grant_type", "access_token"),
             ("service", registry),
-            ("access_token", &access.access_token),
+            ("access_token", cloud.text(&access.token).map_err(failed)?),
         ]);
-        let refresh: Refresh = cloud
-            .json(
-                &cloud.url(&format!("{exchange}/oauth2/exchange"))?,
-                &[FORM],
-                &body,
-            )
-            .await?;
+        let place = cloud
+            .url(&format!("{exchange}/oauth2/exchange"))
+            .map_err(failed)?;
+        let refresh: Refresh = cloud.json(&place, &[Talk::FORM], &body).await.map_err(failed)?;
         Ok(Lease {
             credential: Credential::Basic {
                 username: USER.to_owned(),

@@ -5,12 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use tenure_core::Secret;
-use tenure_net::Outbound;
 use tenure_net::aws::{Keys, Scope};
+use tenure_net::cloud::{Places, Workload};
+use tenure_net::{Hidden, Outbound};
 use zeroize::Zeroizing;
 
-use super::{Cloud, FORM, Lease, Login, form, text};
-use crate::hidden::Hidden;
+use super::{Lease, Login, about, talk};
 use crate::{Credential, OciError, Repository};
 
 const WHO: &str = "AWS";
@@ -35,13 +35,8 @@ pub struct Ecr {
 pub enum AwsIdentity {
     /// An account's keys.
     Keys(Keys),
-    /// The token of a workload, for a role that trusts its issuer.
-    Web {
-        /// The role, `arn:aws:iam::…`.
-        role: String,
-        /// The token, with audience `sts.amazonaws.com`.
-        token: Secret,
-    },
+    /// A workload, for a role that trusts its issuer.
+    Web(Workload),
 }
 
 #[derive(Deserialize)]
@@ -81,7 +76,8 @@ impl Login for Ecr {
     }
 
     async fn log_in(&self, repository: &Repository, outbound: &Outbound) -> Result<Lease, OciError> {
-        let cloud = Cloud::open(self, WHO, repository, outbound)?;
+        let cloud = talk(self, WHO, repository, outbound)?;
+        let failed = |error| about(repository, error);
         let region = region(repository.registry()).unwrap_or_default();
         let suffix = if region.starts_with("cn-") {
             "amazonaws.com.cn"
@@ -90,22 +86,21 @@ impl Login for Ecr {
         };
         let keys = match &self.identity {
             AwsIdentity::Keys(keys) => keys.clone(),
-            AwsIdentity::Web { role, token } => {
-                let usual = format!("https://sts.{region}.{suffix}/");
-                let sts = cloud.url(self.sts_endpoint.as_deref().unwrap_or(&usual))?;
-                let body = form(&[
-                    ("Action", "AssumeRoleWithWebIdentity"),
-                    ("Version", "2011-06-15"),
-                    ("RoleArn", role),
-                    ("RoleSessionName", "tenure"),
-                    ("WebIdentityToken", text(&cloud, token)?),
-                ]);
-                let answer = cloud.post(&sts, &[FORM], &body).await?;
-                keys(&answer).ok_or_else(|| cloud.unavailable("the answer has no keys"))?
+            AwsIdentity::Web(workload) => {
+                let places = Places {
+                    aws_sts: self.sts_endpoint.clone(),
+                    ..Places::default()
+                };
+                workload
+                    .aws_keys(region, outbound, &places)
+                    .await
+                    .map_err(failed)?
             }
         };
         let usual = format!("https://api.ecr.{region}.{suffix}/");
-        let url = cloud.url(self.endpoint.as_deref().unwrap_or(&usual))?;
+        let url = cloud
+            .url(self.endpoint.as_deref().unwrap_or(&usual))
+            .map_err(failed)?;
         let scope = Scope {
             region,
             service: "ecr",
@@ -117,8 +112,8 @@ impl Login for Ecr {
         let mut headers: Vec<(&'static str, &[u8])> =
             vec![("content-type", JSON.as_bytes()), ("x-amz-target", TARGET)];
         headers.extend(signed.iter().map(|(name, value)| (*name, value.expose())));
-        let answer: Answer = cloud.json(&url, &headers, b"{}").await?;
-        lease(answer).ok_or_else(|| cloud.unavailable("the answer has no token"))
+        let answer: Answer = cloud.json(&url, &headers, b"{}").await.map_err(failed)?;
+        lease(answer).ok_or_else(|| failed(cloud.unavailable("the answer has no token")))
     }
 }
 
@@ -136,21 +131,6 @@ fn lease(answer: Answer) -> Option<Lease> {
             password: Secret::from(password.to_owned()),
         },
         good_for: until.map_or(HOURS, |until| until.saturating_sub(now)),
-    })
-}
-
-/// The keys in STS's XML, whose elements have neither attributes nor entities.
-fn keys(xml: &[u8]) -> Option<Keys> {
-    let xml = std::str::from_utf8(xml).ok()?;
-    let element = |name: &str| {
-        let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-        let (value, _) = rest.split_once(&format!("</{name}>"))?;
-        Some(value.trim().to_owned()).filter(|v| !v.is_empty() && !v.contains(['<', '&']))
-    };
-    Some(Keys {
-        access_key: element("AccessKeyId")?,
-        secret_key: Secret::from(element("SecretAccessKey")?),
-        session_token: Some(Secret::from(element("SessionToken")?)),
     })
 }
 

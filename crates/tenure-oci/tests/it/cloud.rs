@@ -6,7 +6,7 @@ use axum::response::Response;
 use tenure_core::Secret;
 use tenure_net::aws::Keys;
 use tenure_net::{Outbound, Tls};
-use tenure_oci::cloud::{Acr, AwsIdentity, Ecr, Gar, Login};
+use tenure_oci::cloud::{Acr, AwsIdentity, Ecr, Gar, Identity, Login, Workload};
 use tenure_oci::{Credential, OciError, Repository};
 use tenure_testkit::serve::Site;
 
@@ -26,8 +26,23 @@ fn outbound(site: &Site) -> Outbound {
     }
 }
 
-fn token() -> Secret {
-    Secret::from(TOKEN.to_owned())
+fn workload(identity: Identity) -> Workload {
+    Workload {
+        identity,
+        token: Secret::from(TOKEN.to_owned()),
+    }
+}
+
+fn web(role: &str) -> AwsIdentity {
+    let role = role.to_owned();
+    AwsIdentity::Web(workload(Identity::Aws { role }))
+}
+
+fn principal(service_account: Option<&str>) -> Workload {
+    workload(Identity::Google {
+        provider: "projects/1/providers/x".to_owned(),
+        service_account: service_account.map(str::to_owned),
+    })
 }
 
 fn repository(name: &str) -> Repository {
@@ -75,11 +90,8 @@ async fn amazon_gives_a_password_for_keys_or_for_the_token_of_a_workload() {
         secret_key: Secret::from("s3cr3t".to_owned()),
         session_token: None,
     };
-    let web = AwsIdentity::Web {
-        role: "arn:aws:iam::1:role/x".to_owned(),
-        token: token(),
-    };
-    for (identity, who) in [(AwsIdentity::Keys(keys), "AKIA1"), (web, "ASIA1")] {
+    let by_role = web("arn:aws:iam::1:role/x");
+    for (identity, who) in [(AwsIdentity::Keys(keys), "AKIA1"), (by_role, "ASIA1")] {
         let lease = amazon(&site, identity)
             .log_in(&repository(ECR), &outbound(&site))
             .await
@@ -113,9 +125,7 @@ async fn google_changes_a_token_for_a_password_and_acts_as_an_account_if_told_to
     })
     .await;
     let mut google = Gar {
-        audience: "//iam.googleapis.com/projects/1/providers/x".to_owned(),
-        token: token(),
-        service_account: None,
+        workload: principal(None),
         sts_endpoint: Some(format!("https://{}/sts", site.host())),
         iam_endpoint: Some(format!("https://{}", site.host())),
     };
@@ -126,7 +136,7 @@ async fn google_changes_a_token_for_a_password_and_acts_as_an_account_if_told_to
         ("oauth2accesstoken".to_owned(), "federated".to_owned())
     );
     assert_eq!(lease.good_for, Duration::from_secs(1200));
-    google.service_account = Some("app@project.iam.gserviceaccount.com".to_owned());
+    google.workload = principal(Some("app@project.iam.gserviceaccount.com"));
     let lease = google.log_in(&place, &outbound(&site)).await.unwrap();
     assert_eq!(basic(&lease.credential).1, "impersonated");
     let asked = log.all().pop().unwrap();
@@ -145,9 +155,10 @@ async fn azure_changes_a_token_twice() {
     })
     .await;
     let azure = Acr {
-        tenant_id: "directory".to_owned(),
-        client_id: "application".to_owned(),
-        token: token(),
+        workload: workload(Identity::Azure {
+            tenant_id: "directory".to_owned(),
+            client_id: "application".to_owned(),
+        }),
         authority: Some(format!("https://{}", site.host())),
         exchange_endpoint: Some(format!("https://{}", site.host())),
     };
@@ -172,15 +183,11 @@ async fn nothing_asked(log: &Log, error: &OciError) {
 #[tokio::test]
 async fn a_workloads_token_is_never_used_for_a_registry_of_somebody_else() {
     let (site, log) = site(|_| status(200)).await;
-    let web = AwsIdentity::Web {
-        role: "role".to_owned(),
-        token: token(),
-    };
     for registry in [
         "evil.example/app",
         "123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example/app",
     ] {
-        let login = amazon(&site, web.clone());
+        let login = amazon(&site, web("role"));
         let error = login
             .log_in(&repository(registry), &outbound(&site))
             .await
@@ -192,11 +199,7 @@ async fn a_workloads_token_is_never_used_for_a_registry_of_somebody_else() {
 #[tokio::test]
 async fn a_cloud_that_refuses_is_named_and_the_token_is_not() {
     let (site, _) = site(|seen| with(400, &[], seen.body.clone())).await;
-    let web = AwsIdentity::Web {
-        role: "role".to_owned(),
-        token: token(),
-    };
-    let error = amazon(&site, web)
+    let error = amazon(&site, web("role"))
         .log_in(&repository(ECR), &outbound(&site))
         .await
         .unwrap_err();

@@ -18,13 +18,21 @@ const VAULTS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Azure Key Vault: `decrypt` of its REST API, with a client's secret.
+/// Azure Key Vault: `decrypt` of its REST API, with a client's secret or a token.
 pub struct AzureKeyVault {
     http: Arc<dyn Http>,
-    tenant: String,
-    client: String,
-    secret: Zeroizing<String>,
-    authority: String,
+    credential: Credential,
+}
+
+enum Credential {
+    /// For the vaults of the public cloud.
+    Token(Zeroizing<String>),
+    Client {
+        tenant: String,
+        client: String,
+        secret: Zeroizing<String>,
+        authority: String,
+    },
 }
 
 impl AzureKeyVault {
@@ -49,22 +57,44 @@ impl AzureKeyVault {
         }
         Ok(Self {
             http,
-            tenant: tenant.to_owned(),
-            client: client.to_owned(),
-            secret,
-            authority: authority.to_owned(),
+            credential: Credential::Client {
+                tenant: tenant.to_owned(),
+                client: client.to_owned(),
+                secret,
+                authority: authority.to_owned(),
+            },
         })
     }
 
+    /// With an access token for the vaults of Azure's public cloud.
+    pub fn with_token(http: Arc<dyn Http>, token: Zeroizing<String>) -> Self {
+        Self {
+            http,
+            credential: Credential::Token(token),
+        }
+    }
+
     fn token(&self, scope: &str) -> Result<Zeroizing<String>, String> {
+        let (tenant, client, secret, authority) = match &self.credential {
+            Credential::Client {
+                tenant,
+                client,
+                secret,
+                authority,
+            } => (tenant, client, secret, authority),
+            Credential::Token(token) if scope == VAULTS[0].1 => return Ok(token.clone()),
+            Credential::Token(_) => {
+                return Err("the vault is none of Azure's public cloud, which the token is for".to_owned());
+            }
+        };
         let request = Request {
             method: "POST",
-            url: format!("{}/{}/oauth2/v2.0/token", self.authority, escaped(&self.tenant)),
+            url: format!("{authority}/{}/oauth2/v2.0/token", escaped(tenant)),
             headers: vec![header("content-type", "application/x-www-form-urlencoded")],
             body: form(&[
                 ("grant_type", "client_credentials"),
-                ("client_id", &self.client),
-                ("client_secret", &self.secret),
+                ("client_id", client),
+                ("client_secret", secret),
                 ("scope", scope),
             ]),
         };

@@ -6,7 +6,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{AwsKms, AzureKeyVault, GcpKms, Http, Vault};
-use crate::Keyring;
+use crate::{KeyService, Keyring, MasterKey, Recipient};
 
 /// The entries that [`Services::import`] reads.
 const NAMES: [&str; 4] = [
@@ -27,15 +27,78 @@ pub enum ServicesError {
     Unusable(&'static str),
 }
 
-/// Makes clients of services of what a Secret has for them.
-#[derive(Clone)]
-pub struct Services(Arc<dyn Http>);
+/// What opens a service, got by whoever is known to its cloud.
+pub enum Credential {
+    /// Keys of AWS.
+    Aws {
+        /// Says which.
+        key_id: String,
+        /// Signs.
+        secret: Zeroizing<String>,
+        /// Belongs to keys that expire.
+        session: Option<Zeroizing<String>>,
+    },
+    /// An access token of Google Cloud.
+    Google(Zeroizing<String>),
+    /// An access token for the vaults of Azure's public cloud.
+    Azure(Zeroizing<String>),
+}
+
+/// Makes clients of services of what a Secret has for them, or of credentials.
+pub struct Services {
+    http: Arc<dyn Http>,
+    credentials: Vec<Credential>,
+    /// Clouds that gave none, and why.
+    without: Vec<Without>,
+}
 
 impl Services {
     /// Clients that send with this.
     #[must_use]
     pub fn new(http: Arc<dyn Http>) -> Self {
-        Self(http)
+        Self {
+            http,
+            credentials: Vec::new(),
+            without: Vec::new(),
+        }
+    }
+
+    /// With one more credential.
+    #[must_use]
+    pub fn with_credential(mut self, credential: Credential) -> Self {
+        self.credentials.push(credential);
+        self
+    }
+
+    /// A cloud (`aws`, `gcp` or `azure`) gave no credential: what is encrypted with its keys is refused with the reason.
+    #[must_use]
+    pub fn without(mut self, provider: &str, why: String) -> Self {
+        self.without.push(Without {
+            provider: provider.to_owned(),
+            why,
+        });
+        self
+    }
+
+    /// The keyring with these services.
+    #[must_use]
+    pub fn known_to(self, keys: Keyring) -> Keyring {
+        let http = self.http;
+        let with = |keys: Keyring, credential| match credential {
+            Credential::Aws {
+                key_id,
+                secret,
+                session,
+            } => keys.with_service(AwsKms::new(Arc::clone(&http), key_id, secret, session)),
+            Credential::Google(token) => keys.with_service(GcpKms::with_token(Arc::clone(&http), token)),
+            Credential::Azure(token) => {
+                keys.with_service(AzureKeyVault::with_token(Arc::clone(&http), token))
+            }
+        };
+        let keys = self.credentials.into_iter().fold(keys, with);
+        self.without
+            .into_iter()
+            .fold(keys, |keys, without| keys.with_service(without))
     }
 
     /// Whether an entry of this name is for one of them.
@@ -50,7 +113,7 @@ impl Services {
     /// # Errors
     /// When the name is one of them, and the entry can't be used.
     pub fn import(&self, keys: Keyring, name: &str, value: &[u8]) -> Result<Keyring, ServicesError> {
-        let http = || Arc::clone(&self.0);
+        let http = || Arc::clone(&self.http);
         Ok(match name {
             "sops.aws-kms" => {
                 let file = mapping(value)?;
@@ -95,8 +158,26 @@ impl Services {
                 "tenantId, clientId and clientSecret are needed; certificates and managed identities are not supported",
             ))?;
         let authority = text(file, "authorityHost").unwrap_or_default();
-        AzureKeyVault::new(Arc::clone(&self.0), &tenant, &client, secret, &authority)
+        AzureKeyVault::new(Arc::clone(&self.http), &tenant, &client, secret, &authority)
             .map_err(ServicesError::Unusable)
+    }
+}
+
+/// A cloud that gave no credential.
+struct Without {
+    provider: String,
+    why: String,
+}
+
+impl KeyService for Without {
+    fn open(&self, recipient: &Recipient) -> Option<Result<Zeroizing<Vec<u8>>, String>> {
+        let provider = match recipient.key {
+            MasterKey::AwsKms { .. } => "aws",
+            MasterKey::GcpKms { .. } => "gcp",
+            MasterKey::AzureKeyVault { .. } => "azure",
+            _ => return None,
+        };
+        (provider == self.provider).then(|| Err(self.why.clone()))
     }
 }
 

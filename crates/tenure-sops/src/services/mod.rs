@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 pub use aws::AwsKms;
 pub use azure::AzureKeyVault;
 pub use gcp::GcpKms;
-pub use import::{Services, ServicesError};
+pub use import::{Credential, Services, ServicesError};
 pub use vault::Vault;
 pub use wire::Wire;
 

@@ -1,4 +1,8 @@
-//! Tokens with which a home's worker is known to a cloud: minted when it asks, and kept by it alone.
+//! Tokens with which a home's worker is known to a cloud or to another cluster: minted when it asks, and kept by it alone.
+//!
+//! One that opened this cluster's API server or the source cache would be another power, in the hands of whatever server the
+//! tenant names. For clouds the audiences are those that they document. For another cluster the audience is the tenant's
+//! choice, so the token is shown to this API server first, and is given only if that does not take it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,7 +12,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use tenure_core::Name;
-use tenure_kube::{Minted, SupervisorClient};
+use tenure_kube::{KubeError, Minted, SupervisorClient};
 use tenure_proto::lifeline::Identity;
 
 use crate::tokens::SECONDS;
@@ -31,8 +35,7 @@ pub(super) struct Identities {
 }
 
 impl Identities {
-    /// Begins to mint a token, unless the audience is none of a cloud's: one for the API server or the source cache would
-    /// be another power.
+    /// Begins to mint a token. `audience` may name several, one in each line.
     pub(super) fn ask(&mut self, client: &SupervisorClient, home: &Name, audience: String) {
         if self.pending.len() >= AT_ONCE {
             // whoever asked asks again
@@ -43,11 +46,18 @@ impl Identities {
             .retain(|_, identity| lasts(identity, now) > SignedDuration::ZERO);
         let answer = match self.given.get(&audience) {
             Some(given) if lasts(given, now) > REUSED => std::future::ready(given.clone()).boxed(),
-            known if !is_of_a_cloud(&audience) || (known.is_none() && self.given.len() >= MOST) => {
-                let refusal = "the supervisor gives tokens for AWS, Azure and Google Cloud only, and not for many of their audiences";
-                std::future::ready(refused(audience, refusal.to_owned())).boxed()
-            }
-            _ => mint(client.clone(), home.clone(), audience).boxed(),
+            None if self.given.len() >= MOST => std::future::ready(refused(
+                audience,
+                format!("a home gets tokens for {MOST} audiences at most"),
+            ))
+            .boxed(),
+            _ => match purpose(&audience) {
+                Some(purpose) => mint(client.clone(), home.clone(), audience, purpose).boxed(),
+                None => {
+                    let refusal = "its audience can't be one of a cloud or of another cluster".to_owned();
+                    std::future::ready(refused(audience, refusal)).boxed()
+                }
+            },
         };
         self.pending.push(answer);
     }
@@ -64,9 +74,26 @@ impl Identities {
     }
 }
 
-async fn mint(client: SupervisorClient, home: Name, audience: String) -> Identity {
-    match tokio::time::timeout(PATIENCE, client.mint(&home, &[&audience], SECONDS)).await {
-        Ok(Ok(minted)) => given(audience, &minted),
+/// Whom a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Cloud,
+    Cluster,
+}
+
+async fn mint(client: SupervisorClient, home: Name, audience: String, purpose: Purpose) -> Identity {
+    let audiences: Vec<&str> = audience.lines().collect();
+    let minted = async {
+        let minted = client.mint(&home, &audiences, SECONDS).await?;
+        let ours = purpose == Purpose::Cluster && client.admits(&minted.token).await?;
+        Ok::<_, KubeError>((minted, ours))
+    };
+    match tokio::time::timeout(PATIENCE, minted).await {
+        Ok(Ok((_, true))) => {
+            let refusal = "this cluster takes tokens of that audience for its own: the other cluster needs an audience of its own";
+            refused(audience, refusal.to_owned())
+        }
+        Ok(Ok((minted, false))) => given(audience, &minted),
         Ok(Err(error)) => refused(audience, error.to_string()),
         Err(_) => refused(audience, "the API server did not answer in time".to_owned()),
     }
@@ -99,13 +126,23 @@ fn refused(audience: String, refusal: String) -> Identity {
     }
 }
 
-/// The audiences that the clouds document for tokens of other issuers.
-fn is_of_a_cloud(audience: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b':' | b'-' | b'_');
-    audience.len() <= LONGEST
-        && audience.bytes().all(plain)
-        && (matches!(audience, "sts.amazonaws.com" | "api://AzureADTokenExchange")
-            || audience.starts_with("//iam.googleapis.com/projects/"))
+/// What audiences can be for; nothing where one of them is for a part of Tenure.
+fn purpose(audiences: &str) -> Option<Purpose> {
+    let plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b':' | b'-' | b'_' | b'[' | b']');
+    let good = |audience: &str| {
+        !audience.is_empty() && audience.bytes().all(plain) && !audience.starts_with("tenure-")
+    };
+    if audiences.len() > LONGEST
+        || audiences.ends_with('\n')
+        || !audiences.lines().all(good)
+        || audiences.is_empty()
+    {
+        return None;
+    }
+    let cloud = matches!(audiences, "sts.amazonaws.com" | "api://AzureADTokenExchange")
+        || (audiences.starts_with("//iam.googleapis.com/projects/") && audiences.lines().count() == 1);
+    Some(if cloud { Purpose::Cloud } else { Purpose::Cluster })
 }
 
 #[cfg(test)]
@@ -113,25 +150,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_audiences_of_clouds_are_given() {
-        for good in [
-            "sts.amazonaws.com",
-            "api://AzureADTokenExchange",
-            "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k",
+    fn tokens_are_for_clouds_as_they_are_or_for_clusters_once_they_are_seen_to_be_no_key_to_this_one() {
+        for (audiences, expected) in [
+            ("sts.amazonaws.com", Some(Purpose::Cloud)),
+            ("api://AzureADTokenExchange", Some(Purpose::Cloud)),
+            (
+                "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k",
+                Some(Purpose::Cloud),
+            ),
+            ("https://far.example:6443", Some(Purpose::Cluster)),
+            ("https://kubernetes.default.svc", Some(Purpose::Cluster)),
+            (
+                "sts.amazonaws.com\nhttps://kubernetes.default.svc",
+                Some(Purpose::Cluster),
+            ),
+            (
+                "//iam.googleapis.com/projects/1\nhttps://kubernetes.default.svc",
+                Some(Purpose::Cluster),
+            ),
+            ("", None),
+            ("tenure-cache", None),
+            ("tenure-cache-control", None),
+            ("https://far.example\ntenure-cache", None),
+            ("sts.amazonaws.com,tenure-cache", None),
+            ("https://far.example\n", None),
+            ("\nhttps://far.example", None),
         ] {
-            assert!(is_of_a_cloud(good), "{good}");
+            assert_eq!(purpose(audiences), expected, "{audiences:?}");
         }
         let long = format!("//iam.googleapis.com/projects/{}", "1".repeat(600));
-        for bad in [
-            "",
-            "tenure-cache",
-            "tenure-cache-control",
-            "https://kubernetes.default.svc",
-            "sts.amazonaws.com,tenure-cache",
-            "//iam.googleapis.com/projects/1\n",
-            &long,
-        ] {
-            assert!(!is_of_a_cloud(bad), "{bad}");
-        }
+        assert_eq!(purpose(&long), None);
     }
 }

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 /// Text in JSON that is wiped when dropped.
 #[derive(Default)]
-pub(crate) struct Hidden(Zeroizing<String>);
+pub struct Hidden(Zeroizing<String>);
 
 impl<'de> Deserialize<'de> for Hidden {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
