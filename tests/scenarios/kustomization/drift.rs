@@ -2,12 +2,13 @@
 
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
+use tenure_testkit::TenantFixture;
 use tenure_testkit::control_plane::AuditMark;
 use tenure_testkit::until;
 use tenure_tests::{PATIENCE, Stage, value};
 
-use super::{data, maps};
-use crate::world::{play, settled};
+use super::{data, events, maps};
+use crate::world::{config_map, play, says, settled};
 
 #[test]
 fn what_was_changed_by_hand_is_put_back_at_the_interval() -> anyhow::Result<()> {
@@ -63,10 +64,7 @@ fn fields_that_are_ignored_are_left_to_whoever_changed_them() -> anyhow::Result<
         maps(&stage, &team)
             .patch("kept", &params, &Patch::Apply(applied))
             .await?;
-        team.commit(
-            &[("deploy/kept.yaml", Some(&crate::world::config_map("kept", "new")))],
-            "new",
-        )?;
+        team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "new")))], "new")?;
         team.reconcile("GitRepository", "app").await?;
         team.reconcile("Kustomization", "app").await?;
         team.ready("Kustomization", "app").await?;
@@ -93,7 +91,7 @@ fn drift_that_is_only_to_be_reported_is_left_until_the_source_changes() -> anyho
             "Kustomization Warning DriftDetected ConfigMap/{}/kept drifted",
             team.home()
         );
-        super::events(&stage, &team, "app", &line).await?;
+        events(&stage, &team, "app", &line).await?;
         let object = team.ready("Kustomization", "app").await?;
         let drifted = tenure_tests::condition(&object, "Drifted")
             .cloned()
@@ -105,7 +103,7 @@ fn drift_that_is_only_to_be_reported_is_left_until_the_source_changes() -> anyho
             team.home()
         );
         drifts(&stage, &gauge, true).await?;
-        let changed = crate::world::config_map("kept", "new");
+        let changed = config_map("kept", "new");
         let commit = team.commit(&[("deploy/kept.yaml", Some(&changed))], "new")?;
         team.reconcile("GitRepository", "app").await?;
         let object = team.applied("app", &commit).await?;
@@ -197,6 +195,45 @@ fn drift_that_is_watched_for_is_corrected_long_before_the_interval() -> anyhow::
     })
 }
 
+#[test]
+fn an_account_that_may_not_watch_is_told_once_and_its_drift_is_still_put_back_at_the_interval()
+-> anyhow::Result<()> {
+    play(|stage| async move {
+        let rules = json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "create", "patch", "delete"]}]);
+        let team = stage.tenant(TenantFixture::new("unwatched").may(rules)).await?;
+        let commit = team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "old")))], "first")?;
+        team.git_repository(&json!({})).await?;
+        let spec =
+            json!({"path": "./deploy", "targetNamespace": team.home(), "interval": "1h", "wait": false});
+        team.kustomization("app", &spec).await?;
+        team.applied("app", &commit).await?;
+        let patch = json!({"metadata": {"annotations": {"tenure.dev/drift": "watch"}}});
+        team.objects("Kustomization")
+            .patch("app", &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        let said = events(&stage, &team, "app", "DriftNotWatched").await?;
+        let line = said.iter().find(|line| line.contains("DriftNotWatched"));
+        let line = line.cloned().unwrap_or_default();
+        says(
+            &line,
+            &[
+                "Warning",
+                "drift is not watched for",
+                "watch",
+                "configmaps",
+                "tenure.dev/drift",
+            ],
+        )?;
+        let by_hand = json!({"data": {"key": "other"}});
+        maps(&stage, &team)
+            .patch("kept", &PatchParams::default(), &Patch::Merge(by_hand))
+            .await?;
+        team.reconcile("Kustomization", "app").await?;
+        assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("old"));
+        Ok(())
+    })
+}
+
 /// What the worker has asked about ConfigMaps of the home since the mark.
 fn asked(stage: &Stage, home: &str, mark: AuditMark) -> anyhow::Result<Vec<String>> {
     let all = stage.plane.audit_events(mark)?;
@@ -241,7 +278,7 @@ fn a_revision_that_changes_nothing_of_it_is_taken_over_without_asking() -> anyho
         assert_eq!(object["status"]["history"].as_array().map(Vec::len), Some(1));
         assert_eq!(object["status"]["history"][0]["totalReconciliations"], 2);
         let line = "Kustomization Normal ReconciliationSucceeded Reconciliation finished in";
-        super::events(&stage, &team, "app", line).await?;
+        events(&stage, &team, "app", line).await?;
         let asked = asked(&stage, team.home(), mark)?;
         assert!(asked.is_empty(), "{asked:?}");
         // a person who asks gets the whole of it

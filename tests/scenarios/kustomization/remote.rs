@@ -1,13 +1,21 @@
 //! Applying to another cluster.
 
+use std::sync::{Arc, OnceLock};
+
+use axum::routing::get;
+use axum::{Json, Router};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use tenure_testkit::control_plane::{ControlPlane, Options};
+use tenure_testkit::serve::Site;
 use tenure_tests::{Stage, Team, gone, value};
 
 use crate::world::{play, says, settled};
+
+/// Who issues this cluster's tokens, and whom they are for if nobody says.
+const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// Puts a kubeconfig into the home: the control plane's own stands for another cluster, with a user that the
 /// tenant's ServiceAccount is not.
@@ -90,22 +98,39 @@ fn a_kubeconfig_that_can_not_be_used_is_named_with_what_is_wrong() -> anyhow::Re
     })
 }
 
-/// Another cluster, which trusts the tokens of this one that are for it.
-async fn trusting(stage: &Stage, audience: &str) -> anyhow::Result<ControlPlane> {
-    let mut flags = vec![
-        format!("--api-audiences={audience}"),
-        "--service-account-lookup=false".to_owned(),
-    ];
-    for entry in std::fs::read_dir(stage.plane.dir())? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "pub") {
-            flags.push(format!("--service-account-key-file={}", path.display()));
-        }
-    }
-    let options = Options {
-        api_server_flags: flags,
+/// Another cluster, which takes the tokens of this one that are for it. This one's issuer can't be asked without a credential, so its
+/// keys stand where anybody may read them.
+async fn trusting(stage: &Stage, audience: &str) -> anyhow::Result<(ControlPlane, Site)> {
+    let keys = stage.plane.kubectl(&["get", "--raw", "/openid/v1/jwks"]).await?;
+    let host = Arc::new(OnceLock::new());
+    let named = host.clone();
+    let discovery = move || {
+        let keys = format!("https://{}/keys", named.get().cloned().unwrap_or_default());
+        async move { Json(json!({"issuer": ISSUER, "jwks_uri": keys})) }
     };
-    ControlPlane::start(options).await
+    let site = Router::new()
+        .route("/keys", get(move || async move { keys }))
+        .route("/discovery", get(discovery));
+    let site = Site::start(site).await?;
+    host.get_or_init(|| site.host());
+    let trust = json!({
+        "apiVersion": "apiserver.config.k8s.io/v1beta1", "kind": "AuthenticationConfiguration",
+        "jwt": [{
+            "issuer": {
+                "url": ISSUER, "discoveryURL": format!("https://{}/discovery", site.host()),
+                "certificateAuthority": site.ca(), "audiences": [audience],
+            },
+            "claimMappings": {"username": {"claim": "sub", "prefix": ""}},
+        }],
+    });
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), trust.to_string())?;
+    let options = Options {
+        api_server_flags: vec![format!("--authentication-config={}", file.path().display())],
+        issuer: Some(audience.to_owned()),
+    };
+    let plane = ControlPlane::start(options).await?;
+    Ok((plane, site))
 }
 
 #[test]
@@ -113,7 +138,7 @@ fn a_cluster_that_trusts_this_ones_issuer_is_opened_by_a_token_of_the_home() -> 
     const AUDIENCE: &str = "https://far.example";
     play(|stage| async move {
         let team = settled(&stage, "remote-token").await?;
-        let far = trusting(&stage, AUDIENCE).await?;
+        let (far, _discovery) = trusting(&stage, AUDIENCE).await?;
         let there = far.temp_namespace("far").await?;
         let worker = format!("system:serviceaccount:{}:{}", stage.tenure.workers(), team.home());
         let binding = json!({
@@ -131,10 +156,7 @@ fn a_cluster_that_trusts_this_ones_issuer_is_opened_by_a_token_of_the_home() -> 
                 "data": {"provider": "generic", "address": endpoint.url, "ca.crt": endpoint.ca, "audiences": audience},
             })
         };
-        let maps = [
-            map("far", AUDIENCE),
-            map("here", "https://kubernetes.default.svc"),
-        ];
+        let maps = [map("far", AUDIENCE), map("here", ISSUER)];
         stage.tenure.apply(&maps).await?;
         let spec = |name: &str| json!({"path": "./deploy", "targetNamespace": there.name(), "kubeConfig": {"configMapRef": {"name": name}}});
 

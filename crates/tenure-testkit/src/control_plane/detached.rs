@@ -64,7 +64,7 @@ pub fn stop(dir: &Path) -> anyhow::Result<()> {
 
 pub(super) async fn launch(dir: &Path, options: Options) -> anyhow::Result<ControlPlane> {
     let rig = ready_rig().await?;
-    let layout = Layout::create(dir, options.api_server_flags)?;
+    let layout = Layout::create(dir, &options)?;
     let spawn = |server| layout.spec(&rig, server).spawn_detached(&pid_file(dir, server));
     let mut etcd = spawn(Server::Etcd)?;
     let mut api = spawn(Server::Api)?;

@@ -10,7 +10,8 @@ use kube::{Client, Config};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::servers::Server;
+use super::Options;
+use super::servers::{ISSUER, Server};
 use crate::net::free_port;
 use crate::pki::{Authority, Identity, signing_key};
 
@@ -43,17 +44,19 @@ pub(super) struct State {
     /// Numbers of the keys for service account tokens; the first signs.
     pub(super) token_keys: Vec<u32>,
     pub(super) api_server_flags: Vec<String>,
+    pub(super) issuer: String,
 }
 
 impl Layout {
     /// Fills a directory with all that the servers read.
-    pub(super) fn create(dir: &Path, api_server_flags: Vec<String>) -> anyhow::Result<Self> {
+    pub(super) fn create(dir: &Path, options: &Options) -> anyhow::Result<Self> {
         let state = State {
             api_port: free_port()?,
             etcd_port: free_port()?,
             etcd_peer_port: free_port()?,
             token_keys: Vec::new(),
-            api_server_flags,
+            api_server_flags: options.api_server_flags.clone(),
+            issuer: options.issuer.clone().unwrap_or_else(|| ISSUER.to_owned()),
         };
         let mut layout = Self {
             dir: dir.to_owned(),

@@ -39,6 +39,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct Options {
     /// More flags for kube-apiserver, as `--flag=value`; a later flag wins.
     pub api_server_flags: Vec<String>,
+    /// Who issues ServiceAccount tokens, if not who does in most clusters: a cluster trusts no other one of its own name.
+    pub issuer: Option<String>,
 }
 
 /// A running control plane. What it started ends with this value, or with the process.
@@ -101,7 +103,7 @@ impl ControlPlane {
         let dir = tempfile::Builder::new()
             .prefix("plane-")
             .tempdir_in(private_runtime_dir()?)?;
-        let layout = Layout::create(dir.path(), options.api_server_flags.clone())?;
+        let layout = Layout::create(dir.path(), options)?;
         let mut etcd = Proc::spawn(&layout.spec(rig, Server::Etcd))?;
         let mut api = Proc::spawn(&layout.spec(rig, Server::Api))?;
         let client = layout.client().await?;

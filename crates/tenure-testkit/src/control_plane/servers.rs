@@ -3,7 +3,7 @@ use crate::proc::Spec;
 use crate::rig::Rig;
 
 /// The issuer of service account tokens, as in most clusters.
-const ISSUER: &str = "https://kubernetes.default.svc";
+pub(super) const ISSUER: &str = "https://kubernetes.default.svc";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Server {
@@ -80,8 +80,8 @@ impl Layout {
             // The event is in the file before the caller has the answer.
             "--audit-log-mode=blocking-strict".to_owned(),
             "--audit-log-maxsize=4000".to_owned(),
-            format!("--service-account-issuer={ISSUER}"),
-            format!("--service-account-jwks-uri={ISSUER}/openid/v1/jwks"),
+            format!("--service-account-issuer={}", self.state.issuer),
+            format!("--service-account-jwks-uri={}/openid/v1/jwks", self.state.issuer),
             format!("--secure-port={}", self.state.api_port),
             format!("--cert-dir={}", self.path("certs")),
             format!("--tls-cert-file={}", self.path("api.crt")),

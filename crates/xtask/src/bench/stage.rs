@@ -43,6 +43,7 @@ impl Stage {
         let flags = vec![format!("--audit-policy-file={}", file.display())];
         let plane = ControlPlane::start(PlaneOptions {
             api_server_flags: flags,
+            ..PlaneOptions::default()
         })
         .await?;
         let git = SshGitServer::start().await?;
