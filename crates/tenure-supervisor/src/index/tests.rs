@@ -377,6 +377,7 @@ fn resident() -> usize {
 
 /// In a process of its own: what other tests use must not count.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test, which starts itself")]
 fn ninety_two_thousand_objects_in_ten_thousand_homes_take_at_most_32_mib() {
     const ALONE: &str = "TENURE_TEST_ALONE";
     let name = "index::tests::ninety_two_thousand_objects_in_ten_thousand_homes_take_at_most_32_mib";
