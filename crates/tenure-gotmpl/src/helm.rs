@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use crate::error::{Error, ParseError};
-use crate::value::Str;
 
 /// Around the messages of `fail` and `required`, so that they are found in the error of the run.
 pub(crate) const WARN_START: &str = "HELM_ERR_START";
@@ -11,11 +10,17 @@ pub(crate) const WARN_END: &str = "HELM_ERR_END";
 
 /// Takes out `<no value>`, which Go prints for missing values. Helm does so with the output of a file.
 #[must_use]
-pub fn without_no_value(output: &Str) -> Str {
+pub fn without_no_value(output: Vec<u8>) -> Vec<u8> {
+    shortened(&output).unwrap_or(output)
+}
+
+/// The same, or nothing if there is nothing to take out.
+pub(crate) fn shortened(bytes: &[u8]) -> Option<Vec<u8>> {
     const NO_VALUE: &[u8] = b"<no value>";
-    let bytes = output.as_bytes();
-    if !bytes.windows(NO_VALUE.len()).any(|window| window == NO_VALUE) {
-        return output.clone();
+    const REST: &[u8] = b"no value>";
+    let mut parts = bytes.split(|byte| *byte == b'<').skip(1);
+    if !parts.any(|part| part.starts_with(REST)) {
+        return None;
     }
     let (mut kept, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
     while let Some((first, tail)) = rest.split_first() {
@@ -26,7 +31,7 @@ pub fn without_no_value(output: &Str) -> Str {
             rest = tail;
         }
     }
-    kept.into()
+    Some(kept)
 }
 
 /// Helm's message for a file that was not parsed.

@@ -528,13 +528,13 @@ impl Parser<'_> {
             }
             term => Word {
                 position,
-                term: Term::Chain(
-                    Box::new(Word {
+                term: Term::Chain(Box::new((
+                    Word {
                         position: word.position,
                         term,
-                    }),
+                    },
                     fields.into(),
-                ),
+                ))),
             },
         };
         Ok(Some(word))

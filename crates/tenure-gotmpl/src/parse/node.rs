@@ -1,7 +1,7 @@
 //! The parsed form of a template.
 
 use std::fmt::{self, Display, Write as _};
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use crate::functions::Function;
@@ -86,7 +86,34 @@ pub(crate) struct Pipe {
     pub(crate) position: u32,
     pub(crate) assign: bool,
     pub(crate) variables: Box<[Str]>,
-    pub(crate) commands: Box<[Command]>,
+    pub(crate) commands: Commands,
+}
+
+/// The commands of a pipeline: most often one, which needs no room of its own.
+#[derive(Debug)]
+pub(crate) enum Commands {
+    One(Command),
+    Many(Box<[Command]>),
+}
+
+impl From<Vec<Command>> for Commands {
+    fn from(commands: Vec<Command>) -> Self {
+        match <[Command; 1]>::try_from(commands) {
+            Ok([only]) => Self::One(only),
+            Err(commands) => Self::Many(commands.into()),
+        }
+    }
+}
+
+impl Deref for Commands {
+    type Target = [Command];
+
+    fn deref(&self) -> &[Command] {
+        match self {
+            Self::One(command) => std::slice::from_ref(command),
+            Self::Many(commands) => commands,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -105,7 +132,7 @@ pub(crate) struct Word {
 #[derive(Debug)]
 pub(crate) enum Term {
     Bool(bool),
-    Chain(Box<Word>, Box<[Str]>),
+    Chain(Box<(Word, Box<[Str]>)>),
     Dot,
     Field(Box<[Str]>),
     Function(&'static Function),
@@ -199,7 +226,8 @@ impl Display for Word {
         };
         match &self.term {
             Term::Bool(value) => value.fmt(f),
-            Term::Chain(word, chain) => {
+            Term::Chain(parts) => {
+                let (word, chain) = &**parts;
                 word.parenthesised(f)?;
                 fields(f, chain)
             }

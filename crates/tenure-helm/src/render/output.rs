@@ -32,7 +32,14 @@ impl Rendered {
     /// One text, byte for byte as `helm template` prints it.
     #[must_use]
     pub fn to_text(&self, selection: Selection) -> String {
-        let mut text = String::new();
+        // Growing would take up to twice as much, next to all that is in it.
+        let manifests = self.manifests.iter().map(|m| size(&m.source, m.content.len()));
+        let crds = self.crds.iter().filter(|_| selection.crds);
+        let crds = crds.map(|(source, file)| size(source, file.size()));
+        let hooks = self
+            .hooks(selection)
+            .map(|hook| size(&hook.source, hook.content.len()));
+        let mut text = String::with_capacity(manifests.chain(crds).chain(hooks).sum::<usize>() + 1);
         for (source, manifest) in self.documents(selection) {
             document(&mut text, source, &manifest);
         }
@@ -73,6 +80,12 @@ fn text_of(file: &File) -> Option<Cow<'_, str>> {
     }
 }
 
+const START: &str = "---\n# Source: ";
+
 fn document(out: &mut String, source: &str, text: &str) {
-    let _ = writeln!(out, "---\n# Source: {source}\n{text}");
+    let _ = writeln!(out, "{START}{source}\n{text}");
+}
+
+fn size(source: &str, content: usize) -> usize {
+    START.len() + source.len() + content + 2
 }
