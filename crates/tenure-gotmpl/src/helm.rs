@@ -17,20 +17,14 @@ pub fn without_no_value(output: Vec<u8>) -> Vec<u8> {
 /// The same, or nothing if there is nothing to take out.
 pub(crate) fn shortened(bytes: &[u8]) -> Option<Vec<u8>> {
     const NO_VALUE: &[u8] = b"<no value>";
-    const REST: &[u8] = b"no value>";
-    let mut parts = bytes.split(|byte| *byte == b'<').skip(1);
-    if !parts.any(|part| part.starts_with(REST)) {
-        return None;
+    let mut found = memchr::memmem::find_iter(bytes, NO_VALUE).peekable();
+    found.peek()?;
+    let (mut kept, mut start) = (Vec::with_capacity(bytes.len()), 0);
+    for at in found {
+        kept.extend_from_slice(bytes.get(start..at).unwrap_or_default());
+        start = at + NO_VALUE.len();
     }
-    let (mut kept, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
-    while let Some((first, tail)) = rest.split_first() {
-        if let Some(tail) = rest.strip_prefix(NO_VALUE) {
-            rest = tail;
-        } else {
-            kept.push(*first);
-            rest = tail;
-        }
-    }
+    kept.extend_from_slice(bytes.get(start..).unwrap_or_default());
     Some(kept)
 }
 
