@@ -1,5 +1,7 @@
 //! Pipelines, commands and their operands.
 
+use std::sync::Arc;
+
 use super::{At, Item, State};
 use crate::error::Error;
 use crate::parse::{Command, Number, Pipe, Term, Word};
@@ -114,7 +116,7 @@ impl<'t> State<'_, 't, '_> {
         &mut self,
         dot: &Item,
         word: &'t Word,
-        (head, chain): &'t (Word, Box<[Str]>),
+        (head, chain): &'t (Word, Arc<[Str]>),
         words: &'t [Word],
         last: Final,
     ) -> Result<Item, Error> {

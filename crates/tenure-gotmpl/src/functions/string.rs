@@ -138,7 +138,10 @@ fn indent(run: &mut Run<'_>, before: &[u8], spaces: i64, whole: &[u8]) -> Outcom
     let mut out = Vec::with_capacity(before.len() + whole.len() + lines * spaces);
     out.extend_from_slice(before);
     let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', whole).map(|at| at + 1).chain([whole.len()]) {
+    for end in memchr::memchr_iter(b'\n', whole)
+        .map(|at| at + 1)
+        .chain([whole.len()])
+    {
         out.extend_from_slice(&pad);
         out.extend_from_slice(whole.get(start..end).unwrap_or_default());
         start = end;

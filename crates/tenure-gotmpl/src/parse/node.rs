@@ -132,9 +132,9 @@ pub(crate) struct Word {
 #[derive(Debug)]
 pub(crate) enum Term {
     Bool(bool),
-    Chain(Box<(Word, Box<[Str]>)>),
+    Chain(Box<(Word, Arc<[Str]>)>),
     Dot,
-    Field(Box<[Str]>),
+    Field(Arc<[Str]>),
     Function(&'static Function),
     Nil,
     Number(Box<Number>),
@@ -142,7 +142,7 @@ pub(crate) enum Term {
     /// As written, and what it means.
     String(Box<(Str, Str)>),
     /// The name, then the fields.
-    Variable(Box<[Str]>),
+    Variable(Arc<[Str]>),
 }
 
 /// A number and all the types that it can have.
@@ -160,11 +160,6 @@ pub(crate) struct Number {
 pub(super) struct Head {
     pub(super) assign: bool,
     pub(super) variables: Vec<Str>,
-}
-
-/// A chain with more fields.
-pub(super) fn longer(chain: Box<[Str]>, fields: Vec<Str>) -> Box<[Str]> {
-    chain.into_iter().chain(fields).collect()
 }
 
 impl Display for Call {
