@@ -282,7 +282,7 @@ impl Parser<'_> {
             Kind::With => Node::With(Box::new(self.control("with")?)),
             _ => {
                 self.back(token);
-                Node::Action(self.pipeline("command", Kind::RightDelim)?)
+                Node::Action(Box::new(self.pipeline("command", Kind::RightDelim)?))
             }
         };
         Ok(Item::Node(node))

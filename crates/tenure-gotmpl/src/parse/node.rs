@@ -57,7 +57,7 @@ impl Tree {
 #[derive(Debug)]
 pub(crate) enum Node {
     Text(Range<u32>),
-    Action(Pipe),
+    Action(Box<Pipe>),
     If(Box<Branch>),
     With(Box<Branch>),
     Range(Box<Branch>),
@@ -86,32 +86,32 @@ pub(crate) struct Pipe {
     pub(crate) position: u32,
     pub(crate) assign: bool,
     pub(crate) variables: Box<[Str]>,
-    pub(crate) commands: Commands,
+    pub(crate) commands: Few<Command>,
 }
 
-/// The commands of a pipeline: most often one, which needs no room of its own.
+/// One or more: most often one, which needs no room of its own.
 #[derive(Debug)]
-pub(crate) enum Commands {
-    One(Command),
-    Many(Box<[Command]>),
+pub(crate) enum Few<T> {
+    One(T),
+    Many(Box<[T]>),
 }
 
-impl From<Vec<Command>> for Commands {
-    fn from(commands: Vec<Command>) -> Self {
-        match <[Command; 1]>::try_from(commands) {
+impl<T> From<Vec<T>> for Few<T> {
+    fn from(items: Vec<T>) -> Self {
+        match <[T; 1]>::try_from(items) {
             Ok([only]) => Self::One(only),
-            Err(commands) => Self::Many(commands.into()),
+            Err(items) => Self::Many(items.into()),
         }
     }
 }
 
-impl Deref for Commands {
-    type Target = [Command];
+impl<T> Deref for Few<T> {
+    type Target = [T];
 
-    fn deref(&self) -> &[Command] {
+    fn deref(&self) -> &[T] {
         match self {
-            Self::One(command) => std::slice::from_ref(command),
-            Self::Many(commands) => commands,
+            Self::One(item) => std::slice::from_ref(item),
+            Self::Many(items) => items,
         }
     }
 }
@@ -119,7 +119,7 @@ impl Deref for Commands {
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) position: u32,
-    pub(crate) words: Box<[Word]>,
+    pub(crate) words: Few<Word>,
 }
 
 /// An operand of a command and where it stands.
