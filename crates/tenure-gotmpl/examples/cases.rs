@@ -59,8 +59,8 @@ fn render(case: &Json) -> Result<String, String> {
         jiff::Timestamp::from_second(1_700_000_000).unwrap_or_default(),
     );
     let mut session = templates.session(&world, Limits::default());
-    match session.execute(FILE, &dot) {
-        Ok(text) => Ok(without_no_value(&text).to_string()),
+    match session.print(FILE, &dot) {
+        Ok(text) => Ok(String::from_utf8_lossy(&without_no_value(text)).into_owned()),
         Err(error) => Err(execution_error(FILE, &error)),
     }
 }

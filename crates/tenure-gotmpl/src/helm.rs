@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use crate::error::{Error, ParseError};
-use crate::value::Str;
 
 /// Around the messages of `fail` and `required`, so that they are found in the error of the run.
 pub(crate) const WARN_START: &str = "HELM_ERR_START";
@@ -11,22 +10,22 @@ pub(crate) const WARN_END: &str = "HELM_ERR_END";
 
 /// Takes out `<no value>`, which Go prints for missing values. Helm does so with the output of a file.
 #[must_use]
-pub fn without_no_value(output: &Str) -> Str {
+pub fn without_no_value(output: Vec<u8>) -> Vec<u8> {
+    shortened(&output).unwrap_or(output)
+}
+
+/// The same, or nothing if there is nothing to take out.
+pub(crate) fn shortened(bytes: &[u8]) -> Option<Vec<u8>> {
     const NO_VALUE: &[u8] = b"<no value>";
-    let bytes = output.as_bytes();
-    if !bytes.windows(NO_VALUE.len()).any(|window| window == NO_VALUE) {
-        return output.clone();
+    let mut found = memchr::memmem::find_iter(bytes, NO_VALUE).peekable();
+    found.peek()?;
+    let (mut kept, mut start) = (Vec::with_capacity(bytes.len()), 0);
+    for at in found {
+        kept.extend_from_slice(bytes.get(start..at).unwrap_or_default());
+        start = at + NO_VALUE.len();
     }
-    let (mut kept, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
-    while let Some((first, tail)) = rest.split_first() {
-        if let Some(tail) = rest.strip_prefix(NO_VALUE) {
-            rest = tail;
-        } else {
-            kept.push(*first);
-            rest = tail;
-        }
-    }
-    kept.into()
+    kept.extend_from_slice(bytes.get(start..).unwrap_or_default());
+    Some(kept)
 }
 
 /// Helm's message for a file that was not parsed.

@@ -61,7 +61,7 @@ pub use helm::{execution_error, parse_error, without_no_value};
 pub use limits::{Limits, with_deep_stack};
 pub use template::{Session, Templates};
 pub use value::{
-    Field, Kind, List, ListType, Map, MapType, Method, Object, Param, Shape, Str, Value, deep_equal,
+    Field, Frozen, Kind, List, ListType, Map, MapType, Method, Object, Param, Shape, Str, Value, deep_equal,
 };
 
 /// Bytes that [`print`] and [`to_yaml`] write at most.

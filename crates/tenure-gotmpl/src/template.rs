@@ -2,12 +2,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value as Json;
+
 use crate::environment::Environment;
 use crate::error::{Error, ParseError};
 use crate::exec::{Item, ROOT, Run, Scope, execute, no_template};
 use crate::limits::Limits;
 use crate::parse::{self, Names, Source, Tree};
-use crate::value::{Str, Value};
+use crate::value::{Frozen, Str, Value};
 
 /// A set of parsed templates that can call each other.
 #[derive(Default)]
@@ -123,6 +125,14 @@ impl Session<'_> {
     /// # Errors
     /// At the first thing Go's engine would stop at, and when a limit is reached.
     pub fn execute(&mut self, name: &str, data: &Value) -> Result<Str, Error> {
+        self.print(name, data).map(Str::from)
+    }
+
+    /// The same as bytes, for a caller that has another use for them.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    pub fn print(&mut self, name: &str, data: &Value) -> Result<Vec<u8>, Error> {
         let tree = self
             .templates
             .trees
@@ -132,9 +142,13 @@ impl Session<'_> {
         let mut out = Vec::new();
         self.run.begin();
         execute(&mut self.run, &scope, tree, Item::plain(data.clone()), &mut out)?;
-        Ok(out.into())
+        Ok(out)
     }
 }
+
+/// Texts of data that are remembered: small ones, which templates hand to each other again and again.
+const SMALL: usize = 4 << 10;
+const MOST_DATA: usize = 1 << 20;
 
 /// Most texts that are remembered, and most bytes of them.
 const MOST_TEXTS: usize = 4096;
@@ -144,7 +158,15 @@ const MOST_BYTES: usize = 16 << 20;
 #[derive(Default)]
 pub(crate) struct Texts {
     known: Mutex<Known>,
+    data: Mutex<Data>,
     parsed: AtomicU64,
+}
+
+/// What texts of data came to.
+#[derive(Default)]
+struct Data {
+    read: HashMap<Str, Arc<Frozen>>,
+    bytes: usize,
 }
 
 #[derive(Default)]
@@ -156,6 +178,31 @@ struct Known {
 impl Texts {
     fn count(&self) {
         self.parsed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What a text of data says, read now unless it was before.
+    pub(crate) fn read(&self, text: &Str, read: fn(&[u8]) -> Result<Json, String>) -> Result<Value, String> {
+        let lock = || self.data.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = (text.len() <= SMALL).then(|| lock().read.get(text).cloned());
+        if let Some(Some(value)) = known {
+            return Ok(value.thaw());
+        }
+        let json = read(text.as_bytes())?;
+        if text.len() > SMALL {
+            return Ok(Value::from_json(&json));
+        }
+        let value = Arc::new(Frozen::from_json(&json));
+        // Aliases make much of a small text.
+        let bytes = text.len() + value.size();
+        if bytes <= MOST_DATA / 16 {
+            let mut data = lock();
+            if data.bytes + bytes > MOST_DATA {
+                *data = Data::default();
+            }
+            data.bytes += bytes;
+            data.read.insert(text.clone(), Arc::clone(&value));
+        }
+        Ok(value.thaw())
     }
 
     /// The templates of a text, the text itself last.

@@ -37,8 +37,8 @@ fn render(values: &str, helpers: &str, template: &str) -> String {
     let dot = Value::from_iter([("Values", Value::from_json(&json)), ("Release", release.into())]);
     let world = Seeded::new(1);
     let mut session = templates.session(&world, Limits::default());
-    match session.execute(FILE, &dot) {
-        Ok(text) => without_no_value(&text).to_string(),
+    match session.print(FILE, &dot) {
+        Ok(text) => String::from_utf8_lossy(&without_no_value(text)).into_owned(),
         Err(error) => format!("error: {}", execution_error(FILE, &error)),
     }
 }

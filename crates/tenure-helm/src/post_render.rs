@@ -41,9 +41,9 @@ pub enum Strategy {
 
 type Files = BTreeMap<String, String>;
 
-pub(crate) fn run(files: &Files, renderer: &dyn PostRenderer, strategy: Strategy) -> Result<Files, Error> {
+pub(crate) fn run(files: Files, renderer: &dyn PostRenderer, strategy: Strategy) -> Result<Files, Error> {
     if strategy == Strategy::Combined {
-        return once(files, renderer, "");
+        return once(&files, renderer, "");
     }
     let (hooks, manifests, _) = manifest::sort(files, &Heads::default())?;
     let group = |parts: &mut dyn Iterator<Item = (String, String)>| {
@@ -162,7 +162,7 @@ mod tests {
                 "kind: H\nmetadata: {annotations: {helm.sh/hook: test}}\n".to_owned(),
             ),
         ]);
-        let done = run(&files, &Relabel, Strategy::NoHooks).expect("runs");
+        let done = run(files.clone(), &Relabel, Strategy::NoHooks).expect("runs");
         assert_eq!(
             done["c/a.yaml"],
             "kind: A\nmetadata:\n  name: changed\n---\nkind: B\nmetadata:\n  annotations:\n    x: z\n  name: changed\n"
@@ -172,7 +172,7 @@ mod tests {
             done["generated-by-postrender-manifests-2.yaml"],
             "kind: New\nmetadata: {}\n"
         );
-        let done = run(&files, &Relabel, Strategy::Combined).expect("runs");
+        let done = run(files, &Relabel, Strategy::Combined).expect("runs");
         assert!(done["c/h.yaml"].contains("name: changed"));
     }
 }

@@ -29,7 +29,7 @@ mod surrogate;
 mod timestamp;
 
 pub use compose::{Document, locate, parse, parse_one};
-pub use emit::{EmitOptions, append, to_string, to_string_with};
+pub use emit::{EmitOptions, Tree, View, append, to_string, to_string_with};
 pub use error::{Error, Location, Reason};
 pub use number::go_float;
 pub use options::{Dialect, Limits, Options};

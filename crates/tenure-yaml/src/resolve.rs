@@ -104,6 +104,9 @@ pub(crate) fn needs_quotes(text: &str) -> bool {
 /// `12:30:45`-like numbers, which YAML 1.1 reads in base 60.
 fn base60(text: &str) -> bool {
     let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !rest.starts_with(|c: char| c.is_ascii_digit()) {
+        return false;
+    }
     let (whole, fraction) = rest.split_once('.').map_or((rest, None), |(w, f)| (w, Some(f)));
     let mut parts = whole.split(':');
     let first = parts.next().unwrap_or("");

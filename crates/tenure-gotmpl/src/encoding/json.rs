@@ -167,11 +167,13 @@ impl Writer {
             return Ok(());
         }
         self.enter(b'{')?;
-        let entries = map.entries();
-        for (at, (key, value)) in entries.iter().enumerate() {
-            self.member(at, key.as_bytes(), value)?;
-        }
-        self.leave(b'}', entries.is_empty());
+        let mut count = 0;
+        map.each(|key, value| {
+            self.member(count, key.as_bytes(), value)?;
+            count += 1;
+            Ok::<_, Error>(())
+        })?;
+        self.leave(b'}', count == 0);
         Ok(())
     }
 
@@ -190,8 +192,17 @@ impl Writer {
     }
 
     fn string(&mut self, text: &[u8]) {
+        let html = self.style.html;
+        let is_plain = |byte: &u8| match *byte {
+            b'"' | b'\\' => false,
+            b'<' | b'>' | b'&' => !html,
+            byte => matches!(byte, b' '..=b'~'),
+        };
         self.out.push(b'"');
-        for (c, bytes) in runes(text) {
+        let plain = text.iter().take_while(|byte| is_plain(byte)).count();
+        let (plain, rest) = text.split_at(plain);
+        self.put(plain);
+        for (c, bytes) in runes(rest) {
             match c {
                 '"' => self.put(b"\\\""),
                 '\\' => self.put(b"\\\\"),
@@ -200,7 +211,7 @@ impl Writer {
                 '\n' => self.put(b"\\n"),
                 '\r' => self.put(b"\\r"),
                 '\t' => self.put(b"\\t"),
-                c if c < ' ' || self.style.html && matches!(c, '<' | '>' | '&') => {
+                c if c < ' ' || html && matches!(c, '<' | '>' | '&') => {
                     self.put(format!("\\u{:04x}", u32::from(c)).as_bytes());
                 }
                 '\u{2028}' | '\u{2029}' => self.put(format!("\\u{:04x}", u32::from(c)).as_bytes()),

@@ -1,11 +1,15 @@
 //! YAML as `sigs.k8s.io/yaml` and go-yaml write and read it.
 
-use serde_json::{Map as JsonMap, Number, Value as Json};
-use tenure_yaml::{EmitOptions, Options, Reason};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::{Number, Value as Json};
+use tenure_yaml::{EmitOptions, Options, Reason, Tree, View};
 
 use super::json_read::wrong_type;
 use crate::error::Error;
-use crate::value::{Field, Kind, Map, Shape, Value};
+use crate::template::Texts;
+use crate::value::{Field, Kind, Map, Shape, Str, Value};
 
 /// Levels that are written.
 const DEPTH: usize = 200;
@@ -20,14 +24,42 @@ pub(crate) enum Unwritable {
 
 /// Writes a value as `toYaml` does, in at most so many bytes.
 pub(crate) fn write(value: &Value, limit: usize) -> Result<String, Unwritable> {
-    let json = Converter::new(limit, false).json(value, 0)?;
-    Ok(tenure_yaml::to_string_with(&json, &EmitOptions::helm()))
+    let node = Converter::new(limit, false).node(value, 0)?;
+    Ok(tenure_yaml::to_string_with(&node, &EmitOptions::helm()))
 }
 
 /// Writes a value as `toYamlPretty` does: lists are indented, numbers keep their types.
 pub(crate) fn write_pretty(value: &Value, limit: usize) -> Result<String, Unwritable> {
-    let json = Converter::new(limit, true).json(value, 0)?;
-    Ok(tenure_yaml::to_string_with(&json, &EmitOptions::helm_pretty()))
+    let node = Converter::new(limit, true).node(value, 0)?;
+    Ok(tenure_yaml::to_string_with(&node, &EmitOptions::helm_pretty()))
+}
+
+/// A value as it is to be written. Its texts are those of the value.
+enum Node {
+    Null,
+    Bool(bool),
+    Number(Number),
+    /// UTF-8.
+    Text(Str),
+    List(Vec<Self>),
+    Map(Vec<(Str, Self)>),
+}
+
+impl Tree for Node {
+    fn view(&self) -> View<'_, Self> {
+        match self {
+            Self::Null => View::Null,
+            Self::Bool(truth) => View::Bool(*truth),
+            Self::Number(number) => View::Number(number),
+            Self::Text(text) => View::Text(utf8(text)),
+            Self::List(items) => View::List(items),
+            Self::Map(members) => View::Map(members.iter().map(|(key, node)| (utf8(key), node)).collect()),
+        }
+    }
+}
+
+fn utf8(text: &Str) -> &str {
+    std::str::from_utf8(text.as_bytes()).unwrap_or_default()
 }
 
 struct Converter {
@@ -48,13 +80,16 @@ impl Converter {
         Self { left, direct }
     }
 
-    fn text(&mut self, text: &crate::value::Str) -> Result<String, Unwritable> {
+    fn text(&mut self, text: Str) -> Result<Str, Unwritable> {
         self.spend(text.len())?;
-        let text = text.to_string();
-        if !self.direct && is_unreadable(&text) {
+        let shown = text.to_str();
+        if !self.direct && is_unreadable(&shown) {
             return Err(Unwritable::Go("yaml: control characters are not allowed".into()));
         }
-        Ok(text)
+        Ok(match shown {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(replaced) => replaced.into(),
+        })
     }
 
     fn spend(&mut self, bytes: usize) -> Result<(), Unwritable> {
@@ -69,7 +104,7 @@ impl Converter {
         }
     }
 
-    fn json(&mut self, value: &Value, depth: usize) -> Result<Json, Unwritable> {
+    fn node(&mut self, value: &Value, depth: usize) -> Result<Node, Unwritable> {
         if depth > DEPTH {
             return Err(Unwritable::Limit(Error::limit(
                 "a value is nested too deeply to be encoded",
@@ -77,86 +112,106 @@ impl Converter {
         }
         self.spend(8)?;
         Ok(match value {
-            Value::Nil => Json::Null,
-            Value::Bool(truth) => Json::Bool(*truth),
-            Value::Int(number) | Value::Int64(number) => Json::from(*number),
-            Value::Uint8(number) => Json::from(*number),
-            Value::Uint64(number) => Json::from(*number),
-            Value::Float(number) if self.direct => Number::from_f64(*number).map_or(Json::Null, Json::Number),
+            Value::Nil => Node::Null,
+            Value::Bool(truth) => Node::Bool(*truth),
+            Value::Int(number) | Value::Int64(number) => Node::Number((*number).into()),
+            Value::Uint8(number) => Node::Number((*number).into()),
+            Value::Uint64(number) => Node::Number((*number).into()),
+            Value::Float(number) if self.direct => Number::from_f64(*number).map_or(Node::Null, Node::Number),
             Value::Float(number) => float(*number)?,
             Value::Complex(..) => return Err(Unwritable::Go("json: unsupported type: complex128".into())),
-            Value::String(text) => Json::String(self.text(text)?),
+            Value::String(text) => Node::Text(self.text(text.clone())?),
             Value::Bytes(bytes) => {
                 use base64::Engine as _;
                 self.spend(bytes.len())?;
-                Json::String(base64::engine::general_purpose::STANDARD.encode(bytes.as_bytes()))
+                Node::Text(
+                    base64::engine::general_purpose::STANDARD
+                        .encode(bytes.as_bytes())
+                        .into(),
+                )
             }
-            Value::List(list) if list.is_nil() && self.direct => Json::Array(Vec::new()),
-            Value::List(list) if list.is_nil() => Json::Null,
-            Value::List(list) if list.kind().element == Kind::Uint8 => Json::Null,
+            Value::List(list) if list.is_nil() && self.direct => Node::List(Vec::new()),
+            Value::List(list) if list.is_nil() => Node::Null,
+            Value::List(list) if list.kind().element == Kind::Uint8 => Node::Null,
             Value::List(list) => {
                 let items = list.to_vec();
-                let items: Result<Vec<_>, _> = items.iter().map(|item| self.json(item, depth + 1)).collect();
-                Json::Array(items?)
+                let items: Result<Vec<_>, _> = items.iter().map(|item| self.node(item, depth + 1)).collect();
+                Node::List(items?)
             }
             Value::Map(map) => self.map(map, depth)?,
             Value::Object(object) => match object.marshal() {
-                Some(value) => self.json(&value, depth + 1)?,
+                Some(value) => self.node(&value, depth + 1)?,
                 None => match object.shape() {
                     Shape::Struct(fields) | Shape::Pointer(fields) => self.fields(&fields, depth)?,
                     Shape::Map(map) => self.map(&map, depth)?,
-                    Shape::List(list) => self.json(&Value::List(list), depth + 1)?,
-                    Shape::Plain(value) => self.json(&value, depth + 1)?,
+                    Shape::List(list) => self.node(&Value::List(list), depth + 1)?,
+                    Shape::Plain(value) => self.node(&value, depth + 1)?,
                 },
             },
         })
     }
 
-    fn map(&mut self, map: &Map, depth: usize) -> Result<Json, Unwritable> {
+    fn map(&mut self, map: &Map, depth: usize) -> Result<Node, Unwritable> {
         if map.is_nil() && self.direct {
-            return Ok(Json::Object(JsonMap::new()));
+            return Ok(Node::Map(Vec::new()));
         }
         if map.is_nil() {
-            return Ok(Json::Null);
+            return Ok(Node::Null);
         }
-        let mut members = JsonMap::new();
-        for (key, value) in map.entries() {
-            members.insert(self.text(&key)?, self.json(&value, depth + 1)?);
+        let mut members = Vec::with_capacity(map.len());
+        let mut replaced = false;
+        map.each(|key, value| {
+            let text = self.text(key.clone())?;
+            replaced |= text != *key;
+            members.push((text, self.node(value, depth + 1)?));
+            Ok::<_, Unwritable>(())
+        })?;
+        if replaced {
+            members = once_each(members);
         }
-        Ok(Json::Object(members))
+        Ok(Node::Map(members))
     }
 
-    fn fields(&mut self, fields: &[Field], depth: usize) -> Result<Json, Unwritable> {
-        let mut members = JsonMap::new();
+    fn fields(&mut self, fields: &[Field], depth: usize) -> Result<Node, Unwritable> {
+        let mut members = Vec::new();
         for field in fields {
             if field.json.is_empty() || field.omit_empty && !field.value.is_true() {
                 continue;
             }
-            members.insert(field.json.to_owned(), self.json(&field.value, depth + 1)?);
+            members.push((field.json.into(), self.node(&field.value, depth + 1)?));
         }
-        Ok(Json::Object(members))
+        Ok(Node::Map(members))
     }
+}
+
+/// Members under keys that may have become the same: the first one's place, the last one's value.
+fn once_each(members: Vec<(Str, Node)>) -> Vec<(Str, Node)> {
+    let mut places = HashMap::new();
+    let mut kept: Vec<(Str, Node)> = Vec::with_capacity(members.len());
+    for (key, node) in members {
+        let place = *places.entry(key.clone()).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(held) => held.1 = node,
+            None => kept.push((key, node)),
+        }
+    }
+    kept
 }
 
 /// A float by way of JSON, where whole numbers lose their point.
 #[expect(clippy::cast_possible_truncation, reason = "whole and small enough")]
-fn float(number: f64) -> Result<Json, Unwritable> {
+fn float(number: f64) -> Result<Node, Unwritable> {
     const WHOLE: f64 = 9_223_372_036_854_775_808.0;
     if number.fract() == 0.0 && number.abs() < WHOLE {
-        return Ok(Json::from(number as i64));
+        return Ok(Node::Number((number as i64).into()));
     }
     match Number::from_f64(number) {
-        Some(number) => Ok(Json::Number(number)),
+        Some(number) => Ok(Node::Number(number)),
         None => Err(Unwritable::Go(format!(
             "error marshaling into JSON: json: unsupported value: {}",
             crate::golang::number::shortest(number)
         ))),
     }
-}
-
-/// Reads a document of any type, with Go's error.
-fn read(text: &[u8]) -> Result<Value, String> {
-    read_yaml(text).map(|json| Value::from_json(&json))
 }
 
 /// Reads the first document of a text as Kubernetes' YAML package does. Integers stay integers.
@@ -188,9 +243,9 @@ fn starts_with_tab(text: &[u8]) -> bool {
 }
 
 /// Reads a map, as `fromYaml` does.
-pub(crate) fn read_map(text: &[u8]) -> Result<Map, String> {
+pub(crate) fn read_map(texts: &Texts, text: &Str) -> Result<Map, String> {
     const TYPE: &str = "map[string]interface {}";
-    match read(text)? {
+    match texts.read(text, read_yaml)? {
         Value::Map(map) => Ok(map),
         Value::Nil => Ok(Map::new()),
         other => Err(wrong(&other, TYPE)),
@@ -198,8 +253,8 @@ pub(crate) fn read_map(text: &[u8]) -> Result<Map, String> {
 }
 
 /// Reads a list, as `fromYamlArray` does.
-pub(crate) fn read_list(text: &[u8]) -> Result<Value, String> {
-    match read(text)? {
+pub(crate) fn read_list(texts: &Texts, text: &Str) -> Result<Value, String> {
+    match texts.read(text, read_yaml)? {
         list @ Value::List(_) => Ok(list),
         Value::Nil => Ok(Vec::new().into()),
         other => Err(wrong(&other, "[]interface {}")),

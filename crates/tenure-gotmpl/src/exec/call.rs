@@ -28,11 +28,8 @@ impl<'t> State<'_, 't, '_> {
             Body::Call => words.first().map(ToString::to_string),
             _ => None,
         };
-        let arguments = self.arguments(dot, signature, words, last)?;
-        let nil_pointer = arguments
-            .first()
-            .is_some_and(|item| item.interface && matches!(item.value, Value::Nil));
-        let mut arguments: Vec<Value> = arguments.into_iter().map(|item| item.value).collect();
+        let mut nil_pointer = false;
+        let mut arguments = self.arguments(dot, signature, words, last, &mut nil_pointer)?;
         let result = match function.body {
             Body::Plain(body) => body(self.run, &arguments),
             Body::Length(_) if nil_pointer => Err(Error::plain("len of nil pointer")),
@@ -48,6 +45,7 @@ impl<'t> State<'_, 't, '_> {
             Body::Call => Err(Error::plain(not_callable(callee, arguments.first()))),
             Body::Choice(_) => Ok(Value::Nil),
         };
+        self.run.give_back(arguments);
         match result.and_then(|value| self.run.charge_value(&value).map(|()| value)) {
             Ok(value) => {
                 let interface = matches!(value, Value::Nil);
@@ -103,22 +101,28 @@ impl<'t> State<'_, 't, '_> {
         Ok(())
     }
 
+    /// The values of the arguments, and whether the first is a nil out of an interface.
     pub(super) fn arguments(
         &mut self,
         dot: &Item,
         signature: Signature,
         words: &'t [Word],
         last: Final,
-    ) -> Result<Vec<Item>, Error> {
+        nil_pointer: &mut bool,
+    ) -> Result<Vec<Value>, Error> {
         self.check_count(signature, words, &last)?;
         let (_, parameters, variadic) = signature;
         let parameter = |at: usize| parameters.get(at).copied().or(variadic).unwrap_or(Param::Any);
-        let mut arguments = Vec::with_capacity(words.len() + 1);
+        let mut arguments = self.run.take_list();
+        let mut push = |item: Item| {
+            *nil_pointer |= arguments.is_empty() && item.interface && matches!(item.value, Value::Nil);
+            arguments.push(item.value);
+        };
         for (at, word) in words.iter().enumerate() {
-            arguments.push(self.argument(dot, parameter(at), word)?);
+            push(self.argument(dot, parameter(at), word)?);
         }
         if let Some(item) = last {
-            arguments.push(self.fit(item, parameter(words.len()))?);
+            push(self.fit(item, parameter(words.len()))?);
         }
         Ok(arguments)
     }
@@ -134,7 +138,7 @@ impl<'t> State<'_, 't, '_> {
             Term::Variable(chain) => self.variable_chain(dot, word, chain, alone, None)?,
             Term::Pipe(pipe) => self.pipeline(dot, pipe)?,
             Term::Function(function) => self.call_function(dot, function, At::Word(word), &[], None)?,
-            Term::Chain(head, chain) => self.chained(dot, word, head, chain, alone, None)?,
+            Term::Chain(parts) => self.chained(dot, word, parts, alone, None)?,
             Term::Bool(_) | Term::Number(_) | Term::String(..) => return self.literal(parameter, word),
         };
         self.fit(item, parameter)
@@ -203,13 +207,12 @@ impl<'t> State<'_, 't, '_> {
                 None => self.error(format!("invalid value; expected {}", parameter.name())),
             };
         }
-        if let Some(value) = assigned(&item.value, parameter) {
-            return Ok(Item {
-                value,
-                interface: item.interface,
-            });
-        }
-        let found = match item.value {
+        let Item { value, interface } = item;
+        let value = match assigned(value, parameter) {
+            Ok(value) => return Ok(Item { value, interface }),
+            Err(value) => value,
+        };
+        let found = match value {
             Value::Nil => "interface {}",
             ref value => value.type_name(),
         };
@@ -230,8 +233,8 @@ const fn nil_of(parameter: Param) -> Option<Value> {
     }
 }
 
-/// The value as a variable of the type holds it.
-fn assigned(value: &Value, parameter: Param) -> Option<Value> {
+/// The value as a variable of the type holds it, or as it was if the type cannot.
+fn assigned(value: Value, parameter: Param) -> Result<Value, Value> {
     let fits = match parameter {
         Param::Any | Param::Reflect => true,
         Param::String => matches!(value, Value::String(_)),
@@ -242,15 +245,19 @@ fn assigned(value: &Value, parameter: Param) -> Option<Value> {
         Param::Bool => matches!(value, Value::Bool(_)),
         Param::Named(name) => value.type_name() == name,
         Param::Map => {
-            let map = value.as_map()?;
-            return (*map.kind() == MapType::ANY).then_some(Value::Map(map));
+            return match value.as_map() {
+                Some(map) if *map.kind() == MapType::ANY => Ok(Value::Map(map)),
+                _ => Err(value),
+            };
         }
         Param::List => {
-            let list = value.as_list()?;
-            return (*list.kind() == ListType::ANY).then_some(Value::List(list));
+            return match value.as_list() {
+                Some(list) if *list.kind() == ListType::ANY => Ok(Value::List(list)),
+                _ => Err(value),
+            };
         }
     };
-    fits.then(|| value.clone())
+    if fits { Ok(value) } else { Err(value) }
 }
 
 fn not_callable(callee: Option<String>, value: Option<&Value>) -> String {

@@ -1,5 +1,7 @@
 //! Pipelines, commands and their operands.
 
+use std::sync::Arc;
+
 use super::{At, Item, State};
 use crate::error::Error;
 use crate::parse::{Command, Number, Pipe, Term, Word};
@@ -23,14 +25,15 @@ impl<'t> State<'_, 't, '_> {
             if pipe.assign {
                 self.assign(name, item.clone())?;
             } else {
-                self.variables.push((name.clone(), item.clone()));
+                self.variables.push((name.as_bytes(), item.clone()));
             }
         }
         Ok(item)
     }
 
     pub(super) fn assign(&mut self, name: &Str, item: Item) -> Result<(), Error> {
-        match self.variables.iter_mut().rev().find(|(known, _)| known == name) {
+        let held = &mut self.variables.iter_mut().rev();
+        match held.find(|(known, _)| *known == name.as_bytes()) {
             Some(slot) => {
                 slot.1 = item;
                 Ok(())
@@ -40,7 +43,8 @@ impl<'t> State<'_, 't, '_> {
     }
 
     pub(super) fn variable(&self, name: &Str) -> Result<Item, Error> {
-        match self.variables.iter().rev().find(|(known, _)| known == name) {
+        let held = &mut self.variables.iter().rev();
+        match held.find(|(known, _)| *known == name.as_bytes()) {
             Some((_, item)) => Ok(item.clone()),
             None => self.error(format!("undefined variable: {name}")),
         }
@@ -56,7 +60,7 @@ impl<'t> State<'_, 't, '_> {
                 self.at = At::Word(word);
                 return self.chain(dot, dot.clone(), word, chain, words, last);
             }
-            Term::Chain(head, chain) => return self.chained(dot, word, head, chain, words, last),
+            Term::Chain(parts) => return self.chained(dot, word, parts, words, last),
             Term::Function(function) => {
                 self.at = At::Word(word);
                 return self.call_function(dot, function, At::Command(command), words, last);
@@ -112,8 +116,7 @@ impl<'t> State<'_, 't, '_> {
         &mut self,
         dot: &Item,
         word: &'t Word,
-        head: &'t Word,
-        chain: &'t [Str],
+        (head, chain): &'t (Word, Arc<[Str]>),
         words: &'t [Word],
         last: Final,
     ) -> Result<Item, Error> {

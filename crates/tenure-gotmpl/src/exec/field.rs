@@ -48,15 +48,15 @@ impl<'t> State<'_, 't, '_> {
             Value::Nil => self.error(format!("nil pointer evaluating {}.{name}", receiver.type_name())),
             Value::Map(map) => self.member(map, name, arguments),
             Value::Object(object) => {
-                let shown = name.to_str();
-                if let Some(method) = object.methods().iter().find(|method| method.name == shown) {
+                let is_it = |known: &str| known.as_bytes() == name.as_bytes();
+                if let Some(method) = object.methods().iter().find(|method| is_it(method.name)) {
                     return self.method(dot, object.as_ref(), method, word, words, last);
                 }
                 match object.shape() {
                     Shape::Map(map) => self.member(&map, name, arguments),
                     Shape::Struct(fields) | Shape::Pointer(fields) => {
-                        match fields.into_iter().find(|field| field.name == shown) {
-                            Some(_) if shown.starts_with(|c: char| c.is_lowercase()) => self.error(format!(
+                        match fields.into_iter().find(|field| is_it(field.name)) {
+                            Some(field) if field.name.starts_with(char::is_lowercase) => self.error(format!(
                                 "{name} is an unexported field of struct type {}",
                                 receiver.type_name()
                             )),
@@ -113,9 +113,11 @@ impl<'t> State<'_, 't, '_> {
             (method.name, method.parameters, None),
             words.get(1..).unwrap_or_default(),
             last,
+            &mut false,
         )?;
-        let arguments: Vec<Value> = arguments.into_iter().map(|item| item.value).collect();
-        match object.call(method.name, &arguments) {
+        let result = object.call(method.name, &arguments);
+        self.run.give_back(arguments);
+        match result {
             Ok(value) => {
                 let charged = self.run.charge_value(&value);
                 self.limited(charged)?;

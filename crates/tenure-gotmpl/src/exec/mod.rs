@@ -12,7 +12,7 @@ pub(crate) use self::scope::Scope;
 use crate::error::Error;
 use crate::format;
 use crate::parse::{Branch, Call, Command, Node, Pipe, Tree, Word};
-use crate::value::{List, Shape, Str, Value};
+use crate::value::{List, Shape, Value};
 
 /// A value on its way through a pipeline, and whether it comes out of a variable of type `interface {}`.
 ///
@@ -77,7 +77,7 @@ struct State<'s, 't, 'r> {
     tree: &'t Tree,
     out: &'s mut Vec<u8>,
     at: At<'t>,
-    variables: Vec<(Str, Item)>,
+    variables: Vec<(&'t [u8], Item)>,
 }
 
 /// Executes a template and adds what it prints to `out`.
@@ -94,7 +94,7 @@ pub(crate) fn execute(
         tree,
         out,
         at: At::Nothing,
-        variables: vec![("$".into(), dot.clone())],
+        variables: vec![(b"$", dot.clone())],
     };
     state.list(&dot, &tree.root).map(|_| ())
 }
@@ -302,20 +302,17 @@ impl<'t> State<'_, 't, '_> {
         self.step()?;
         let pipe = &branch.pipe;
         let mark = self.variables.len();
-        let values = match pipe.variables.len() {
-            0 => vec![],
-            1 => vec![element.clone()],
-            _ => vec![index, element.clone()],
-        };
+        // The last variable is the element, the one before it the index.
+        let values = [index, element.clone()].into_iter();
+        let values = values.skip(2_usize.saturating_sub(pipe.variables.len()));
         if pipe.assign {
             for (name, value) in pipe.variables.iter().zip(values) {
                 self.assign(name, value)?;
             }
         } else {
             // Declared by the pipeline already, so they are the topmost.
-            let top = self.variables.iter_mut().rev().take(values.len());
-            top.zip(values.into_iter().rev())
-                .for_each(|(slot, value)| slot.1 = value);
+            let top = self.variables.iter_mut().rev();
+            top.zip(values.rev()).for_each(|(slot, value)| slot.1 = value);
         }
         let flow = self.list(&element, &branch.list)?;
         self.variables.truncate(mark);
@@ -335,7 +332,7 @@ impl<'t> State<'_, 't, '_> {
         };
         let entered = self.run.enter();
         self.limited(entered)?;
-        let result = execute(self.run, self.scope, &tree, dot, self.out);
+        let result = execute(self.run, self.scope, tree, dot, self.out);
         self.run.leave();
         result
     }

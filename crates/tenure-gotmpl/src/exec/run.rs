@@ -16,6 +16,11 @@ pub(crate) const ROOT: &str = "gotpl";
 /// Steps between two looks at the clock.
 const STEPS_PER_LOOK: u64 = 512;
 
+/// How much is kept to be used again: so many lists and texts, of so many items and bytes at most.
+const SPARE: usize = 32;
+const SPARE_ITEMS: usize = 64;
+const SPARE_BYTES: usize = 64 << 10;
+
 /// What all executions of a session share.
 pub(crate) struct Run<'r> {
     pub(crate) world: &'r dyn Environment,
@@ -32,6 +37,9 @@ pub(crate) struct Run<'r> {
     stack: Stack,
     /// Maps that templates changed: they may be part of circles.
     changed: Vec<Map>,
+    /// Empty lists of arguments and empty texts that were in use before: calls are many, and most are small.
+    lists: Vec<Vec<Value>>,
+    texts_out: Vec<Vec<u8>>,
 }
 
 impl<'r> Run<'r> {
@@ -48,6 +56,8 @@ impl<'r> Run<'r> {
             included: HashMap::new(),
             stack: Stack::here(limits.stack),
             changed: Vec::new(),
+            lists: Vec::new(),
+            texts_out: Vec::new(),
             limits,
         }
     }
@@ -55,6 +65,38 @@ impl<'r> Run<'r> {
     /// Starts an execution from here: the stack counts from here, the budgets go on.
     pub(crate) fn begin(&mut self) {
         self.stack = Stack::here(self.limits.stack);
+    }
+
+    /// An empty list for arguments.
+    pub(crate) fn take_list(&mut self) -> Vec<Value> {
+        self.lists.pop().unwrap_or_default()
+    }
+
+    /// Takes such a list back.
+    pub(crate) fn give_back(&mut self, mut list: Vec<Value>) {
+        list.clear();
+        if list.capacity() <= SPARE_ITEMS && self.lists.len() < SPARE {
+            self.lists.push(list);
+        }
+    }
+
+    /// What a template prints, as a value of its own.
+    fn text_of(
+        &mut self,
+        print: impl FnOnce(&mut Self, &mut Vec<u8>) -> Result<(), Error>,
+        finish: fn(&[u8]) -> Str,
+    ) -> Result<Value, Error> {
+        let mut out = self.texts_out.pop().unwrap_or_default();
+        self.enter()?;
+        let result = print(self, &mut out);
+        self.leave();
+        self.output = self.output.saturating_sub(out.len());
+        let text = result.map(|()| Value::String(finish(&out)));
+        out.clear();
+        if out.capacity() <= SPARE_BYTES && self.texts_out.len() < SPARE {
+            self.texts_out.push(out);
+        }
+        text
     }
 
     pub(crate) fn step(&mut self) -> Result<(), Error> {
@@ -158,7 +200,10 @@ impl<'r> Run<'r> {
 
     /// `include`: the output of another template as a string.
     pub(crate) fn include(&mut self, scope: &Scope<'_>, name: &Str, data: Value) -> Result<Value, Error> {
-        let count = self.included.entry(name.clone()).or_default();
+        let count = match self.included.get_mut(name) {
+            Some(count) => count,
+            None => self.included.entry(name.clone()).or_default(),
+        };
         if *count > self.limits.includes {
             return Err(Error::around(
                 format!("rendering template has a nested reference name: {name}: "),
@@ -170,17 +215,15 @@ impl<'r> Run<'r> {
         if let Some(count) = self.included.get_mut(name) {
             *count -= 1;
         }
-        result.map(|text| Value::String(text.into()))
+        result
     }
 
-    fn included_text(&mut self, scope: &Scope<'_>, name: &Str, data: Value) -> Result<Vec<u8>, Error> {
+    fn included_text(&mut self, scope: &Scope<'_>, name: &Str, data: Value) -> Result<Value, Error> {
         let tree = scope.find(&name.to_str()).ok_or_else(|| no_template(name))?;
-        self.enter()?;
-        let mut out = Vec::new();
-        let result = super::execute(self, scope, &tree, Item::plain(data), &mut out);
-        self.leave();
-        self.output = self.output.saturating_sub(out.len());
-        result.map(|()| out)
+        self.text_of(
+            |run, out| super::execute(run, scope, tree, Item::plain(data), out),
+            |out| out.into(),
+        )
     }
 
     /// `tpl`: a text as a template, which sees the templates around it and those it defines itself.
@@ -195,17 +238,20 @@ impl<'r> Run<'r> {
         let Some((tree, inner)) = scope.with(&trees) else {
             return Ok(Value::empty_string());
         };
-        self.enter()?;
-        let mut out = Vec::new();
-        let result = super::execute(self, &inner, &tree, Item::plain(data), &mut out);
-        self.leave();
-        self.output = self.output.saturating_sub(out.len());
-        match result {
-            Ok(()) => Ok(Value::String(crate::helm::without_no_value(&out.into()))),
-            Err(error) => Err(Error::around(
+        let mut entered = false;
+        let text = self.text_of(
+            |run, out| {
+                entered = true;
+                super::execute(run, &inner, tree, Item::plain(data), out)
+            },
+            |out| crate::helm::shortened(out).map_or_else(|| out.into(), Str::from),
+        );
+        match text {
+            Err(error) if entered => Err(Error::around(
                 format!("error during tpl function execution for {}: ", quoted()),
                 error,
             )),
+            other => other,
         }
     }
 }

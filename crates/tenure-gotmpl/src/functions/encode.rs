@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::argument::{any, bytes, reserve, text};
+use super::argument::{any, bytes, reserve, str, text};
 use super::{Function, Outcome, fixed};
 use crate::encoding::json::{self, Style};
 use crate::encoding::yaml::{self, Unwritable};
@@ -11,7 +11,8 @@ use crate::encoding::{read, read_list, read_map, read_toml, toml};
 use crate::error::Error;
 use crate::exec::Run;
 use crate::golang::base32;
-use crate::value::{Map, Param, Value};
+use crate::template::Texts;
+use crate::value::{Map, Param, Str, Value};
 
 const ANY: &[Param] = &[Param::Any];
 const STRING: &[Param] = &[Param::String];
@@ -57,13 +58,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
         forgiving(to_yaml(run, a, yaml::write_pretty))
     }),
     fixed("fromYaml", STRING, |run, a| {
-        Ok(match charged(run, a, yaml::read_map)? {
+        Ok(match charged_yaml(run, a, yaml::read_map)? {
             Ok(map) => map.into(),
             Err(reason) => with_error(Map::new(), Some(reason)),
         })
     }),
     fixed("fromYamlArray", STRING, |run, a| {
-        Ok(charged(run, a, yaml::read_list)?.unwrap_or_else(|reason| vec![reason.into()].into()))
+        Ok(charged_yaml(run, a, yaml::read_list)?.unwrap_or_else(|reason| vec![reason.into()].into()))
     }),
     fixed("toToml", ANY, |run, a| {
         not_nil(a)?;
@@ -145,6 +146,13 @@ fn to_yaml(
 fn charged<T>(run: &mut Run<'_>, a: &[Value], read: fn(&[u8]) -> T) -> Result<T, Error> {
     run.charge(bytes(a, 0).len().saturating_mul(8))?;
     Ok(read(bytes(a, 0)))
+}
+
+/// The same for YAML.
+fn charged_yaml<T>(run: &mut Run<'_>, a: &[Value], read: fn(&Texts, &Str) -> T) -> Result<T, Error> {
+    let text = str(a, 0);
+    run.charge(text.len().saturating_mul(8))?;
+    Ok(read(run.texts, &text))
 }
 
 fn with_error(map: Map, error: Option<String>) -> Value {

@@ -132,17 +132,19 @@ fn indent(run: &mut Run<'_>, before: &[u8], spaces: i64, whole: &[u8]) -> Outcom
     let Ok(spaces) = usize::try_from(spaces) else {
         return Err("strings: negative Repeat count".into());
     };
-    let lines = whole.iter().filter(|b| **b == b'\n').count() + 1;
+    let lines = memchr::memchr_iter(b'\n', whole).count() + 1;
     reserve(run, lines.saturating_mul(spaces).saturating_add(whole.len()))?;
     let pad = vec![b' '; spaces];
     let mut out = Vec::with_capacity(before.len() + whole.len() + lines * spaces);
     out.extend_from_slice(before);
-    for (at, line) in whole.split(|b| *b == b'\n').enumerate() {
-        if at > 0 {
-            out.push(b'\n');
-        }
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', whole)
+        .map(|at| at + 1)
+        .chain([whole.len()])
+    {
         out.extend_from_slice(&pad);
-        out.extend_from_slice(line);
+        out.extend_from_slice(whole.get(start..end).unwrap_or_default());
+        start = end;
     }
     Ok(Value::String(out.into()))
 }

@@ -3,19 +3,7 @@
 use super::unicode::{is_space, push, runes};
 
 pub(crate) fn index(whole: &[u8], part: &[u8]) -> Option<usize> {
-    if part.is_empty() {
-        return Some(0);
-    }
-    let first = *part.first()?;
-    let mut at = 0;
-    while let Some(found) = whole.get(at..)?.iter().position(|b| *b == first) {
-        at += found;
-        if whole.get(at..)?.starts_with(part) {
-            return Some(at);
-        }
-        at += 1;
-    }
-    None
+    memchr::memmem::find(whole, part)
 }
 
 pub(crate) fn contains(whole: &[u8], part: &[u8]) -> bool {

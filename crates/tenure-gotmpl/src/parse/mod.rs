@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use self::lex::{Kind, Lexer, Token};
 pub(crate) use self::names::Names;
+use self::node::Head;
 pub(crate) use self::node::{Branch, Call, Command, Node, Number, Pipe, Source, Term, Tree, Word};
-use self::node::{Head, longer};
 use crate::error::ParseError;
 use crate::functions;
 use crate::golang::quote::{quote, unquote};
@@ -282,7 +282,7 @@ impl Parser<'_> {
             Kind::With => Node::With(Box::new(self.control("with")?)),
             _ => {
                 self.back(token);
-                Node::Action(self.pipeline("command", Kind::RightDelim)?)
+                Node::Action(Box::new(self.pipeline("command", Kind::RightDelim)?))
             }
         };
         Ok(Item::Node(node))
@@ -516,11 +516,11 @@ impl Parser<'_> {
         word = match word.term {
             Term::Field(chain) => Word {
                 position,
-                term: Term::Field(longer(chain, fields)),
+                term: Term::Field(self.names.chain(&[&chain, &*fields].concat())),
             },
             Term::Variable(chain) => Word {
                 position,
-                term: Term::Variable(longer(chain, fields)),
+                term: Term::Variable(self.names.chain(&[&chain, &*fields].concat())),
             },
             Term::Bool(_) | Term::String(..) | Term::Number(_) | Term::Nil | Term::Dot => {
                 let shown = quote(word.to_string().as_bytes());
@@ -528,13 +528,13 @@ impl Parser<'_> {
             }
             term => Word {
                 position,
-                term: Term::Chain(
-                    Box::new(Word {
+                term: Term::Chain(Box::new((
+                    Word {
                         position: word.position,
                         term,
-                    }),
-                    fields.into(),
-                ),
+                    },
+                    self.names.chain(&fields),
+                ))),
             },
         };
         Ok(Some(word))
@@ -556,9 +556,12 @@ impl Parser<'_> {
                 if !self.variables.contains(&name) {
                     return self.error(format!("undefined variable {}", quote(bytes)));
                 }
-                Term::Variable([name].into())
+                Term::Variable(self.names.chain(&[name]))
             }
-            Kind::Field => Term::Field([self.names.get(bytes.get(1..).unwrap_or_default())].into()),
+            Kind::Field => {
+                let name = self.names.get(bytes.get(1..).unwrap_or_default());
+                Term::Field(self.names.chain(&[name]))
+            }
             Kind::Bool => Term::Bool(bytes == b"true"),
             Kind::CharConstant | Kind::Complex | Kind::Number => {
                 let number = match token.kind {

@@ -1,7 +1,7 @@
 //! The parsed form of a template.
 
 use std::fmt::{self, Display, Write as _};
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use crate::functions::Function;
@@ -57,7 +57,7 @@ impl Tree {
 #[derive(Debug)]
 pub(crate) enum Node {
     Text(Range<u32>),
-    Action(Pipe),
+    Action(Box<Pipe>),
     If(Box<Branch>),
     With(Box<Branch>),
     Range(Box<Branch>),
@@ -86,13 +86,40 @@ pub(crate) struct Pipe {
     pub(crate) position: u32,
     pub(crate) assign: bool,
     pub(crate) variables: Box<[Str]>,
-    pub(crate) commands: Box<[Command]>,
+    pub(crate) commands: Few<Command>,
+}
+
+/// One or more: most often one, which needs no room of its own.
+#[derive(Debug)]
+pub(crate) enum Few<T> {
+    One(T),
+    Many(Box<[T]>),
+}
+
+impl<T> From<Vec<T>> for Few<T> {
+    fn from(items: Vec<T>) -> Self {
+        match <[T; 1]>::try_from(items) {
+            Ok([only]) => Self::One(only),
+            Err(items) => Self::Many(items.into()),
+        }
+    }
+}
+
+impl<T> Deref for Few<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::One(item) => std::slice::from_ref(item),
+            Self::Many(items) => items,
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) position: u32,
-    pub(crate) words: Box<[Word]>,
+    pub(crate) words: Few<Word>,
 }
 
 /// An operand of a command and where it stands.
@@ -105,9 +132,9 @@ pub(crate) struct Word {
 #[derive(Debug)]
 pub(crate) enum Term {
     Bool(bool),
-    Chain(Box<Word>, Box<[Str]>),
+    Chain(Box<(Word, Arc<[Str]>)>),
     Dot,
-    Field(Box<[Str]>),
+    Field(Arc<[Str]>),
     Function(&'static Function),
     Nil,
     Number(Box<Number>),
@@ -115,7 +142,7 @@ pub(crate) enum Term {
     /// As written, and what it means.
     String(Box<(Str, Str)>),
     /// The name, then the fields.
-    Variable(Box<[Str]>),
+    Variable(Arc<[Str]>),
 }
 
 /// A number and all the types that it can have.
@@ -133,11 +160,6 @@ pub(crate) struct Number {
 pub(super) struct Head {
     pub(super) assign: bool,
     pub(super) variables: Vec<Str>,
-}
-
-/// A chain with more fields.
-pub(super) fn longer(chain: Box<[Str]>, fields: Vec<Str>) -> Box<[Str]> {
-    chain.into_iter().chain(fields).collect()
 }
 
 impl Display for Call {
@@ -199,7 +221,8 @@ impl Display for Word {
         };
         match &self.term {
             Term::Bool(value) => value.fmt(f),
-            Term::Chain(word, chain) => {
+            Term::Chain(parts) => {
+                let (word, chain) = &**parts;
                 word.parenthesised(f)?;
                 fields(f, chain)
             }

@@ -1,8 +1,7 @@
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::release::release;
+use super::table::Table;
 use super::{Kind, Str, Value};
 
 /// The Go type of a map whose keys are strings.
@@ -33,11 +32,11 @@ impl MapType {
 }
 
 /// The members of a map; apart, so that letting go of them can be told from letting go of a handle.
-pub(super) struct Members(pub(super) RefCell<BTreeMap<Str, Value>>);
+pub(super) struct Members(RefCell<Table>);
 
 impl Drop for Members {
     fn drop(&mut self) {
-        release(std::mem::take(self.0.get_mut()).into_values());
+        std::mem::take(self.0.get_mut()).release();
     }
 }
 
@@ -100,7 +99,7 @@ impl Map {
     /// The number of members.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.read(BTreeMap::len)
+        self.read(Table::len)
     }
 
     /// Whether there are no members.
@@ -118,7 +117,7 @@ impl Map {
     /// Whether the key is there.
     #[must_use]
     pub fn contains(&self, key: impl AsRef<[u8]>) -> bool {
-        self.read(|members| members.contains_key(key.as_ref()))
+        self.read(|members| members.get(key.as_ref()).is_some())
     }
 
     /// Sets a key. A nil map stays as it is and says so with false.
@@ -141,19 +140,24 @@ impl Map {
     /// The members in the order of their keys, as they are now.
     #[must_use]
     pub fn entries(&self) -> Vec<(Str, Value)> {
-        self.read(|members| members.iter().map(|(k, v)| (k.clone(), v.clone())).collect())
+        self.read(Table::entries)
+    }
+
+    /// Shows the members in the order of their keys to something that does not change the map.
+    pub(crate) fn each<E>(&self, look: impl FnMut(&Str, &Value) -> Result<(), E>) -> Result<(), E> {
+        self.read(|members| members.each(look))
     }
 
     /// The keys, sorted.
     #[must_use]
     pub fn keys(&self) -> Vec<Str> {
-        self.read(|members| members.keys().cloned().collect())
+        self.read(Table::keys)
     }
 
     /// The values in the order of their keys.
     #[must_use]
     pub fn values(&self) -> Vec<Value> {
-        self.read(|members| members.values().cloned().collect())
+        self.read(Table::values)
     }
 
     /// Whether both are the same map, not only equal ones.
@@ -169,14 +173,14 @@ impl Map {
     /// Takes everything out, which opens the circles it is part of.
     pub fn clear(&self) {
         if let Some(members) = &self.members {
-            release(members.0.take().into_values());
+            members.0.take().release();
         }
     }
 
-    fn read<R>(&self, use_it: impl FnOnce(&BTreeMap<Str, Value>) -> R) -> R {
+    fn read<R>(&self, use_it: impl FnOnce(&Table) -> R) -> R {
         match &self.members {
             Some(members) => use_it(&members.0.borrow()),
-            None => use_it(&BTreeMap::new()),
+            None => use_it(&Table::default()),
         }
     }
 }

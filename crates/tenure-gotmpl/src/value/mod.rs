@@ -1,17 +1,20 @@
 //! What templates compute with: Go's dynamic values.
 
 mod equal;
+mod frozen;
 mod json;
 mod list;
 mod map;
 mod object;
 mod release;
+mod table;
 mod text;
 mod types;
 
 use std::rc::Rc;
 
 pub use equal::deep_equal;
+pub use frozen::Frozen;
 pub use list::{List, ListType};
 pub use map::{Map, MapType};
 pub use object::{Field, Method, Object, Param, Shape};

@@ -69,6 +69,11 @@ impl Chart {
         }
     }
 
+    /// Whether there is a schema, in the chart or in one within it.
+    pub(crate) fn has_schema(&self) -> bool {
+        self.schema.is_some() || self.dependencies.iter().any(Self::has_schema)
+    }
+
     /// The names in `Chart.yaml` that no chart below `charts/` answers to.
     #[must_use]
     pub fn missing_dependencies(&self) -> Vec<&str> {

@@ -1,25 +1,29 @@
-use std::sync::Arc;
-
 use serde_json::json;
-use tenure_gotmpl::{Map, Value};
+use tenure_gotmpl::{Frozen, Map, Value};
 
+use super::Level;
 use crate::chart::Chart;
-use crate::values::{Coalescer, NotATable, deep_copy, table, to_json_map};
+use crate::values::{Coalescer, NotATable, deep_copy, table};
 
 /// Takes over what `import-values` names, innermost charts first.
-pub(super) fn all(chart: &mut Chart, warnings: &mut Vec<String>) -> Result<(), NotATable> {
-    for subchart in &mut chart.dependencies {
-        all(subchart, warnings)?;
-    }
-    own(chart, warnings)
+pub(super) fn all(chart: &mut Chart, warnings: &mut Vec<String>) -> Result<Level, NotATable> {
+    let subcharts = chart.dependencies.iter_mut();
+    let subcharts: Result<Vec<_>, _> = subcharts.map(|subchart| all(subchart, warnings)).collect();
+    let mut level = Level {
+        name: chart.name().to_owned(),
+        subcharts: subcharts?,
+        defaults: Frozen::from_table_with_integers(&chart.values),
+    };
+    own(chart, &mut level, warnings)?;
+    Ok(level)
 }
 
-fn own(chart: &mut Chart, warnings: &mut Vec<String>) -> Result<(), NotATable> {
+fn own(chart: &mut Chart, level: &mut Level, warnings: &mut Vec<String>) -> Result<(), NotATable> {
     let Some(mut dependencies) = chart.metadata.dependencies.take() else {
         return Ok(());
     };
     // Nulls stay: the parent's and the user's have their say later.
-    let values = Coalescer::merging(warnings).chart(chart, Map::new())?;
+    let mut values = Coalescer::merging(warnings).chart(level, Map::new())?;
     let imported = Map::new();
     for dependency in &mut dependencies {
         let mut shown = Vec::new();
@@ -43,9 +47,11 @@ fn own(chart: &mut Chart, warnings: &mut Vec<String>) -> Result<(), NotATable> {
         dependency.import_values = shown;
     }
     // What is imported is weaker than what the parent says itself.
-    let values = deep_copy(&values);
-    Coalescer::merging(warnings).tables(&values, &imported, "");
-    chart.values = Arc::new(to_json_map(&values));
+    if !imported.is_empty() {
+        values = deep_copy(&values);
+        Coalescer::merging(warnings).tables(&values, &imported, "");
+    }
+    level.defaults = Frozen::of(&values.into());
     chart.metadata.dependencies = Some(dependencies);
     Ok(())
 }

@@ -3,8 +3,10 @@
 
 mod import;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde_json::Map as JsonMap;
-use tenure_gotmpl::{Map, Value};
+use tenure_gotmpl::{Frozen, Map, Value};
 
 use crate::chart::{Chart, Dependency};
 use crate::values::{Coalescer, Defaults, NotATable, deep_copy, from_json_map, path_value, table};
@@ -24,16 +26,75 @@ impl Defaults for Chart {
     }
 }
 
-/// The chart as it takes part with these values: Helm's `ProcessDependencies`.
-pub(crate) fn process(
-    chart: &Chart,
-    values: &JsonMap<String, serde_json::Value>,
-    warnings: &mut Vec<String>,
-) -> Result<Chart, NotATable> {
-    let mut chart = chart.clone();
-    select(&mut chart, &from_json_map(values), "", warnings)?;
-    import::all(&mut chart, warnings)?;
-    Ok(chart)
+/// The default values of a chart and of those within it, with what each took over.
+pub(crate) struct Level {
+    name: String,
+    subcharts: Vec<Self>,
+    defaults: Frozen,
+}
+
+impl Defaults for Level {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn defaults(&self) -> Map {
+        self.defaults.thaw_map().unwrap_or_default()
+    }
+
+    fn subcharts(&self) -> &[Self] {
+        &self.subcharts
+    }
+}
+
+/// A chart as it takes part with some values.
+pub(crate) struct Part {
+    /// As it was when it was known which charts take part.
+    selected: Chart,
+    warnings: Vec<String>,
+    /// The chart.
+    pub(crate) chart: Chart,
+    /// Its values.
+    pub(crate) level: Level,
+}
+
+/// How many sets of charts that take part are kept.
+const KEPT: usize = 8;
+
+/// What charts take over from each other depends on which of them take part, and on nothing else.
+#[derive(Default)]
+pub(crate) struct Cache(Mutex<Vec<Arc<Part>>>);
+
+impl Cache {
+    /// The chart as it takes part with these values: Helm's `ProcessDependencies`.
+    pub(crate) fn process(
+        &self,
+        chart: &Chart,
+        values: &JsonMap<String, serde_json::Value>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Arc<Part>, NotATable> {
+        let mut selected = chart.clone();
+        select(&mut selected, &from_json_map(values), "", warnings)?;
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().iter().find(|part| part.selected == selected).cloned();
+        if let Some(part) = known {
+            warnings.extend(part.warnings.iter().cloned());
+            return Ok(part);
+        }
+        let mut chart = selected.clone();
+        let before = warnings.len();
+        let level = import::all(&mut chart, warnings)?;
+        let part = Arc::new(Part {
+            selected,
+            warnings: warnings.get(before..).unwrap_or_default().to_vec(),
+            chart,
+            level,
+        });
+        let mut parts = lock();
+        parts.truncate(KEPT - 1);
+        parts.insert(0, Arc::clone(&part));
+        Ok(part)
+    }
 }
 
 fn select(chart: &mut Chart, values: &Map, path: &str, warnings: &mut Vec<String>) -> Result<(), NotATable> {

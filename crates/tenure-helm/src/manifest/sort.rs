@@ -92,24 +92,24 @@ impl Head {
 pub(crate) type Sorted = (Vec<Hook>, Vec<Manifest>, Vec<String>);
 
 /// Helm's `SortManifests`.
-pub(crate) fn sort(files: &BTreeMap<String, String>, heads: &Heads) -> Result<Sorted, ManifestError> {
+pub(crate) fn sort(files: BTreeMap<String, String>, heads: &Heads) -> Result<Sorted, ManifestError> {
     let (mut hooks, mut manifests, mut notices) = (Vec::new(), Vec::new(), Vec::new());
     for (source, text) in files {
-        let base = source.rsplit('/').next().unwrap_or(source);
+        let base = source.rsplit('/').next().unwrap_or(&source);
         if base.starts_with('_') || text.trim().is_empty() {
             continue;
         }
-        for content in split(text) {
-            let head = heads.read(source, content)?;
+        for content in documents(text) {
+            let head = heads.read(&source, &content)?;
             if let Some(types) = head.annotations.get(HOOK) {
-                match hook(&head, source, content) {
+                match hook(&head, &source, content) {
                     Some(hook) => hooks.push(hook),
                     None => notices.push(format!("skipping unknown hooks: {types}")),
                 }
             } else {
                 manifests.push(Manifest {
                     source: source.clone(),
-                    content: content.to_owned(),
+                    content,
                     head,
                 });
             }
@@ -120,8 +120,21 @@ pub(crate) fn sort(files: &BTreeMap<String, String>, heads: &Heads) -> Result<So
     Ok((hooks, manifests, notices))
 }
 
+/// The documents of a text. Most texts are one, which stays where it is.
+fn documents(mut text: String) -> Vec<String> {
+    let documents = split(&text);
+    if let [only] = *documents
+        && text.ends_with(only)
+    {
+        let start = text.len() - only.len();
+        text.drain(..start);
+        return vec![text];
+    }
+    documents.into_iter().map(str::to_owned).collect()
+}
+
 /// The hook, unless it is for a moment that is not known.
-fn hook(head: &Head, source: &str, content: &str) -> Option<Hook> {
+fn hook(head: &Head, source: &str, content: String) -> Option<Hook> {
     let events = head
         .words(HOOK)
         .map(|word| word.parse::<HookEvent>())
@@ -132,7 +145,7 @@ fn hook(head: &Head, source: &str, content: &str) -> Option<Hook> {
         name: head.name.clone(),
         kind: head.kind.clone(),
         source: source.to_owned(),
-        content: content.to_owned(),
+        content,
         events,
         weight: weight.and_then(|text| text.parse().ok()).unwrap_or(0),
         delete_policies: head
@@ -148,7 +161,7 @@ mod tests {
     use super::*;
 
     fn sort(files: &BTreeMap<String, String>) -> Result<Sorted, ManifestError> {
-        super::sort(files, &Heads::default())
+        super::sort(files.clone(), &Heads::default())
     }
 
     fn files(list: &[(&str, &str)]) -> BTreeMap<String, String> {

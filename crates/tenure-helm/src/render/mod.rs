@@ -8,6 +8,7 @@ mod parsed;
 mod scope;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map as JsonMap, Value as Json};
 use tenure_gotmpl::{Environment, Limits as RunLimits, execution_error, without_no_value};
@@ -18,7 +19,7 @@ use scope::Scopes;
 
 use crate::capabilities::Capabilities;
 use crate::chart::Chart;
-use crate::dependencies;
+use crate::dependencies::{self, Part};
 use crate::error::Error;
 use crate::manifest::{self, Heads};
 use crate::post_render::{self, PostRenderer, Strategy};
@@ -99,6 +100,7 @@ pub struct Renderer {
     parsed: Cache,
     schemas: schema::Cache,
     heads: Heads,
+    dependencies: dependencies::Cache,
 }
 
 impl Renderer {
@@ -119,6 +121,7 @@ impl Renderer {
             parsed: Cache::default(),
             schemas: schema::Cache::default(),
             heads: Heads::default(),
+            dependencies: dependencies::Cache::default(),
         })
     }
 
@@ -170,17 +173,17 @@ impl Renderer {
         options: &Options<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Rendered, Error> {
-        let (chart, mut files) = self.prepare(values, options, warnings)?;
-        let notes = take_notes(&chart, &mut files, options.sub_notes);
+        let (part, mut files) = self.prepare(values, options, warnings)?;
+        let notes = take_notes(&part.chart, &mut files, options.sub_notes);
         if let Some((renderer, strategy)) = options.post_renderer {
-            files = post_render::run(&files, renderer, strategy)?;
+            files = post_render::run(files, renderer, strategy)?;
         }
-        let (hooks, manifests, skipped) = manifest::sort(&files, &self.heads)?;
+        let (hooks, manifests, skipped) = manifest::sort(files, &self.heads)?;
         warnings.extend(skipped);
         Ok(Rendered {
             hooks,
             manifests,
-            crds: chart.crds(),
+            crds: part.chart.crds(),
             notes,
         })
     }
@@ -191,12 +194,14 @@ impl Renderer {
         values: &JsonMap<String, Json>,
         options: &Options<'_>,
         warnings: &mut Vec<String>,
-    ) -> Result<(Chart, BTreeMap<String, String>), Error> {
+    ) -> Result<(Arc<Part>, BTreeMap<String, String>), Error> {
         check_release_name(&options.release.name)?;
-        let chart = dependencies::process(&self.chart, values, warnings).map_err(Error::Dependencies)?;
-        let values = Coalescer::coalescing(warnings).chart(&chart, from_json_map(values))?;
-        if !options.skip_schema_validation {
-            let checked = self.schemas.validate(&chart, &to_json_map(&values), warnings);
+        let part = self.dependencies.process(&self.chart, values, warnings);
+        let part = part.map_err(Error::Dependencies)?;
+        let chart = &part.chart;
+        let values = Coalescer::coalescing(warnings).chart(&part.level, from_json_map(values))?;
+        if !options.skip_schema_validation && chart.has_schema() {
+            let checked = self.schemas.validate(chart, to_json_map(&values), warnings);
             checked.map_err(Error::Schema)?;
         }
         let kube = &options.capabilities.kube_version;
@@ -207,9 +212,9 @@ impl Renderer {
                 given: kube.version().to_owned(),
             });
         }
-        let scopes = Scopes::new(&chart, values, &options.release, &options.capabilities);
+        let scopes = Scopes::new(chart, values, &options.release, &options.capabilities);
         let files = self.execute(&scopes, options)?;
-        Ok((chart, files))
+        Ok((part, files))
     }
 
     /// The output of every template that is no partial.
@@ -222,9 +227,13 @@ impl Renderer {
                 continue;
             }
             let output = session
-                .execute(&template.path, &template.data())
+                .print(&template.path, &template.data())
                 .map_err(|error| Error::Template(execution_error(&template.path, &error)))?;
-            let text = without_no_value(&output).to_str().into_owned();
+            let mut text = match String::from_utf8(without_no_value(output)) {
+                Ok(text) => text,
+                Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            };
+            text.shrink_to_fit();
             rendered.insert(template.path.clone(), text);
         }
         Ok(rendered)

@@ -36,11 +36,11 @@ impl Cache {
     pub(crate) fn validate(
         &self,
         chart: &Chart,
-        values: &Map<String, Value>,
+        values: Map<String, Value>,
         warnings: &mut Vec<String>,
     ) -> Result<(), String> {
         let mut faults = String::new();
-        self.collect(chart, &Value::Object(values.clone()), &mut faults, warnings);
+        self.collect(chart, &Value::Object(values), &mut faults, warnings);
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 

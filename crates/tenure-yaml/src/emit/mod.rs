@@ -2,11 +2,13 @@
 
 mod order;
 mod scalar;
+mod tree;
 mod write;
 
 use serde_json::Value;
 
 pub(crate) use scalar::can_be_block;
+pub use tree::{Tree, View};
 
 /// How to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,9 @@ impl EmitOptions {
     }
 }
 
+/// What most documents fit in, so that their text need not move as it grows.
+const ROOM: usize = 256;
+
 /// Writes one document as kustomize does, ending in a newline.
 #[must_use]
 pub fn to_string(value: &Value) -> String {
@@ -72,13 +77,13 @@ pub fn to_string(value: &Value) -> String {
 
 /// Writes one document.
 #[must_use]
-pub fn to_string_with(value: &Value, options: &EmitOptions) -> String {
-    let mut text = String::new();
+pub fn to_string_with(value: &impl Tree, options: &EmitOptions) -> String {
+    let mut text = String::with_capacity(ROOM);
     append(&mut text, value, options);
     text
 }
 
 /// Adds one document to a text, for a caller that keeps the text's memory for the next.
-pub fn append(text: &mut String, value: &Value, options: &EmitOptions) {
+pub fn append(text: &mut String, value: &impl Tree, options: &EmitOptions) {
     write::Writer::new(options, text).document(value);
 }

@@ -2,18 +2,18 @@ use std::cmp::Ordering;
 
 /// The order of keys in go-yaml: letters after everything else, numbers by value.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
-    for ((at, x), y) in a.char_indices().zip(b.chars()) {
-        if x == y {
-            continue;
-        }
-        return match (x.is_alphabetic(), y.is_alphabetic()) {
-            (true, true) => x.cmp(&y),
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) => numbers(a, b, at).then(x.cmp(&y)),
-        };
+    let same = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
+    let at = a.floor_char_boundary(same);
+    let first = |text: &str| text.get(at..).and_then(|rest| rest.chars().next());
+    let (Some(x), Some(y)) = (first(a), first(b)) else {
+        return a.len().cmp(&b.len());
+    };
+    match (x.is_alphabetic(), y.is_alphabetic()) {
+        (true, true) => x.cmp(&y),
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) => numbers(a, b, at).then(x.cmp(&y)),
     }
-    a.len().cmp(&b.len())
 }
 
 /// Compares the numbers at the first place where the texts differ.

@@ -28,7 +28,11 @@ pub(super) fn style(text: &str, key: bool, operators: &[&str]) -> Style {
     if text.is_empty() {
         return Style::Double;
     }
-    let facts = analyse(text);
+    let facts = if is_word(text) {
+        Facts::default()
+    } else {
+        analyse(text)
+    };
     let hard = facts.special || facts.space_break;
     if facts.breaks {
         let block = !hard && !facts.trailing_space && !key;
@@ -58,6 +62,14 @@ pub(crate) fn can_be_block(text: &str) -> bool {
     let facts = analyse(text);
     let special = text.chars().any(|c| c != '\t' && !printable(c));
     !special && !facts.space_break && !facts.trailing_space
+}
+
+/// Whether there is nothing in a text that an analysis would stop at, as in most texts.
+fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'-'))
 }
 
 fn analyse(text: &str) -> Facts {

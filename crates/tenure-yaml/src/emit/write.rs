@@ -1,8 +1,8 @@
-use serde_json::{Map, Value};
+use std::fmt::Write as _;
 
-use super::EmitOptions;
 use super::order::compare;
 use super::scalar::{Style, escape, is_break, style};
+use super::{EmitOptions, Tree, View};
 use crate::number::{go_float, go_general_float};
 
 /// Keys longer than this are written with `?`, as in libyaml.
@@ -26,11 +26,11 @@ impl<'a> Writer<'a> {
         }
     }
 
-    pub(super) fn document(mut self, value: &Value) {
-        match value {
-            Value::Object(map) if !map.is_empty() => self.mapping(map, 0, true),
-            Value::Array(list) if !list.is_empty() => self.sequence(list, 0, true),
-            other => self.leaf(other, 0, false),
+    pub(super) fn document(mut self, value: &impl Tree) {
+        match value.view() {
+            View::Map(map) if !map.is_empty() => self.mapping(map, 0, true),
+            View::List(list) if !list.is_empty() => self.sequence(list, 0, true),
+            other => self.leaf(&other, 0, false),
         }
         self.end_line();
         if self.open_ended && self.options.ends_open_text {
@@ -52,13 +52,18 @@ impl<'a> Writer<'a> {
 
     fn indent(&mut self, indent: usize) {
         self.end_line();
-        self.out.extend(std::iter::repeat_n(' ', indent));
+        const BLANKS: &str = "                                ";
+        let mut left = indent;
+        while left > 0 {
+            let part = left.min(BLANKS.len());
+            self.out.push_str(BLANKS.get(..part).unwrap_or_default());
+            left -= part;
+        }
         self.column = indent;
     }
 
     /// Members at column `indent`; the first one goes on the current line if `inline`.
-    fn mapping(&mut self, map: &Map<String, Value>, indent: usize, inline: bool) {
-        let mut members: Vec<(&String, &Value)> = map.iter().collect();
+    fn mapping<T: Tree>(&mut self, mut members: Vec<(&str, &T)>, indent: usize, inline: bool) {
         if self.options.sort {
             members.sort_by(|a, b| compare(a.0, b.0));
         }
@@ -83,19 +88,19 @@ impl<'a> Writer<'a> {
     }
 
     /// The value of a key that is marked with `?`: it starts on the line of its colon.
-    fn inline_member(&mut self, value: &Value, indent: usize) {
+    fn inline_member(&mut self, value: &impl Tree, indent: usize) {
         self.put(" ");
-        match value {
-            Value::Object(map) if !map.is_empty() => self.mapping(map, indent + 2, true),
-            Value::Array(list) if !list.is_empty() => self.sequence(list, indent + 2, true),
-            other => self.leaf(other, indent, false),
+        match value.view() {
+            View::Map(map) if !map.is_empty() => self.mapping(map, indent + 2, true),
+            View::List(list) if !list.is_empty() => self.sequence(list, indent + 2, true),
+            other => self.leaf(&other, indent, false),
         }
     }
 
-    fn member(&mut self, value: &Value, indent: usize) {
-        match value {
-            Value::Object(map) if !map.is_empty() => self.mapping(map, indent + 2, false),
-            Value::Array(list) if !list.is_empty() => {
+    fn member(&mut self, value: &impl Tree, indent: usize) {
+        match value.view() {
+            View::Map(map) if !map.is_empty() => self.mapping(map, indent + 2, false),
+            View::List(list) if !list.is_empty() => {
                 let at = if self.options.indent_lists {
                     indent + 2
                 } else {
@@ -105,39 +110,43 @@ impl<'a> Writer<'a> {
             }
             other => {
                 self.put(" ");
-                self.leaf(other, indent, false);
+                self.leaf(&other, indent, false);
             }
         }
     }
 
-    fn sequence(&mut self, list: &[Value], indent: usize, inline: bool) {
+    fn sequence(&mut self, list: &[impl Tree], indent: usize, inline: bool) {
         for (i, item) in list.iter().enumerate() {
             if i > 0 || !inline {
                 self.indent(indent);
             }
             self.put("- ");
             self.open_ended = false;
-            match item {
-                Value::Object(map) if !map.is_empty() => self.mapping(map, indent + 2, true),
-                Value::Array(inner) if !inner.is_empty() => self.sequence(inner, indent + 2, true),
-                other => self.leaf(other, indent, false),
+            match item.view() {
+                View::Map(map) if !map.is_empty() => self.mapping(map, indent + 2, true),
+                View::List(inner) if !inner.is_empty() => self.sequence(inner, indent + 2, true),
+                other => self.leaf(&other, indent, false),
             }
         }
     }
 
-    fn leaf(&mut self, value: &Value, indent: usize, key: bool) {
+    fn leaf<T>(&mut self, value: &View<'_, T>, indent: usize, key: bool) {
         match value {
-            Value::Null => self.put("null"),
-            Value::Bool(true) => self.put("true"),
-            Value::Bool(false) => self.put("false"),
-            Value::Number(n) => match n.as_f64() {
+            View::Null => self.put("null"),
+            View::Bool(true) => self.put("true"),
+            View::Bool(false) => self.put("false"),
+            View::Number(n) => match n.as_f64() {
                 Some(f) if n.is_f64() && self.options.exponents => self.put(&go_general_float(f)),
                 Some(f) if n.is_f64() => self.put(&go_float(f)),
-                _ => self.put(&n.to_string()),
+                _ => {
+                    let before = self.out.len();
+                    write!(self.out, "{n}").ok();
+                    self.column += self.out.len() - before;
+                }
             },
-            Value::String(text) => self.string(text, indent, key),
-            Value::Array(_) => self.put("[]"),
-            Value::Object(_) => self.put("{}"),
+            View::Text(text) => self.string(text, indent, key),
+            View::List(_) => self.put("[]"),
+            View::Map(_) => self.put("{}"),
         }
     }
 
@@ -160,6 +169,10 @@ impl<'a> Writer<'a> {
 
     /// Plain and single-quoted text: a single space beyond the width becomes a line break.
     fn folded(&mut self, text: &str, indent: usize, key: bool, quoted: bool) {
+        if !text.contains([' ', '\'']) {
+            self.put(text);
+            return;
+        }
         let mut last_space = false;
         let mut chars = text.char_indices().peekable();
         while let Some((at, c)) = chars.next() {
