@@ -9,7 +9,7 @@ mod tests;
 mod values;
 mod world;
 
-use std::io::Write as _;
+use std::io::{self, BufWriter, Write};
 
 use anyhow::Context as _;
 use tenure_gotmpl::with_deep_stack;
@@ -19,6 +19,9 @@ use tenure_helm::{
 
 pub(crate) use args::Args;
 use world::SystemWorld;
+
+/// Bytes that are written to standard output at once.
+const BUFFER: usize = 64 << 10;
 
 /// A failure in Helm's words, to be shown as Helm shows it.
 #[derive(Debug)]
@@ -40,14 +43,18 @@ impl HelmError {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     // Templates include themselves deeper than the main thread's stack allows.
-    let printed = with_deep_stack(|| print(args)).context("failed to start a thread")??;
-    // A reader that has seen enough is no failure.
-    std::io::stdout().write_all(printed.as_bytes()).ok();
+    let printed = || {
+        let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+        print(args, &mut out)?;
+        out.flush().ok();
+        Ok::<_, HelmError>(())
+    };
+    with_deep_stack(printed).context("failed to start a thread")??;
     Ok(())
 }
 
-/// What goes to standard output.
-fn print(args: &Args) -> Result<String, HelmError> {
+/// Prints what is asked for. A reader that has seen enough is no failure.
+fn print(args: &Args, out: &mut impl Write) -> Result<(), HelmError> {
     if let Some(reason) = args.refused.reason() {
         return Err(HelmError(reason));
     }
@@ -88,28 +95,28 @@ fn print(args: &Args) -> Result<String, HelmError> {
         }
         HelmError::new(error)
     })?;
-    let shown = show(args, &name, &rendered);
+    let shown = show(args, &name, &rendered, out);
     // The process ends now, which frees a chart of a thousand templates faster than taking it apart.
     std::mem::forget((renderer, rendered));
     shown
 }
 
-fn show(args: &Args, name: &str, rendered: &Rendered) -> Result<String, HelmError> {
+fn show(args: &Args, name: &str, rendered: &Rendered, out: &mut impl Write) -> Result<(), HelmError> {
     let selection = Selection {
         crds: args.include_crds,
         hooks: !args.no_hooks,
         tests: !args.skip_tests,
     };
-    if let Some(dir) = &args.output_dir {
-        let release = args.release_name.then_some(name);
-        return output::write(dir, release, rendered, selection);
-    }
-    let text = rendered.to_text(selection);
-    if args.show_only.is_empty() {
-        Ok(text)
-    } else {
-        output::only(&text, &args.show_only)
-    }
+    let text = match &args.output_dir {
+        Some(dir) => output::write(dir, args.release_name.then_some(name), rendered, selection)?,
+        None if args.show_only.is_empty() => {
+            rendered.write(selection, out).ok();
+            return Ok(());
+        }
+        None => output::only(&rendered.to_text(selection), &args.show_only)?,
+    };
+    out.write_all(text.as_bytes()).ok();
+    Ok(())
 }
 
 /// The release's name and the chart's path.
@@ -146,7 +153,7 @@ fn names(args: &Args, world: &SystemWorld) -> Result<(String, String), HelmError
 }
 
 fn warn(text: &str) {
-    writeln!(std::io::stderr(), "level=WARN msg={text:?}").ok();
+    writeln!(io::stderr(), "level=WARN msg={text:?}").ok();
 }
 
 /// The manifests that a release of a chart would have, definitions and hooks included.

@@ -39,7 +39,9 @@ fn run(dir: &TempDir, flags: &[&str]) -> Result<String, String> {
         .map(|flag| flag.replace("{}", &dir.path().display().to_string()));
     let line = Line::try_parse_from(std::iter::once("template".to_owned()).chain(flags))
         .map_err(|error| error.to_string())?;
-    print(&line.args).map_err(|error| error.to_string())
+    let mut printed = Vec::new();
+    print(&line.args, &mut printed).map_err(|error| error.to_string())?;
+    String::from_utf8(printed).map_err(|error| error.to_string())
 }
 
 #[test]
