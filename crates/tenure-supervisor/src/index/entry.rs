@@ -34,6 +34,8 @@ pub(super) struct Entry {
     pub(super) pending: Option<Cause>,
     /// What is pending is what somebody has asked for with an annotation.
     pub(super) requested: bool,
+    /// What is pending is no change of the object itself.
+    pub(super) repeat: bool,
     /// Milliseconds since the epoch.
     pub(super) due: Option<NonZeroI64>,
     /// Highest sequence number told to the worker that runs, if no answer has come.
@@ -122,9 +124,11 @@ impl Entry {
             return None;
         }
         let old = old.filter(|old| old.uid == uid);
+        let alike = |old: &Self| (old.generation, old.deleting) == (meta.generation, meta.deleting);
         Some(Self {
             generation: meta.generation,
             uid,
+            repeat: old.is_some_and(|old| alike(old) && (old.pending.is_none() || old.repeat)),
             resource_version: number(&meta.resource_version),
             deleting: meta.deleting,
             gone: false,
@@ -154,10 +158,19 @@ impl Entry {
             None
         } else if self.is_suspect() {
             Some(Place::Suspect(when))
-        } else if self.pending.is_some() && !self.requested {
+        } else if self.pending.is_some() && !self.repeat {
             Some(Place::Fresh(when))
         } else {
             Some(Place::Repeat(when))
+        }
+    }
+
+    /// Something that it depends on may have changed, which is as good as a change of its own, unless it has failed: there may be
+    /// thousands that do.
+    pub(super) fn doubt(&mut self, cause: Cause) {
+        if self.pending.is_none() {
+            self.pending = Some(cause);
+            self.repeat = matches!(self.outcome, Outcome::Failed | Outcome::Stalled);
         }
     }
 
@@ -165,6 +178,7 @@ impl Entry {
     pub(super) fn tell(&mut self, sequence: NonZeroU64, now: i64, each: Rate) -> (Cause, bool) {
         let cause = self.pending.take().unwrap_or(Cause::Due);
         self.requested = false;
+        self.repeat = false;
         self.due = None;
         self.again = self.told.is_some();
         self.told = Some(sequence);

@@ -149,6 +149,7 @@ impl Index {
             self.change(&key, |entry| {
                 if !entry.gone {
                     entry.pending = entry.pending.or(Some(Cause::Due));
+                    entry.repeat = false;
                 }
             });
         }
@@ -312,7 +313,7 @@ impl Index {
     /// The rules for the home have changed: what was forbidden may be allowed now, and the reverse.
     pub(crate) fn rules_changed(&mut self) {
         self.change_all(|entry| {
-            entry.pending = entry.pending.or(Some(Cause::Changed));
+            entry.doubt(Cause::Changed);
             entry.crashes = 0;
         });
     }
@@ -321,7 +322,7 @@ impl Index {
     pub(crate) fn referent_changed(&mut self) {
         self.change_all(|entry| {
             if !entry.gone {
-                entry.pending = entry.pending.or(Some(Cause::Due));
+                entry.doubt(Cause::Due);
             }
         });
     }

@@ -327,6 +327,26 @@ fn thousands_that_fail_wait_for_each_other_and_what_changes_waits_for_none_of_th
 }
 
 #[test]
+fn other_rules_let_all_that_is_well_be_looked_at_at_once_and_what_fails_in_its_turn() {
+    let mut index = Index::default();
+    index.reset(KIND, (0..200).map(|n| meta(&n.to_string(), 1, "1")).collect());
+    told(&mut index, NOW);
+    for name in 0..200 {
+        let outcome = if name < 100 {
+            Outcome::Ready
+        } else {
+            Outcome::Failed
+        };
+        index.done(&done(&name.to_string(), outcome, None), NOW);
+    }
+    index.rules_changed();
+    assert_eq!(told(&mut index, at(60)).len(), 100 + 51);
+    // one that is changed itself waits for no turn
+    index.apply(KIND, meta("199", 2, "2"));
+    assert_eq!(told(&mut index, at(60)), ["199:Changed"]);
+}
+
+#[test]
 fn what_is_ready_may_be_looked_at_ten_times_as_often() {
     let mut index = Index::default();
     index.reset(KIND, (0..5000).map(|n| meta(&n.to_string(), 1, "1")).collect());
