@@ -28,7 +28,7 @@ const WORTH_A_LIST: usize = 3;
 /// How often the supervisor hears from a worker at least; it waits three times as long.
 const PULSE: Duration = Duration::from_secs(10);
 /// A pass that waits for so long waits for something that is not this machine's work.
-const LONG_WAIT: Duration = Duration::from_millis(250);
+const LONG_WAIT: Duration = Duration::from_millis(100);
 
 /// Serves one home until the lifeline closes or `cancel` fires.
 ///

@@ -1,6 +1,6 @@
 //! One artifact of a registry, and very many objects on it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tenure_testkit::oci::Artifact;
@@ -13,6 +13,8 @@ use crate::bench::write::apply_all;
 const EACH: usize = 20;
 /// … that are made while the supervisor runs.
 const LATER: usize = 5;
+/// How old the objects are that exist before the supervisor is started.
+const SETTLED: Duration = Duration::from_secs(3);
 /// Requests for the manifest with each credential: the one that is turned away, and the one that is let in.
 const REQUESTS: f64 = 2.0;
 
@@ -28,6 +30,8 @@ pub(super) async fn measure(scene: &mut Scene) -> anyhow::Result<Section> {
     scene.stage.tenure.kill_supervisor()?;
     let objects = images(scene, EACH, "image", "bench/app");
     apply_all(&scene.stage.client, &objects).await?;
+    // The time at which an object was made is in whole seconds, so one that has just been made trusts no answer of these.
+    tokio::time::sleep(SETTLED).await;
     let before = scene.registry.requests().len();
     let began = Instant::now();
     scene.stage.tenure.start_supervisor().await?;
