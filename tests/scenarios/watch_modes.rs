@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tenure_api::rights::watch_objects;
 use tenure_testkit::install::Options;
 use tenure_testkit::{Installation, TenantFixture, until};
-use tenure_tests::{PATIENCE, Stage, Team};
+use tenure_tests::{PATIENCE, Stage, Team, condition, is_ready};
 
 use crate::kustomization::{data, roll};
 use crate::world::{config_map, play_alone, settled};
@@ -89,6 +89,54 @@ fn watches_of_single_homes_give_way_to_one_for_all_and_come_back() -> anyhow::Re
         last.git_repository(&json!({})).await?;
         last.ready("GitRepository", "app").await?;
         stage.plane.kubectl(&["delete", "clusterrole", &name]).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_supervisor_that_is_to_watch_everywhere_and_may_not_says_so_on_the_tenant_until_it_may()
+-> anyhow::Result<()> {
+    play_alone(|stage| async move {
+        let mut stage = std::sync::Arc::into_inner(stage).context("the stage is shared")?;
+        let options = Options {
+            suffix: format!("-{:08x}", rand::random::<u32>()),
+            watch: Some("cluster"),
+            ..Options::default()
+        };
+        stage.tenure = Installation::start_with(&stage.plane, options).await?;
+        let team = stage.tenant(TenantFixture::new("barred")).await?;
+        let (name, system) = (team.fixture.name.clone(), stage.tenure.system().to_owned());
+        let tenant = || async {
+            let text = stage
+                .plane
+                .kubectl(&["get", "tenants.tenure.dev", &name, "-n", &system, "-o", "json"])
+                .await?;
+            Ok::<Value, anyhow::Error>(serde_json::from_str(&text)?)
+        };
+        until("the Tenant to say what is missing", PATIENCE, || async {
+            let object = tenant().await?;
+            let onboarded = condition(&object, "Onboarded").context("no condition yet")?;
+            let message = onboarded["message"].as_str().unwrap_or_default();
+            ensure!(
+                onboarded["status"] == "False" && message.contains("ClusterRole tenure:watch"),
+                "it is {onboarded}"
+            );
+            Ok(())
+        })
+        .await?;
+        let right = right(&stage);
+        stage.tenure.apply(&right).await?;
+        until("the Tenant to be served", PATIENCE, || async {
+            let object = tenant().await?;
+            ensure!(is_ready(&object), "its status is {}", object["status"]);
+            Ok(())
+        })
+        .await?;
+        let name = format!("tenure:watch:{system}");
+        stage
+            .plane
+            .kubectl(&["delete", "clusterrole,clusterrolebinding", &name])
+            .await?;
         Ok(())
     })
 }

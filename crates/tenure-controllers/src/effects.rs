@@ -37,6 +37,8 @@ pub struct Home {
     pub prune: PruneLimits,
     /// How long a home that goes away waits for objects elsewhere that can't be deleted.
     pub offboarding_grace: Duration,
+    /// How long one build may take.
+    pub render_time: Duration,
 }
 
 /// When a prune needs a person's confirmation.

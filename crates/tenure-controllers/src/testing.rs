@@ -29,5 +29,6 @@ pub(crate) fn home(namespace: &str, accounts: &[(&str, &str)]) -> Home {
         max_artifact_bytes: 64 << 20,
         prune: PruneLimits::default(),
         offboarding_grace: Duration::from_mins(10),
+        render_time: Duration::from_mins(1),
     }
 }

@@ -58,6 +58,8 @@ pub enum MetaEvent {
     Deleted(Meta),
     /// The worker's token may not list or watch the kind. Tried again with back-off.
     Forbidden(KubeError),
+    /// Whoever watches for all homes may not: why, and what cures it. Tried again with back-off.
+    Barred(String),
     /// The server does not serve the kind. Tried again with back-off.
     KindMissing,
     /// Anything else that went wrong. Tried again with back-off.

@@ -318,6 +318,13 @@ impl Following {
             }
             EverywhereEvent::Forbidden(error) => {
                 tracing::warn!(kind = kind.kind, %error, "the supervisor may not watch all namespaces: it needs the ClusterRole tenure:watch");
+                let why = format!(
+                    "{error}: with --watch=cluster the supervisor needs the ClusterRole tenure:watch and its binding (watch: cluster \
+                     of the chart); --watch=auto does without"
+                );
+                for home in everywhere.homes() {
+                    everywhere.tell(home.as_str(), kind, MetaEvent::Barred(why.clone()));
+                }
             }
             EverywhereEvent::Failed(error) => {
                 tracing::warn!(kind = kind.kind, %error, "failed to watch all namespaces");

@@ -29,6 +29,7 @@ const DEFAULT_ARTIFACT_BYTES: u64 = 64 << 20;
 
 /// How long a home that goes away waits when the Tenant does not say.
 const DEFAULT_GRACE: Duration = Duration::from_mins(10);
+const DEFAULT_RENDER_TIME: Duration = Duration::from_mins(1);
 
 /// The kinds a worker reconciles.
 pub(crate) const KINDS: [FluxKind; 7] = [
@@ -163,6 +164,10 @@ impl Session {
             offboarding_grace: match limits.offboarding_seconds {
                 0 => DEFAULT_GRACE,
                 seconds => Duration::from_secs(seconds),
+            },
+            render_time: match limits.render_milliseconds {
+                0 => DEFAULT_RENDER_TIME,
+                milliseconds => Duration::from_millis(milliseconds),
             },
         };
         let replicas = Arc::new(sources(&start.cache.unwrap_or_default(), tokens)?);

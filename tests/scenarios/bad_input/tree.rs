@@ -1,11 +1,11 @@
 //! Paths and links that lead nowhere, or out.
 
 use serde_json::json;
-use tenure_testkit::until;
+use tenure_testkit::{TenantFixture, until};
 use tenure_tests::PATIENCE;
 
 use super::{breaks, fails, recovers};
-use crate::world::{kept, play, says, settled};
+use crate::world::{config_map, kept, play, says, settled};
 
 #[test]
 fn a_path_that_is_not_in_the_source_is_named() -> anyhow::Result<()> {
@@ -107,5 +107,27 @@ fn a_file_that_is_not_there_is_named_with_who_asks_for_it() -> anyhow::Result<()
         )
         .await?;
         Ok(())
+    })
+}
+
+#[test]
+fn a_build_that_takes_longer_than_its_tenant_may_is_ended_and_the_limit_is_named() -> anyhow::Result<()> {
+    play(|stage| async move {
+        let limits = json!({"limits": {"renderTime": "1ms"}});
+        let team = stage
+            .tenant(TenantFixture::new("slow-build").with(&limits))
+            .await?;
+        let all: String = (0..400)
+            .map(|number| format!("{}---\n", config_map(&format!("map-{number}"), "x")))
+            .collect();
+        team.commit(&[("deploy/all.yaml", Some(&all))], "many")?;
+        team.git_repository(&json!({})).await?;
+        team.kustomization(
+            "app",
+            &json!({"path": "./deploy", "targetNamespace": team.home()}),
+        )
+        .await?;
+        let message = team.refused("Kustomization", "app", "BuildFailed").await?;
+        says(&message, &["exceeds its limit of 1 milliseconds"])
     })
 }

@@ -72,6 +72,11 @@ pub(super) fn spec() -> Value {
             "How long a home that goes away waits for objects elsewhere that can't be deleted. 10m when not set.",
         ),
         may(
+            "renderTime",
+            duration(),
+            "How long one build of a Kustomization may take. 60s when not set.",
+        ),
+        may(
             "egressPorts",
             list(port),
             "TCP ports that a worker may connect to.",

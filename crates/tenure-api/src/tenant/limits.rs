@@ -34,6 +34,9 @@ pub struct Limits {
     /// 10 minutes if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offboarding_grace: Option<String>,
+    /// How long one build may take, as a duration; 60 s if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub render_time: Option<String>,
     /// TCP ports that a worker may connect to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub egress_ports: Option<Vec<u16>>,
@@ -58,8 +61,15 @@ impl Limits {
     /// # Errors
     /// When the text is not a duration.
     pub fn offboarding_grace(&self) -> Result<Option<Duration>, DurationError> {
-        let parsed = self.offboarding_grace.as_deref().map(str::parse::<GoDuration>);
-        Ok(parsed.transpose()?.map(|grace| grace.as_duration()))
+        duration(self.offboarding_grace.as_deref())
+    }
+
+    /// How long one build may take.
+    ///
+    /// # Errors
+    /// When the text is not a duration.
+    pub fn render_time(&self) -> Result<Option<Duration>, DurationError> {
+        duration(self.render_time.as_deref())
     }
 
     /// Largest artifact in bytes.
@@ -69,6 +79,11 @@ impl Limits {
     pub fn artifact_bytes(&self) -> Result<Option<u64>, QuantityError> {
         self.artifact_size.as_deref().map(bytes).transpose()
     }
+}
+
+fn duration(text: Option<&str>) -> Result<Option<Duration>, DurationError> {
+    let parsed = text.map(str::parse::<GoDuration>);
+    Ok(parsed.transpose()?.map(|duration| duration.as_duration()))
 }
 
 /// The whole numbers among Kubernetes' quantities: nobody limits memory to half a byte.

@@ -233,9 +233,13 @@ fn limits(tenant: &Tenant, errors: &mut Vec<TenantError>) {
             });
         }
     }
-    if let Err(source) = limits.offboarding_grace() {
-        let field = "spec.limits.offboardingGrace";
-        errors.push(TenantError::Duration { field, source });
+    for (field, duration) in [
+        ("spec.limits.offboardingGrace", limits.offboarding_grace()),
+        ("spec.limits.renderTime", limits.render_time()),
+    ] {
+        if let Err(source) = duration {
+            errors.push(TenantError::Duration { field, source });
+        }
     }
     for (n, port) in limits.egress_ports.iter().flatten().enumerate() {
         if *port == 0 {

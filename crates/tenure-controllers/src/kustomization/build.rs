@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tenure_api::{Kustomization, reasons};
 use tenure_core::Digest;
-use tenure_kustomize::{Build, DirFs, flux};
+use tenure_kustomize::{Budget, Build, DirFs, flux};
 
 use super::decryption::{Decryptor, decryptor, refuse_encrypted};
 use super::mask::Mask;
@@ -29,6 +29,10 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
     ensure_here(plan, effects).await?;
     let artifacts = effects.artifacts.clone();
     let digest = plan.digest;
+    let budget = Budget {
+        time: effects.home.render_time,
+        ..Budget::default()
+    };
     let mut overlay = overlay(&plan.kustomization)?;
     let common = std::mem::take(&mut overlay.common_metadata);
     let path = plan.kustomization.spec.path.clone().unwrap_or_default();
@@ -42,8 +46,8 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
             .map_err(|error| fetching(format!("failed to open the artifact: {error}")))?;
         let files = files.with_dropped(tree.dropped);
         let mut built = match decryptor {
-            Some(decryptor) => decrypted(&files, &path, &overlay, decryptor, &mut hidden)?,
-            None => flux::build(&files, &path, &overlay).map_err(|error| refused(&error))?,
+            Some(decryptor) => decrypted(&files, &path, (&overlay, budget), decryptor, &mut hidden)?,
+            None => flux::build_within(&files, &path, &overlay, budget).map_err(|error| refused(&error))?,
         };
         if let Some(variables) = values {
             flux::substitute(&mut built.objects, &variables, true)
@@ -70,12 +74,12 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
 fn decrypted(
     files: &DirFs,
     path: &str,
-    overlay: &flux::Overlay,
+    (overlay, budget): (&flux::Overlay, Budget),
     mut decryptor: Decryptor,
     hidden: &mut Mask,
 ) -> Result<Build, Failure> {
     let files = decryptor.sources(files, path).map_err(building)?;
-    let built = flux::build(&files, path, overlay);
+    let built = flux::build_within(&files, path, overlay, budget);
     let mut built = built.map_err(|error| refused(&error).masked(&decryptor.hidden))?;
     let worked = decryptor.objects(&mut built.objects);
     hidden.join(decryptor.hidden);

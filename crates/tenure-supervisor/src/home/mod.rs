@@ -52,6 +52,8 @@ pub(crate) static KINDS: [FluxKind; 7] = [
     FluxKind::EXTERNALARTIFACT,
     FluxKind::KUSTOMIZATION,
 ];
+/// What is wrong where the supervisor may not watch all namespaces, though it is to.
+const BARRED: &str = "everywhere";
 /// No wait is longer, so that a clock that is set cannot make a home sleep for ever.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
@@ -404,6 +406,7 @@ impl Home {
         let trouble = match event {
             MetaEvent::Reset(all) => {
                 self.index.reset(kind, all);
+                self.trouble.remove(BARRED);
                 self.listed.insert(kind.kind);
                 if self.listed.len() == KINDS.len() && !std::mem::replace(&mut self.seen, true) {
                     self.shared.health.metrics.seen.inc();
@@ -425,6 +428,10 @@ impl Home {
             MetaEvent::Forbidden(error) => {
                 self.trouble.insert("rights", self.cure("what its watches need"));
                 Some(error.to_string())
+            }
+            MetaEvent::Barred(why) => {
+                self.trouble.insert(BARRED, why);
+                return;
             }
             MetaEvent::KindMissing => Some(format!(
                 "the API server does not serve {}; install its CRD",

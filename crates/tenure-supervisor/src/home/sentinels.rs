@@ -71,7 +71,7 @@ impl Seen {
                 tracing::warn!(%home, ?of, %error, "failed to watch what objects refer to");
                 false
             }
-            MetaEvent::KindMissing => false,
+            MetaEvent::KindMissing | MetaEvent::Barred(_) => false,
         }
     }
 }

@@ -38,6 +38,7 @@ impl HomeSpec {
     ) -> Self {
         let spec = &tenant.spec;
         let grace = spec.limits.offboarding_grace().ok().flatten();
+        let render = spec.limits.render_time().ok().flatten();
         let limits = Limits {
             memory_bytes: spec.limits.memory_bytes().ok().flatten().unwrap_or_default(),
             concurrency: spec.limits.concurrency.unwrap_or_default(),
@@ -45,6 +46,9 @@ impl HomeSpec {
             prune_share: spec.limits.prune_share.unwrap_or_default(),
             prune_objects: spec.limits.prune_objects.unwrap_or_default(),
             offboarding_seconds: grace.map_or(0, |grace| grace.as_secs().max(1)),
+            render_milliseconds: render.map_or(0, |time| {
+                u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
+            }),
             artifact_bytes: spec.limits.artifact_bytes().ok().flatten().unwrap_or_default(),
         };
         let secret = |s: &tenure_api::SourceSecret| SourceSecret {
