@@ -266,6 +266,15 @@ fn is_sentinel(event: &AuditEvent, home: &str) -> bool {
         && event.impersonated_user.is_none()
 }
 
+/// A token that a worker wants for another cluster is shown to this one first, which should not know it: whose is it?
+fn is_trial(event: &AuditEvent) -> bool {
+    let object = event.object.clone().unwrap_or_default();
+    object.resource == "selfsubjectreviews"
+        && event.verb == "create"
+        && event.impersonated_user.is_none()
+        && event.request_uri == "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+}
+
 /// Whatever ran on the shared control plane so far: faults, deletions, restarts and all.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_supervisor_of_any_suite_has_asked_for_more() -> anyhow::Result<()> {
@@ -294,7 +303,7 @@ async fn no_supervisor_of_any_suite_has_asked_for_more() -> anyhow::Result<()> {
         } else if *name == RELEASE_ACCOUNT {
             is_release(&event)
         } else {
-            is_metadata(&event, name) || is_sentinel(&event, name)
+            is_metadata(&event, name) || is_sentinel(&event, name) || is_trial(&event)
         };
         ensure!(
             fine,
