@@ -2,6 +2,7 @@
 //! of TLS that workers send, and each request is one or more.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -122,10 +123,14 @@ impl State {
         let mut server = TcpStream::connect(self.server).await?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
-        let Some(worker) = worker_behind(from).await else {
-            return tokio::io::copy_bidirectional(&mut client, &mut server)
-                .await
-                .map(drop);
+        let worker = match holder_of(from, client.local_addr()?).await {
+            Some((pid, true)) => Pid::from_raw(pid).ok_or(ErrorKind::NotFound)?,
+            Some((_, false)) => {
+                let carried = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                return carried.map(drop);
+            }
+            // nobody's: it ends, and whoever it is comes again
+            None => return Ok(()),
         };
         let mut cuts = self.cuts.subscribe();
         let (from_client, to_client) = client.split();
@@ -189,25 +194,27 @@ fn kill(worker: Pid) -> std::io::Result<()> {
     Ok(kill_process(worker, Signal::KILL)?)
 }
 
-/// The worker that holds the other end of a connection; nothing if somebody else does.
-async fn worker_behind(from: SocketAddr) -> Option<Pid> {
+/// The process that holds the end `from` of a connection to `to`, and whether it is a worker.
+async fn holder_of(from: SocketAddr, to: SocketAddr) -> Option<(i32, bool)> {
     // a socket is somebody's before the tables of the kernel all say so
     for _ in 0..LOOKS {
-        if let Some((pid, is_worker)) = holder(from) {
-            return Pid::from_raw(pid).filter(|_| is_worker);
+        if let Some(found) = look(from, to) {
+            return Some(found);
         }
         tokio::time::sleep(GLANCE).await;
     }
     None
 }
 
-/// The process that holds the other end, and whether it is a worker.
-fn holder(from: SocketAddr) -> Option<(i32, bool)> {
+fn look(from: SocketAddr, to: SocketAddr) -> Option<(i32, bool)> {
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    let local = format!("0100007F:{:04X}", from.port());
-    let line = table
-        .lines()
-        .find(|line| line.split_whitespace().nth(1) == Some(&local))?;
+    // by both ends: a port can have several connections, to different servers
+    let [local, remote] = [from, to].map(|end| format!("0100007F:{:04X}", end.port()));
+    let is_it = |line: &&str| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next() == Some(&local) && words.next() == Some(&remote)
+    };
+    let line = table.lines().find(is_it)?;
     let socket = format!("socket:[{}]", line.split_whitespace().nth(9)?);
     let holds = |pid: i32| {
         let open = fs::read_dir(format!("/proc/{pid}/fd"))

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Home, KINDS};
 use crate::runtime::Started;
-use crate::slots::{Slot, Turn, Who};
+use crate::slots::{Aside, Slot, Turn, Who};
 use crate::tenant_status::Sandboxed;
 use crate::worker_state::State;
 
@@ -35,6 +35,8 @@ pub(super) struct Worker {
     deadline: Option<Instant>,
     /// Its place among those at work, while it counts.
     slot: Option<Slot>,
+    /// Its place among those that wait, once it has.
+    aside: Option<Aside>,
 }
 
 /// What a worker did.
@@ -128,6 +130,7 @@ impl Home {
                     idle: false,
                     deadline,
                     slot: Some(slot),
+                    aside: None,
                 });
             }
             Err(error) => {
@@ -207,8 +210,13 @@ impl Home {
                 }
             }
             up::Message::Waiting(_) => {
-                if let Some(worker) = &mut self.worker {
-                    worker.slot = None;
+                if let Some(worker) = &mut self.worker
+                    && let Some(slot) = worker.slot.take()
+                {
+                    match slot.stand_aside() {
+                        Ok(aside) => worker.aside = Some(aside),
+                        Err(slot) => worker.slot = Some(slot),
+                    }
                 }
             }
             up::Message::Woken(woken) => self.index.woken(&woken),
