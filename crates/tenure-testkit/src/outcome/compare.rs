@@ -89,6 +89,12 @@ fn walk(path: String, wanted: &Value, found: Option<&Value>, generation: &str, a
             }
             true
         }
+        (Value::Object(wanted), None) if !wanted.is_empty() => {
+            for (key, value) in wanted {
+                walk(below(&path, key), value, None, generation, all);
+            }
+            true
+        }
         (Value::Array(wanted), found) if path.ends_with("conditions") => {
             for condition in wanted {
                 let kind = condition["type"].as_str().unwrap_or_default();
@@ -195,7 +201,7 @@ mod tests {
     #[test]
     fn null_is_wanted_where_nothing_is() {
         let found = json!({"data": {"key": "v"}});
-        assert!(said(&json!({"data": {"other": null}}), &found).is_empty());
+        assert!(said(&json!({"data": {"other": null}, "spec": {"other": null}}), &found).is_empty());
         assert_eq!(
             said(&json!({"data": {"key": null}}), &found),
             [r#"data.key: wanted nothing, found "v""#]
