@@ -11,29 +11,6 @@ use super::{data, events, maps};
 use crate::world::{config_map, play, says, settled};
 
 #[test]
-fn what_was_changed_by_hand_is_put_back_at_the_interval() -> anyhow::Result<()> {
-    play(|stage| async move {
-        let team = settled(&stage, "drift").await?;
-        team.kustomization(
-            "app",
-            &json!({"path": "./deploy", "targetNamespace": team.home(), "interval": "1s"}),
-        )
-        .await?;
-        team.ready("Kustomization", "app").await?;
-        let by_hand = json!({"data": {"key": "by hand"}});
-        maps(&stage, &team)
-            .patch("kept", &PatchParams::default(), &Patch::Merge(by_hand))
-            .await?;
-        until("the change to be undone", PATIENCE, || async {
-            let now = data(&stage, &team, "kept").await?;
-            anyhow::ensure!(now.as_deref() == Some("old"), "it is {now:?}");
-            Ok(())
-        })
-        .await
-    })
-}
-
-#[test]
 fn drift_that_is_only_to_be_reported_is_left_until_the_source_changes() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "reported").await?;

@@ -11,6 +11,7 @@
 mod act;
 mod compare;
 mod home;
+mod judge;
 mod place;
 mod play;
 mod read;

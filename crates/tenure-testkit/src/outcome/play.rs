@@ -5,17 +5,17 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use kube::Client;
 use serde_json::{Map, Value, json};
 
 use super::act::Cluster;
-use super::compare::{differences, matches};
+use super::compare::matches;
 use super::home::{ACCOUNT, Home, Onboarding};
 use super::place::Places;
 use super::read::{Scenario, Usual};
 use super::step::{Commit, Item, Patch, Remember, Step};
-use super::wish::{Event, Reference, Wish};
+use super::wish::{Reference, Wish};
 use crate::git::{GitRepo, HttpsGitServer};
 use crate::until;
 
@@ -69,13 +69,13 @@ impl<O: Onboarding> Ground<'_, O> {
 }
 
 /// One scenario at work.
-struct Play<'a, O> {
-    ground: &'a Ground<'a, O>,
+pub(super) struct Play<'a, O> {
+    pub(super) ground: &'a Ground<'a, O>,
     scenario: &'a Scenario,
-    cluster: Cluster,
-    places: Places,
+    pub(super) cluster: Cluster,
+    pub(super) places: Places,
     repositories: HashMap<String, GitRepo>,
-    newest: String,
+    pub(super) newest: String,
     source: Option<Map<String, Value>>,
     kustomization: Option<Map<String, Value>>,
     requests: u32,
@@ -159,16 +159,7 @@ impl<'a, O: Onboarding> Play<'a, O> {
         if let Some(commit) = &step.commit {
             self.commit(commit, step).await?;
         }
-        for item in &step.apply {
-            let text = match item {
-                Item::File(file) => {
-                    let path = self.scenario.folder.join("cluster").join(file);
-                    self.places.fill(&fs::read_to_string(path)?)?
-                }
-                Item::Object(object) => self.places.fill_all(object)?.to_string(),
-            };
-            self.cluster.apply(&text).await?;
-        }
+        self.apply(step).await?;
         self.usual(step, first).await?;
         if let Some(part) = &step.remember {
             self.remember(part).await?;
@@ -189,13 +180,37 @@ impl<'a, O: Onboarding> Play<'a, O> {
             .commit
             .as_ref()
             .is_some_and(|commit| commit.repository() == "app");
-        if fetch && !first && self.source.is_some() && step.source.is_none() {
+        if fetch && !step.untold && !first && self.source.is_some() && step.source.is_none() {
             requests.insert(0, "GitRepository/app".to_owned());
         }
         for reference in requests {
             self.request(&self.places.fill(&reference)?.clone()).await?;
         }
         self.come_true(&step.until).await
+    }
+
+    async fn apply(&self, step: &Step) -> anyhow::Result<()> {
+        for item in &step.apply {
+            let text = match item {
+                Item::File(file) => {
+                    let path = self.scenario.folder.join("cluster").join(file);
+                    self.places.fill(&fs::read_to_string(path)?)?
+                }
+                Item::Object(object) => self.places.fill_all(object)?.to_string(),
+            };
+            let result = self.cluster.apply(&text).await;
+            let Some(refused) = &step.refused else {
+                result?;
+                continue;
+            };
+            let said = result.err().map(|error| format!("{error:#}"));
+            let said = said.with_context(|| format!("the API server has taken {text}"))?;
+            ensure!(
+                matches(&self.places.fill(refused)?, &said),
+                "the API server said {said}"
+            );
+        }
+        Ok(())
     }
 
     /// Makes a directory the whole of a repository's next commit.
@@ -288,99 +303,10 @@ impl<'a, O: Onboarding> Play<'a, O> {
         )
         .await
     }
-
-    /// Waits until all wishes are true at one look.
-    async fn come_true(&self, wishes: &[Wish]) -> anyhow::Result<()> {
-        if wishes.is_empty() {
-            return Ok(());
-        }
-        let what = "all that it should come to";
-        until(what, self.ground.patience, || async {
-            let mut missing = Vec::new();
-            for wish in wishes {
-                if let Err(error) = self.is_true(wish).await {
-                    missing.push(format!("{error:#}"));
-                }
-            }
-            ensure!(missing.is_empty(), "{}", missing.join("\n"));
-            Ok(())
-        })
-        .await
-    }
-
-    async fn is_true(&self, wish: &Wish) -> anyhow::Result<()> {
-        match wish {
-            Wish::Applied(name) => self.is_applied(name).await,
-            Wish::Object(of, fields) => {
-                let wanted = self.places.fill_all(fields)?;
-                let of = self.places.fill(of)?;
-                let found = self.cluster.find(&Reference::read(&of)?).await?;
-                let found = found.with_context(|| format!("{of} is not there"))?;
-                let all = differences(&wanted, &found);
-                let all: Vec<String> = all.iter().map(|one| format!("{of} {one}")).collect();
-                ensure!(all.is_empty(), "{}", all.join("\n"));
-                Ok(())
-            }
-            Wish::Absent(of) => {
-                let of = self.places.fill(of)?;
-                if let Some(found) = self.cluster.find(&Reference::read(&of)?).await? {
-                    bail!("{of} is there: {}", found["metadata"]);
-                }
-                Ok(())
-            }
-            Wish::Event(event) => self.is_told(event).await,
-        }
-    }
-
-    async fn is_applied(&self, name: &str) -> anyhow::Result<()> {
-        let of = Reference::read(&format!("Kustomization/{name}"))?;
-        let found = self.cluster.find(&of).await?;
-        let found = found.with_context(|| format!("Kustomization/{name} is not there"))?;
-        let status = &found["status"];
-        let revision = status["lastAppliedRevision"].as_str().unwrap_or_default();
-        let current = status["observedGeneration"] == found["metadata"]["generation"];
-        let applied = revision.ends_with(&self.newest) && current && ready(&found)["status"] == "True";
-        ensure!(
-            applied,
-            "Kustomization/{name} has not applied {}: {status}",
-            self.newest
-        );
-        Ok(())
-    }
-
-    async fn is_told(&self, event: &Event) -> anyhow::Result<()> {
-        let of = self.places.fill(&event.of)?;
-        let message = self.places.fill(&event.message)?;
-        let all = self.cluster.events(&Reference::read(&of)?).await?;
-        let same = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
-        let found = all.iter().any(|one| {
-            let text = one.message.as_deref().unwrap_or_default();
-            same(&event.kind, &one.type_) && same(&event.reason, &one.reason) && matches(&message, text)
-        });
-        let told = || -> Vec<String> {
-            let line = |one: &k8s_openapi::api::core::v1::Event| {
-                let part = |text: &Option<String>| text.clone().unwrap_or_default();
-                format!(
-                    "{} {}: {}",
-                    part(&one.type_),
-                    part(&one.reason),
-                    part(&one.message)
-                )
-            };
-            all.iter().map(line).collect()
-        };
-        let wanted = [event.kind.as_deref(), event.reason.as_deref()].map(|word| word.unwrap_or("<any>"));
-        ensure!(
-            found,
-            "{of} has no event {}: {message}; there are {:?}",
-            wanted.join(" "),
-            told()
-        );
-        Ok(())
-    }
 }
 
-fn ready(object: &Value) -> Value {
+/// The Ready condition.
+pub(super) fn ready(object: &Value) -> Value {
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
     conditions
         .into_iter()

@@ -17,9 +17,14 @@ pub(super) struct Step {
     pub(super) branch: Option<String>,
     /// The tag that the commit gets.
     pub(super) tag: Option<String>,
+    /// Whether the usual source is not told of the commit, and has to find it.
+    #[serde(default)]
+    pub(super) untold: bool,
     /// Objects to apply as the administrator.
     #[serde(default)]
     pub(super) apply: Vec<Item>,
+    /// What the API server says, if it refuses these.
+    pub(super) refused: Option<String>,
     /// Fields of the usual source that change; null takes one away.
     pub(super) source: Option<Map<String, Value>>,
     /// Fields of the usual Kustomization that change; null takes one away.
