@@ -28,7 +28,7 @@ pub async fn apply_yaml(
     Ok(applied)
 }
 
-fn parse(yaml: &str) -> anyhow::Result<Vec<Value>> {
+pub(crate) fn parse(yaml: &str) -> anyhow::Result<Vec<Value>> {
     // The defaults refuse long comments and read YAML 1.2 with guesses; Kubernetes does not.
     let options = serde_saphyr::options! { emit_comments: false, legacy_octal_numbers: true };
     let documents: Vec<Value> =

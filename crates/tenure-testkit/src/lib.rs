@@ -6,6 +6,7 @@
 //! - [`Node`]: says what a kubelet would have said, because none runs.
 //! - [`git`]: OpenSSH and HTTPS servers, and repositories to put behind them.
 //! - [`oci`]: a registry with logins and TLS, and artifacts to put into it.
+//! - [`outcome`]: scenarios that are folders, for these and other controllers.
 //! - [`s3`]: a server with buckets.
 //! - [`serve`]: HTTPS around what a test wants a remote to do wrong.
 //! - [`Proc`] and [`tenure_binary`]: the product as a process that a test may kill.
@@ -30,6 +31,7 @@ pub mod install;
 pub mod net;
 pub mod node;
 pub mod oci;
+pub mod outcome;
 pub mod pki;
 pub mod places;
 pub mod proc;

@@ -103,7 +103,7 @@ pub fn signing_key() -> anyhow::Result<(String, String)> {
 }
 
 /// Says once which TLS implementation this process uses.
-pub(crate) fn install_crypto() {
+pub fn install_crypto() {
     // An error means that somebody else was first, with the same one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }

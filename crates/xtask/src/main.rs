@@ -9,6 +9,7 @@ mod image;
 mod layers;
 #[cfg(test)]
 mod named;
+mod outcomes;
 mod show;
 mod sizes;
 mod test;
@@ -36,6 +37,8 @@ enum Chore {
     Image(image::Args),
     /// Check that dependencies between crates go down only
     Layers,
+    /// Play the scenarios of tests/outcomes against whatever controllers a cluster has
+    Outcomes(outcomes::Args),
     /// Build the programs that the tests run against: a Kubernetes control plane, kubectl, helm, kustomize, a registry, buckets
     Rig,
     /// Check that no Rust file is too long
@@ -53,6 +56,7 @@ async fn main() -> anyhow::Result<()> {
         Chore::Gen(args) => generate::run(&args),
         Chore::Image(args) => image::run(&args),
         Chore::Layers => layers::run(),
+        Chore::Outcomes(args) => outcomes::run(args).await,
         Chore::Rig => rig(),
         Chore::Sizes => sizes::run(),
         Chore::Test(args) => test::run(&args),

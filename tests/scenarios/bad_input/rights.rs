@@ -6,7 +6,7 @@ use serde_json::json;
 use tenure_testkit::TenantFixture;
 use tenure_tests::condition;
 
-use super::{breaks, fails, recovers};
+use super::{fails, recovers};
 use crate::world::{config_map, kept, play, says, settled};
 
 #[test]
@@ -89,63 +89,6 @@ fn a_forbidden_apply_names_object_verb_resource_and_identity_and_the_rule_that_i
         ];
         fails(&stage, &team, "ReconciliationFailed", &expected).await?;
         recovers(&team, &[("deploy/service.yaml", None)]).await
-    })
-}
-
-#[test]
-fn an_object_that_the_api_server_rejects_is_named_with_the_field() -> anyhow::Result<()> {
-    play(|stage| async move {
-        let service =
-            "apiVersion: v1\nkind: Service\nmetadata: {name: bad}\nspec: {ports: [{port: 99999999}]}\n";
-        let expected = ["Service/", "/bad dry-run failed (Invalid)", "spec.ports[0].port"];
-        breaks(
-            &stage,
-            "invalid",
-            &[("deploy/service.yaml", service)],
-            "ReconciliationFailed",
-            &expected,
-        )
-        .await?;
-        Ok(())
-    })
-}
-
-#[test]
-fn a_field_that_the_kind_does_not_have_is_named() -> anyhow::Result<()> {
-    play(|stage| async move {
-        let odd = config_map("odd", "x") + "colour: blue\n";
-        let expected = ["ConfigMap/", "/odd dry-run failed", "colour"];
-        breaks(
-            &stage,
-            "odd-kind-field",
-            &[("deploy/odd.yaml", odd.as_str())],
-            "ReconciliationFailed",
-            &expected,
-        )
-        .await?;
-        Ok(())
-    })
-}
-
-#[test]
-fn a_kind_that_is_not_served_is_named_with_its_version() -> anyhow::Result<()> {
-    play(|stage| async move {
-        let widget = "apiVersion: example.com/v7\nkind: Widget\nmetadata: {name: w}\n";
-        let expected = [
-            "Widget/",
-            "/w dry-run failed",
-            "no matches for kind",
-            "example.com/v7",
-        ];
-        breaks(
-            &stage,
-            "odd-kind",
-            &[("deploy/widget.yaml", widget)],
-            "ReconciliationFailed",
-            &expected,
-        )
-        .await?;
-        Ok(())
     })
 }
 

@@ -8,26 +8,6 @@ use super::{breaks, fails, recovers};
 use crate::world::{config_map, kept, play, says, settled};
 
 #[test]
-fn a_path_that_is_not_in_the_source_is_named() -> anyhow::Result<()> {
-    play(|stage| async move {
-        let team = settled(&stage, "no-path").await?;
-        let before = kept(&stage, &team).await?;
-        team.kustomization("app", &json!({"path": "./nope", "targetNamespace": team.home()}))
-            .await?;
-        let message = team.refused("Kustomization", "app", "ArtifactFailed").await?;
-        says(&message, &["kustomization path not found", "./nope"])?;
-        assert_eq!(kept(&stage, &team).await?, before);
-        team.kustomization(
-            "app",
-            &json!({"path": "./deploy", "targetNamespace": team.home()}),
-        )
-        .await?;
-        team.ready("Kustomization", "app").await?;
-        Ok(())
-    })
-}
-
-#[test]
 fn a_path_out_of_the_source_is_refused_and_an_absolute_one_starts_at_its_root() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "path-out").await?;

@@ -113,17 +113,6 @@ fn files_of_generators_and_values_of_secrets_are_decrypted() -> anyhow::Result<(
 }
 
 #[test]
-fn a_missing_secret_fails_the_build_in_flux_s_words() -> anyhow::Result<()> {
-    play(|stage| async move {
-        let team = settled(&stage, "no-keys").await?;
-        team.kustomization("app", &spec(&team, "nope")).await?;
-        let message = team.refused("Kustomization", "app", "BuildFailed").await?;
-        assert_eq!(message, "secrets \"nope\" not found");
-        Ok(())
-    })
-}
-
-#[test]
 fn the_wrong_key_is_said_with_the_recipient() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "wrong-key").await?;
@@ -168,24 +157,6 @@ fn a_file_that_was_changed_is_refused_unless_the_kustomization_says_otherwise() 
         team.reconcile("Kustomization", "app").await?;
         team.ready("Kustomization", "app").await?;
         assert_eq!(value(&stage, &team, "lines", "A").await?.as_deref(), Some("b"));
-        Ok(())
-    })
-}
-
-#[test]
-fn a_secret_that_nobody_decrypts_is_not_applied() -> anyhow::Result<()> {
-    play(|stage| async move {
-        let team = settled(&stage, "ciphertext").await?;
-        team.commit(&[("deploy/secret.yaml", Some(BY_AGE))], "change")?;
-        team.reconcile("GitRepository", "app").await?;
-        let message = team
-            .refused("Kustomization", "app", "ReconciliationFailed")
-            .await?;
-        let want = format!(
-            "Secret/{}/credentials is SOPS encrypted, configuring decryption is required for this secret to be reconciled",
-            team.home()
-        );
-        assert_eq!(message, want);
         Ok(())
     })
 }

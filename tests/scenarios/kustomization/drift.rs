@@ -11,69 +11,6 @@ use super::{data, events, maps};
 use crate::world::{config_map, play, says, settled};
 
 #[test]
-fn what_was_changed_by_hand_is_put_back_at_the_interval() -> anyhow::Result<()> {
-    play(|stage| async move {
-        let team = settled(&stage, "drift").await?;
-        team.kustomization(
-            "app",
-            &json!({"path": "./deploy", "targetNamespace": team.home(), "interval": "1s"}),
-        )
-        .await?;
-        team.ready("Kustomization", "app").await?;
-        let by_hand = json!({"data": {"key": "by hand"}});
-        maps(&stage, &team)
-            .patch("kept", &PatchParams::default(), &Patch::Merge(by_hand))
-            .await?;
-        until("the change to be undone", PATIENCE, || async {
-            let now = data(&stage, &team, "kept").await?;
-            anyhow::ensure!(now.as_deref() == Some("old"), "it is {now:?}");
-            Ok(())
-        })
-        .await
-    })
-}
-
-#[test]
-fn fields_that_are_ignored_are_left_to_whoever_changed_them() -> anyhow::Result<()> {
-    play(|stage| async move {
-        let team = settled(&stage, "ignore").await?;
-        let ignore = json!([{"paths": ["/data/key"], "target": {"kind": "ConfigMap", "name": "ke.*"}}]);
-        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "ignore": ignore});
-        team.kustomization("app", &spec).await?;
-        team.ready("Kustomization", "app").await?;
-        let by_hand = json!({"data": {"key": "by hand", "more": "by hand"}, "metadata": {"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}});
-        maps(&stage, &team)
-            .patch("kept", &PatchParams::default(), &Patch::Merge(by_hand))
-            .await?;
-        team.reconcile("Kustomization", "app").await?;
-        let owner = || async {
-            let map = maps(&stage, &team).get("kept").await?;
-            let labels = map.metadata.labels.unwrap_or_default();
-            anyhow::Ok(labels.get("kustomize.toolkit.fluxcd.io/name").cloned())
-        };
-        until("the other change to be undone", PATIENCE, || async {
-            let now = owner().await?;
-            anyhow::ensure!(now.as_deref() == Some("app"), "it is {now:?}");
-            Ok(())
-        })
-        .await?;
-        assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("by hand"));
-        // another manager that applies the field owns it alone from then on
-        let applied = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"key": "applied"}});
-        let params = PatchParams::apply("other").force();
-        maps(&stage, &team)
-            .patch("kept", &params, &Patch::Apply(applied))
-            .await?;
-        team.commit(&[("deploy/kept.yaml", Some(&config_map("kept", "new")))], "new")?;
-        team.reconcile("GitRepository", "app").await?;
-        team.reconcile("Kustomization", "app").await?;
-        team.ready("Kustomization", "app").await?;
-        assert_eq!(data(&stage, &team, "kept").await?.as_deref(), Some("applied"));
-        Ok(())
-    })
-}
-
-#[test]
 fn drift_that_is_only_to_be_reported_is_left_until_the_source_changes() -> anyhow::Result<()> {
     play(|stage| async move {
         let team = settled(&stage, "reported").await?;

@@ -7,7 +7,6 @@ mod drift;
 mod health;
 mod key_services;
 mod overlay;
-mod prune;
 mod remote;
 mod requests;
 mod sharing;

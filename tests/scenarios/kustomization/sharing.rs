@@ -5,31 +5,7 @@ use tenure_testkit::TenantFixture;
 use tenure_testkit::git::keypair;
 use tenure_tests::{Stage, Team, value};
 
-use super::data;
-use crate::world::{config_map, play, play_alone, settled};
-
-#[test]
-fn two_kustomizations_of_one_source_each_hold_their_own() -> anyhow::Result<()> {
-    play(|stage| async move {
-        let team = settled(&stage, "two-of-one").await?;
-        team.kustomization(
-            "second",
-            &json!({"path": "./deploy", "targetNamespace": team.home(), "namePrefix": "second-"}),
-        )
-        .await?;
-        team.ready("Kustomization", "second").await?;
-        assert_eq!(data(&stage, &team, "second-kept").await?.as_deref(), Some("old"));
-        let commit = team.commit(
-            &[("deploy/kept.yaml", Some(&config_map("kept", "new")))],
-            "change",
-        )?;
-        team.reconcile("GitRepository", "app").await?;
-        team.applied("app", &commit).await?;
-        team.applied("second", &commit).await?;
-        assert_eq!(data(&stage, &team, "second-kept").await?.as_deref(), Some("new"));
-        Ok(())
-    })
-}
+use crate::world::{play_alone, settled};
 
 #[test]
 fn tenants_that_use_one_repository_cause_one_download_and_each_proves_itself() -> anyhow::Result<()> {

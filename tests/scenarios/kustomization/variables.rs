@@ -5,42 +5,8 @@ use tenure_testkit::canary::{Place, assert_absent};
 use tenure_testkit::{TenantFixture, until};
 use tenure_tests::PATIENCE;
 
-use super::{data, roll};
+use super::data;
 use crate::world::{config_map, play, says, settled};
-
-#[test]
-fn variables_come_from_config_maps_secrets_and_the_spec_in_this_order() -> anyhow::Result<()> {
-    play(|stage| async move {
-        let team = settled(&stage, "variables").await?;
-        let object = |kind: &str, field: &str, pairs: serde_json::Value| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "vars", "namespace": team.home()}, field: pairs});
-        stage
-            .tenure
-            .apply(&[
-                object("ConfigMap", "data", json!({"a": "map", "b": "map", "c": "map"})),
-                object("Secret", "stringData", json!({"b": "secret", "c": "secret"})),
-            ])
-            .await?;
-        let from = json!([
-            {"kind": "ConfigMap", "name": "vars"}, {"kind": "Secret", "name": "vars"},
-            {"kind": "ConfigMap", "name": "not-there", "optional": true},
-        ]);
-        let spec = json!({"path": "./deploy", "targetNamespace": team.home(), "postBuild": {"substituteFrom": from, "substitute": {"c": "spec"}}});
-        team.kustomization("app", &spec).await?;
-        roll(
-            &team,
-            &[(
-                "deploy/kept.yaml",
-                Some(&config_map("kept", "${a} ${b} ${c} ${d:=default} $${e}")),
-            )],
-        )
-        .await?;
-        assert_eq!(
-            data(&stage, &team, "kept").await?.as_deref(),
-            Some("map secret spec default ${e}")
-        );
-        Ok(())
-    })
-}
 
 #[test]
 fn a_labelled_map_is_heeded_long_before_the_interval_where_the_tenant_says_so() -> anyhow::Result<()> {

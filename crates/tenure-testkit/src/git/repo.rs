@@ -94,6 +94,23 @@ impl GitRepo {
         self.head()
     }
 
+    /// Makes these files, and no others, the next commit and pushes it, even if that changes nothing. Returns the
+    /// commit id.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn replace(&self, files: &[(String, Vec<u8>)], message: &str) -> anyhow::Result<String> {
+        self.git(&["rm", "-r", "--quiet", "--force", "--ignore-unmatch", "."])?;
+        for (path, content) in files {
+            self.write(path, content)?;
+        }
+        self.git(&["add", "--all", "--force"])?;
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", message])?;
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.git(&["push", "--quiet", "--force", "origin", "HEAD"])?;
+        self.head()
+    }
+
     /// Writes a file for the next commit.
     ///
     /// # Errors
