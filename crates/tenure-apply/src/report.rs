@@ -172,6 +172,8 @@ pub enum ApplyError {
 fn reason(error: &KubeError) -> String {
     error
         .status_reason()
+        // a phrase of HTTP is none of Kubernetes' reasons, and stands in where the server gave none
+        .filter(|reason| !reason.contains(' '))
         .map(|reason| format!(" ({reason})"))
         .unwrap_or_default()
 }

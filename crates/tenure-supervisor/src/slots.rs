@@ -24,10 +24,6 @@ const MOST: usize = 64;
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 /// No worker counts for longer.
 const LONGEST: Duration = Duration::from_secs(60);
-/// For each place, so many workers that wait make room at once: each of them is in memory.
-const ASIDE_FOR_EACH: usize = 2;
-/// Any more of them make room after this time.
-const UNASIDE_FOR: Duration = Duration::from_millis(500);
 
 /// The places of all homes.
 #[derive(Clone, Debug)]
@@ -39,8 +35,6 @@ pub(crate) struct Slots {
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// Workers that have made room because they wait.
-    aside: usize,
     schedule: Schedule,
     waiting: HashMap<u64, oneshot::Sender<Slot>>,
     tickets: u64,
@@ -65,12 +59,6 @@ pub(crate) struct Slot {
     /// When its worker last got something done.
     done: Option<Instant>,
     until: Instant,
-}
-
-/// A worker that waits and has made room, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Aside {
-    of: Slots,
 }
 
 /// What one home has of it.
@@ -105,7 +93,6 @@ impl Slots {
             count,
             state: Arc::new(Mutex::new(State {
                 free: count,
-                aside: 0,
                 schedule: Schedule::new(platform),
                 waiting: HashMap::new(),
                 tickets: 0,
@@ -185,27 +172,6 @@ impl Slot {
         let now = Instant::now();
         self.done = Some(now);
         self.until = (now + COUNTS_FOR).min(self.began + LONGEST);
-    }
-}
-
-impl Slot {
-    /// Makes room for others, as its worker only waits; if there are many such already it counts a little longer.
-    pub(crate) fn stand_aside(mut self) -> Result<Aside, Self> {
-        let mut state = self.of.state.lock();
-        if state.aside >= self.of.count * ASIDE_FOR_EACH {
-            drop(state);
-            self.until = self.until.min(Instant::now() + UNASIDE_FOR);
-            return Err(self);
-        }
-        state.aside += 1;
-        drop(state);
-        Ok(Aside { of: self.of.clone() })
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        self.of.state.lock().aside -= 1;
     }
 }
 
@@ -308,18 +274,6 @@ mod tests {
         tokio::time::advance(LONGEST).await;
         slot.progress();
         assert_eq!(slot.until(), began + LONGEST);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn of_those_that_wait_a_few_make_room_at_once_and_the_others_soon() {
-        let slots = Slots::new(1, None);
-        let mut at_work = || Turn::default().take(&slots, who("a")).expect("it is free");
-        let first = at_work().stand_aside().expect("there is room aside");
-        let _second = at_work().stand_aside().expect("and for another");
-        let third = at_work().stand_aside().expect_err("two for each place");
-        assert_eq!(third.until(), Instant::now() + UNASIDE_FOR);
-        drop(first);
-        third.stand_aside().expect("one is back");
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,6 +18,8 @@ use crate::Effects;
 
 /// How often what should be gone is looked for.
 const GONE_POLL: Duration = Duration::from_secs(1);
+/// What is healthy within this time costs no write that says it is waited for.
+const UNSAID: Duration = Duration::from_secs(2);
 
 /// What a prune came to.
 #[derive(Debug, Default)]
@@ -192,6 +194,7 @@ pub(super) async fn delete_all(
 /// Waits for what the object asks for: everything with `wait`, else its `healthChecks`. The message of
 /// the Healthy condition, or nothing when nothing was to be checked.
 pub(super) async fn wait_healthy(
+    key: &ObjectKey,
     target: &Target,
     targets: Vec<ObjectRef>,
     seen: &Sightings,
@@ -216,6 +219,18 @@ pub(super) async fn wait_healthy(
         plan.timeout,
         &effects.cancel,
     );
+    let checks = async {
+        tokio::pin!(checks);
+        if let Ok(checked) = tokio::time::timeout(UNSAID, &mut checks).await {
+            return checked;
+        }
+        let message = Step::Checking.progress(&plan.revision, plan.timeout);
+        let revision = &plan.revision;
+        if let Err(error) = write(key, effects, &Ending::Checking { revision, message }).await {
+            tracing::warn!(object = %key, %error, "failed to say that objects are waited for");
+        }
+        checks.await
+    };
     let checked = tokio::select! {
         checked = checks => checked,
         () = superseded(plan, effects) => {

@@ -276,7 +276,7 @@ async fn work(
             check_account(&target, &plan.account, before, effects).await?;
             let targets = applying::targets(&new, &plan.kustomization.spec, key, &effects.home.namespace);
             let nothing = Sightings::default();
-            let healthy = applying::wait_healthy(&target, targets, &nothing, plan, effects).await;
+            let healthy = applying::wait_healthy(key, &target, targets, &nothing, plan, effects).await;
             let healthy = healthy.map_err(|failure| failure.holding(new.clone()))?;
             return Ok(unchanged(healthy, None));
         }
@@ -310,7 +310,7 @@ async fn work(
         key,
         &effects.home.namespace,
     );
-    let healthy = applying::wait_healthy(&target, targets, &applied.seen, plan, effects).await;
+    let healthy = applying::wait_healthy(key, &target, targets, &applied.seen, plan, effects).await;
     let inventory = inventory::union(&new, &pruned.survivors);
     let written = written_for(plan, built.digest);
     effects

@@ -34,6 +34,8 @@ pub(crate) enum Ending<'a> {
         message: String,
         inventory: &'a [Entry],
     },
+    /// Everything is applied, and not healthy yet.
+    Checking { revision: &'a Revision, message: String },
     /// Everything is as the revision says.
     Applied {
         revision: &'a Revision,
@@ -107,6 +109,17 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
             );
             status["lastAttemptedRevision"] = json!(revision);
             set_inventory(&mut status, inventory);
+        }
+        Ending::Checking { revision, message } => {
+            conditions
+                .mark_reconciling(reasons::PROGRESSING, message)
+                .mark_unknown(condition::HEALTHY, reasons::PROGRESSING, message)
+                .mark_unknown(
+                    condition::READY,
+                    reasons::PROGRESSING,
+                    "Reconciliation in progress",
+                );
+            status["lastAttemptedRevision"] = json!(revision);
         }
         Ending::Applied {
             revision,
@@ -354,6 +367,31 @@ mod tests {
         let of_the_tenant = status(&old, &next(false), &Ending::Rested);
         assert_eq!(of_the_tenant, old, "a suspended Tenant claims nothing");
         assert_eq!(status(&json!({}), &next(true), &Ending::Rested), json!({}));
+    }
+
+    #[test]
+    fn whoever_waits_for_health_says_so_in_three_conditions() {
+        let revision = revision('a');
+        let message = "Running health checks".to_owned();
+        let checking = Ending::Checking {
+            revision: &revision,
+            message,
+        };
+        let status = status(&json!({}), &about(1), &checking);
+        let said = |type_: &str| {
+            let list = status["conditions"].as_array().expect("a list");
+            let found = list.iter().find(|one| one["type"] == type_).expect("there");
+            (found["status"].clone(), found["message"].clone())
+        };
+        assert_eq!(
+            said("Reconciling"),
+            (json!("True"), json!("Running health checks"))
+        );
+        assert_eq!(
+            said("Healthy"),
+            (json!("Unknown"), json!("Running health checks"))
+        );
+        assert_eq!(said("Ready").0, "Unknown");
     }
 
     #[test]

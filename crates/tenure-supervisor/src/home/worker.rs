@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Home, KINDS};
 use crate::runtime::Started;
-use crate::slots::{Aside, Slot, Turn, Who};
+use crate::slots::{Slot, Turn, Who};
 use crate::tenant_status::Sandboxed;
 use crate::worker_state::State;
 
@@ -35,8 +35,6 @@ pub(super) struct Worker {
     deadline: Option<Instant>,
     /// Its place among those at work, while it counts.
     slot: Option<Slot>,
-    /// Its place among those that wait, once it has.
-    aside: Option<Aside>,
 }
 
 /// What a worker did.
@@ -130,7 +128,6 @@ impl Home {
                     idle: false,
                     deadline,
                     slot: Some(slot),
-                    aside: None,
                 });
             }
             Err(error) => {
@@ -210,13 +207,8 @@ impl Home {
                 }
             }
             up::Message::Waiting(_) => {
-                if let Some(worker) = &mut self.worker
-                    && let Some(slot) = worker.slot.take()
-                {
-                    match slot.stand_aside() {
-                        Ok(aside) => worker.aside = Some(aside),
-                        Err(slot) => worker.slot = Some(slot),
-                    }
+                if let Some(worker) = &mut self.worker {
+                    worker.slot = None;
                 }
             }
             up::Message::Woken(woken) => self.index.woken(&woken),
