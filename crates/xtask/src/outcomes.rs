@@ -101,10 +101,11 @@ async fn judged(ground: &Ground<'_, Bound>, scenario: &Scenario) -> Verdict {
             Verdict::Same,
             format!("the same, although: {reason}"),
         ),
-        (Err(_), Some(reason)) => (
+        // what it really was is shown too: it may have failed for another reason than that
+        (Err(error), Some(reason)) => (
             show::paint("≠", 33),
             Verdict::Differs,
-            format!("differs on purpose: {reason}"),
+            format!("differs on purpose: {reason}\n{error:#}\n"),
         ),
         (Err(error), None) => (
             show::paint("✗", 31),

@@ -43,8 +43,10 @@ impl Cluster {
 
     /// An object as it is, or nothing. That of a kind that is not served is not there.
     pub(super) async fn find(&self, of: &Reference) -> anyhow::Result<Option<Value>> {
-        let Ok(api) = self.api(of).await else {
-            return Ok(None);
+        let api = match self.api(of).await {
+            Ok(api) => api,
+            Err(error) if is_unserved(&error) => return Ok(None),
+            Err(error) => return Err(error),
         };
         let found = api.get_opt(&of.name).await?;
         found
@@ -150,6 +152,15 @@ impl Cluster {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         kinds.insert(key, found.clone());
         Ok(found)
+    }
+}
+
+/// Whether the API server has no such kind; any other failure to look says nothing about what is there.
+fn is_unserved(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Discovery(_)) => true,
+        Some(kube::Error::Api(status)) => status.code == 404,
+        _ => false,
     }
 }
 
