@@ -38,14 +38,20 @@ impl Process {
     }
 }
 
-/// Those that `parent` started and that still run.
+/// Those that `parent` has, without the stage that they are copies of, and that still run.
 pub(crate) fn children(parent: u32) -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter_map(read)
         .filter(|(_, its)| *its == parent)
         .map(|(process, _)| process)
+        .filter(|process| !is_stage(process.pid))
         .collect()
+}
+
+fn is_stage(pid: i32) -> bool {
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.split(|byte| *byte == 0).nth(1) == Some(b"stage")
 }
 
 /// The process and its parent; nothing for one that has ended.

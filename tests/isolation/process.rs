@@ -165,7 +165,40 @@ async fn a_live_worker_holds_nothing_that_is_not_its_homes() -> anyhow::Result<(
         ] {
             ensure!(message.contains(granted), "{granted} is missing in: {message}");
         }
+        grouped(supervisor, pid, team.home(), message)?;
     }
+    let stages = children(supervisor)?.into_iter();
+    let stages: Vec<_> = stages
+        .filter(|pid| {
+            words(*pid, "cmdline").is_ok_and(|words| words.get(1).is_some_and(|word| word == "stage"))
+        })
+        .collect();
+    ensure!(stages.len() == 1, "workers are copies of one process: {stages:?}");
+    for (number, target) in descriptors(stages[0])? {
+        ensure!(
+            number <= 2 && (target.starts_with("socket:") || target.ends_with("supervisor.log")),
+            "the stage has {target} open as {number}, and so would its copies"
+        );
+    }
+    Ok(())
+}
+
+/// Whether the worker is in a control group of its home's exactly if the Tenant says so.
+fn grouped(supervisor: u32, pid: u32, home: &str, said: &str) -> anyhow::Result<()> {
+    let group = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+    let own = group
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))
+        .unwrap_or_default();
+    let is_own = own.ends_with(&format!("/tenure-{supervisor}/{home}"));
+    ensure!(
+        said.contains("cgroup"),
+        "nothing is said of control groups: {said}"
+    );
+    ensure!(
+        is_own != said.contains("no cgroup ("),
+        "it is in {own:?}, and the Tenant says: {said}"
+    );
     Ok(())
 }
 

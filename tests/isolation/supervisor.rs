@@ -107,8 +107,9 @@ fn is_its_own_business(system: &str, workers: &str, event: &AuditEvent) -> bool 
         }
         (namespace, "tenants", "") if namespace == system => ["get", "list", "watch"].contains(&verb),
         (namespace, "tenants", "status") if namespace == system => verb == "patch",
-        (namespace, "artifacts", "") if namespace == system => ["list", "create", "delete"].contains(&verb),
-        (namespace, "artifacts", "status") if namespace == system => verb == "patch",
+        (namespace, "artifacts", "") if namespace == system => {
+            ["list", "create", "patch", "delete"].contains(&verb)
+        }
         (namespace, "leases", "") if namespace == system => {
             ["list", "watch", "create", "patch", "delete"].contains(&verb)
         }

@@ -56,6 +56,8 @@ pub struct Limits {
     pub fetchers: usize,
     /// Fetchers of one home at once.
     pub fetchers_per_home: usize,
+    /// What is downloaded for one home within an hour, in bytes, whatever the caller accepts; 0 for no limit.
+    pub home_hour: u64,
     /// Memory of one fetcher, in bytes.
     pub fetcher_memory: u64,
     /// Largest archive, whatever the caller accepts, in bytes.
@@ -90,6 +92,7 @@ impl Default for Limits {
             calls_per_home: 64,
             fetchers: 16,
             fetchers_per_home: 4,
+            home_hour: 0,
             fetcher_memory: 512 << 20,
             artifact_bytes: 256 << 20,
             store_bytes: 20 << 30,
@@ -117,6 +120,9 @@ pub enum CacheError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Nothing can be made that fetchers are copies of.
+    #[error(transparent)]
+    Stage(#[from] tenure_sandbox::SpawnError),
     /// A listening socket cannot be opened.
     #[error("can't listen on {address} for {what}: {source}")]
     Listen {

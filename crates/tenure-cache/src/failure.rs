@@ -22,6 +22,8 @@ pub(crate) struct Failure {
     pub(crate) refused: bool,
     /// The reference was found; getting its content failed.
     pub(crate) found: bool,
+    /// As much as was allowed may have been downloaded for nothing.
+    pub(crate) wasteful: bool,
 }
 
 impl Failure {
@@ -34,6 +36,7 @@ impl Failure {
             limited: false,
             refused: false,
             found: false,
+            wasteful: kind == FailureKind::TooLarge,
         }
     }
 
@@ -80,7 +83,7 @@ impl Failure {
             FailureKind::NotFound | FailureKind::NoSuchChart => Code::NotFound,
             FailureKind::InvalidReference => Code::InvalidArgument,
             FailureKind::UpstreamUnavailable | FailureKind::Gone => Code::Unavailable,
-            FailureKind::TooLarge => Code::ResourceExhausted,
+            FailureKind::TooLarge | FailureKind::OverBudget => Code::ResourceExhausted,
             FailureKind::Denied => Code::PermissionDenied,
             FailureKind::Unspecified => Code::Unknown,
             FailureKind::AuthenticationFailed

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tenure_core::{Digest, Sha256Writer};
 use tenure_proto::source::{FailureKind, Signature};
+use tenure_sandbox::SpawnError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
@@ -38,19 +39,25 @@ pub(crate) struct Fetchers {
 pub(crate) struct Archive {
     pub(crate) file: PathBuf,
     pub(crate) entry: Entry,
+    /// Bytes that came from the remote.
+    pub(crate) downloaded: u64,
     _dir: tempfile::TempDir,
 }
 
 impl Fetchers {
     /// Fetchers are this program, or `program`.
-    pub(crate) fn new(program: Option<PathBuf>, limits: &Limits, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        program: Option<PathBuf>,
+        limits: &Limits,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, SpawnError> {
         let all = u32::try_from(limits.fetchers.max(1)).unwrap_or(u32::MAX);
-        Self {
-            launcher: Launcher::new(program, limits.fetcher_memory),
+        Ok(Self {
+            launcher: Launcher::new(program, limits.fetcher_memory)?,
             slots: Arc::new(Semaphore::new(limits.fetchers.max(1))),
             all,
             metrics,
-        }
+        })
     }
 
     /// Asks the remote where the reference is; `known` is where it was. `_place` is the home's turn.
@@ -124,11 +131,13 @@ impl Fetchers {
         let job = ask.source.fetch(found, room, ask.budget())?;
         match self.run("fetch", ask, &job, &writable).await? {
             Answer::Fetched(fetched) => {
-                self.metrics.downloaded(fetched.downloaded);
+                let downloaded = fetched.downloaded;
+                self.metrics.downloaded(downloaded);
                 let entry = verified(ask, &file, fetched).await?;
                 Ok(Archive {
                     file,
                     entry,
+                    downloaded,
                     _dir: dir,
                 })
             }
@@ -244,11 +253,16 @@ fn measure(path: &Path) -> io::Result<(Digest, u64)> {
 
 fn died(ask: &Ask, how: &str) -> Failure {
     let message = format!("can't read {}: the fetcher {how}", ask.name);
-    Failure::new(FailureKind::Malformed, message)
-        .hint("it may be too large for the fetcher's memory, or damaged")
+    let mut failure = Failure::new(FailureKind::Malformed, message)
+        .hint("it may be too large for the fetcher's memory, or damaged");
+    failure.wasteful = true;
+    failure
 }
 
 fn late(ask: &Ask) -> Failure {
     let message = format!("{} did not finish within {} s", ask.name, ask.timeout.as_secs());
-    Failure::new(FailureKind::UpstreamUnavailable, message).hint("raise spec.timeout if it is just slow")
+    let mut failure =
+        Failure::new(FailureKind::UpstreamUnavailable, message).hint("raise spec.timeout if it is just slow");
+    failure.wasteful = true;
+    failure
 }

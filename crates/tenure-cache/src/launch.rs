@@ -5,13 +5,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use tenure_sandbox::{Child, LIFELINE_FD, Output, Program, Spec, spawn};
+use tenure_sandbox::{Child, LIFELINE_FD, Output, Program, SpawnError, Spec, Stage};
 use tokio::net::UnixStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// Starts fetchers.
 pub(crate) struct Launcher {
-    program: Option<PathBuf>,
+    stage: Stage,
     memory: u64,
 }
 
@@ -24,21 +24,21 @@ pub(crate) struct Running {
 
 impl Launcher {
     /// Fetchers are this program, or `program`, and have `memory` bytes.
-    pub(crate) const fn new(program: Option<PathBuf>, memory: u64) -> Self {
-        Self { program, memory }
+    pub(crate) fn new(program: Option<PathBuf>, memory: u64) -> Result<Self, SpawnError> {
+        let stage = Stage::of(program.map_or(Program::Own, Program::At))?;
+        Ok(Self { stage, memory })
     }
 
     /// Starts one that may write to `dirs`; `slot` is free again when it is dead.
     pub(crate) fn launch(&self, dirs: &[PathBuf], slot: OwnedSemaphorePermit) -> io::Result<Running> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let child = spawn(Spec {
-            program: self.program.clone().map_or(Program::Own, Program::At),
+        let spec = Spec {
             args: self.args(dirs),
             lifeline: OwnedFd::from(theirs),
             output: Output::Inherit,
-        })
-        .map_err(io::Error::other)?;
+        };
+        let child = self.stage.spawn(&spec).map_err(io::Error::other)?;
         tracing::debug!(pid = child.pid(), "started a fetcher");
         Ok(Running {
             socket: UnixStream::from_std(ours)?,

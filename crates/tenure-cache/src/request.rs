@@ -37,6 +37,8 @@ pub(crate) struct Ask {
     pub(crate) link_for: Option<Duration>,
     pub(crate) timeout: Duration,
     pub(crate) max_bytes: u64,
+    /// What the home may have downloaded within an hour; 0 for no limit.
+    pub(crate) bytes_per_hour: u64,
     /// What the caller wants to be asked about while he sleeps, and how often.
     pub(crate) lease: Option<(String, Duration)>,
     /// Whether the caller wants to check signatures himself.
@@ -83,6 +85,10 @@ impl Ask {
                 bytes => bytes,
             }
             .min(limits.artifact_bytes),
+            bytes_per_hour: match (request.fetch_bytes_per_hour, limits.home_hour) {
+                (0, limit) | (limit, 0) => limit,
+                (asked, limit) => asked.min(limit),
+            },
         })
     }
 

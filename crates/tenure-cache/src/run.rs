@@ -84,7 +84,7 @@ impl Server {
             proofs: Proofs::new(limits.longest_proof),
             tokens: Tokens::default(),
             disk,
-            fetchers: Fetchers::new(config.fetcher_program.clone(), &limits, metrics.clone()),
+            fetchers: Fetchers::new(config.fetcher_program.clone(), &limits, metrics.clone())?,
             exports: Once::default(),
             questions: Once::default(),
             answers: Answers::default(),

@@ -1,9 +1,9 @@
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
-use std::process;
 
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal, waitpid,
+};
 use tokio::io::unix::AsyncFd;
 
 use crate::{SpawnError, sys};
@@ -11,8 +11,10 @@ use crate::{SpawnError, sys};
 /// A running child. Dropping it ends and reaps it.
 #[derive(Debug)]
 pub struct Child {
-    process: process::Child,
+    pid: Pid,
     descriptor: AsyncFd<OwnedFd>,
+    /// How it ended, once it has been reaped: its number may be another's then.
+    ended: Option<Exit>,
 }
 
 /// How a child ended.
@@ -30,6 +32,13 @@ impl Exit {
     pub const fn is_success(self) -> bool {
         matches!(self, Self::Code(0))
     }
+
+    fn of(status: WaitStatus) -> Self {
+        match status.terminating_signal() {
+            Some(signal) => Self::Signal(signal),
+            None => Self::Code(status.exit_status().unwrap_or(-1)),
+        }
+    }
 }
 
 impl std::fmt::Display for Exit {
@@ -42,19 +51,25 @@ impl std::fmt::Display for Exit {
 }
 
 impl Child {
-    pub(crate) fn watch(mut process: process::Child) -> Result<Self, SpawnError> {
-        let pid = process.id();
-        let opened = i32::try_from(pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .ok_or_else(|| io::Error::other("no process id"))
-            .and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::NONBLOCK)?))
+    /// Of a process that is this one's child and has not been waited for.
+    pub(crate) fn watch(pid: i32) -> Result<Self, SpawnError> {
+        let failed = |source| SpawnError::Watch { pid, source };
+        let process = Pid::from_raw(pid).ok_or_else(|| failed(io::Error::other("no process id")))?;
+        let opened = pidfd_open(process, PidfdFlags::NONBLOCK)
+            .map_err(io::Error::from)
             .and_then(sys::register);
         match opened {
-            Ok(descriptor) => Ok(Self { process, descriptor }),
+            Ok(descriptor) => Ok(Self {
+                pid: process,
+                descriptor,
+                ended: None,
+            }),
             Err(source) => {
-                end(&mut process);
-                Err(SpawnError::Watch { pid, source })
+                let killed = rustix::process::kill_process(process, Signal::KILL);
+                if let Err(error) = killed.and_then(|()| waitpid(Some(process), WaitOptions::empty())) {
+                    tracing::warn!(pid, %error, "failed to end a child process");
+                }
+                Err(failed(source))
             }
         }
     }
@@ -62,7 +77,7 @@ impl Child {
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.process.id()
+        self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
     /// Waits until it has ended. May be called again.
@@ -74,11 +89,8 @@ impl Child {
     /// When the kernel does not say how it ended.
     pub async fn wait(&mut self) -> io::Result<Exit> {
         loop {
-            if let Some(status) = self.process.try_wait()? {
-                return Ok(match status.signal() {
-                    Some(signal) => Exit::Signal(signal),
-                    None => Exit::Code(status.code().unwrap_or(-1)),
-                });
+            if let Some(exit) = self.reap(WaitOptions::NOHANG)? {
+                return Ok(exit);
             }
             // A descriptor of a process becomes readable once, when it ends.
             self.descriptor.readable().await?.clear_ready();
@@ -90,18 +102,26 @@ impl Child {
     /// # Errors
     /// When the kernel refuses.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.process.kill()
+        match pidfd_send_signal(self.descriptor.get_ref(), Signal::KILL) {
+            Err(rustix::io::Errno::SRCH) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    fn reap(&mut self, options: WaitOptions) -> io::Result<Option<Exit>> {
+        if self.ended.is_none() {
+            let waited = rustix::io::retry_on_intr(|| waitpid(Some(self.pid), options))?;
+            self.ended = waited.map(|(_, status)| Exit::of(status));
+        }
+        Ok(self.ended)
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        end(&mut self.process);
-    }
-}
-
-fn end(process: &mut process::Child) {
-    if let Err(error) = process.kill().and_then(|()| process.wait()) {
-        tracing::warn!(pid = process.id(), %error, "failed to end a child process");
+        let ended = self.kill().and_then(|()| self.reap(WaitOptions::empty()));
+        if let Err(error) = ended {
+            tracing::warn!(pid = self.pid(), %error, "failed to end a child process");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Child processes and what they may not do.
 //!
-//! A child is this very binary again, with one inherited descriptor. [`spawn`] starts it with an empty
-//! environment; the first thing it does is [`enter`], which gives up, for good, what its work does
-//! not need. It is the only crate of the house with `unsafe` code or a child process;
+//! A child is this very binary again, with one inherited descriptor: a copy of a [`Stage`], which is that binary
+//! just after its start, with an empty environment. The first thing a child does is [`enter`], which gives up, for
+//! good, what its work does not need. It is the only crate of the house with `unsafe` code or a child process;
 //! for the former's sake it also has [`Mapped`].
 //!
 //! What it refuses: to run another program; to enter with a second thread running, because a rule
@@ -18,22 +18,31 @@ mod calls;
 mod child;
 mod enter;
 mod files;
+mod group;
 mod mapped;
 mod profile;
+mod request;
 mod scratch;
 mod spawn;
+mod stage;
 mod sys;
+mod title;
 mod weight;
 
 pub use child::{Child, Exit};
 pub use enter::{EnterError, Report, enter};
+pub use group::{Group, GroupError, Groups};
 pub use mapped::Mapped;
 pub use profile::Profile;
 pub use scratch::{Scratch, ScratchError};
-pub use spawn::{Output, Program, SpawnError, Spec, spawn};
+pub use spawn::{Output, Program, SpawnError, Spec, Stage};
+pub use stage::{Staged, stage};
 
 /// Number of the inherited descriptor once a child has [`enter`]ed.
 pub const LIFELINE_FD: i32 = 3;
+
+/// The argument that a program is started with to be a [`stage`].
+pub const STAGE: &str = "stage";
 
 /// Tells a child who started it, so that it can see whether that process is gone already.
 const PARENT: &str = "TENURE_PARENT_PID";

@@ -1,20 +1,26 @@
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::{Child, PARENT};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
+
+use crate::{Child, PARENT, STAGE, request};
 
 /// The only environment a child is given, when the parent has it.
 const ENVIRONMENT: [&str; 2] = ["RUST_LOG", "TENURE_LOG"];
+/// A copy takes a stage less than a millisecond; one that says nothing for so long is replaced.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Room for what `ps` shows of a child, bytes.
+const TITLE: usize = 512;
 
 /// What to start.
 #[derive(Debug)]
 pub struct Spec {
-    /// Which program.
-    pub program: Program,
-    /// Its arguments, without the name.
+    /// The program's arguments, without the name.
     pub args: Vec<OsString>,
     /// The one descriptor it inherits: [`LIFELINE_FD`](crate::LIFELINE_FD) after it has entered.
     pub lifeline: OwnedFd,
@@ -45,9 +51,6 @@ pub enum Output {
 /// Why a child did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// The descriptor for its output can't be doubled.
-    #[error("failed to prepare the output of a child process")]
-    Output(#[source] io::Error),
     /// The kernel refused; out of processes or memory, or the program is gone.
     #[error("failed to start {program} as a child process")]
     Start {
@@ -57,51 +60,143 @@ pub enum SpawnError {
         #[source]
         source: io::Error,
     },
+    /// The stage did not make a copy of itself.
+    #[error("failed to make a child process")]
+    Copy(#[source] io::Error),
     /// The child runs, but it can't be waited for; it has been ended.
     #[error("failed to open a descriptor of child process {pid}")]
     Watch {
         /// Its process id.
-        pid: u32,
+        pid: i32,
         /// What the kernel said.
         #[source]
         source: io::Error,
     },
 }
 
-/// Starts a child. Must be called within a tokio runtime.
+/// A process of this program that has done nothing but start, and of which every child is a copy.
 ///
-/// The calling thread should live as long as the child: the kernel ends a child when the *thread*
-/// that started it ends. Threads of a tokio runtime do; those of `spawn_blocking` do not.
+/// A program of this size writes hundreds of pages as it starts, to say where in memory its parts are, and takes
+/// milliseconds for it. A copy shares those pages and has that behind it. The children are this process's own, not the
+/// stage's: they are waited for and ended as if they had been started here.
 ///
-/// The lifeline travels as standard input and [`enter`](crate::enter) moves it: so nothing has to run
-/// between fork and exec, and a large parent is not copied.
-///
-/// # Errors
-/// When the kernel refuses.
-pub fn spawn(spec: Spec) -> Result<Child, SpawnError> {
-    let path = match spec.program {
-        Program::Own => PathBuf::from("/proc/self/exe"),
-        Program::At(path) => path,
-    };
-    #[expect(clippy::disallowed_methods, reason = "the one place that starts a process")]
-    let mut command = Command::new(&path);
-    command
-        .args(&spec.args)
-        .env_clear()
-        .env(PARENT, std::process::id().to_string());
-    for key in ENVIRONMENT {
-        if let Some(value) = std::env::var_os(key) {
-            command.env(key, value);
+/// What children of one stage have in common is where their program is in memory, and the random number that guards their
+/// stacks, as with any server that forks. A stage is given no token, no credential and nothing of any tenant but the
+/// arguments of the children that were asked for.
+#[derive(Debug)]
+pub struct Stage {
+    program: Program,
+    open: Mutex<Option<Open>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    socket: OwnedFd,
+    _process: Child,
+}
+
+impl Stage {
+    /// Starts it. Must be called within a tokio runtime.
+    ///
+    /// The calling thread should live as long as the children: the kernel ends them when the *thread* that started their
+    /// stage ends. Threads of a tokio runtime do; those of `spawn_blocking` do not.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn of(program: Program) -> Result<Self, SpawnError> {
+        let open = Open::start(&program)?;
+        Ok(Self {
+            program,
+            open: Mutex::new(Some(open)),
+        })
+    }
+
+    /// Starts a child, and first another stage if this one has ended.
+    ///
+    /// The lifeline travels as standard input and [`enter`](crate::enter) moves it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn spawn(&self, spec: &Spec) -> Result<Child, SpawnError> {
+        let mut stage = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = stage.as_ref() {
+            match open.copy(spec) {
+                Ok(pid) => return Child::watch(pid),
+                Err(error) if is_gone(&error) => {
+                    tracing::warn!(%error, "the stage is gone; another is started");
+                    *stage = None;
+                }
+                Err(error) => return Err(SpawnError::Copy(error)),
+            }
         }
+        let pid = stage
+            .insert(Open::start(&self.program)?)
+            .copy(spec)
+            .map_err(SpawnError::Copy)?;
+        Child::watch(pid)
     }
-    command.stdin(Stdio::from(spec.lifeline)).current_dir("/");
-    if let Output::To(out) = spec.output {
-        let err = out.try_clone().map_err(SpawnError::Output)?;
-        command.stdout(out).stderr(err);
+}
+
+/// Whether a stage can't be asked again: it has ended, or what it says next may be the answer to this question.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof, WouldBlock};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionReset | UnexpectedEof | WouldBlock
+    )
+}
+
+impl Open {
+    fn start(program: &Program) -> Result<Self, SpawnError> {
+        let path = match program {
+            Program::Own => PathBuf::from("/proc/self/exe"),
+            Program::At(path) => path.clone(),
+        };
+        let failed = |source| SpawnError::Start {
+            program: path.display().to_string(),
+            source,
+        };
+        let (ours, theirs) = pair().map_err(failed)?;
+        #[expect(clippy::disallowed_methods, reason = "the one place that starts a process")]
+        let mut command = Command::new(&path);
+        command
+            .args([STAGE, &" ".repeat(TITLE)])
+            .env_clear()
+            .env(PARENT, std::process::id().to_string());
+        for key in ENVIRONMENT {
+            if let Some(value) = std::env::var_os(key) {
+                command.env(key, value);
+            }
+        }
+        command.stdin(Stdio::from(theirs)).current_dir("/");
+        let child = command.spawn().map_err(failed)?;
+        let pid = i32::try_from(child.id()).map_err(|_| failed(io::Error::other("no process id")))?;
+        Ok(Self {
+            socket: ours,
+            _process: Child::watch(pid)?,
+        })
     }
-    let child = command.spawn().map_err(|source| SpawnError::Start {
-        program: path.display().to_string(),
-        source,
-    })?;
-    Child::watch(child)
+
+    fn copy(&self, spec: &Spec) -> io::Result<i32> {
+        let mut descriptors = vec![spec.lifeline.as_fd()];
+        if let Output::To(output) = &spec.output {
+            descriptors.extend([output.as_fd(), output.as_fd()]);
+        }
+        request::send(self.socket.as_fd(), &spec.args, &descriptors)?;
+        request::answered(&self.socket)
+    }
+}
+
+/// Ours, on which nobody waits for ever, and the stage's.
+fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    for timeout in [sockopt::Timeout::Recv, sockopt::Timeout::Send] {
+        sockopt::set_socket_timeout(&ours, timeout, Some(PATIENCE))?;
+    }
+    Ok((ours, theirs))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tenure_core::Name;
 use tenure_kube::KubeError;
 use tenure_net::Cidr;
-use tenure_sandbox::{Program, ScratchError};
+use tenure_sandbox::{Program, ScratchError, SpawnError};
 
 use crate::everywhere::Watching;
 use crate::task::Tasks;
@@ -129,6 +129,9 @@ pub enum SupervisorError {
     /// The scratch space can't be used.
     #[error(transparent)]
     Scratch(#[from] ScratchError),
+    /// Nothing can be made that workers are copies of.
+    #[error(transparent)]
+    Stage(#[from] SpawnError),
     /// A name that can't be used.
     #[error("a name can't be used; give the supervisor one with --identity if it is that of this machine")]
     Name(#[from] tenure_core::NameError),

@@ -184,19 +184,17 @@ async fn write(
     for (name, status) in wanted {
         match known.get(&name) {
             Some(before) if *before == status => continue,
-            Some(_) => {}
-            None => client.create_artifact(&name).await?,
+            None if client.create_artifact(&name, &status).await? => {}
+            _ => match client.patch_artifact(&name, &status).await {
+                // somebody has deleted it
+                Err(error) if error.is_not_found() => {
+                    known.remove(&name);
+                    continue;
+                }
+                result => result?,
+            },
         }
-        match client.patch_artifact_status(&name, &status).await {
-            // somebody has deleted it
-            Err(error) if error.is_not_found() => {
-                known.remove(&name);
-            }
-            result => {
-                result?;
-                known.insert(name, status);
-            }
-        }
+        known.insert(name, status);
     }
     Ok(())
 }

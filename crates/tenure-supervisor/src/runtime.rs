@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tenure_core::Name;
-use tenure_sandbox::{Child, Exit, Output, Program, Scratch, ScratchError, SpawnError, Spec};
+use tenure_sandbox::{
+    Child, Exit, Group, GroupError, Groups, Output, Scratch, ScratchError, SpawnError, Spec, Stage,
+};
 
 use crate::lifeline::{self, Link};
 use crate::task::Tasks;
@@ -50,6 +52,11 @@ pub(crate) trait Process: Send {
         None
     }
 
+    /// What it is kept in besides what it says itself, or why there is nothing of the kind.
+    fn kept_in(&self) -> Option<String> {
+        None
+    }
+
     /// It is to get what others leave of the processor, as nice(2) counts.
     fn stand_back(&self, _nice: i32) {}
 }
@@ -65,9 +72,17 @@ pub(crate) trait Runtime: Send + Sync {
 /// Workers on this machine: a sandboxed process for each home, or a thread where the platform allows it.
 #[derive(Debug)]
 pub(crate) struct LocalRuntime {
-    pub(crate) program: Program,
+    pub(crate) stage: Stage,
     pub(crate) scratch: Scratch,
     pub(crate) tasks: Option<Tasks>,
+    pub(crate) groups: Result<Groups, GroupError>,
+}
+
+/// A process and the control group that it is in.
+struct Grouped {
+    // dropped first: a group that holds something can't be removed
+    child: Child,
+    group: Result<(Group, String), String>,
 }
 
 impl Runtime for LocalRuntime {
@@ -94,18 +109,20 @@ impl Runtime for LocalRuntime {
             args.extend(["--port".into(), port.to_string().into()]);
         }
         let spec = Spec {
-            program: self.program.clone(),
             args,
             lifeline: theirs,
             output: Output::Inherit,
         };
-        let child = tenure_sandbox::spawn(spec)?;
+        let child = self.stage.spawn(&spec)?;
         let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::debug!(%home, pid = child.pid(), took_us, "worker started");
         Ok(Started {
             link,
             scratch,
-            process: Box::new(child),
+            process: Box::new(Grouped {
+                group: self.group(home, &child, sandbox.memory),
+                child,
+            }),
         })
     }
 
@@ -114,10 +131,29 @@ impl Runtime for LocalRuntime {
     }
 }
 
-impl Process for Child {
+impl LocalRuntime {
+    /// The group, and what it limits. The worker has nothing of its tenant yet, nor any thread.
+    fn group(&self, home: &Name, child: &Child, memory: Option<u64>) -> Result<(Group, String), String> {
+        let groups = self.groups.as_ref().map_err(ToString::to_string)?;
+        let put = groups.put(home.as_str(), child.pid(), memory);
+        let group = put.inspect_err(|error| tracing::warn!(%home, %error, "a worker has no control group"));
+        let group = group.map_err(|error| error.to_string())?;
+        Ok((group, groups.controllers().join("+")))
+    }
+}
+
+impl Process for Grouped {
+    fn kept_in(&self) -> Option<String> {
+        Some(match &self.group {
+            Ok((_, limits)) if limits.is_empty() => "cgroup".to_owned(),
+            Ok((_, limits)) => format!("cgroup:{limits}"),
+            Err(why) => format!("no cgroup ({why})"),
+        })
+    }
+
     fn ended(&mut self) -> BoxFuture<'_, (bool, String)> {
         Box::pin(async move {
-            match self.wait().await {
+            match self.child.wait().await {
                 Ok(exit) => (exit.is_success(), Exit::to_string(&exit)),
                 Err(error) => (false, error.to_string()),
             }
@@ -125,14 +161,15 @@ impl Process for Child {
     }
 
     fn cpu(&self) -> Option<Duration> {
-        Self::cpu(self).ok().flatten()
+        self.child.cpu().ok().flatten()
     }
 
     fn stand_back(&self, nice: i32) {
-        match Self::stand_back(self, nice) {
-            Ok(()) => tracing::debug!(pid = self.pid(), nice, "a worker that uses much stands back"),
+        let pid = self.child.pid();
+        match self.child.stand_back(nice) {
+            Ok(()) => tracing::debug!(pid, nice, "a worker that uses much stands back"),
             Err(error) => {
-                tracing::warn!(pid = self.pid(), %error, "a worker that uses much can't be told to stand back")
+                tracing::warn!(pid, %error, "a worker that uses much can't be told to stand back")
             }
         }
     }

@@ -10,6 +10,7 @@ use tenure_controllers::{Effects, Pass, State, Wake, kustomization, source};
 use tenure_core::{Name, ObjectKey};
 use tenure_kube::FluxKind;
 use tenure_proto::lifeline::{self, Down, Identify, Idle, Outcome, Ready, Waiting, Woken, down, up};
+use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Interval, interval};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use crate::identities::{self, Asked, Identities};
 use crate::lifeline::Lifeline;
 use crate::queue::{Job, Queue};
 use crate::session::{KINDS, Session, Tokens};
+use crate::source_client::Standing;
 use crate::usage::usage;
 use crate::{Options, WorkerError};
 
@@ -71,6 +73,7 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         &options.scratch,
         passes.clone(),
     )?;
+    let standing = session.replicas.standing();
     let mut worker = Worker {
         lifeline,
         deadline,
@@ -88,6 +91,7 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         pulse: interval(PULSE),
         look: interval(LONG_WAIT),
         waiting_said: false,
+        standing,
     };
     for message in early {
         worker.accept(message)?;
@@ -149,6 +153,8 @@ struct Worker {
     look: Interval,
     /// They do, and that was said.
     waiting_said: bool,
+    /// Whether the home's budget for downloads is used up.
+    standing: watch::Receiver<Standing>,
 }
 
 impl Worker {
@@ -186,6 +192,7 @@ impl Worker {
                 audience = self.asked.next() => {
                     self.lifeline.send(up::Message::Identify(Identify { audience })).await?;
                 }
+                Ok(()) = self.standing.changed() => self.say_standing().await?,
                 key = self.drift.drifted(), if !self.draining => self.wake(key).await?,
                 Some(ended) = self.running.join_next() => self.ended(ended).await?,
             }
@@ -200,6 +207,21 @@ impl Worker {
             self.waiting_said = true;
         }
         Ok(())
+    }
+
+    async fn say_standing(&mut self) -> Result<(), WorkerError> {
+        let message = match &*self.standing.borrow_and_update() {
+            Standing::Unknown => return Ok(()),
+            Standing::Kept => None,
+            Standing::Used(message, _) => Some(message.clone()),
+        };
+        let report = lifeline::ConditionReport {
+            r#type: "WithinLimits".to_owned(),
+            status: message.is_none(),
+            reason: "FetchBudgetExceeded".to_owned(),
+            message: message.unwrap_or_default(),
+        };
+        self.lifeline.send(up::Message::Condition(report)).await
     }
 
     fn accept(&mut self, message: down::Message) -> Result<(), WorkerError> {

@@ -170,7 +170,8 @@ impl Session {
                 milliseconds => Duration::from_millis(milliseconds),
             },
         };
-        let replicas = Arc::new(sources(&start.cache.unwrap_or_default(), tokens)?);
+        let replicas = sources(&start.cache.unwrap_or_default(), tokens)?;
+        let replicas = Arc::new(replicas.within(limits.fetch_bytes_per_hour));
         let effects = Effects {
             home: Arc::new(home),
             own,

@@ -1,15 +1,18 @@
 //! `tenure`: one binary, one subcommand for each part of the system and for each thing a person does.
 //!
-//! A worker and a fetcher enter their sandbox before anything else runs, while there is one thread.
+//! A worker and a fetcher are copies of a stage, which is this program before it has done anything. They enter their
+//! sandbox before anything else runs, while there is one thread.
 
 mod log;
 #[cfg(test)]
 mod manifests;
 mod parts;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tenure_sandbox::{STAGE, Staged};
 
 #[derive(Parser)]
 #[command(
@@ -39,8 +42,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let args = match arguments() {
+        Ok(Some(args)) => args,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error.into());
+            return ExitCode::FAILURE;
+        }
+    };
     let done = |()| ExitCode::SUCCESS;
-    let result = match Cli::parse().command {
+    let result = match Cli::parse_from(args).command {
         Command::Worker(args) => parts::worker(args).map(done),
         Command::Fetcher(args) => parts::fetcher(args),
         Command::Supervisor(args) => parts::supervisor(args).map(done),
@@ -50,6 +61,22 @@ fn main() -> ExitCode {
     result.unwrap_or_else(|error| {
         report(&error);
         ExitCode::FAILURE
+    })
+}
+
+/// This process's own, or those of the child that a stage becomes; `None` when a stage is over.
+fn arguments() -> std::io::Result<Option<Vec<OsString>>> {
+    let mut own: Vec<OsString> = std::env::args_os().collect();
+    if own.get(1).is_none_or(|first| first != STAGE) {
+        return Ok(Some(own));
+    }
+    own.truncate(1);
+    Ok(match tenure_sandbox::stage()? {
+        Staged::Child(args) => {
+            own.extend(args);
+            Some(own)
+        }
+        Staged::Over => None,
     })
 }
 

@@ -137,6 +137,9 @@ pub(crate) struct CacheArgs {
     /// How many jobs a second one host is asked to serve; more at once after a pause
     #[arg(long, default_value_t = 20)]
     host_rate: u32,
+    /// Bytes that are downloaded for one home within an hour, at most, whatever its Tenant allows; 0 for no limit
+    #[arg(long, default_value_t = 0)]
+    fetch_per_hour: u64,
     /// Bytes of all artifacts together; the objects of remotes may have as much again
     #[arg(long, default_value_t = 20 << 30)]
     store_bytes: u64,
@@ -299,6 +302,7 @@ pub(crate) fn cache(args: CacheArgs) -> anyhow::Result<()> {
         fetcher_program: None,
         limits: tenure_cache::Limits {
             host_rate: args.host_rate,
+            home_hour: args.fetch_per_hour,
             store_bytes: args.store_bytes,
             store_age: args.store_age.as_duration(),
             longest_lease: args.longest_lease.as_duration(),

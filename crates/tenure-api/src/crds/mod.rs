@@ -30,6 +30,8 @@ struct Kind {
     about: &'static str,
     spec: fn() -> Value,
     status: fn() -> Value,
+    /// Whether the status is written apart from the rest, since others write the rest.
+    apart: bool,
 }
 
 /// Name, type and JSON path.
@@ -64,6 +66,7 @@ const KINDS: [Kind; 9] = [
         about: "A Git repository to build from.",
         spec: git_repository::spec,
         status: git_repository::status,
+        apart: true,
     },
     Kind {
         group: crate::SOURCE_GROUP,
@@ -77,6 +80,7 @@ const KINDS: [Kind; 9] = [
         about: "An artifact of an OCI registry to build from.",
         spec: oci_repository::spec,
         status: oci_repository::status,
+        apart: true,
     },
     Kind {
         group: crate::SOURCE_GROUP,
@@ -90,6 +94,7 @@ const KINDS: [Kind; 9] = [
         about: "A repository of Helm charts.",
         spec: helm_repository::spec,
         status: helm_repository::status,
+        apart: true,
     },
     Kind {
         group: crate::SOURCE_GROUP,
@@ -111,6 +116,7 @@ const KINDS: [Kind; 9] = [
         about: "A Helm chart of a repository, or made of another source.",
         spec: helm_chart::spec,
         status: helm_chart::status,
+        apart: true,
     },
     Kind {
         group: crate::SOURCE_GROUP,
@@ -124,6 +130,7 @@ const KINDS: [Kind; 9] = [
         about: "A bucket of an object store to build from.",
         spec: bucket::spec,
         status: bucket::status,
+        apart: true,
     },
     Kind {
         group: crate::SOURCE_GROUP,
@@ -137,6 +144,7 @@ const KINDS: [Kind; 9] = [
         about: "An artifact that somebody else makes and keeps.",
         spec: external_artifact::spec,
         status: external_artifact::status,
+        apart: true,
     },
     Kind {
         group: crate::KUSTOMIZE_GROUP,
@@ -150,6 +158,7 @@ const KINDS: [Kind; 9] = [
         about: "A directory of a source, built and applied.",
         spec: kustomization::spec,
         status: kustomization::status,
+        apart: true,
     },
     Kind {
         group: crate::TENURE_GROUP,
@@ -163,6 +172,7 @@ const KINDS: [Kind; 9] = [
         about: "Who reconciles where, as whom and within what limits.",
         spec: tenant::spec,
         status: tenant::status,
+        apart: true,
     },
     Kind {
         group: crate::TENURE_GROUP,
@@ -183,6 +193,7 @@ const KINDS: [Kind; 9] = [
         about: "Something that is cached, and who may read it; written by the supervisor, for people.",
         spec: artifact::spec,
         status: artifact::status,
+        apart: false,
     },
 ];
 
@@ -244,7 +255,9 @@ fn version(kind: &Kind, name: &str) -> Value {
     }
     version["additionalPrinterColumns"] = columns(kind);
     version["schema"] = json!({"openAPIV3Schema": whole});
-    version["subresources"] = json!({"status": {}});
+    if kind.apart {
+        version["subresources"] = json!({"status": {}});
+    }
     version
 }
 

@@ -51,6 +51,11 @@ pub(super) fn spec() -> Value {
         may("objects", number(), "Objects that one Kustomization may apply."),
         may("artifactSize", size(), "Largest artifact."),
         may(
+            "fetchPerHour",
+            size(),
+            "What the source cache downloads for a home within an hour. As much as its --fetch-per-hour allows when not set.",
+        ),
+        may(
             "retriesPerMinute",
             number(),
             "How often objects of a home that fail and have not changed are tried again in a minute, all together; one that is \
@@ -166,6 +171,11 @@ pub(super) fn status() -> Value {
             "held",
             flag(),
             "Whether objects that are begun again and again wait for each other.",
+        ),
+        may(
+            "overBudget",
+            text(),
+            "Which limit the home has gone over, and until when.",
         ),
     ]);
     let elsewhere = json!({"type": "object", "additionalProperties": report});

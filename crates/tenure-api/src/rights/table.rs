@@ -101,9 +101,8 @@ pub fn supervisor() -> Grant {
         Rule::new(
             &[TENURE_GROUP],
             &["artifacts"],
-            &["get", "list", "create", "patch", "delete"],
+            &["list", "create", "patch", "delete"],
         ),
-        Rule::new(&[TENURE_GROUP], &["artifacts/status"], &["patch"]),
         Rule::new(
             &["coordination.k8s.io"],
             &["leases"],

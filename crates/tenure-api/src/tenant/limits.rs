@@ -19,6 +19,10 @@ pub struct Limits {
     /// Largest artifact, as a Kubernetes quantity; see [`artifact_bytes`](Self::artifact_bytes).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_size: Option<String>,
+    /// What the source cache downloads for a home within an hour, as a Kubernetes quantity; see
+    /// [`fetch_bytes`](Self::fetch_bytes).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetch_per_hour: Option<String>,
     /// Objects that fail and have not changed are tried again so often in a minute, all of a home together; 300 if absent.
     /// One that is Ready counts a tenth.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,6 +82,14 @@ impl Limits {
     /// When the text is not a size.
     pub fn artifact_bytes(&self) -> Result<Option<u64>, QuantityError> {
         self.artifact_size.as_deref().map(bytes).transpose()
+    }
+
+    /// What is downloaded for a home within an hour, in bytes.
+    ///
+    /// # Errors
+    /// When the text is not a size.
+    pub fn fetch_bytes(&self) -> Result<Option<u64>, QuantityError> {
+        self.fetch_per_hour.as_deref().map(bytes).transpose()
     }
 }
 

@@ -205,6 +205,9 @@ pub struct HomeReport {
     /// Objects that are begun again and again wait for each other.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub held: bool,
+    /// Which limit the home has gone over, and until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_budget: Option<String>,
 }
 
 /// What is known of a home.

@@ -211,6 +211,7 @@ fn limits(tenant: &Tenant, errors: &mut Vec<TenantError>) {
     for (field, size) in [
         ("spec.limits.memory", limits.memory_bytes()),
         ("spec.limits.artifactSize", limits.artifact_bytes()),
+        ("spec.limits.fetchPerHour", limits.fetch_bytes()),
     ] {
         match size {
             Err(source) => errors.push(TenantError::Size { field, source }),

@@ -1,6 +1,8 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
+use parking_lot::Mutex;
 use tenure_core::Name;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -14,6 +16,31 @@ pub(crate) struct Homes {
 struct Home {
     calls: Arc<Semaphore>,
     fetchers: Arc<Semaphore>,
+    spent: Mutex<Spent>,
+}
+
+/// What a home has had downloaded, less what an hour's passing has forgiven.
+#[derive(Debug)]
+struct Spent {
+    bytes: f64,
+    at: Instant,
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// Whoever has used up his budget waits until this share of it is free again: not for every drop.
+const FREE: f64 = 0.1;
+
+impl Spent {
+    /// How long to wait, if `limit` bytes an hour are used up.
+    fn wait(&mut self, limit: u64, now: Instant) -> Option<Duration> {
+        #[expect(clippy::cast_precision_loss, reason = "a budget is no matter of bytes")]
+        let limit = limit as f64;
+        let rate = limit / HOUR.as_secs_f64();
+        self.bytes = (self.bytes - now.saturating_duration_since(self.at).as_secs_f64() * rate).max(0.0);
+        self.at = now;
+        let over = self.bytes - limit;
+        (over >= 0.0).then(|| Duration::from_secs_f64((over + FREE * limit) / rate))
+    }
 }
 
 impl Homes {
@@ -37,10 +64,36 @@ impl Homes {
         fetchers.acquire_owned().await.ok()
     }
 
+    /// Whether the home may have something downloaded, with a budget of so many bytes an hour; 0 for no limit.
+    ///
+    /// # Errors
+    /// How long it has to wait.
+    pub(crate) fn afford(&self, home: &Name, limit: u64) -> Result<(), Duration> {
+        let wait = match limit {
+            0 => None,
+            limit => self.home(home).spent.lock().wait(limit, Instant::now()),
+        };
+        wait.map_or(Ok(()), Err)
+    }
+
+    /// So much was downloaded for it.
+    pub(crate) fn charge(&self, home: &Name, bytes: u64) {
+        let home = self.home(home);
+        let mut spent = home.spent.lock();
+        #[expect(clippy::cast_precision_loss, reason = "a budget is no matter of bytes")]
+        let bytes = bytes as f64;
+        spent.bytes += bytes;
+    }
+
     /// Forgets homes that do nothing.
     pub(crate) fn sweep(&self) {
         let idle = |home: &Home| {
-            home.calls.available_permits() == self.calls && home.fetchers.available_permits() == self.fetchers
+            // a budget that was looked at an hour ago is whole again
+            let spent = home.spent.lock();
+            let owes = spent.bytes > 0.0 && spent.at.elapsed() < HOUR;
+            !owes
+                && home.calls.available_permits() == self.calls
+                && home.fetchers.available_permits() == self.fetchers
         };
         self.homes
             .retain(|_, home| Arc::strong_count(home) > 1 || !idle(home));
@@ -51,6 +104,10 @@ impl Homes {
             Arc::new(Home {
                 calls: Arc::new(Semaphore::new(self.calls)),
                 fetchers: Arc::new(Semaphore::new(self.fetchers)),
+                spent: Mutex::new(Spent {
+                    bytes: 0.0,
+                    at: Instant::now(),
+                }),
             })
         };
         self.homes.entry(home.clone()).or_insert_with(new).clone()
@@ -80,5 +137,34 @@ mod tests {
         drop((held, one));
         homes.sweep();
         assert!(homes.homes.is_empty());
+    }
+
+    #[test]
+    fn a_budget_is_used_up_and_comes_back_with_time() {
+        let start = Instant::now();
+        let mut spent = Spent {
+            bytes: 0.0,
+            at: start,
+        };
+        assert_eq!(spent.wait(1000, start), None);
+        spent.bytes += 1500.0;
+        let wait = spent.wait(1000, start).expect("used up");
+        assert_eq!(wait.as_secs(), 2160, "until a tenth of it is free");
+        assert!(spent.wait(1000, start + wait / 2).is_some());
+        assert_eq!(spent.wait(1000, start + wait), None);
+        assert_eq!(spent.wait(1 << 40, start + wait), None, "a larger budget");
+    }
+
+    #[test]
+    fn a_home_pays_for_itself_alone_and_is_not_forgotten_while_it_owes() {
+        let homes = Homes::new(1, 1);
+        let name = |name: &str| Name::new(name).expect("valid");
+        homes.charge(&name("one"), 10);
+        homes.sweep();
+        assert!(homes.afford(&name("one"), 10).is_err());
+        assert_eq!(homes.afford(&name("one"), 0), Ok(()), "no limit");
+        assert_eq!(homes.afford(&name("other"), 10), Ok(()));
+        homes.sweep();
+        assert_eq!(homes.homes.len(), 1);
     }
 }

@@ -379,14 +379,40 @@ async fn export(
     if let Some(entry) = cache.disk.recall(key).await.filter(|_| found.advertised) {
         return Ok(entry);
     }
+    affordable(&cache, &home, &ask)?;
     let place = slot(&cache, &home, &ask).await?;
     let packing = cache.fetchers.fetch(&place, &cache.disk, &ask, &found);
-    let packed = Box::pin(heeded(&cache, &ask, packing)).await?;
+    let packed = Box::pin(heeded(&cache, &ask, packing)).await;
+    cache.homes.charge(
+        &home,
+        match &packed {
+            Ok(archive) => archive.downloaded,
+            Err(failure) if failure.wasteful => ask.max_bytes,
+            Err(_) => 0,
+        },
+    );
+    let packed = packed?;
     let entry = packed.entry.clone();
     let kept = cache.disk.keep(packed.file.clone(), key, entry.clone()).await;
     kept.map_err(|error| local("keep an artifact", error))?;
     tracing::info!(remote = ask.name, revision = %found.revision, digest = %entry.digest, size = entry.size, "new artifact");
     Ok(entry)
+}
+
+/// Whether the home may have something downloaded now.
+fn affordable(cache: &Cache, home: &Name, ask: &Ask) -> Result<(), Failure> {
+    cache.homes.afford(home, ask.bytes_per_hour).map_err(|wait| {
+        let message = format!(
+            "the namespace's budget of {} bytes an hour for downloads is used up: {} is not fetched for another {} min",
+            ask.bytes_per_hour,
+            ask.name,
+            wait.as_secs().div_ceil(60)
+        );
+        let mut failure = Failure::new(FailureKind::OverBudget, message)
+            .hint("make what is fetched smaller or rarer, or raise spec.limits.fetchPerHour of the Tenant");
+        failure.retry_after = Some(wait);
+        failure
+    })
 }
 
 /// The cache's own trouble, which is none of the remote's.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tenure_core::Digest;
+use tenure_core::{Classify as _, Digest};
 use tenure_proto::source::FailureKind;
 use tenure_testkit::git::{GitRepo, HttpsGitServer};
 use tenure_testkit::serve::Site;
@@ -31,10 +31,10 @@ fn fetchers(name: &str) -> Vec<i32> {
             .next()
             .and_then(|rest| rest.split_whitespace().nth(1));
         parent == Some(me.as_str())
-            && command
-                .split('\0')
-                .next()
-                .is_some_and(|program| program.contains(name))
+            && matches!(
+                command.split('\0').collect::<Vec<_>>()[..],
+                [program, "fetcher", ..] if program.contains(name)
+            )
     };
     pids.filter(is_mine).collect()
 }
@@ -301,6 +301,54 @@ async fn a_caller_with_a_small_limit_fails_alone() {
         assert_eq!(kind(&error), Some(FailureKind::TooLarge), "{error}");
         rig.home("large").resolve(request(0)).await.expect("fits");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_that_has_used_up_its_budget_waits_and_others_do_not() {
+    let rig = Rig::start().await;
+    let (server, repo) = served().await;
+    let ask = |budget| {
+        let mut request = ask(&server.url("app.git"), password(&server, "", ""));
+        request.credential.as_mut().expect("set").kind = None;
+        request.fetch_bytes_per_hour = budget;
+        request
+    };
+    let greedy = rig.home("greedy");
+    greedy
+        .resolve(ask(1))
+        .await
+        .expect("what it costs is known afterwards");
+    greedy
+        .resolve(ask(1))
+        .await
+        .expect("nothing is downloaded for that");
+    repo.commit(&[("more.txt", Some("more"))], "second")
+        .expect("a commit");
+    let error = greedy.resolve(ask(1)).await.expect_err("used up");
+    assert_eq!(kind(&error), Some(FailureKind::OverBudget), "{error}");
+    let said = error.to_string();
+    assert!(
+        said.contains("budget of 1 bytes an hour") && said.contains("app.git"),
+        "{said}"
+    );
+    assert!(
+        matches!(error.retry(), tenure_core::Retry::After(wait) if wait > Duration::from_secs(60)),
+        "{error:?}"
+    );
+    rig.home("other")
+        .resolve(ask(1))
+        .await
+        .expect("it has one of its own");
+    greedy
+        .resolve(ask(1))
+        .await
+        .expect("what another has had downloaded costs nothing");
+    repo.commit(&[("more.txt", Some("even more"))], "third")
+        .expect("a commit");
+    greedy
+        .resolve(ask(1 << 30))
+        .await
+        .expect("a budget that was raised");
 }
 
 #[tokio::test(flavor = "multi_thread")]

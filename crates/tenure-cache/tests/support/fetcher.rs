@@ -4,8 +4,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use tenure_sandbox::{STAGE, Staged};
+
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().collect();
+    let mut args: Vec<String> = std::env::args().collect();
+    if args.get(1).is_some_and(|arg| arg == STAGE) {
+        let Ok(Staged::Child(given)) = tenure_sandbox::stage() else {
+            return ExitCode::SUCCESS;
+        };
+        args.truncate(1);
+        args.extend(given.into_iter().filter_map(|arg| arg.into_string().ok()));
+    }
     let value = |flag: &str| {
         let pairs = args.windows(2).filter(|pair| pair[0] == flag);
         pairs.map(|pair| pair[1].clone()).collect::<Vec<_>>()

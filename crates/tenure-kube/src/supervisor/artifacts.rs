@@ -20,13 +20,14 @@ impl SupervisorClient {
         Ok(split_list(self.caller.json(&call).await?).0)
     }
 
-    /// Makes an `Artifact`; one that is there stays as it is.
+    /// Makes an `Artifact` with this status. `false` when there is one of that name, which stays as it is.
     ///
     /// # Errors
     /// As the server says.
-    pub async fn create_artifact(&self, name: &Name) -> Result<(), KubeError> {
+    pub async fn create_artifact(&self, name: &Name, status: &Value) -> Result<bool, KubeError> {
         let artifact = json!({
             "apiVersion": format!("tenure.dev/{VERSION}"), "kind": "Artifact", "metadata": {"name": name.as_str()},
+            "status": status,
         });
         let call = Call::create(self.artifacts_target()).query("fieldManager", "tenure-supervisor");
         match self
@@ -34,19 +35,20 @@ impl SupervisorClient {
             .bytes(&self.caller.with_body(call, JSON, &artifact)?)
             .await
         {
-            Err(error) if !error.is_conflict() => Err(error),
-            _ => Ok(()),
+            Ok(_) => Ok(true),
+            Err(error) if error.is_conflict() => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
-    /// Merges `status_patch` into the `status` of an `Artifact`.
+    /// Merges `status` into that of an `Artifact`.
     ///
     /// # Errors
     /// As the server says.
-    pub async fn patch_artifact_status(&self, name: &Name, status_patch: &Value) -> Result<(), KubeError> {
-        let target = self.artifacts_target().named(name).sub("status");
-        let call = Call::patch(target).query("fieldManager", "tenure-supervisor");
-        let patch = json!({"status": status_patch});
+    pub async fn patch_artifact(&self, name: &Name, status: &Value) -> Result<(), KubeError> {
+        let call =
+            Call::patch(self.artifacts_target().named(name)).query("fieldManager", "tenure-supervisor");
+        let patch = json!({"status": status});
         self.caller
             .bytes(&self.caller.with_body(call, MERGE_PATCH, &patch)?)
             .await

@@ -3,7 +3,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use tenure_sandbox::{Output, Profile, Program, Spec, enter, spawn};
+use tenure_sandbox::{Output, Profile, Program, Spec, Stage, enter};
 
 const SMALL: u64 = 64 << 20;
 
@@ -59,6 +59,10 @@ pub(crate) fn main(args: &[String]) {
             format!("{error:?}")
         }
         "calls" => calls(),
+        "random" => {
+            use std::hash::BuildHasher as _;
+            format!("{}", std::hash::RandomState::new().hash_one(7))
+        }
         "connect" => {
             let connect = |port: &String| yes(TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
             let listen = yes(TcpListener::bind("127.0.0.1:0").is_ok());
@@ -102,10 +106,9 @@ fn parent() {
         .expect("a runtime");
     let _guard = runtime.enter();
     let (mut ours, theirs) = UnixStream::pair().expect("a pair");
-    let args = vec!["--child".into(), "sleep".into()];
-    let child = spawn(Spec {
-        program: Program::Own,
-        args,
+    let stage = Stage::of(Program::Own).expect("started");
+    let child = stage.spawn(&Spec {
+        args: vec!["sleep".into()],
         lifeline: theirs.into(),
         output: Output::Inherit,
     });

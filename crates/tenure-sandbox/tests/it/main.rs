@@ -8,16 +8,24 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tenure_sandbox::{Child, Exit, Output, Program, Spec, spawn};
+use tenure_sandbox::{Child, Exit, Output, Program, STAGE, Spec, Stage, Staged};
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    if args.get(1).is_some_and(|arg| arg == "--child") {
-        return child::main(&args[2..]);
+    if args.get(1).is_some_and(|arg| arg == STAGE) {
+        let Staged::Child(args) = tenure_sandbox::stage().expect("started by a test") else {
+            return;
+        };
+        let args: Vec<_> = args
+            .into_iter()
+            .map(|arg| arg.into_string().expect("text"))
+            .collect();
+        return child::main(&args);
     }
-    let tests: [(&str, fn()); 11] = [
+    let tests: [(&str, fn()); 15] = [
         ("a_child_has_four_descriptors", a_child_has_four_descriptors),
         ("a_child_has_no_environment", a_child_has_no_environment),
         (
@@ -47,6 +55,22 @@ fn main() {
             "a_child_that_has_used_much_stands_back_with_all_its_threads",
             a_child_that_has_used_much_stands_back_with_all_its_threads,
         ),
+        (
+            "a_child_is_its_parents_own_and_shows_its_arguments",
+            a_child_is_its_parents_own_and_shows_its_arguments,
+        ),
+        (
+            "children_of_one_stage_draw_different_random_numbers",
+            children_of_one_stage_draw_different_random_numbers,
+        ),
+        (
+            "children_share_what_the_stage_wrote",
+            children_share_what_the_stage_wrote,
+        ),
+        (
+            "a_stage_that_is_gone_is_replaced_and_its_children_live_on",
+            a_stage_that_is_gone_is_replaced_and_its_children_live_on,
+        ),
     ];
     let filter = args.iter().skip(1).find(|arg| !arg.starts_with('-'));
     for (name, test) in tests
@@ -59,26 +83,30 @@ fn main() {
             .build()
             .expect("a runtime");
         let _guard = runtime.enter();
+        *stage() = Some(Stage::of(Program::Own).expect("started"));
         test();
+        *stage() = None;
         println!("test {name} ... ok");
     }
+}
+
+/// The stage of the test that runs.
+fn stage() -> MutexGuard<'static, Option<Stage>> {
+    static STAGE: Mutex<Option<Stage>> = Mutex::new(None);
+    STAGE.lock().expect("tests run one after the other")
 }
 
 /// Starts a child and returns it with our end of its lifeline.
 fn start(args: &[&str]) -> (Child, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a pair");
     ours.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
-    let args = std::iter::once("--child")
-        .chain(args.iter().copied())
-        .map(Into::into)
-        .collect();
     let spec = Spec {
-        program: Program::Own,
-        args,
+        args: args.iter().map(Into::into).collect(),
         lifeline: theirs.into(),
         output: Output::Inherit,
     };
-    (spawn(spec).expect("started"), ours)
+    let child = stage().as_ref().expect("one").spawn(&spec);
+    (child.expect("started"), ours)
 }
 
 /// Everything that a child says before it ends.
@@ -252,4 +280,89 @@ fn a_child_that_has_used_much_stands_back_with_all_its_threads() {
     };
     let all: Vec<_> = tasks.iter().map(nice).collect();
     assert_eq!(all, vec![Some("15".to_owned()); 2]);
+}
+
+fn stat(pid: u32) -> Vec<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let rest = stat.rsplit_once(')').expect("its name").1;
+    rest.split_whitespace().map(str::to_owned).collect()
+}
+
+fn words(pid: u32) -> Vec<String> {
+    let raw = std::fs::read(format!("/proc/{pid}/cmdline")).expect("it runs");
+    let words = raw.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    words
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect()
+}
+
+/// Children of this process that are stages.
+fn stages() -> Vec<u32> {
+    let pids = std::fs::read_dir("/proc").expect("this is Linux").flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_one = |pid: &u32| {
+        let (stat, cmdline) = (
+            std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default(),
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default(),
+        );
+        let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        fields.get(1) == Some(&std::process::id().to_string().as_str())
+            && cmdline.split('\0').nth(1) == Some(STAGE)
+    };
+    pids.filter(is_one).collect()
+}
+
+fn a_child_is_its_parents_own_and_shows_its_arguments() {
+    let (child, mut lifeline) = start(&["sleep", "--home", "apps"]);
+    lifeline.read_exact(&mut [0]).expect("it runs");
+    assert_eq!(stat(child.pid())[1], std::process::id().to_string());
+    assert_eq!(words(child.pid())[1..], ["sleep", "--home", "apps"]);
+    let long = "x".repeat(4000);
+    let (other, mut lifeline) = start(&["sleep", &long]);
+    lifeline.read_exact(&mut [0]).expect("it runs");
+    let shown = words(other.pid());
+    assert!(
+        shown.len() == 3 && long.starts_with(&shown[2]),
+        "as much as there is room for: {shown:?}"
+    );
+}
+
+fn children_of_one_stage_draw_different_random_numbers() {
+    let all: Vec<_> = (0..8).map(|_| said(&["random"])).collect();
+    let mut different = all.clone();
+    different.sort();
+    different.dedup();
+    assert_eq!(different.len(), all.len(), "{all:?}");
+}
+
+fn children_share_what_the_stage_wrote() {
+    let shared = |pid: u32| {
+        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("it runs");
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Shared_Dirty:"));
+        let kib = line
+            .and_then(|line| line.split_whitespace().next())
+            .expect("said");
+        kib.parse::<u64>().expect("a number")
+    };
+    let (one, mut first) = start(&["sleep"]);
+    let (_other, mut second) = start(&["sleep"]);
+    first.read_exact(&mut [0]).expect("it runs");
+    second.read_exact(&mut [0]).expect("it runs");
+    assert!(shared(one.pid()) > 64, "{} KiB", shared(one.pid()));
+}
+
+fn a_stage_that_is_gone_is_replaced_and_its_children_live_on() {
+    let (child, mut lifeline) = start(&["sleep"]);
+    lifeline.read_exact(&mut [0]).expect("it runs");
+    let before = stages();
+    let [only] = before[..] else {
+        panic!("one stage, not {before:?}")
+    };
+    let pid = rustix::process::Pid::from_raw(only.cast_signed()).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+    until(|| !alive(only));
+    let (_another, mut other) = start(&["sleep"]);
+    other.read_exact(&mut [0]).expect("it runs");
+    assert!(alive(child.pid()), "a child does not need its stage");
+    assert!(stages().iter().all(|stage| *stage != only));
 }

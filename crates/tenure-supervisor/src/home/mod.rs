@@ -111,6 +111,8 @@ pub(crate) struct Home {
     /// Every kind was listed, and that was counted.
     seen: bool,
     last_error: Option<String>,
+    /// Which budget it has used up, as its worker has heard.
+    over_budget: Option<String>,
     sandbox: Option<Sandboxed>,
     reported: Option<Report>,
 }
@@ -153,6 +155,7 @@ impl Home {
             listed: std::collections::BTreeSet::new(),
             seen: false,
             last_error: None,
+            over_budget: None,
             sandbox: None,
             reported: None,
         }
@@ -471,6 +474,7 @@ impl Home {
             sandbox: self.sandbox.clone(),
             quarantined: self.index.quarantined(),
             held: self.index.is_held(Timestamp::now()),
+            over_budget: self.over_budget.clone(),
         };
         if self.reported.as_ref() != Some(&report) {
             self.reported = Some(report.clone());

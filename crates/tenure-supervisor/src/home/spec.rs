@@ -50,6 +50,7 @@ impl HomeSpec {
                 u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
             }),
             artifact_bytes: spec.limits.artifact_bytes().ok().flatten().unwrap_or_default(),
+            fetch_bytes_per_hour: spec.limits.fetch_bytes().ok().flatten().unwrap_or_default(),
         };
         let secret = |s: &tenure_api::SourceSecret| SourceSecret {
             prefix: s.prefix.clone(),

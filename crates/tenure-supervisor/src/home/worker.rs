@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Home, KINDS};
 use crate::runtime::Started;
 use crate::slots::{Slot, Turn, Who};
-use crate::tenant_status::Sandboxed;
+use crate::tenant_status::{Sandboxed, WITHIN_LIMITS};
 use crate::worker_state::State;
 
 /// A worker that is not ready by then is ended.
@@ -231,8 +231,13 @@ impl Home {
                 tracing::debug!(home = %self.name, rss = usage.rss_bytes, cpu = usage.cpu_milliseconds, "worker's use");
             }
             up::Message::Condition(report) => {
-                tracing::warn!(home = %self.name, condition = report.r#type, status = report.status, message = report.message, "worker reports");
-                self.last_error = (!report.status).then_some(report.message);
+                tracing::info!(home = %self.name, condition = report.r#type, status = report.status, message = report.message, "worker reports");
+                let said = (!report.status).then_some(report.message);
+                if report.r#type == WITHIN_LIMITS {
+                    self.over_budget = said;
+                } else {
+                    self.last_error = said;
+                }
             }
             up::Message::Metric(_) => {}
         }
@@ -282,8 +287,10 @@ impl Home {
         start.memo = self.index.memo();
         start.scratch = worker.started.scratch.display().to_string();
         worker.send(down::Message::Start(start));
+        let mut granted = ready.sandbox;
+        granted.extend(worker.started.process.kept_in());
         self.sandbox = Some(Sandboxed {
-            granted: ready.sandbox,
+            granted,
             missing: ready.missing,
         });
         self.state.ready();

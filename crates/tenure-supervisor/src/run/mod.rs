@@ -14,7 +14,7 @@ use tenure_api::rights::RELEASE_ACCOUNT;
 use tenure_core::{Backoff, Name, Secret};
 use tenure_kube::{Connection, SupervisorClient, TenantEvent, TokenCell};
 use tenure_proto::lifeline::{CacheEndpoint, Cluster};
-use tenure_sandbox::Scratch;
+use tenure_sandbox::{Groups, Scratch, Stage};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -93,7 +93,10 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         connection,
         everywhere: Arc::new(Everywhere::new()),
         runtime: Box::new(LocalRuntime {
-            program: config.worker.clone(),
+            // before there is a child: the group that is divided holds this process alone
+            groups: Groups::divide()
+                .inspect_err(|error| tracing::info!(reason = %error, "workers have no control groups")),
+            stage: Stage::of(config.worker.clone())?,
             scratch,
             tasks: config.tasks.clone(),
         }),

@@ -176,6 +176,7 @@ fn said_of(report: &Report) -> HomeReport {
             .unwrap_or_default(),
         quarantined: report.quarantined.clone(),
         held: report.held,
+        over_budget: report.over_budget.clone(),
     }
 }
 
@@ -202,6 +203,7 @@ fn heard_of(tenant: &str, said: &HomeReport) -> Report {
         }),
         quarantined: said.quarantined.clone(),
         held: said.held,
+        over_budget: said.over_budget.clone(),
     }
 }
 
@@ -214,6 +216,7 @@ fn replaced(mut report: Value) -> Value {
         "missing",
         "quarantined",
         "held",
+        "overBudget",
     ] {
         if report.get(field).is_none() {
             report[field] = Value::Null;
@@ -245,6 +248,7 @@ mod tests {
             }),
             quarantined: vec!["Kustomization/a".into()],
             held: true,
+            over_budget: Some("until later".into()),
         }
     }
 
@@ -274,10 +278,11 @@ mod tests {
             last_error: None,
             quarantined: Vec::new(),
             held: false,
+            over_budget: None,
             ..report()
         };
         let patch = replaced(serde_json::to_value(said_of(&well)).expect("it is plain"));
-        for field in ["lastError", "trouble", "quarantined", "held"] {
+        for field in ["lastError", "trouble", "quarantined", "held", "overBudget"] {
             assert_eq!(patch.get(field), Some(&Value::Null), "{field}");
         }
         assert_eq!(patch["sandbox"], json!(["landlock:7"]));

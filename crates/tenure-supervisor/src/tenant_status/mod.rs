@@ -24,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) quarantined: Vec<String>,
     /// Objects that are begun again and again wait for each other.
     pub(crate) held: bool,
+    /// Which budget is used up.
+    pub(crate) over_budget: Option<String>,
 }
 
 /// What the kernel has granted to a worker.
@@ -148,9 +150,20 @@ fn failing(home: &Name, report: &Report) -> Option<(&'static str, String)> {
     Some(("ObjectQuarantined", message))
 }
 
+/// The condition about limits, as a worker names it as well.
+pub(crate) const WITHIN_LIMITS: &str = "WithinLimits";
+
 /// Said of a Tenant that has gone over a limit once, and of no other.
 fn limits(conditions: &mut Conditions<'_>, homes: &[(&Name, &Report)]) {
-    const TYPE: &str = "WithinLimits";
+    const TYPE: &str = WITHIN_LIMITS;
+    let over: Vec<_> = homes
+        .iter()
+        .filter_map(|(home, report)| Some(format!("{home}: {}", report.over_budget.as_ref()?)))
+        .collect();
+    if !over.is_empty() {
+        conditions.mark_false(TYPE, "FetchBudgetExceeded", &over.join("; "));
+        return;
+    }
     let held: Vec<_> = homes
         .iter()
         .filter(|(_, report)| report.held)

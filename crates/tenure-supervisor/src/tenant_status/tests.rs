@@ -21,6 +21,7 @@ fn report() -> Report {
         }),
         quarantined: Vec::new(),
         held: false,
+        over_budget: None,
     }
 }
 

@@ -5,12 +5,14 @@
 //! [`SourceClient::fetch`]. Where the cache has several replicas, [`Replicas`] chooses.
 
 mod adapter;
+mod budget;
 mod client;
 mod error;
 mod fetch;
 mod openers;
 mod replicas;
 
+pub use budget::Standing;
 use client::chain;
 pub use client::{SourceClient, TokenSource};
 pub use error::SourceError;

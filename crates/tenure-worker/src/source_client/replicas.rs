@@ -10,8 +10,11 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tenure_controllers::{Resolved, SourceFailure, SourceRequest, Sources, Wanted};
 use tenure_core::{Digest, Secret};
+use tenure_proto::source::ResolveRequest;
+use tokio::sync::watch;
 
 use super::adapter::{failure, message, resolved};
+use super::budget::{Budget, Standing};
 use super::{SourceClient, SourceError, TokenSource};
 
 /// How long a replica that was out of reach is asked after all others.
@@ -23,6 +26,7 @@ pub struct Replicas {
     ca_pem: Vec<u8>,
     server_name: String,
     token: TokenSource,
+    budget: Budget,
 }
 
 struct Replica {
@@ -52,9 +56,22 @@ impl Replicas {
             ca_pem: ca_pem.to_vec(),
             server_name: server_name.to_owned(),
             token: token.clone(),
+            budget: Budget::default(),
         };
         replicas.moved(urls)?;
         Ok(replicas)
+    }
+
+    /// What the home may have downloaded within an hour, in bytes; 0: as the cache allows everybody.
+    #[must_use]
+    pub fn within(mut self, bytes_per_hour: u64) -> Self {
+        self.budget = Budget::new(bytes_per_hour);
+        self
+    }
+
+    /// Whether that is used up, as it changes.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.budget.standing()
     }
 
     /// They are at these addresses now. Connections to those that stay are kept, and so are the grants of theirs.
@@ -119,11 +136,15 @@ impl Replica {
 #[async_trait]
 impl Sources for Replicas {
     async fn resolve(&self, request: &SourceRequest) -> Result<Resolved, SourceFailure> {
-        let asked = message(request);
+        let asked = ResolveRequest {
+            fetch_bytes_per_hour: self.budget.bytes_per_hour,
+            ..message(request)
+        };
         let mut out_of_reach = SourceError::Endpoint("it has none".to_owned());
         for replica in self.order(&remote(&request.wanted)) {
             let answer = replica.client.resolve(asked.clone()).await;
             replica.heard(&answer);
+            self.budget.heard(&answer);
             match answer {
                 Ok(response) => {
                     let mut resolved = resolved(response)?;

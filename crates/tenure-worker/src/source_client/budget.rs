@@ -1,0 +1,105 @@
+//! What the home may have downloaded, and whether that is used up.
+
+use std::time::{Duration, Instant};
+
+use tenure_proto::source::FailureKind;
+use tokio::sync::watch;
+
+use super::SourceError;
+
+/// How the home stands, as the cache has said last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It has said nothing.
+    #[default]
+    Unknown,
+    /// Something was given.
+    Kept,
+    /// The budget is used up until then: what the cache says of it.
+    Used(String, Instant),
+}
+
+/// The limit that goes with each question, and what was heard of it.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    pub(super) bytes_per_hour: u64,
+    standing: watch::Sender<Standing>,
+}
+
+impl Budget {
+    pub(super) fn new(bytes_per_hour: u64) -> Self {
+        Self {
+            bytes_per_hour,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
+    }
+
+    /// What is given while the budget is used up was there already, and says nothing of it.
+    pub(super) fn heard<T>(&self, answer: &Result<T, SourceError>) {
+        let now = Instant::now();
+        let heard = match answer {
+            Ok(_) => Standing::Kept,
+            Err(SourceError::Remote {
+                kind: FailureKind::OverBudget,
+                message,
+                retry_after,
+                ..
+            }) => Standing::Used(
+                message.clone(),
+                now + retry_after.unwrap_or(Duration::from_secs(60)),
+            ),
+            Err(_) => return,
+        };
+        self.standing.send_if_modified(|standing| {
+            let stays = match (&*standing, &heard) {
+                (Standing::Used(_, until), Standing::Kept) => *until > now,
+                (Standing::Used(before, _), Standing::Used(message, _)) => before == message,
+                (before, heard) => before == heard,
+            };
+            if !stays {
+                *standing = heard;
+            }
+            !stays
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn over(message: &str, wait: Duration) -> Result<(), SourceError> {
+        Err(SourceError::Remote {
+            kind: FailureKind::OverBudget,
+            message: message.to_owned(),
+            hint: String::new(),
+            retry_after: Some(wait),
+            found: true,
+        })
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up_is_so_until_its_time() {
+        let budget = Budget::new(1);
+        let mut standing = budget.standing();
+        budget.heard(&Ok(()));
+        assert_eq!(*standing.borrow_and_update(), Standing::Kept);
+        budget.heard(&Ok(()));
+        assert!(!standing.has_changed().expect("it is there"), "said once");
+        budget.heard(&over("used up", Duration::from_secs(60)));
+        budget.heard(&Ok(()));
+        assert!(matches!(&*standing.borrow_and_update(), Standing::Used(said, _) if said == "used up"));
+        budget.heard(&over("again", Duration::ZERO));
+        budget.heard(&Ok(()));
+        assert_eq!(*standing.borrow_and_update(), Standing::Kept);
+        budget.heard(&Err::<(), _>(SourceError::NoToken));
+        assert!(
+            !standing.has_changed().expect("it is there"),
+            "it says nothing of the budget"
+        );
+    }
+}
