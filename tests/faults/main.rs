@@ -15,5 +15,6 @@ mod sleep;
 mod soak;
 mod supervisor;
 mod supervisors;
+mod upgrade;
 mod wire;
 mod worker;

@@ -36,6 +36,11 @@ impl Spec {
         }
     }
 
+    /// Another program with the same arguments.
+    pub fn set_program(&mut self, program: impl Into<PathBuf>) {
+        self.program = program.into();
+    }
+
     /// One more argument.
     #[must_use]
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {

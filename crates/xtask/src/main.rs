@@ -13,6 +13,7 @@ mod outcomes;
 mod show;
 mod sizes;
 mod test;
+mod upgrade;
 
 use clap::{Parser, Subcommand};
 
@@ -45,6 +46,8 @@ enum Chore {
     Sizes,
     /// Run every check and every test
     Test(test::Args),
+    /// Replace the parts of a running installation of the version before by this one's, one by one, and back
+    Upgrade(upgrade::Args),
 }
 
 #[tokio::main]
@@ -60,6 +63,7 @@ async fn main() -> anyhow::Result<()> {
         Chore::Rig => rig(),
         Chore::Sizes => sizes::run(),
         Chore::Test(args) => test::run(&args),
+        Chore::Upgrade(args) => upgrade::run(args),
     }
 }
 

@@ -255,6 +255,23 @@ impl Installation {
             .with_context(|| tail(&log))
     }
 
+    /// Tells the supervisor to end, as a rolling update does, and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not run, or does not end well.
+    pub async fn stop_supervisor(&mut self) -> anyhow::Result<()> {
+        let mut running = self.supervisor.take().context("no supervisor runs")?;
+        running.terminate()?;
+        let status = running.wait(replica::ENDS).await?;
+        ensure!(status.success(), "it ended with {status}: {}", running.log());
+        Ok(())
+    }
+
+    /// From its next start on the supervisor, and with it its workers, is this program.
+    pub fn replace_supervisor(&mut self, program: &Path) {
+        self.supervisor_spec.set_program(program);
+    }
+
     /// The body of the supervisor's `/metrics`.
     ///
     /// # Errors

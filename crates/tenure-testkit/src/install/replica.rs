@@ -1,6 +1,7 @@
 //! The source cache of an installation: one replica, or two.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -118,6 +119,16 @@ impl Installation {
         ready("the cache", replica.admin)
             .await
             .with_context(|| tail(&path))
+    }
+
+    /// From its next start on a replica is this program.
+    ///
+    /// # Errors
+    /// When there is none of that number.
+    pub fn replace_replica(&mut self, number: usize, program: &Path) -> anyhow::Result<()> {
+        let replica = self.caches.get_mut(number).context("there is no such replica")?;
+        replica.spec.set_program(program);
+        Ok(())
     }
 
     /// Tells a replica to end, as a rolling update does, and waits until it has.

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use anyhow::{Context as _, ensure};
 
 use super::replica::ENDS;
@@ -45,6 +47,16 @@ impl Installation {
         running.terminate()?;
         let status = running.wait(ENDS).await?;
         ensure!(status.success(), "it ended with {status}: {}", running.log());
+        Ok(())
+    }
+
+    /// From its next start on the second supervisor is this program.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn replace_second(&mut self, program: &Path) -> anyhow::Result<()> {
+        let second = self.second.as_mut().context("there is no second supervisor")?;
+        second.spec.set_program(program);
         Ok(())
     }
 

@@ -50,6 +50,11 @@ pub(super) fn all(long: bool) -> anyhow::Result<Vec<(String, Work)>> {
             Work::Run(tests(&flags(&crates), long)?),
         ),
     ]);
+    if long {
+        steps.push(check("build the version before", || {
+            crate::upgrade::build().map(drop)
+        }));
+    }
     for suite in &suites {
         let tests = tests(&["--test", suite], long)?;
         steps.push((format!("suite {suite}"), Work::Run(tests)));
@@ -91,7 +96,10 @@ fn tests(which: &[&str], long: bool) -> anyhow::Result<Command> {
         // Built by a step before: a test that asked Cargo would wait for Cargo's lock.
         .env("TENURE_BIN", target_directory()?.join("debug/tenure"));
     if long {
-        command.env("TENURE_LONG", "1").args(["--", "--include-ignored"]);
+        command
+            .env("TENURE_LONG", "1")
+            .env("TENURE_BEFORE", crate::upgrade::place()?)
+            .args(["--", "--include-ignored"]);
     } else {
         // The same trees in every run, so that a failure is that of a change; `--long` tries new ones.
         command.env("TENURE_SEED", "1");
