@@ -1,7 +1,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Resource, Rlimit, getppid, setrlimit, setsid, umask};
+use rustix::process::{Resource, Rlimit, getpid, getppid, getsid, setrlimit, setsid, umask};
 
 use crate::{LIFELINE_FD, PARENT, Profile, files, sys};
 
@@ -85,7 +85,7 @@ pub fn enter(profile: &Profile) -> Result<Report, EnterError> {
         lifeline: Some(lifeline),
         ..Report::default()
     };
-    report.note("session", setsid().map(drop).map_err(Into::into));
+    report.note("session", own_session());
     // Before the process is made non-dumpable: its files in /proc belong to root from then on.
     report.note("oom_score_adj", std::fs::write("/proc/self/oom_score_adj", "500"));
     for (what, resource, most) in limits(profile) {
@@ -101,6 +101,14 @@ pub fn enter(profile: &Profile) -> Result<Report, EnterError> {
     let calls = crate::calls::restrict().map_err(io::Error::other);
     report.note("seccomp", calls);
     Ok(report)
+}
+
+/// The first process of a container leads a session already.
+fn own_session() -> io::Result<()> {
+    match setsid() {
+        Err(rustix::io::Errno::PERM) if getsid(None)? == getpid() => Ok(()),
+        result => Ok(result.map(drop)?),
+    }
 }
 
 fn parent_lives() -> bool {

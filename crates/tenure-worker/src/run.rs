@@ -20,7 +20,7 @@ use crate::identities::{self, Asked, Identities};
 use crate::lifeline::Lifeline;
 use crate::queue::{Job, Queue};
 use crate::session::{KINDS, Session, Tokens};
-use crate::usage::usage;
+use crate::usage::{clock, usage};
 use crate::{Options, WorkerError};
 
 /// Changed objects of one kind from which on a list is cheaper than reading each.
@@ -41,10 +41,11 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         pid: std::process::id(),
         sandbox: options.sandbox,
         missing: options.missing,
+        monotonic_nanoseconds: clock(),
     };
     let deadline = Deadline::watch(options.over).map_err(WorkerError::Thread)?;
     let _ends = Ends(deadline.clone());
-    let mut lifeline = Lifeline::attach(options.socket, up::Message::Ready(ready)).await?;
+    let mut lifeline = Lifeline::attach(options.way, up::Message::Ready(ready)).await?;
     let tokens = Tokens::none();
     let mut early = Vec::new();
     let start = loop {

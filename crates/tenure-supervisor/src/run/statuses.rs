@@ -70,6 +70,7 @@ impl Supervisor {
                 minor: self.cluster.minor,
                 constrained: self.cluster.constrained_impersonation,
                 tasks: self.tasks,
+                pods: self.pods,
             };
             let mut wanted = status(&facts, Timestamp::now());
             wanted.elsewhere = elsewhere;
@@ -174,6 +175,7 @@ fn said_of(report: &Report) -> HomeReport {
             .as_ref()
             .map(|found| found.missing.clone())
             .unwrap_or_default(),
+        hindered: report.hindered.clone(),
         quarantined: report.quarantined.clone(),
         held: report.held,
     }
@@ -200,6 +202,7 @@ fn heard_of(tenant: &str, said: &HomeReport) -> Report {
             granted: granted.clone(),
             missing: said.missing.clone(),
         }),
+        hindered: said.hindered.clone(),
         quarantined: said.quarantined.clone(),
         held: said.held,
     }
@@ -243,6 +246,7 @@ mod tests {
                 granted: vec!["landlock:7".into()],
                 missing: vec!["seccomp: not there".into()],
             }),
+            hindered: Some("pod workers/home: Unschedulable".into()),
             quarantined: vec!["Kustomization/a".into()],
             held: true,
         }

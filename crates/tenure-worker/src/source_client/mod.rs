@@ -11,7 +11,7 @@ mod fetch;
 mod openers;
 mod replicas;
 
-use client::chain;
+pub(crate) use client::chain;
 pub use client::{SourceClient, TokenSource};
 pub use error::SourceError;
 pub use replicas::Replicas;
