@@ -26,6 +26,7 @@ async fn stage() -> anyhow::Result<(Stage, Kubelet)> {
     let options = Options {
         suffix: format!("-{:08x}", rand::random::<u32>()),
         pods: true,
+        two_supervisors: true,
         ..Options::default()
     };
     stage.tenure = Installation::start_with(&stage.plane, options).await?;
@@ -188,6 +189,26 @@ async fn after_a_crash_the_pod_before_is_gone_before_another_is_there() -> anyho
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_supervisor_takes_a_home_over_with_its_pod() -> anyhow::Result<()> {
+    let (mut stage, kubelet) = stage().await?;
+    let fixture = in_pods("inherited");
+    let team = stage.tenant(fixture.clone()).await?;
+    busy(&team).await?;
+    let first = running(&kubelet, 1).await?;
+    let pid = Pid::from_raw(i32::try_from(first)?).context("a pid")?;
+    kill_process(pid, Signal::STOP)?;
+    stage.tenure.kill_supervisor()?;
+    stage.tenure.start_second().await?;
+    let second = running(&kubelet, 2).await?;
+    ensure!(!lives(first) && lives(second), "the worker before it lives");
+    ensure!(
+        kubelet.history().iter().all(|ran| ran.besides == 0),
+        "two at once"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_ends_with_its_supervisor_and_its_pod_with_its_account() -> anyhow::Result<()> {
     let (mut stage, kubelet) = stage().await?;
     let fixture = in_pods("orphaned");
@@ -281,6 +302,38 @@ async fn a_tenant_that_leaves_its_pod_has_no_worker_in_both() -> anyhow::Result<
     team.git_repository(&json!({"interval": "59m"})).await?;
     team.applied("app", &commit).await?;
     ensure!(kubelet.history().len() == 1, "another pod was started");
+    Ok(())
+}
+
+/// The scheduler is not asked: the API server takes no pod of a RuntimeClass that it does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_the_api_server_refuses_is_named_too() -> anyhow::Result<()> {
+    let (stage, kubelet) = stage().await?;
+    let fixture = in_pods("refused").with(&json!({"pod": {"runtimeClassName": "missing"}}));
+    let team = stage.tenant(fixture).await?;
+    work(&team, &json!({})).await?;
+    let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
+    until("the Tenant to say so", PATIENCE, || async {
+        let tenant = value(&tenants, &team.fixture.name).await?;
+        for (kind, reason) in [("Isolation", "PodHindered"), ("Ready", "WorkerFailed")] {
+            let said = condition(&tenant, kind).context("nothing is said")?;
+            let message = said["message"].as_str().unwrap_or_default();
+            ensure!(
+                said["reason"] == reason && message.contains(team.home()) && message.contains("missing"),
+                "{said}"
+            );
+        }
+        Ok(())
+    })
+    .await?;
+    let mut mended = team.fixture.clone();
+    mended.extra["pod"] = json!({"nodeSelector": {"pool": "any"}});
+    stage.tenure.apply(&[mended.object()]).await?;
+    team.ready("Kustomization", "app").await?;
+    ensure!(
+        kubelet.history().iter().all(|ran| ran.besides == 0),
+        "two at once"
+    );
     Ok(())
 }
 

@@ -223,7 +223,11 @@ impl Home {
                 let asked = self.state.state == State::Draining;
                 if !(well && asked) {
                     tracing::warn!(home = %self.name, %how, "worker ended unasked");
-                    self.last_error = Some(format!("a worker ended unasked: {how}{}", self.hint(&how)));
+                    let what = match self.worker.as_ref().is_some_and(Worker::is_on_its_way) {
+                        true => "a worker did not start",
+                        false => "a worker ended unasked",
+                    };
+                    self.last_error = Some(format!("{what}: {how}{}", self.hint(&how)));
                 }
                 self.end_worker(well && asked);
             }

@@ -67,10 +67,9 @@ impl Life {
                 Ok(Made::Uid(uid)) => break (uid, permit),
                 Ok(Made::Taken) => {}
                 Err(why) => {
-                    return (
-                        false,
-                        format!("{} was not made: {why}", self.pods.called(&self.home)),
-                    );
+                    let whole = format!("{} was not made: {why}", self.pods.called(&self.home));
+                    self.hinder(whole.clone());
+                    return (false, whole);
                 }
             }
         };
