@@ -87,7 +87,7 @@ pub fn enter(profile: &Profile) -> Result<Report, EnterError> {
     };
     report.note("session", own_session());
     // Before the process is made non-dumpable: its files in /proc belong to root from then on.
-    report.note("oom_score_adj", std::fs::write("/proc/self/oom_score_adj", "500"));
+    report.note("oom_score_adj", expendable());
     for (what, resource, most) in limits(profile) {
         must(what, limit(resource, most))?;
         report.granted.push(format!("rlimit:{what}"));
@@ -101,6 +101,17 @@ pub fn enter(profile: &Profile) -> Result<Report, EnterError> {
     let calls = crate::calls::restrict().map_err(io::Error::other);
     report.note("seccomp", calls);
     Ok(report)
+}
+
+/// Whoever is to be killed first already stays so: without a capability nobody takes less than a kubelet gave.
+fn expendable() -> io::Result<()> {
+    const FILE: &str = "/proc/self/oom_score_adj";
+    const WANTED: i32 = 500;
+    let now = std::fs::read_to_string(FILE)?;
+    match now.trim().parse::<i32>() {
+        Ok(now) if now >= WANTED => Ok(()),
+        _ => std::fs::write(FILE, WANTED.to_string()),
+    }
 }
 
 /// The first process of a container leads a session already.
