@@ -165,7 +165,7 @@ async fn an_isolation_level_that_is_not_there_is_said_aloud() -> anyhow::Result<
             "{isolation}"
         );
         ensure!(
-            message.contains("pod") && message.contains("process"),
+            message.contains("isolation.pods.enabled") && message.contains("process"),
             "{isolation}"
         );
         Ok(())

@@ -83,12 +83,50 @@ async fn other_names_take_the_place_of_the_defaults_everywhere() -> anyhow::Resu
     Ok(())
 }
 
+/// What is there only where workers may be pods, by a word that is in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_in_pods_bring_a_role_a_port_and_a_certificate_and_nothing_else_changes() -> anyhow::Result<()>
+{
+    let plane = ControlPlane::shared().await?;
+    let off = plane.helm(&["template", "tenure", CHART]).await?;
+    let on = plane
+        .helm(&["template", "tenure", CHART, "--set=isolation.pods.enabled=true"])
+        .await?;
+    for word in ["lifeline", "pods-image", "tenure:pods", "tenure-worker\n"] {
+        assert!(!off.contains(word) && on.contains(word), "{word}\n{on}");
+    }
+    let (off, on) = (by_name(objects(&off)?), by_name(objects(&on)?));
+    let differ: Vec<&str> = on
+        .iter()
+        .filter(|(name, object)| off.get(*name) != Some(object))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(differ.len(), 5, "{differ:?}");
+    assert_eq!(on.len(), off.len() + 3);
+    let supervisor = on
+        .values()
+        .find(|object| object["kind"] == "Deployment" && object["metadata"]["name"] == "tenure-supervisor");
+    let pod = &supervisor.expect("a Deployment")["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    let args = container["args"].to_string();
+    assert!(args.contains("--lifeline-address=$(POD_IP):8443"), "{args}");
+    assert!(container["ports"].to_string().contains("8443"), "{container}");
+    assert!(
+        pod["volumes"].to_string().contains("tenure-lifeline-tls"),
+        "{pod}"
+    );
+    let pods = Tools::ready()?.kustomize(&["build", DEPLOY])?;
+    assert!(!pods.contains("tenure:pods"), "deploy/ has no right to make pods");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn values_that_the_chart_does_not_know_are_refused_by_name() -> anyhow::Result<()> {
     let plane = ControlPlane::shared().await?;
     for (value, named) in [
         ("imgae=tenure:v1", "imgae"),
         ("crds.takeover=true", "takeover"),
+        ("isolation.pods.enabled=yes", "/isolation/pods/enabled"),
         ("namespaces.homes=x", "homes"),
         ("namespaces.system=Not_A_Name", "/namespaces/system"),
         ("replicas=-1", "/replicas"),

@@ -6,6 +6,7 @@ mod canaries;
 mod impersonation;
 mod keys;
 mod neighbours;
+mod pods;
 mod process;
 mod refused;
 mod rendered;

@@ -11,7 +11,7 @@ use tenure_testkit::{Installation, TenantFixture, until};
 use tenure_tests::{PATIENCE, Stage, Team, condition, flux, value};
 
 /// What the kernel says of a process, by the names that `/proc/<pid>/status` has.
-fn status(pid: u32) -> anyhow::Result<BTreeMap<String, String>> {
+pub(crate) fn status(pid: u32) -> anyhow::Result<BTreeMap<String, String>> {
     let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let pairs = text.lines().filter_map(|line| line.split_once(':'));
     Ok(pairs

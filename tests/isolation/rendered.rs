@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tenure_api::rights::{
-    Impersonation, RELEASE_ACCOUNT, RELEASE_ROLE, release_objects, supervisor_objects, watch_objects,
-    worker_objects,
+    Impersonation, RELEASE_ACCOUNT, RELEASE_ROLE, pod_objects, release_objects, supervisor_objects,
+    watch_objects, worker_objects,
 };
 use tenure_api::{SYSTEM_NAMESPACE, Tenant, WORKERS_NAMESPACE};
 
@@ -235,12 +235,48 @@ fn the_one_right_in_all_namespaces_is_not_part_of_an_installation() -> anyhow::R
     Ok(())
 }
 
+/// Workers in pods are given on request only, and the right to make pods with them: there, and nowhere else.
+#[test]
+fn the_right_to_make_pods_is_not_part_of_an_installation() -> anyhow::Result<()> {
+    let all = std::fs::read_to_string(root().join("deploy/kustomization.yaml"))?;
+    ensure!(!all.contains("pods.yaml"), "{all}");
+    for file in ["rbac/pods.yaml", "components/pods.yaml"] {
+        let chart = std::fs::read_to_string(root().join("helm/tenure/templates").join(file))?;
+        ensure!(
+            chart.starts_with("{{- if .Values.isolation.pods.enabled }}\n"),
+            "{chart}"
+        );
+    }
+    let text = std::fs::read_to_string(root().join("deploy/rbac/pods.yaml"))?;
+    let given = tenure_yaml::parse(text.as_bytes(), &tenure_yaml::Options::helm())?;
+    let given: Vec<Value> = given.into_iter().map(|document| document.value).collect();
+    ensure!(given == pod_objects(), "{text}");
+    for object in &given {
+        ensure!(object["metadata"]["namespace"] == WORKERS_NAMESPACE, "{object}");
+    }
+    for rule in rules(&given) {
+        ensure!(texts(rule, "resources") == ["pods"], "{rule}");
+    }
+    let others = objects("deploy")?;
+    let others: Vec<Value> = others
+        .into_iter()
+        .filter(|object| !given.contains(object))
+        .collect();
+    let makes_pods = |rule: &&&Value| texts(rule, "resources").contains(&"pods");
+    ensure!(
+        rules(&others).iter().find(makes_pods).is_none(),
+        "another Role has it"
+    );
+    Ok(())
+}
+
 #[test]
 fn no_tenant_is_onboarded_with_more_in_either_way_to_impersonate() -> anyhow::Result<()> {
     for impersonation in [Impersonation::Constrained, Impersonation::Legacy] {
         for (tenant, lists_secrets) in tenants()? {
             let mut objects = worker_objects(&tenant, impersonation);
-            objects.extend(supervisor_objects(true));
+            objects.extend(supervisor_objects());
+            objects.extend(pod_objects());
             objects.extend(release_objects());
             is_modest(&objects, lists_secrets)
                 .with_context(|| format!("{impersonation:?} {:?}", tenant.spec))?;

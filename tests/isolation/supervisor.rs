@@ -45,6 +45,12 @@ async fn the_supervisor_reads_no_secret_and_writes_to_no_tenant() -> anyhow::Res
     {
         supervisor.forbidden(None, &ask).await?;
     }
+    // workers are processes, unless the platform says otherwise
+    for namespace in [tenure.system(), tenure.workers(), &fixture.home] {
+        for ask in reads("pods", namespace).iter().chain(&writes("pods", namespace)) {
+            supervisor.forbidden(None, ask).await?;
+        }
+    }
     for kind in ["clusterroles", "clusterrolebindings"] {
         let path = format!("/apis/rbac.authorization.k8s.io/v1/{kind}");
         supervisor
@@ -119,6 +125,10 @@ fn is_its_own_business(system: &str, workers: &str, event: &AuditEvent) -> bool 
         }
         (namespace, "serviceaccounts", "token") if namespace == workers => verb == "create",
         (namespace, "serviceaccounts", "") if namespace == workers => ["get", "list"].contains(&verb),
+        // where the platform lets workers be pods; elsewhere it is refused
+        (namespace, "pods", "") if namespace == workers => {
+            ["create", "get", "list", "watch", "delete"].contains(&verb)
+        }
         _ => false,
     }
 }

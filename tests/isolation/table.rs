@@ -252,7 +252,7 @@ async fn the_supervisor_may_do_what_the_table_says_and_nothing_else_anywhere() -
         let rules = if namespace == tenure.system() {
             rights::supervisor().rules
         } else if namespace == tenure.workers() {
-            rights::minter(false).rules
+            rights::minter().rules
         } else {
             Vec::new()
         };

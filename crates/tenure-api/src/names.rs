@@ -94,3 +94,9 @@ pub const CACHE_TLS: &str = "tenure-cache-tls";
 pub const CACHE_AUDIENCE: &str = "tenure-cache";
 /// Audience of the supervisor's own token for the cache.
 pub const CACHE_CONTROL_AUDIENCE: &str = "tenure-cache-control";
+/// The Secret with the supervisor's serving certificate, for workers in pods.
+pub const LIFELINE_TLS: &str = "tenure-lifeline-tls";
+/// Audience of the token that a worker in a pod shows to the supervisor.
+pub const LIFELINE_AUDIENCE: &str = "tenure-lifeline";
+/// Marks the pods of workers; the value is the home.
+pub const WORKER_LABEL: &str = "tenure.dev/worker";

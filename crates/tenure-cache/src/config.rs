@@ -133,16 +133,9 @@ pub enum CacheError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// Certificate or key cannot be used.
-    #[error("can't use the serving certificate {cert:?} with key {key:?}: {reason}")]
-    Certificate {
-        /// The certificate file.
-        cert: PathBuf,
-        /// The key file.
-        key: PathBuf,
-        /// What is wrong with them.
-        reason: String,
-    },
+    /// The certificate cannot be used, or TLS not be set up.
+    #[error(transparent)]
+    Serve(#[from] tenure_serve::ServeError),
     /// The service ended by itself.
     #[error("the {what} ended: {reason}")]
     Ended {

@@ -45,7 +45,6 @@ mod request;
 mod run;
 mod service;
 mod source;
-mod tls;
 mod tokens;
 
 pub use child::fetcher_main;

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tenure_proto::source::movements_server::MovementsServer;
 use tenure_proto::source::sources_server::SourcesServer;
+use tenure_serve::{Certificate, IssuerKeys};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server as Grpc;
 
 use crate::admin;
 use crate::answers::Answers;
-use crate::auth::{Authenticator, IssuerKeys};
+use crate::auth::Authenticator;
 use crate::disk::Disk;
 use crate::download;
 use crate::fetcher::Fetchers;
@@ -25,7 +26,6 @@ use crate::once::Once;
 use crate::poll;
 use crate::proof::Proofs;
 use crate::service::{Cache, Homes, Listening, Service};
-use crate::tls::{self, Certificate};
 use crate::tokens::Tokens;
 use crate::{CacheError, Config};
 
@@ -149,7 +149,7 @@ impl Server {
         let cancel = cancel.child_token();
         // Dropping the future ends everything that was started here.
         let _end = cancel.clone().drop_guard();
-        let connections = tls::accept(
+        let connections = tenure_serve::accept(
             self.grpc,
             self.certificate.clone(),
             self.config.limits.connections,

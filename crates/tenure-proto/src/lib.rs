@@ -33,6 +33,9 @@ pub const CACHE_AUDIENCE: &str = "tenure-cache";
 /// Audience of the token that lets the supervisor hear what moved.
 pub const CACHE_CONTROL_AUDIENCE: &str = "tenure-cache-control";
 
+/// Audience of the token that a worker in a pod shows to the supervisor.
+pub const LIFELINE_AUDIENCE: &str = "tenure-lifeline";
+
 /// Metadata key under which the cache sends a [`source::Failure`] with an error status.
 pub const FAILURE_KEY: &str = "tenure-failure-bin";
 

@@ -1,7 +1,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Resource, Rlimit, getppid, setrlimit, setsid, umask};
+use rustix::process::{Resource, Rlimit, getpid, getppid, getsid, setrlimit, setsid, umask};
 
 use crate::{LIFELINE_FD, PARENT, Profile, files, sys};
 
@@ -85,9 +85,9 @@ pub fn enter(profile: &Profile) -> Result<Report, EnterError> {
         lifeline: Some(lifeline),
         ..Report::default()
     };
-    report.note("session", setsid().map(drop).map_err(Into::into));
+    report.note("session", own_session());
     // Before the process is made non-dumpable: its files in /proc belong to root from then on.
-    report.note("oom_score_adj", std::fs::write("/proc/self/oom_score_adj", "500"));
+    report.note("oom_score_adj", expendable());
     for (what, resource, most) in limits(profile) {
         must(what, limit(resource, most))?;
         report.granted.push(format!("rlimit:{what}"));
@@ -101,6 +101,25 @@ pub fn enter(profile: &Profile) -> Result<Report, EnterError> {
     let calls = crate::calls::restrict().map_err(io::Error::other);
     report.note("seccomp", calls);
     Ok(report)
+}
+
+/// Whoever is to be killed first already stays so: without a capability nobody takes less than a kubelet gave.
+fn expendable() -> io::Result<()> {
+    const FILE: &str = "/proc/self/oom_score_adj";
+    const WANTED: i32 = 500;
+    let now = std::fs::read_to_string(FILE)?;
+    match now.trim().parse::<i32>() {
+        Ok(now) if now >= WANTED => Ok(()),
+        _ => std::fs::write(FILE, WANTED.to_string()),
+    }
+}
+
+/// The first process of a container leads a session already.
+fn own_session() -> io::Result<()> {
+    match setsid() {
+        Err(rustix::io::Errno::PERM) if getsid(None)? == getpid() => Ok(()),
+        result => Ok(result.map(drop)?),
+    }
 }
 
 fn parent_lives() -> bool {

@@ -49,6 +49,27 @@ pub struct Config {
     pub worker: Program,
     /// Workers of the isolation level `task`; without it there are none.
     pub tasks: Option<Tasks>,
+    /// Workers of the isolation level `pod`; without it there are none.
+    pub pods: Option<Pods>,
+}
+
+/// What workers in pods are made from, and how they reach this supervisor.
+#[derive(Clone, Debug)]
+pub struct Pods {
+    /// The image, whose entry point is this program.
+    pub image: String,
+    /// Where to serve them.
+    pub listen: SocketAddr,
+    /// How they reach that, `https://host:port`. It must lead to this supervisor and no other.
+    pub url: String,
+    /// The serving certificate, PEM; read again when it changes.
+    pub cert_file: PathBuf,
+    /// Its key, PEM.
+    pub key_file: PathBuf,
+    /// Its authorities, PEM; read for each pod.
+    pub ca_file: PathBuf,
+    /// The name in that certificate.
+    pub server_name: String,
 }
 
 /// How workers reach the source cache.
@@ -91,6 +112,7 @@ impl Config {
             watching: Watching::Namespaced,
             worker: Program::Own,
             tasks: None,
+            pods: None,
         })
     }
 }
@@ -132,6 +154,18 @@ pub enum SupervisorError {
     /// Nothing can be made that workers are copies of.
     #[error(transparent)]
     Stage(#[from] SpawnError),
+    /// The lifelines of workers in pods can't be served.
+    #[error(transparent)]
+    Serve(#[from] tenure_serve::ServeError),
+    /// The address for them can't be listened on.
+    #[error("failed to listen on {address} for workers in pods")]
+    Lifeline {
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
     /// A name that can't be used.
     #[error("a name can't be used; give the supervisor one with --identity if it is that of this machine")]
     Name(#[from] tenure_core::NameError),

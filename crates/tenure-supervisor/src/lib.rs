@@ -28,6 +28,7 @@ mod movements;
 mod object_metrics;
 mod owners;
 mod pace;
+mod pods;
 mod replicas;
 mod run;
 mod runtime;
@@ -38,7 +39,7 @@ mod tenant_status;
 mod tokens;
 mod worker_state;
 
-pub use config::{CacheEndpoint, Config, SupervisorError, host_name};
+pub use config::{CacheEndpoint, Config, Pods, SupervisorError, host_name};
 pub use everywhere::Watching;
 pub use run::run;
 pub use task::{Task, Tasks};

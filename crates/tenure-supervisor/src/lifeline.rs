@@ -15,9 +15,9 @@ use tonic::{Request, Response, Status, Streaming};
 /// Messages that may wait to be sent down.
 const DOWN_BUFFER: usize = 64;
 /// A memo may be large.
-const LARGEST_MESSAGE: usize = 16 << 20;
+pub(crate) const LARGEST_MESSAGE: usize = 16 << 20;
 
-type Sent = Result<Down, Status>;
+pub(crate) type Sent = Result<Down, Status>;
 
 /// Both directions to one worker. Dropping it closes the lifeline, which ends the worker.
 #[derive(Debug)]
@@ -38,10 +38,9 @@ impl Link {
     pub(crate) fn serve(ours: StdStream) -> io::Result<Self> {
         ours.set_nonblocking(true)?;
         let stream = UnixStream::from_std(ours)?;
-        let (down, outgoing) = mpsc::channel(DOWN_BUFFER);
-        let (attach, attached) = oneshot::channel();
-        let service = LifelineServer::new(Once(Mutex::new(Some((attach, outgoing)))))
-            .max_decoding_message_size(LARGEST_MESSAGE);
+        let (link, slot) = Self::waiting();
+        let service =
+            LifelineServer::new(Once(Mutex::new(Some(slot)))).max_decoding_message_size(LARGEST_MESSAGE);
         let incoming = tokio_stream::once(Ok::<_, io::Error>(stream));
         tokio::spawn(async move {
             let server = tonic::transport::Server::builder().add_service(service);
@@ -49,10 +48,18 @@ impl Link {
                 tracing::debug!(%error, "lifeline ended");
             }
         });
-        Ok(Self {
+        Ok(link)
+    }
+
+    /// A link to whoever is given the slot.
+    pub(crate) fn waiting() -> (Self, Slot) {
+        let (down, outgoing) = mpsc::channel(DOWN_BUFFER);
+        let (attach, attached) = oneshot::channel();
+        let link = Self {
             down: Some(down),
             state: LinkState::Waiting(attached),
-        })
+        };
+        (link, (attach, outgoing))
     }
 
     /// How many messages can be sent now.
@@ -102,7 +109,8 @@ impl Link {
     }
 }
 
-type Slot = (oneshot::Sender<Streaming<Up>>, mpsc::Receiver<Sent>);
+/// The other end of a [`Link`] that nobody has attached to yet.
+pub(crate) type Slot = (oneshot::Sender<Streaming<Up>>, mpsc::Receiver<Sent>);
 
 struct Once(Mutex<Option<Slot>>);
 

@@ -61,16 +61,21 @@ impl Term {
 
     /// Until when what is ours may run at most, in nanoseconds of the machine's monotonic clock, which workers on it share.
     pub(crate) fn over_at(&self) -> Option<u64> {
-        let times = Times::default();
         // in this order a pause between the two makes it sooner, never later
         let clock = clock_gettime(ClockId::Monotonic);
         let now = Instant::now();
-        let over = (*self.0.borrow())? + (times.over - times.give_up);
-        let left = over.checked_duration_since(now).unwrap_or_default();
         let clock = Duration::new(
             u64::try_from(clock.tv_sec).ok()?,
             u32::try_from(clock.tv_nsec).ok()?,
         );
+        self.over_by(clock, now)
+    }
+
+    /// The same by a clock that showed `clock` when it was `at` here, or before: then it is sooner, never later.
+    pub(crate) fn over_by(&self, clock: Duration, at: Instant) -> Option<u64> {
+        let times = Times::default();
+        let over = (*self.0.borrow())? + (times.over - times.give_up);
+        let left = over.checked_duration_since(at).unwrap_or_default();
         u64::try_from((clock + left).as_nanos()).ok()
     }
 
@@ -374,5 +379,28 @@ mod tests {
         };
         assert!(of(Buckets::ALL).has(&name) && !of(Buckets::NONE).has(&name));
         assert!(of([Bucket::of(&name)].into_iter().collect()).has(&name));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_another_machine_it_is_over_by_that_ones_clock_and_never_later_than_here() {
+        let seconds = Duration::from_secs;
+        let (_renewed, heard) = watch::channel(Some(Instant::now() + seconds(20)));
+        let (term, times) = (Term(heard), Times::default());
+        let whole = seconds(20) + (times.over - times.give_up);
+        let clock = seconds(7_000);
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).ok();
+        assert_eq!(
+            term.over_by(clock, Instant::now()),
+            nanoseconds(clock + whole),
+            "what its clock showed was heard at once"
+        );
+        tokio::time::advance(seconds(5)).await;
+        assert_eq!(
+            term.over_by(clock, Instant::now()),
+            nanoseconds(clock + whole - seconds(5)),
+            "it was heard late: perhaps only the message took long"
+        );
+        tokio::time::advance(seconds(600)).await;
+        assert_eq!(term.over_by(clock, Instant::now()), nanoseconds(clock));
     }
 }

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
+use tenure_api::PodPlacement;
 use tenure_core::Name;
 use tenure_sandbox::{
     Child, Exit, Group, GroupError, Groups, Output, Scratch, ScratchError, SpawnError, Spec, Stage,
 };
 
 use crate::lifeline::{self, Link};
+use crate::pods::Pods;
 use crate::task::Tasks;
 
 /// What a worker must be told before its lifeline, because it gives up its rights before it reads.
@@ -20,6 +22,8 @@ pub(crate) struct Sandbox {
     pub(crate) none: bool,
     pub(crate) memory: Option<u64>,
     pub(crate) ports: Vec<u16>,
+    /// In a pod of its own, where the platform allows it.
+    pub(crate) pod: Option<PodPlacement>,
 }
 
 /// Why a worker did not start.
@@ -57,8 +61,22 @@ pub(crate) trait Process: Send {
         None
     }
 
+    /// What becomes of its start, where that takes a while; for ever otherwise. Cancel safe.
+    fn progress(&mut self) -> BoxFuture<'_, Progress> {
+        Box::pin(std::future::pending())
+    }
+
     /// It is to get what others leave of the processor, as nice(2) counts.
     fn stand_back(&self, _nice: i32) {}
+}
+
+/// What becomes of a start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Something is in the way.
+    Hindered(String),
+    /// The worker is there.
+    Arrived,
 }
 
 /// Starts workers.
@@ -67,6 +85,62 @@ pub(crate) trait Runtime: Send + Sync {
 
     /// Removes what the workers of a home have left. None may run.
     fn forget(&self, home: &Name) -> Result<(), RuntimeError>;
+
+    /// Whether such a worker is on a machine of its own: it takes none of this one's places, its clock is another, and it takes
+    /// a while to come.
+    fn is_remote(&self, _sandbox: &Sandbox) -> bool {
+        false
+    }
+
+    /// Ends when nothing of the home runs that outlives a supervisor; `None` where nothing does.
+    fn vacate(&self, _home: &Name) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
+
+    /// Ends when all that was told to end has.
+    fn settle(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Workers on this machine, and in pods where the platform allows that.
+pub(crate) struct Runtimes {
+    pub(crate) local: LocalRuntime,
+    pub(crate) pods: Option<Pods>,
+}
+
+impl Runtimes {
+    fn pods_for<'a>(&'a self, sandbox: &'a Sandbox) -> Option<(&'a Pods, &'a PodPlacement)> {
+        self.pods.as_ref().zip(sandbox.pod.as_ref())
+    }
+}
+
+impl Runtime for Runtimes {
+    fn start(&self, home: &Name, sandbox: &Sandbox) -> Result<Started, RuntimeError> {
+        match self.pods_for(sandbox) {
+            Some((pods, placement)) => Ok(pods.start(home, sandbox, placement)),
+            None => self.local.start(home, sandbox),
+        }
+    }
+
+    fn forget(&self, home: &Name) -> Result<(), RuntimeError> {
+        self.local.forget(home)
+    }
+
+    fn is_remote(&self, sandbox: &Sandbox) -> bool {
+        self.pods_for(sandbox).is_some()
+    }
+
+    fn vacate(&self, home: &Name) -> Option<BoxFuture<'static, ()>> {
+        Some(self.pods.as_ref()?.vacate(home))
+    }
+
+    fn settle(&self) -> BoxFuture<'_, ()> {
+        match &self.pods {
+            Some(pods) => Box::pin(pods.settle()),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
 }
 
 /// Workers on this machine: a sandboxed process for each home, or a thread where the platform allows it.

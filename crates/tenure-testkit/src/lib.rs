@@ -4,6 +4,7 @@
 //!   Go module in `tests/rig` and kept outside the checkout.
 //! - [`rig`]: builds those programs, and the helm and kustomize that people read Tenure's files with.
 //! - [`Node`]: says what a kubelet would have said, because none runs.
+//! - [`Kubelet`]: runs pods of this very program, as processes.
 //! - [`git`]: OpenSSH and HTTPS servers, and repositories to put behind them.
 //! - [`oci`]: a registry with logins and TLS, and artifacts to put into it.
 //! - [`outcome`]: scenarios that are folders, for these and other controllers.
@@ -28,6 +29,7 @@ pub mod control_plane;
 pub mod git;
 pub mod helm;
 pub mod install;
+pub mod kubelet;
 pub mod net;
 pub mod node;
 pub mod oci;
@@ -46,6 +48,7 @@ pub use apply::apply_yaml;
 pub use binary::tenure_binary;
 pub use control_plane::ControlPlane;
 pub use install::{Installation, TenantFixture};
+pub use kubelet::Kubelet;
 pub use node::Node;
 pub use proc::Proc;
 pub use wait::until;

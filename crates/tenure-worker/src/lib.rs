@@ -1,6 +1,6 @@
 //! A worker: the process that reconciles one home.
 //!
-//! It is born sandboxed with one descriptor, the lifeline. Everything else comes over it: who the
+//! It is born sandboxed with one descriptor, the lifeline; in a pod it dials its supervisor instead. Everything else comes over it: who the
 //! Tenant is, the API server, the cache, and tokens that last minutes. It works while there is work,
 //! says so, and ends when the supervisor closes the lifeline.
 //!
@@ -22,12 +22,13 @@ mod usage;
 
 use std::path::PathBuf;
 
+pub use lifeline::{Remote, Way};
 pub use run::run;
 
 /// How a worker is started.
 pub struct Options {
-    /// The inherited end of the lifeline.
-    pub socket: std::os::unix::net::UnixStream,
+    /// How it reaches its supervisor.
+    pub way: Way,
     /// A directory that is this home's alone.
     pub scratch: PathBuf,
     /// What the sandbox says the kernel granted.

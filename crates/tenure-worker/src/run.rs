@@ -9,7 +9,7 @@ use tenure_controllers::kustomization::DriftWatches;
 use tenure_controllers::{Effects, Pass, State, Wake, kustomization, source};
 use tenure_core::{Name, ObjectKey};
 use tenure_kube::FluxKind;
-use tenure_proto::lifeline::{self, Down, Identify, Idle, Outcome, Ready, Waiting, Woken, down, up};
+use tenure_proto::lifeline::{self, Down, Identify, Idle, Outcome, Ready, Start, Waiting, Woken, down, up};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Interval, interval};
@@ -18,11 +18,11 @@ use tracing::Instrument as _;
 
 use crate::deadline::Deadline;
 use crate::identities::{self, Asked, Identities};
-use crate::lifeline::Lifeline;
+use crate::lifeline::{Lifeline, Way};
 use crate::queue::{Job, Queue};
 use crate::session::{KINDS, Session, Tokens};
 use crate::source_client::Standing;
-use crate::usage::usage;
+use crate::usage::{clock, usage};
 use crate::{Options, WorkerError};
 
 /// Changed objects of one kind from which on a list is cheaper than reading each.
@@ -43,26 +43,21 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         pid: std::process::id(),
         sandbox: options.sandbox,
         missing: options.missing,
+        monotonic_nanoseconds: clock(),
     };
     let deadline = Deadline::watch(options.over).map_err(WorkerError::Thread)?;
     let _ends = Ends(deadline.clone());
-    let mut lifeline = Lifeline::attach(options.socket, up::Message::Ready(ready)).await?;
     let tokens = Tokens::none();
-    let mut early = Vec::new();
-    let start = loop {
-        let Some(Down { message }) = lifeline.next().await else {
-            return Ok(());
-        };
-        match message {
-            Some(down::Message::Start(start)) => break start,
-            Some(down::Message::Token(token)) => tokens.accept(token),
-            Some(down::Message::Term(term)) => {
-                deadline.set(Duration::from_nanos(term.monotonic_nanoseconds));
-            }
-            Some(other) => early.push(other),
-            None => {}
-        }
+    // a supervisor that is dialled may never answer
+    let begun = begin(options.way, ready, &tokens, &deadline);
+    let Some(Some(begun)) = cancel.run_until_cancelled(Box::pin(begun)).await.transpose()? else {
+        return Ok(());
     };
+    let Begun {
+        lifeline,
+        start,
+        early,
+    } = begun;
     let passes = cancel.child_token();
     let (identities, asked) = identities::pair();
     let identities = Arc::new(identities);
@@ -108,6 +103,45 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         result
     });
     Box::pin(served).await
+}
+
+/// What is there once the supervisor has said what to do.
+struct Begun {
+    lifeline: Lifeline,
+    start: Start,
+    /// Said before that, and about what comes after it.
+    early: Vec<down::Message>,
+}
+
+/// Attaches and waits for the start message; nothing when the supervisor closes the lifeline instead.
+async fn begin(
+    way: Way,
+    ready: Ready,
+    tokens: &Tokens,
+    deadline: &Deadline,
+) -> Result<Option<Begun>, WorkerError> {
+    let mut lifeline = Lifeline::attach(way, up::Message::Ready(ready)).await?;
+    let mut early = Vec::new();
+    loop {
+        let Some(Down { message }) = lifeline.next().await else {
+            return Ok(None);
+        };
+        match message {
+            Some(down::Message::Start(start)) => {
+                return Ok(Some(Begun {
+                    lifeline,
+                    start,
+                    early,
+                }));
+            }
+            Some(down::Message::Token(token)) => tokens.accept(token),
+            Some(down::Message::Term(term)) => {
+                deadline.set(Duration::from_nanos(term.monotonic_nanoseconds));
+            }
+            Some(other) => early.push(other),
+            None => {}
+        }
+    }
 }
 
 /// A pass that has ended.

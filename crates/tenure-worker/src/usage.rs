@@ -1,5 +1,7 @@
 use tenure_proto::lifeline::Usage;
 
+use crate::deadline::monotonic;
+
 /// Clock ticks a second in `/proc/<pid>/stat`: fixed at 100 for user space on Linux.
 const TICK_MILLIS: u64 = 10;
 
@@ -16,7 +18,13 @@ pub(crate) fn usage() -> Usage {
     Usage {
         rss_bytes,
         cpu_milliseconds,
+        monotonic_nanoseconds: clock(),
     }
+}
+
+/// What the machine's monotonic clock shows, as the lifeline carries it.
+pub(crate) fn clock() -> u64 {
+    u64::try_from(monotonic().as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn rss(statm: &str) -> Option<u64> {

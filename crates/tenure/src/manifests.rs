@@ -72,3 +72,27 @@ fn every_container_of_deploy_is_started_with_flags_that_the_program_has() {
     }
     assert_eq!(parts, ["supervisor", "cache"]);
 }
+
+#[test]
+fn the_chart_starts_supervisors_for_workers_in_pods_with_flags_that_the_program_has() {
+    let chart =
+        fs::read_to_string("../../helm/tenure/templates/components/supervisor.yaml").expect("a template");
+    let (_, after) = chart
+        .split_once("{{- if .Values.isolation.pods.enabled }}\n        - --pods-image=")
+        .expect("what workers in pods add");
+    let (block, _) = after.split_once("{{- end }}").expect("its end");
+    let args = format!("--pods-image={block}").replace("$(POD_IP)", "fd00::7");
+    let args = args.lines().map(|line| line.trim().trim_start_matches("- "));
+    let args = ["tenure", "supervisor"].into_iter().chain(args);
+    let args: Vec<&str> = args.filter(|arg| !arg.is_empty()).collect();
+    let parsed = Cli::try_parse_from(&args).unwrap_or_else(|error| panic!("{args:?}: {error}"));
+    let Command::Supervisor(parsed) = parsed.command else {
+        panic!("{args:?} is no supervisor")
+    };
+    let pods = parsed.pods().expect("workers may be pods");
+    assert_eq!(pods.url, "https://[fd00::7]:8443");
+    for file in [&pods.cert_file, &pods.key_file, &pods.ca_file] {
+        assert!(file.starts_with("/etc/tenure/lifeline"), "{}", file.display());
+    }
+    assert!(chart.contains("- mountPath: /etc/tenure/lifeline\n"), "{chart}");
+}

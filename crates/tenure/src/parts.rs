@@ -17,6 +17,9 @@ use tracing::Instrument as _;
 
 use crate::log;
 
+/// The name in the supervisor's certificate.
+const LIFELINE_NAME: &str = "tenure-supervisor";
+
 /// The Service of the installed cache.
 const ARTIFACTS_HOST: &str = "http://tenure-cache.tenure-system.svc.cluster.local.";
 
@@ -83,9 +86,56 @@ pub(crate) struct SupervisorArgs {
     /// Let Tenants have `isolation: task`: workers in this process, which nothing walls off from its token
     #[arg(long)]
     allow_tasks: bool,
+    #[command(flatten)]
+    pods: PodArgs,
     /// Metrics name objects; `false` where there are too many of them, or where too many can read them
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     object_metrics: bool,
+}
+
+/// Flags of `tenure supervisor` about workers in pods.
+#[derive(clap::Args)]
+struct PodArgs {
+    /// Let Tenants have `isolation: pod`: workers in pods of this image, which has this program as its entry point
+    #[arg(long, requires_all = ["lifeline_address", "lifeline_ca"])]
+    pods_image: Option<String>,
+    /// Where workers in pods dial this supervisor, host:port
+    #[arg(long, value_parser = bracketed_address)]
+    lifeline_address: Option<String>,
+    /// Where to serve them
+    #[arg(long, default_value = "0.0.0.0:8443")]
+    lifeline_listen: SocketAddr,
+    /// Certificate of that, PEM; read again when it changes
+    #[arg(long, default_value = "/etc/tenure/lifeline/tls.crt")]
+    lifeline_tls_cert: PathBuf,
+    /// Its key, PEM
+    #[arg(long, default_value = "/etc/tenure/lifeline/tls.key")]
+    lifeline_tls_key: PathBuf,
+    /// Its authorities, PEM, which the pods are given
+    #[arg(long)]
+    lifeline_ca: Option<PathBuf>,
+    /// The name in that certificate
+    #[arg(long, default_value = LIFELINE_NAME)]
+    lifeline_server_name: String,
+}
+
+impl PodArgs {
+    fn config(self) -> Option<tenure_supervisor::Pods> {
+        let (Some(image), Some(address), Some(ca_file)) =
+            (self.pods_image, self.lifeline_address, self.lifeline_ca)
+        else {
+            return None;
+        };
+        Some(tenure_supervisor::Pods {
+            image,
+            listen: self.lifeline_listen,
+            url: format!("https://{address}"),
+            cert_file: self.lifeline_tls_cert,
+            key_file: self.lifeline_tls_key,
+            ca_file,
+            server_name: self.lifeline_server_name,
+        })
+    }
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -179,6 +229,18 @@ pub(crate) struct WorkerArgs {
     /// TCP port that may be connected to; all of them when none is given
     #[arg(long = "port")]
     ports: Vec<u16>,
+    /// The supervisor of a worker in a pod, https://host:port, in place of an inherited lifeline
+    #[arg(long, requires_all = ["lifeline_token_file", "lifeline_ca"])]
+    lifeline_url: Option<String>,
+    /// The name in the supervisor's certificate
+    #[arg(long, default_value = LIFELINE_NAME)]
+    lifeline_server_name: String,
+    /// The token that is bound to the pod, audience tenure-lifeline
+    #[arg(long)]
+    lifeline_token_file: Option<PathBuf>,
+    /// The authorities of the supervisor's certificate, PEM
+    #[arg(long, env = "TENURE_LIFELINE_CA", hide_env = true)]
+    lifeline_ca: Option<String>,
 }
 
 /// Flags of `tenure fetcher`; given by the cache.
@@ -197,6 +259,11 @@ pub(crate) struct FetcherArgs {
 
 #[cfg(test)]
 impl SupervisorArgs {
+    /// What workers in pods are made from.
+    pub(crate) fn pods(self) -> Option<tenure_supervisor::Pods> {
+        self.pods.config()
+    }
+
     /// Files and directories that a pod must mount.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         [&self.api_ca, &self.token_file, &self.scratch]
@@ -263,6 +330,7 @@ pub(crate) fn supervisor(args: SupervisorArgs) -> anyhow::Result<()> {
         },
         worker: tenure_sandbox::Program::Own,
         tasks: args.allow_tasks.then(|| tenure_supervisor::Tasks::new(task)),
+        pods: args.pods.config(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -328,15 +396,30 @@ pub(crate) fn worker(args: WorkerArgs) -> anyhow::Result<()> {
         home,
         memory,
         ports,
+        lifeline_url,
+        lifeline_server_name,
+        lifeline_token_file,
+        lifeline_ca,
     } = args;
+    // its file is out of reach in the sandbox, and is needed once
+    let token = lifeline_token_file.map(read_token).transpose()?;
     let mut report = tenure_sandbox::enter(&Profile::worker(&scratch, memory, &ports))?;
     log::init(home);
     crypto()?;
     let lifeline = report
         .take_lifeline()
         .context("the worker was given no lifeline; it is started by the supervisor")?;
+    let way = match (lifeline_url, token, lifeline_ca) {
+        (Some(url), Some(token), Some(ca)) => tenure_worker::Way::Remote(tenure_worker::Remote {
+            url,
+            ca_pem: ca.into_bytes(),
+            server_name: lifeline_server_name,
+            token,
+        }),
+        _ => tenure_worker::Way::Socket(UnixStream::from(lifeline)),
+    };
     let options = tenure_worker::Options {
-        socket: UnixStream::from(lifeline),
+        way,
         scratch,
         sandbox: report.granted,
         missing: report.missing,
@@ -348,13 +431,18 @@ pub(crate) fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     })
 }
 
+fn read_token(path: PathBuf) -> anyhow::Result<tenure_core::Secret> {
+    let token = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+    Ok(tenure_core::Secret::new(token.trim_ascii().to_vec()))
+}
+
 /// How a worker ends whose time is over, `EX_TEMPFAIL` of sysexits.
 const OVER: i32 = 75;
 
 /// A worker in a thread of the supervisor.
 fn task(task: tenure_supervisor::Task) -> Result<(), String> {
     let options = tenure_worker::Options {
-        socket: task.socket,
+        way: tenure_worker::Way::Socket(task.socket),
         scratch: task.scratch,
         sandbox: Vec::new(),
         missing: vec!["everything: it is no process".to_owned()],
@@ -398,6 +486,17 @@ fn plain_host(text: &str) -> Result<String, String> {
     match authority.as_str().contains('@') {
         true => Err(refuse()),
         false => Ok(format!("http://{authority}")),
+    }
+}
+
+/// `host:port`, as it stands in a URL.
+fn bracketed_address(text: &str) -> Result<String, String> {
+    let authority: http::uri::Authority = bracketed(text)
+        .parse()
+        .map_err(|_| "expected host:port".to_owned())?;
+    match authority.port_u16() {
+        Some(_) if !authority.as_str().contains('@') => Ok(authority.to_string()),
+        _ => Err("expected host:port".to_owned()),
     }
 }
 

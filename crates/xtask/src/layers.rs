@@ -11,7 +11,7 @@ use crate::cargo::{list, metadata, text};
 const LEVELS: &[(u8, &[&str])] = &[
     (0, &["core"]),
     (1, &["api", "proto", "yaml"]),
-    (2, &["kube", "sandbox", "artifact", "gotmpl", "net"]),
+    (2, &["kube", "sandbox", "artifact", "gotmpl", "net", "serve"]),
     (
         3,
         &[
@@ -36,7 +36,9 @@ const BANS: &[(&[&str], &[&str])] = &[
         &["tokio", "kube", "kube-core", "kube-client"],
     ),
     (
-        &["api", "artifact", "net", "git", "oci", "http", "verify", "cache"],
+        &[
+            "api", "artifact", "net", "serve", "git", "oci", "http", "verify", "cache",
+        ],
         &["kube-client", "tenure-kube"],
     ),
 ];

@@ -14,6 +14,36 @@ fn size() -> Value {
     pattern("^[0-9]+(k|M|G|Ki|Mi|Gi)?$")
 }
 
+fn placement() -> Value {
+    let toleration = object(vec![
+        may("key", text(), "Of the taint; all when empty."),
+        may("operator", one_of(&["Exists", "Equal"]), "Equal when not set."),
+        may("value", text(), "Of the taint, with Equal."),
+        may(
+            "effect",
+            one_of(&["NoSchedule", "PreferNoSchedule", "NoExecute"]),
+            "All when not set.",
+        ),
+    ]);
+    object(vec![
+        may(
+            "runtimeClassName",
+            sized(1, 253),
+            "The RuntimeClass; the cluster's default when not set.",
+        ),
+        may(
+            "nodeSelector",
+            json!({"type": "object", "additionalProperties": text()}),
+            "Labels that a node must have.",
+        ),
+        may(
+            "tolerations",
+            list(toleration),
+            "Taints of nodes that are put up with.",
+        ),
+    ])
+}
+
 pub(super) fn spec() -> Value {
     let account = object(vec![
         must("namespace", sized(1, 63), "One of the homes."),
@@ -111,6 +141,7 @@ pub(super) fn spec() -> Value {
             with_default(one_of(&["process", "pod", "task"]), json!("process")),
             "How workers are kept apart.",
         ),
+        may("pod", placement(), "Where workers run that are pods."),
         may(
             "profile",
             with_default(one_of(&["compat", "strict"]), json!("compat")),
@@ -162,6 +193,7 @@ pub(super) fn status() -> Value {
         may("trouble", list(text()), "What keeps it from being served."),
         may("sandbox", list(text()), "What keeps its worker apart."),
         may("missing", list(text()), "What the node's kernel lacks for that."),
+        may("hindered", text(), "What keeps its worker's pod from starting."),
         may(
             "quarantined",
             list(text()),

@@ -12,10 +12,12 @@ mod rule;
 mod table;
 
 pub use kinds::{DEFAULT_KINDS, FLUX_KINDS, shared_resource};
-pub use objects::{release_objects, supervisor_objects, watch_objects, worker_objects};
+pub use objects::{pod_objects, release_objects, supervisor_objects, watch_objects, worker_objects};
 pub use policy::{WORKER_POLICY, worker_policies};
 pub use rule::Rule;
-pub use table::{Grant, Identity, Scope, act_as, home, minter, peer, release, supervisor, table, target};
+pub use table::{
+    Grant, Identity, Scope, act_as, home, minter, peer, pods, release, supervisor, table, target,
+};
 
 /// Roles, and RoleBindings of the same name, that a home has. Like the RoleBinding [`RELEASE_ROLE`] they
 /// carry [`crate::WORKER_RIGHTS_FINALIZER`], so that a worker can finish in a namespace that goes away.
@@ -51,6 +53,8 @@ pub const PEER_ROLE: &str = "tenure:peer";
 pub const SUPERVISOR_ROLE: &str = "tenure:supervisor";
 /// Tokens of worker identities.
 pub const MINTER_ROLE: &str = "tenure:minter";
+/// Workers in pods, where the platform allows them.
+pub const PODS_ROLE: &str = "tenure:pods";
 /// Of the supervisor in all namespaces, in mode `cluster` only.
 pub const WATCH_ROLE: &str = "tenure:watch";
 /// The supervisor's ServiceAccount in the system namespace.

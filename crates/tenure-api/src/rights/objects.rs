@@ -7,15 +7,15 @@ use super::{Impersonation, RELEASE_ACCOUNT, RELEASE_ROLE, SUPERVISOR_ACCOUNT, WA
 use crate::{SYSTEM_NAMESPACE, TENANT_LABEL, Tenant, WORKER_RIGHTS_FINALIZER, WORKERS_NAMESPACE};
 
 /// What the installation grants the supervisor: its ServiceAccount, and a Role and RoleBinding in each of
-/// its two namespaces. `pods` when workers may run as pods.
+/// its two namespaces.
 #[must_use]
-pub fn supervisor_objects(pods: bool) -> Vec<Value> {
+pub fn supervisor_objects() -> Vec<Value> {
     let subject = [(SYSTEM_NAMESPACE, SUPERVISOR_ACCOUNT)];
     let part_of = json!({crate::PART_OF: "tenure"});
     let mut objects = vec![account(SYSTEM_NAMESPACE, SUPERVISOR_ACCOUNT, &part_of)];
     for (namespace, grant) in [
         (SYSTEM_NAMESPACE, table::supervisor()),
-        (WORKERS_NAMESPACE, table::minter(pods)),
+        (WORKERS_NAMESPACE, table::minter()),
     ] {
         objects.extend(bound(
             &grant,
@@ -29,6 +29,20 @@ pub fn supervisor_objects(pods: bool) -> Vec<Value> {
         ));
     }
     objects
+}
+
+/// What workers in pods add: the supervisor may make and delete pods in the workers' namespace.
+#[must_use]
+pub fn pod_objects() -> Vec<Value> {
+    let grant = table::pods();
+    let part_of = json!({crate::PART_OF: "tenure"});
+    let place = Place {
+        namespace: WORKERS_NAMESPACE,
+        name: grant.role,
+        labels: &part_of,
+        keep: false,
+    };
+    bound(&grant, &place, &[(SYSTEM_NAMESPACE, SUPERVISOR_ACCOUNT)])
 }
 
 /// Who releases the rights of homes: a ServiceAccount, and a ClusterRole that [`worker_objects`] binds in

@@ -1,7 +1,7 @@
 use super::kinds::by_group;
 use super::{
     ACT_AS_ROLE, DEFAULT_KINDS, FLUX_KINDS, HOME_ROLE, HOME_ROLES, Impersonation, MINTER_ROLE, PEER_ROLE,
-    RELEASE_ROLE, Rule, SUPERVISOR_ROLE, TARGET_ROLE, shared_resource,
+    PODS_ROLE, RELEASE_ROLE, Rule, SUPERVISOR_ROLE, TARGET_ROLE, shared_resource,
 };
 use crate::{ISSUER_KEYS, KUSTOMIZE_GROUP, Peer, Profile, SOURCE_GROUP, TENURE_GROUP, Tenant};
 
@@ -63,7 +63,7 @@ pub struct Grant {
 #[must_use]
 pub fn table(tenant: &Tenant, impersonation: Impersonation) -> Vec<Grant> {
     let first = tenant.spec.namespaces.first().map_or("", String::as_str);
-    let mut grants = vec![supervisor(), minter(false), home(tenant, first)];
+    let mut grants = vec![supervisor(), minter(), home(tenant, first)];
     grants.extend(act_as(tenant, first, impersonation));
     grants.extend(target(tenant, impersonation));
     if let Some(first) = tenant.spec.peers.first() {
@@ -132,26 +132,35 @@ pub(super) fn watch() -> Vec<Rule> {
     watched.map(of_group).collect()
 }
 
-/// The supervisor in the workers' namespace; `pods` for workers that run as pods.
+/// The supervisor in the workers' namespace.
 #[must_use]
-pub fn minter(pods: bool) -> Grant {
-    let mut rules = vec![
+pub fn minter() -> Grant {
+    let rules = vec![
         Rule::new(&[""], &["serviceaccounts"], &["get", "list", "watch"]),
         Rule::new(&[""], &["serviceaccounts/token"], &["create"]),
     ];
-    if pods {
-        rules.push(Rule::new(
-            &[""],
-            &["pods"],
-            &["create", "get", "list", "watch", "delete"],
-        ));
-    }
     Grant {
         identity: Identity::Supervisor,
         role: MINTER_ROLE,
         scope: Scope::Workers,
         rules,
         why: "It mints the short-lived tokens of worker identities, which is its only power over tenants.",
+    }
+}
+
+/// The supervisor in the workers' namespace, besides, where workers may be pods.
+#[must_use]
+pub fn pods() -> Grant {
+    Grant {
+        identity: Identity::Supervisor,
+        role: PODS_ROLE,
+        scope: Scope::Workers,
+        rules: vec![Rule::new(
+            &[""],
+            &["pods"],
+            &["create", "get", "list", "watch", "delete"],
+        )],
+        why: "It starts workers in pods of their own and ends them, where the platform allows that level.",
     }
 }
 

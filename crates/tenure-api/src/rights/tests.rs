@@ -61,7 +61,8 @@ fn onboarding_the_articles_tenant_makes_these_objects_and_no_other() {
 #[test]
 fn nothing_is_cluster_wide_and_nobody_may_read_all_but_by_request() {
     let mut objects = worker_objects(&article(), Impersonation::Constrained);
-    objects.extend(supervisor_objects(true));
+    objects.extend(supervisor_objects());
+    objects.extend(pod_objects());
     for object in &objects {
         assert!(matches!(
             object["kind"].as_str(),
@@ -143,7 +144,7 @@ fn the_profile_decides_about_secrets() {
 
 #[test]
 fn the_supervisor_can_read_no_secret_and_write_no_role() {
-    let objects = supervisor_objects(true);
+    let objects = [supervisor_objects(), pod_objects()].concat();
     for forbidden in ["secrets", "roles", "rolebindings", "namespaces", "pods/exec"] {
         assert!(rules_on(&objects, forbidden).is_empty(), "{forbidden}");
     }

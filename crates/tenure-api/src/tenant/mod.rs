@@ -32,6 +32,9 @@ pub struct TenantSpec {
     /// How workers are kept apart.
     #[serde(skip_serializing_if = "is_default")]
     pub isolation: Isolation,
+    /// Where workers run that are pods.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pod: PodPlacement,
     /// Who reads Secrets and ConfigMaps.
     #[serde(skip_serializing_if = "is_default")]
     pub profile: Profile,
@@ -141,6 +144,39 @@ pub enum Isolation {
     Task,
 }
 
+/// Where the pods of workers run, with [`Isolation::Pod`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodPlacement {
+    /// The RuntimeClass; the cluster's default when empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub runtime_class_name: String,
+    /// Labels that a node must have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints of nodes that are put up with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+}
+
+/// A taint that is put up with, as in a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Toleration {
+    /// Of the taint; all when empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    /// `Exists` or `Equal`, which it is when empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub operator: String,
+    /// Of the taint, with `Equal`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`; all when empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub effect: String,
+}
+
 /// Who reads Secrets and ConfigMaps of a home.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -199,6 +235,9 @@ pub struct HomeReport {
     /// What the node's kernel lacks for that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// What keeps its worker's pod from starting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hindered: Option<String>,
     /// Objects that are left alone, because workers died over them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<String>,

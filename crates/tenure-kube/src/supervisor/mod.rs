@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod members;
+mod pods;
 mod tenants;
 
 use jiff::Timestamp;

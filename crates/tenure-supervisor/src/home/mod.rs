@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use futures::stream::{SelectAll, StreamExt};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tenure_core::{Backoff, Name};
 use tenure_kube::{Connection, FluxKind, MetaEvent, MetaStream, MetadataClient, SupervisorClient, TokenCell};
-use tenure_proto::lifeline::{self, Audience, Replicas, down};
+use tenure_proto::lifeline::{Audience, Replicas, down};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -101,6 +102,11 @@ pub(crate) struct Home {
     replicas: watch::Receiver<Vec<String>>,
     term: watch::Receiver<Option<Instant>>,
     worker: Option<Worker>,
+    /// Nothing runs that outlives its supervisor, or nothing could.
+    vacant: bool,
+    vacating: Option<BoxFuture<'static, ()>>,
+    /// What keeps its worker from starting.
+    hindered: Option<String>,
     burden: Burden,
     /// To start one.
     turn: Turn,
@@ -148,6 +154,9 @@ impl Home {
             sentinels: Sentinels::default(),
             identities: Identities::default(),
             worker: None,
+            vacant: false,
+            vacating: None,
+            hindered: None,
             burden: Burden::default(),
             turn: Turn::default(),
             rights: rights::Rights::default(),
@@ -202,6 +211,7 @@ impl Home {
                 Ok(()) = self.everywhere.changed() => self.open_watches(),
                 () = self.sentinels.changed(&self.name) => self.index.referent_changed(),
                 () = self.turn.come() => {}
+                () = vacated(&mut self.vacating) => self.vacant = true,
                 heard = worker::next(&mut self.worker) => self.hear(heard).await,
                 Ok(()) = self.replicas.changed() => {
                     let urls = self.replicas.borrow_and_update().clone();
@@ -275,6 +285,7 @@ impl Home {
             && self.cell.is_some()
             && self.api.good().is_some()
             && self.state.state != State::Draining
+            && self.vacating.is_none()
             && !self.turn.is_asked();
         if let Some(due) = self.index.next_due().filter(|_| may_act && open) {
             let due = now + wait_for(due);
@@ -322,11 +333,8 @@ impl Home {
     /// Says to the worker until when it may run.
     fn say_term(&mut self) {
         self.term.mark_unchanged();
-        let worker = self.worker.as_ref().filter(|worker| worker.is_started());
-        if let (Some(worker), Some(monotonic_nanoseconds)) = (worker, self.shared.term.over_at()) {
-            worker.send(down::Message::Term(lifeline::Term {
-                monotonic_nanoseconds,
-            }));
+        if let Some(worker) = self.worker.as_ref().filter(|worker| worker.is_started()) {
+            worker.say_term(&self.shared.term);
         }
     }
 
@@ -472,6 +480,7 @@ impl Home {
             trouble: self.trouble.values().cloned().collect(),
             last_error: self.last_error.clone(),
             sandbox: self.sandbox.clone(),
+            hindered: self.hindered.clone(),
             quarantined: self.index.quarantined(),
             held: self.index.is_held(Timestamp::now()),
             over_budget: self.over_budget.clone(),
@@ -482,6 +491,15 @@ impl Home {
             self.shared.reports.send((self.name.clone(), report)).await.ok();
         }
     }
+}
+
+/// Cancel safe.
+async fn vacated(vacating: &mut Option<BoxFuture<'static, ()>>) {
+    match vacating {
+        Some(pending) => pending.await,
+        None => return std::future::pending().await,
+    }
+    *vacating = None;
 }
 
 fn wait_for(at: Timestamp) -> Duration {

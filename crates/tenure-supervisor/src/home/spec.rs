@@ -82,6 +82,7 @@ impl HomeSpec {
                 none: spec.isolation == tenure_api::Isolation::Task,
                 memory: Some(limits.memory_bytes).filter(|bytes| *bytes > 0),
                 ports,
+                pod: (spec.isolation == tenure_api::Isolation::Pod).then(|| spec.pod.clone()),
             },
             start: Start {
                 tenant: tenant.name().to_owned(),
@@ -186,7 +187,8 @@ mod tests {
             Sandbox {
                 none: false,
                 memory: Some(64 << 20),
-                ports: vec![]
+                ports: vec![],
+                pod: None,
             }
         );
         assert_eq!(

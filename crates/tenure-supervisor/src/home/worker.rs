@@ -8,7 +8,8 @@ use tenure_proto::lifeline::{Done, Drain, Outcome, Ready, Term, down, up};
 use tokio::time::Instant;
 
 use super::{Home, KINDS};
-use crate::runtime::Started;
+use crate::membership;
+use crate::runtime::{Progress, Started};
 use crate::slots::{Slot, Turn, Who};
 use crate::tenant_status::{Sandboxed, WITHIN_LIMITS};
 use crate::worker_state::State;
@@ -16,6 +17,8 @@ use crate::worker_state::State;
 /// A worker that is not ready by then is ended.
 const READY_WITHIN: Duration = Duration::from_secs(15);
 /// A worker that does not finish or leave by then is ended.
+/// One that takes a while to come stays while something is due within this time.
+const REMOTE_LINGER: Duration = Duration::from_secs(60);
 const DRAIN_WITHIN: Duration = Duration::from_secs(30);
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 /// A worker gives a sign of life every ten seconds; one that is silent for so long hangs.
@@ -35,6 +38,8 @@ pub(super) struct Worker {
     deadline: Option<Instant>,
     /// Its place among those at work, while it counts.
     slot: Option<Slot>,
+    /// It is on another machine, whose clock showed this when it was heard.
+    remote: Option<(Duration, Instant)>,
 }
 
 /// What a worker did.
@@ -42,6 +47,8 @@ pub(super) enum Heard {
     Said(up::Message),
     Silent,
     Ended(bool, String),
+    /// Of a start that takes a while.
+    Began(Progress),
 }
 
 /// Waits for something from the worker; for ever when there is none. Cancel safe.
@@ -55,9 +62,9 @@ pub(super) async fn next(worker: &mut Option<Worker>) -> Heard {
         return Heard::Ended(well, how);
     }
     // What it said before it ended is heard first: the lifeline outlives the process.
-    match link.next().await {
-        Some(message) => Heard::Said(message),
-        None => Heard::Silent,
+    tokio::select! {
+        message = link.next() => message.map_or(Heard::Silent, Heard::Said),
+        progress = process.progress() => Heard::Began(progress),
     }
 }
 
@@ -80,12 +87,37 @@ impl Worker {
         self.said_ready
     }
 
+    /// Its start takes a while, and may never come to an end.
+    fn is_on_its_way(&self) -> bool {
+        self.remote.is_some() && !self.said_ready
+    }
+
     pub(super) fn has_room(&self) -> bool {
         !self.silent && self.started.link.room() > KEPT_FREE
     }
 
     pub(super) fn send(&self, message: down::Message) -> bool {
         self.started.link.send(message)
+    }
+
+    /// Says until when it may run, by its own clock.
+    pub(super) fn say_term(&self, term: &membership::Term) {
+        let over = match self.remote {
+            Some((clock, heard)) => term.over_by(clock, heard),
+            None => term.over_at(),
+        };
+        if let Some(monotonic_nanoseconds) = over {
+            self.send(down::Message::Term(Term {
+                monotonic_nanoseconds,
+            }));
+        }
+    }
+
+    /// What its machine's clock showed a moment ago.
+    fn heard_clock(&mut self, nanoseconds: u64) {
+        if let Some(remote) = &mut self.remote {
+            *remote = (Duration::from_nanos(nanoseconds), Instant::now());
+        }
     }
 }
 
@@ -104,15 +136,23 @@ impl Home {
             self.cache.begin(&self.shared.client, &self.name);
             return;
         }
+        let sandbox = self.spec.borrow().sandbox.clone();
+        let remote = self.shared.runtime.is_remote(&sandbox);
+        if !remote && !self.is_vacant() {
+            return;
+        }
         let who = || Who {
             tenant: self.spec.borrow().tenant.clone(),
             home: self.name.clone(),
             requested: self.index.is_requested(),
         };
-        let Some(slot) = self.turn.take(&self.shared.slots, who) else {
-            return;
+        let slot = match remote {
+            true => None,
+            false => match self.turn.take(&self.shared.slots, who) {
+                Some(slot) => Some(slot),
+                None => return,
+            },
         };
-        let sandbox = self.spec.borrow().sandbox.clone();
         let now = Instant::now();
         self.state.starting(now);
         match self.shared.runtime.start(&self.name, &sandbox) {
@@ -120,14 +160,18 @@ impl Home {
                 self.shared.health.metrics.spawns.inc();
                 self.shared.health.metrics.awake.inc();
                 self.burden.begins(&*started.process);
-                let deadline = Some(now + READY_WITHIN);
+                // who says what becomes of its start says also when that is given up
+                let deadline = (!remote).then(|| now + READY_WITHIN);
+                self.vacant &= !remote;
+                self.hindered = self.hindered.take().filter(|_| remote);
                 self.worker = Some(Worker {
                     started,
                     said_ready: false,
                     silent: false,
                     idle: false,
                     deadline,
-                    slot: Some(slot),
+                    slot,
+                    remote: remote.then_some((Duration::ZERO, now)),
                 });
             }
             Err(error) => {
@@ -136,6 +180,15 @@ impl Home {
                 self.state.ended(false, now);
             }
         }
+    }
+
+    /// Whether nothing of the home runs elsewhere; begins to see to it.
+    fn is_vacant(&mut self) -> bool {
+        if !self.vacant && self.vacating.is_none() {
+            self.vacating = self.shared.runtime.vacate(&self.name);
+            self.vacant = self.vacating.is_none();
+        }
+        self.vacant
     }
 
     /// A worker that takes long makes room for others, and whoever needs none any more waits for none.
@@ -159,11 +212,22 @@ impl Home {
                     worker.deadline = Some(Instant::now() + LEAVE_WITHIN);
                 }
             }
+            Heard::Began(Progress::Hindered(why)) => self.hindered = Some(why),
+            Heard::Began(Progress::Arrived) => {
+                self.hindered = None;
+                if let Some(worker) = self.worker.as_mut().filter(|worker| !worker.said_ready) {
+                    worker.deadline = Some(Instant::now() + READY_WITHIN);
+                }
+            }
             Heard::Ended(well, how) => {
                 let asked = self.state.state == State::Draining;
                 if !(well && asked) {
                     tracing::warn!(home = %self.name, %how, "worker ended unasked");
-                    self.last_error = Some(format!("a worker ended unasked: {how}{}", self.hint(&how)));
+                    let what = match self.worker.as_ref().is_some_and(Worker::is_on_its_way) {
+                        true => "a worker did not start",
+                        false => "a worker ended unasked",
+                    };
+                    self.last_error = Some(format!("{what}: {how}{}", self.hint(&how)));
                 }
                 self.end_worker(well && asked);
             }
@@ -228,6 +292,9 @@ impl Home {
             }
             up::Message::Log(line) => tracing::info!(target: "worker", home = %self.name, line = line.json),
             up::Message::Usage(usage) => {
+                if let Some(worker) = &mut self.worker {
+                    worker.heard_clock(usage.monotonic_nanoseconds);
+                }
                 tracing::debug!(home = %self.name, rss = usage.rss_bytes, cpu = usage.cpu_milliseconds, "worker's use");
             }
             up::Message::Condition(report) => {
@@ -271,11 +338,8 @@ impl Home {
         if self.state.state == State::Starting {
             worker.deadline = Some(Instant::now() + SILENT_FOR);
         }
-        if let Some(monotonic_nanoseconds) = self.shared.term.over_at() {
-            worker.send(down::Message::Term(Term {
-                monotonic_nanoseconds,
-            }));
-        }
+        worker.heard_clock(ready.monotonic_nanoseconds);
+        worker.say_term(&self.shared.term);
         for token in [self.api.message(), self.cache.message()].into_iter().flatten() {
             worker.send(down::Message::Token(token));
         }
@@ -334,7 +398,11 @@ impl Home {
             self.last_error = Some("a worker did not answer in time".to_owned());
             return self.end_worker(false);
         }
-        let soon = SignedDuration::try_from(self.shared.linger).unwrap_or_default();
+        let linger = match worker.remote {
+            Some(_) => self.shared.linger.max(REMOTE_LINGER),
+            None => self.shared.linger,
+        };
+        let soon = SignedDuration::try_from(linger).unwrap_or_default();
         let horizon = Timestamp::now().saturating_add(soon).unwrap_or(Timestamp::MAX);
         let more =
             self.state.state == State::Awake && self.index.next_due().is_some_and(|due| due <= horizon);
@@ -351,6 +419,10 @@ impl Home {
         self.spec.mark_unchanged();
         self.index.pace(self.spec.borrow().retries_per_minute);
         self.index.rules_changed();
+        self.hindered = None;
+        if self.worker.as_ref().is_some_and(Worker::is_on_its_way) {
+            return self.end_worker(true);
+        }
         let Some(worker) = self
             .worker
             .as_mut()

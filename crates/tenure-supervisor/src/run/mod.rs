@@ -28,8 +28,9 @@ use crate::issuer;
 use crate::membership::{Membership, Ours};
 use crate::movements::Inbox;
 use crate::owners::Owners;
+use crate::pods::Pods;
 use crate::replicas::{Listeners, Replicas};
-use crate::runtime::LocalRuntime;
+use crate::runtime::{LocalRuntime, Runtimes};
 use crate::slots::Slots;
 use crate::tenant_status::Report;
 
@@ -39,6 +40,8 @@ const CONSTRAINED_SINCE: u32 = 36;
 const COLLECT: Duration = Duration::from_secs(1);
 /// … and written so long after the ones before: while much is done, counts change all the time.
 const SPACED: Duration = Duration::from_secs(5);
+/// What outlives a supervisor is waited for at its end.
+const SETTLE_WITHIN: Duration = Duration::from_secs(8);
 const REREAD_TOKEN: Duration = Duration::from_secs(60);
 
 /// Supervises until `cancel`.
@@ -88,17 +91,27 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
     let membership = Membership::join(client.clone(), config.identity.clone(), health.clone(), &stop);
     let configured = cache.as_ref().map(|cache| cache.urls.as_slice());
     let replicas = Replicas::new(configured.unwrap_or_default());
+    let pods = match config.pods.clone() {
+        Some(pods) => {
+            let namespace = config.workers_namespace.clone();
+            Some(Pods::open(client.clone(), namespace, pods, membership.ours(), &stop).await?)
+        }
+        None => None,
+    };
     let shared = Arc::new(Shared {
         client: client.clone(),
         connection,
         everywhere: Arc::new(Everywhere::new()),
-        runtime: Box::new(LocalRuntime {
-            // before there is a child: the group that is divided holds this process alone
-            groups: Groups::divide()
-                .inspect_err(|error| tracing::info!(reason = %error, "workers have no control groups")),
-            stage: Stage::of(config.worker.clone())?,
-            scratch,
-            tasks: config.tasks.clone(),
+        runtime: Box::new(Runtimes {
+            local: LocalRuntime {
+                // before there is a child: the group that is divided holds this process alone
+                groups: Groups::divide()
+                    .inspect_err(|error| tracing::info!(reason = %error, "workers have no control groups")),
+                stage: Stage::of(config.worker.clone())?,
+                scratch,
+                tasks: config.tasks.clone(),
+            },
+            pods,
         }),
         releaser: Releaser::default(),
         health: health.clone(),
@@ -153,6 +166,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         cluster,
         cache,
         tasks: config.tasks.is_some(),
+        pods: config.pods.is_some(),
         owners: Owners::default(),
         homes: BTreeMap::new(),
         former: BTreeMap::new(),
@@ -203,6 +217,8 @@ struct Supervisor {
     cache: Option<CacheEndpoint>,
     /// Whether Tenants may have workers without a sandbox.
     tasks: bool,
+    /// Whether Tenants may have workers in pods.
+    pods: bool,
     owners: Owners,
     homes: BTreeMap<Name, Running>,
     /// Homes that no Tenant names any more, until their rights are gone.
@@ -444,6 +460,9 @@ impl Supervisor {
         for (home, former) in std::mem::take(&mut self.former) {
             former.end(&home).await;
         }
+        // whoever comes next waits for what is not gone by then
+        let settle = self.shared.runtime.settle();
+        tokio::time::timeout(SETTLE_WITHIN, settle).await.ok();
     }
 }
 

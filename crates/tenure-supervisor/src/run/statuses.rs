@@ -70,6 +70,7 @@ impl Supervisor {
                 minor: self.cluster.minor,
                 constrained: self.cluster.constrained_impersonation,
                 tasks: self.tasks,
+                pods: self.pods,
             };
             let mut wanted = status(&facts, Timestamp::now());
             wanted.elsewhere = elsewhere;
@@ -174,6 +175,7 @@ fn said_of(report: &Report) -> HomeReport {
             .as_ref()
             .map(|found| found.missing.clone())
             .unwrap_or_default(),
+        hindered: report.hindered.clone(),
         quarantined: report.quarantined.clone(),
         held: report.held,
         over_budget: report.over_budget.clone(),
@@ -201,6 +203,7 @@ fn heard_of(tenant: &str, said: &HomeReport) -> Report {
             granted: granted.clone(),
             missing: said.missing.clone(),
         }),
+        hindered: said.hindered.clone(),
         quarantined: said.quarantined.clone(),
         held: said.held,
         over_budget: said.over_budget.clone(),
@@ -246,6 +249,7 @@ mod tests {
                 granted: vec!["landlock:7".into()],
                 missing: vec!["seccomp: not there".into()],
             }),
+            hindered: Some("pod workers/home: Unschedulable".into()),
             quarantined: vec!["Kustomization/a".into()],
             held: true,
             over_budget: Some("until later".into()),

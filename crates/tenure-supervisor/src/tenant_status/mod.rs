@@ -20,6 +20,8 @@ pub(crate) struct Report {
     pub(crate) trouble: Vec<String>,
     pub(crate) last_error: Option<String>,
     pub(crate) sandbox: Option<Sandboxed>,
+    /// What keeps its worker's pod from starting.
+    pub(crate) hindered: Option<String>,
     /// Objects that are left alone, because workers died over them.
     pub(crate) quarantined: Vec<String>,
     /// Objects that are begun again and again wait for each other.
@@ -47,6 +49,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) constrained: bool,
     /// Whether the platform allows workers without a sandbox.
     pub(crate) tasks: bool,
+    /// Whether it allows workers in pods.
+    pub(crate) pods: bool,
 }
 
 /// The status as it should be; equal to the old one when nothing changed.
@@ -104,7 +108,7 @@ pub(crate) fn status(facts: &Facts<'_>, now: Timestamp) -> TenantStatus {
     }
     constrained(&mut conditions, facts);
     let granted = homes.iter().find_map(|(_, report)| report.sandbox.as_ref());
-    isolation(&mut conditions, tenant.spec.isolation, granted, facts.tasks);
+    isolation(&mut conditions, facts, granted, &homes);
     limits(&mut conditions, &homes);
     status.observed_generation = Some(tenant.generation());
     status.homes = homes
@@ -181,12 +185,28 @@ fn limits(conditions: &mut Conditions<'_>, homes: &[(&Name, &Report)]) {
     }
 }
 
-fn isolation(conditions: &mut Conditions<'_>, level: Isolation, found: Option<&Sandboxed>, tasks: bool) {
+fn isolation(
+    conditions: &mut Conditions<'_>,
+    facts: &Facts<'_>,
+    found: Option<&Sandboxed>,
+    homes: &[(&Name, &Report)],
+) {
     const TYPE: &str = "Isolation";
-    let instead = match level {
+    let hindered = homes
+        .iter()
+        .find_map(|(home, report)| Some((home, report.hindered.as_ref()?)));
+    if let Some((home, why)) = hindered {
+        conditions.mark_false(TYPE, "PodHindered", &format!("{home}: {why}"));
+        return;
+    }
+    let instead = match facts.tenant.spec.isolation {
         Isolation::Process => None,
-        Isolation::Pod => Some("spec.isolation 'pod' is not available in this version"),
-        Isolation::Task if tasks => {
+        Isolation::Pod if facts.pods => None,
+        Isolation::Pod => Some(
+            "spec.isolation 'pod' is not allowed by the platform (the chart's isolation.pods.enabled, tenure supervisor \
+             --pods-image)",
+        ),
+        Isolation::Task if facts.tasks => {
             let message =
                 "spec.isolation 'task': workers run in the supervisor's process, and nothing walls them off";
             conditions.mark_false(TYPE, "Unsandboxed", message);

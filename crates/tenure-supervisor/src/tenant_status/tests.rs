@@ -19,6 +19,7 @@ fn report() -> Report {
             granted: vec!["no_new_privs".into(), "landlock:7".into()],
             missing: Vec::new(),
         }),
+        hindered: None,
         quarantined: Vec::new(),
         held: false,
         over_budget: None,
@@ -40,6 +41,7 @@ fn of(tenant: &Tenant, reports: &[Report], lost: Vec<Lost>, now: Timestamp) -> T
             minor: 36,
             constrained: true,
             tasks: false,
+            pods: false,
         },
         now,
     )

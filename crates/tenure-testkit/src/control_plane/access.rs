@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{DeleteParams, ObjectMeta, PostParams};
 use kube::{Api, Client};
@@ -160,23 +160,25 @@ impl ControlPlane {
         audience: Option<&str>,
         seconds: i64,
     ) -> anyhow::Result<Secret> {
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.admin_client(), namespace);
-        let request = TokenRequest {
-            spec: Some(TokenRequestSpec {
-                audiences: audience.map(|audience| vec![audience.to_owned()]),
-                expiration_seconds: Some(seconds),
-                bound_object_ref: None,
-            }),
-            ..TokenRequest::default()
+        let spec = TokenRequestSpec {
+            audiences: audience.map(|audience| vec![audience.to_owned()]),
+            expiration_seconds: Some(seconds),
+            bound_object_ref: None,
         };
-        let answer = accounts
-            .create_token_request(name, &PostParams::default(), &request)
-            .await
-            .with_context(|| format!("ask for a token of {namespace}/{name}"))?;
-        let token = answer.status.and_then(|status| status.token);
-        Ok(Secret::from(
-            token.context("a token request was answered without a token")?,
-        ))
+        request_token(&self.client, (namespace, name), spec).await
+    }
+
+    /// A token of an account that is bound to a pod of the same namespace, as a kubelet gets it; the pod by name and uid.
+    ///
+    /// # Errors
+    /// When the account or the pod does not exist, or the pod has another account.
+    pub async fn token_of_pod(
+        &self,
+        account: (&str, &str),
+        audience: &str,
+        (pod, uid): (&str, &str),
+    ) -> anyhow::Result<Secret> {
+        token_of_pod(&self.client, account, audience, (pod, uid)).await
     }
 
     /// A namespace with a name that is free, starting with `prefix`.
@@ -266,4 +268,44 @@ async fn fed(mut command: Command, input: &str) -> anyhow::Result<String> {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     })
     .await?
+}
+
+/// As [`ControlPlane::token_of_pod`].
+pub(crate) async fn token_of_pod(
+    client: &Client,
+    account: (&str, &str),
+    audience: &str,
+    (pod, uid): (&str, &str),
+) -> anyhow::Result<Secret> {
+    let spec = TokenRequestSpec {
+        audiences: Some(vec![audience.to_owned()]),
+        expiration_seconds: Some(600),
+        bound_object_ref: Some(BoundObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            name: Some(pod.to_owned()),
+            uid: Some(uid.to_owned()),
+        }),
+    };
+    request_token(client, account, spec).await
+}
+
+async fn request_token(
+    client: &Client,
+    (namespace, name): (&str, &str),
+    spec: TokenRequestSpec,
+) -> anyhow::Result<Secret> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+    let request = TokenRequest {
+        spec: Some(spec),
+        ..TokenRequest::default()
+    };
+    let answer = accounts
+        .create_token_request(name, &PostParams::default(), &request)
+        .await
+        .with_context(|| format!("ask for a token of {namespace}/{name}"))?;
+    let token = answer.status.and_then(|status| status.token);
+    Ok(Secret::from(
+        token.context("a token request was answered without a token")?,
+    ))
 }

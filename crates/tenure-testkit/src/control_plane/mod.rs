@@ -24,6 +24,7 @@ use crate::proc::{Proc, tail};
 use crate::rig::Rig;
 use crate::{pki, wait};
 
+pub(crate) use access::token_of_pod;
 pub use access::{Endpoint, TempNamespace};
 pub use audit::{AuditEvent, AuditMark, ObjectRef};
 pub use detached::{attach, stop, up};

@@ -98,6 +98,8 @@ pub struct Options {
     pub watch: Option<&'static str>,
     /// Whether Tenants may have workers in the supervisor's process.
     pub tasks: bool,
+    /// Whether Tenants may have workers in pods. Somebody has to run those: [`Kubelet`](crate::Kubelet).
+    pub pods: bool,
     /// Authorities that vouch for clouds, PEM.
     pub cloud_authorities: Option<PathBuf>,
 }
@@ -163,7 +165,7 @@ impl Installation {
             second: None,
             caches: Vec::new(),
         };
-        this.install().await?;
+        this.install(&options).await?;
         this.certificates()?;
         this.token(plane).await?;
         for number in 0..replicas {
@@ -307,17 +309,23 @@ impl Installation {
         Ok(())
     }
 
-    async fn install(&self) -> anyhow::Result<()> {
+    async fn install(&self, options: &Options) -> anyhow::Result<()> {
         let crds: Vec<Value> = tenure_api::crds();
         self.apply(&crds).await?;
         for crd in &crds {
             self.established(crd).await?;
         }
-        let namespace =
-            |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let namespace = |name: &str| {
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
+                "name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+            }})
+        };
         self.apply(&[namespace(SYSTEM_NAMESPACE), namespace(WORKERS_NAMESPACE)])
             .await?;
-        self.apply(&rights::supervisor_objects(false)).await?;
+        self.apply(&rights::supervisor_objects()).await?;
+        if options.pods {
+            self.apply(&rights::pod_objects()).await?;
+        }
         self.apply(&rights::release_objects()).await?;
         self.apply(&rights::worker_policies(&self.policy, &self.workers))
             .await?;
@@ -347,6 +355,11 @@ impl Installation {
     fn certificates(&self) -> anyhow::Result<()> {
         let authority = Authority::new("tenure-cache-ca")?;
         let server = authority.server("tenure-cache", &["tenure-cache", "127.0.0.1"])?;
+        let lifelines = Authority::new("tenure-lifeline-ca")?;
+        let lifeline = lifelines.server("tenure-supervisor", &["tenure-supervisor"])?;
+        fs::write(self.file("lifeline-ca.crt"), lifelines.certificate())?;
+        fs::write(self.file("lifeline.crt"), &lifeline.certificate)?;
+        fs::write(self.file("lifeline.key"), &lifeline.key)?;
         fs::write(self.file("cache-ca.crt"), authority.certificate())?;
         fs::write(self.file("cache.crt"), &server.certificate)?;
         Ok(fs::write(self.file("cache.key"), &server.key)?)
@@ -409,6 +422,19 @@ impl Installation {
         }
         if options.tasks {
             spec = spec.arg("--allow-tasks");
+        }
+        if options.pods {
+            let address = local(free_port()?).to_string();
+            for (flag, value) in [
+                ("--pods-image", "tenure:test".to_owned()),
+                ("--lifeline-listen", address.clone()),
+                ("--lifeline-address", address),
+                ("--lifeline-tls-cert", self.path("lifeline.crt")),
+                ("--lifeline-tls-key", self.path("lifeline.key")),
+                ("--lifeline-ca", self.path("lifeline-ca.crt")),
+            ] {
+                spec = spec.arg(flag).arg(value);
+            }
         }
         let caches = self.caches.iter().map(|replica| named(replica.url()));
         Ok(caches.fold(spec, |spec, url| spec.arg("--cache-url").arg(url)))

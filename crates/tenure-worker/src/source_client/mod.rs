@@ -13,7 +13,7 @@ mod openers;
 mod replicas;
 
 pub use budget::Standing;
-use client::chain;
+pub(crate) use client::chain;
 pub use client::{SourceClient, TokenSource};
 pub use error::SourceError;
 pub use replicas::Replicas;

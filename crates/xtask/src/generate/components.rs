@@ -169,6 +169,24 @@ pub(super) fn supervisor() -> Vec<Value> {
     vec![pods, network_policy(SUPERVISOR_ACCOUNT, &[ADMIN_PORT])]
 }
 
+/// Workers' pods, where there are any: nobody connects to them.
+pub(super) fn pods() -> Vec<Value> {
+    vec![json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": "tenure-worker", "namespace": WORKERS_NAMESPACE,
+            "labels": {"app.kubernetes.io/part-of": "tenure"},
+        },
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "tenure-worker"}},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [],
+            "egress": [{}],
+        },
+    })]
+}
+
 /// The cache's pods, which have no token at all, on different nodes where that can be.
 pub(super) fn cache() -> Vec<Value> {
     let args = [

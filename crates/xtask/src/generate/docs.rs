@@ -40,6 +40,10 @@ fn rights_page() -> String {
     for grant in rights::table(&tenant, Impersonation::Constrained) {
         section(&mut page, &grant);
     }
+    page.push_str(
+        "\nWhere the platform lets workers be pods, and only there, the supervisor has one Role more:\n",
+    );
+    section(&mut page, &rights::pods());
     page.push_str("\nOn servers older than Kubernetes 1.36 `tenure:act-as` has the verb `impersonate` instead, and there is no `tenure:target`.\n");
     page
 }

@@ -70,6 +70,14 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
         if inside.ends_with("watch.yaml") {
             template = format!("{{{{- if eq .Values.watch \"cluster\" }}}}\n{template}{{{{- end }}}}\n");
         }
+        if inside.ends_with("pods.yaml") {
+            template = podded(&template);
+        }
+        if inside.ends_with("components/supervisor.yaml") {
+            for (before, more) in PODS {
+                template = template.replace(before, &format!("{before}{}", podded(more)));
+            }
+        }
         files.insert(
             format!("helm/tenure/templates/{}", inside.display()).into(),
             template,
@@ -101,6 +109,7 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
         "addresses": {"refuse": [], "allow": []},
         "artifacts": {"serve": false},
         "watch": "namespaced",
+        "isolation": {"pods": {"enabled": false}},
     });
     let (text, flag, count) = (
         json!({"type": "string", "minLength": 1}),
@@ -122,6 +131,7 @@ pub(super) fn files(deploy: &Files) -> anyhow::Result<Files> {
         "addresses": closed(json!({"refuse": blocks, "allow": blocks})),
         "artifacts": closed(json!({"serve": flag})),
         "watch": {"type": "string", "enum": ["namespaced", "cluster", "auto"]},
+        "isolation": closed(json!({"pods": closed(json!({"enabled": flag}))})),
     }));
     files.insert("helm/tenure/Chart.yaml".into(), super::stream(&[chart]));
     files.insert("helm/tenure/values.yaml".into(), super::stream(&[values]));
@@ -192,6 +202,56 @@ const SERVED: [(&str, &str); 3] = [
         "    - port: 9090\n      protocol: TCP\n",
     ),
 ];
+
+/// What the supervisor's Deployment and NetworkPolicy have where workers may be pods, each after what is always there. Each
+/// supervisor is dialled by its own address, so there is no Service.
+const PODS: [(&str, &str); 6] = [
+    (
+        "        - --watch={{ .Values.watch }}\n",
+        "        - --pods-image={{ .Values.image }}
+        - --lifeline-address=$(POD_IP):8443
+        - --lifeline-listen=0.0.0.0:8443
+        - --lifeline-tls-cert=/etc/tenure/lifeline/tls.crt
+        - --lifeline-tls-key=/etc/tenure/lifeline/tls.key
+        - --lifeline-ca=/etc/tenure/lifeline/ca.crt
+",
+    ),
+    (
+        "        - name: RUNTIME_NAMESPACE\n          valueFrom:\n            fieldRef:\n              fieldPath: metadata.namespace\n",
+        "        - name: POD_IP\n          valueFrom:\n            fieldRef:\n              fieldPath: status.podIP\n",
+    ),
+    (
+        "        - containerPort: 8081\n          name: admin\n          protocol: TCP\n",
+        "        - containerPort: 8443\n          name: lifeline\n          protocol: TCP\n",
+    ),
+    (
+        "        - mountPath: /etc/tenure/cache-ca\n          name: cache-ca\n          readOnly: true\n",
+        "        - mountPath: /etc/tenure/lifeline\n          name: lifeline-tls\n          readOnly: true\n",
+    ),
+    (
+        "      - emptyDir: {}\n        name: scratch\n",
+        "      - name: lifeline-tls\n        secret:\n          secretName: tenure-lifeline-tls\n",
+    ),
+    (
+        "  ingress:\n  - ports:\n    - port: 8081\n      protocol: TCP\n",
+        "  - from:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .Values.namespaces.workers | quote }}
+      podSelector:
+        matchLabels:
+          app: tenure-worker
+    ports:
+    - port: 8443
+      protocol: TCP
+",
+    ),
+];
+
+/// Lines that are there where workers may be pods only.
+fn podded(lines: &str) -> String {
+    format!("{{{{- if .Values.isolation.pods.enabled }}}}\n{lines}{{{{- end }}}}\n")
+}
 
 /// Lines that are there when a value says so only.
 fn served(lines: &str) -> String {

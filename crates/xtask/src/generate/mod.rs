@@ -74,7 +74,7 @@ fn deploy() -> Files {
     files.insert("deploy/namespaces.yaml".into(), stream(&components::namespaces()));
     files.insert(
         "deploy/rbac/supervisor.yaml".into(),
-        stream(&rights::supervisor_objects(false)),
+        stream(&rights::supervisor_objects()),
     );
     files.insert(
         "deploy/rbac/release.yaml".into(),
@@ -89,6 +89,8 @@ fn deploy() -> Files {
         stream(&components::cache()),
     );
     files.insert("deploy/rbac/watch.yaml".into(), stream(&rights::watch_objects()));
+    files.insert("deploy/rbac/pods.yaml".into(), stream(&rights::pod_objects()));
+    files.insert("deploy/components/pods.yaml".into(), stream(&components::pods()));
     let policies = stream(&rights::worker_policies(
         rights::WORKER_POLICY,
         tenure_api::WORKERS_NAMESPACE,
@@ -96,8 +98,8 @@ fn deploy() -> Files {
     files.insert("deploy/policies/workers.yaml".into(), policies);
     let resources: Vec<_> = files
         .keys()
-        // a right that is given only where mode `cluster` is wanted
-        .filter(|path| !path.ends_with("watch.yaml"))
+        // what is given only where mode `cluster`, or workers in pods, are wanted
+        .filter(|path| !path.ends_with("watch.yaml") && !path.ends_with("pods.yaml"))
         .map(|path| path.strip_prefix("deploy").unwrap_or(path).display().to_string())
         .collect();
     let kustomization = json!({
@@ -132,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_as_the_same_objects() {
-        let objects = rights::supervisor_objects(true);
+        let objects = rights::supervisor_objects();
         let read =
             tenure_yaml::parse(stream(&objects).as_bytes(), &tenure_yaml::Options::helm()).expect("YAML");
         let read: Vec<_> = read.into_iter().map(|document| document.value).collect();

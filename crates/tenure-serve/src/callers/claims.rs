@@ -1,13 +1,12 @@
 use serde::Deserialize;
-use tenure_core::{Account, Name};
-use tenure_proto::{CACHE_AUDIENCE, CACHE_CONTROL_AUDIENCE};
+use tenure_core::Name;
 
 /// Clocks of two machines may differ by this much, in seconds.
-pub(super) const LEEWAY: u64 = 10;
+const LEEWAY: u64 = 10;
 
 /// What a bound ServiceAccount token says, as the API server writes it.
-#[derive(Deserialize)]
-pub(super) struct Claims {
+#[derive(Debug, Deserialize)]
+pub struct Claims {
     sub: String,
     aud: Audience,
     exp: u64,
@@ -19,27 +18,34 @@ pub(super) struct Claims {
     kubernetes: Kubernetes,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Audience {
     One(String),
     Many(Vec<String>),
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Kubernetes {
     namespace: String,
     serviceaccount: Named,
+    pod: Option<Pod>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Named {
     name: String,
 }
 
+#[derive(Debug, Deserialize)]
+struct Pod {
+    name: String,
+    uid: String,
+}
+
 /// Why a token is refused: for the metric, never for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// No `authorization`, more than one, or not `Bearer`.
     Missing,
     /// Not a JSON Web Token, or without what such a token of the API server has.
@@ -56,13 +62,14 @@ pub(crate) enum Refusal {
     Issuer,
     /// For another audience.
     Audience,
-    /// Not an identity of a worker.
+    /// Of another ServiceAccount, or of another pod, than is let in.
     Identity,
 }
 
 impl Refusal {
     /// A word for the metric.
-    pub(crate) const fn as_str(self) -> &'static str {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Malformed => "malformed",
@@ -78,30 +85,11 @@ impl Refusal {
 }
 
 impl Claims {
-    /// The home these claims stand for at `now` (seconds since 1970).
-    pub(super) fn home(&self, now: u64, issuer: Option<&str>, workers: &Name) -> Result<Name, Refusal> {
-        self.good(now, issuer, CACHE_AUDIENCE)?;
-        let name = self.account(workers)?;
-        Name::new(name).map_err(|_| Refusal::Identity)
-    }
-
-    /// Whether they stand for `supervisor` at `now`.
-    pub(super) fn supervisor(
-        &self,
-        now: u64,
-        issuer: Option<&str>,
-        supervisor: &Account,
-    ) -> Result<(), Refusal> {
-        self.good(now, issuer, CACHE_CONTROL_AUDIENCE)?;
-        let name = self.account(&supervisor.namespace)?;
-        if name == supervisor.name.as_str() {
-            Ok(())
-        } else {
-            Err(Refusal::Identity)
-        }
-    }
-
-    fn good(&self, now: u64, issuer: Option<&str>, wanted: &str) -> Result<(), Refusal> {
+    /// Whether they hold at `now` (seconds since 1970), from `issuer` if one is given, for `audience`.
+    ///
+    /// # Errors
+    /// What does not.
+    pub fn good(&self, now: u64, issuer: Option<&str>, audience: &str) -> Result<(), Refusal> {
         let valid = self.exp.saturating_add(LEEWAY) > now
             && self.nbf <= now.saturating_add(LEEWAY)
             && self.iat <= now.saturating_add(LEEWAY)
@@ -113,8 +101,8 @@ impl Claims {
             return Err(Refusal::Issuer);
         }
         let for_us = match &self.aud {
-            Audience::One(audience) => audience == wanted,
-            Audience::Many(audiences) => audiences.iter().any(|audience| audience == wanted),
+            Audience::One(one) => one == audience,
+            Audience::Many(audiences) => audiences.iter().any(|one| one == audience),
         };
         if !for_us {
             return Err(Refusal::Audience);
@@ -123,12 +111,22 @@ impl Claims {
     }
 
     /// The name of the ServiceAccount, which must be in `namespace`.
-    fn account(&self, namespace: &Name) -> Result<&str, Refusal> {
+    ///
+    /// # Errors
+    /// When it is of another one, or the claims disagree.
+    pub fn account(&self, namespace: &Name) -> Result<&str, Refusal> {
         let name = &self.kubernetes.serviceaccount.name;
         let subject = format!("system:serviceaccount:{namespace}:{name}");
         if self.kubernetes.namespace != namespace.as_str() || self.sub != subject {
             return Err(Refusal::Identity);
         }
         Ok(name)
+    }
+
+    /// Name and uid of the pod that the token is bound to.
+    #[must_use]
+    pub fn pod(&self) -> Option<(&str, &str)> {
+        let pod = self.kubernetes.pod.as_ref()?;
+        Some((&pod.name, &pod.uid))
     }
 }

@@ -24,7 +24,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
-use crate::CacheError;
+use crate::ServeError;
 
 /// A client that has not finished its handshake by then is dropped.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ type Pem = (Vec<u8>, Vec<u8>);
 
 /// The serving certificate; [`refresh`](Self::refresh) takes a changed file into use.
 #[derive(Debug)]
-pub(crate) struct Certificate {
+pub struct Certificate {
     cert: PathBuf,
     key: PathBuf,
     read: Mutex<Pem>,
@@ -43,8 +43,11 @@ pub(crate) struct Certificate {
 
 impl Certificate {
     /// Reads both files.
-    pub(crate) fn open(cert: PathBuf, key: PathBuf) -> Result<Self, CacheError> {
-        let (pem, current) = Self::load(&cert, &key).map_err(|reason| CacheError::Certificate {
+    ///
+    /// # Errors
+    /// [`ServeError::Certificate`]: what is wrong with them.
+    pub fn open(cert: PathBuf, key: PathBuf) -> Result<Self, ServeError> {
+        let (pem, current) = Self::load(&cert, &key).map_err(|reason| ServeError::Certificate {
             cert: cert.clone(),
             key: key.clone(),
             reason,
@@ -58,7 +61,7 @@ impl Certificate {
     }
 
     /// Takes changed files into use; bad ones leave the old certificate in force.
-    pub(crate) fn refresh(&self) {
+    pub fn refresh(&self) {
         match Self::load(&self.cert, &self.key) {
             Ok((pem, current)) => {
                 let mut read = self.read.lock();
@@ -95,19 +98,18 @@ impl ResolvesServerCert for Certificate {
 }
 
 /// Accepts and shakes hands, at most `limit` connections at a time, until `cancel`.
-pub(crate) fn accept(
+///
+/// # Errors
+/// [`ServeError::Tls`] when this machine knows no TLS.
+pub fn accept(
     listener: TcpListener,
     certificate: Arc<Certificate>,
     limit: usize,
     cancel: CancellationToken,
-) -> Result<ReceiverStream<io::Result<Connection>>, CacheError> {
-    let reason = |error: rustls::Error| CacheError::Ended {
-        what: "TLS set-up",
-        reason: error.to_string(),
-    };
+) -> Result<ReceiverStream<io::Result<Connection>>, ServeError> {
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(reason)?
+        .map_err(ServeError::Tls)?
         .with_no_client_auth()
         .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec()];
@@ -152,7 +154,7 @@ async fn handshake(
 }
 
 /// One client's connection, and the slot it takes up.
-pub(crate) struct Connection {
+pub struct Connection {
     stream: TlsStream<TcpStream>,
     _slot: OwnedSemaphorePermit,
 }
