@@ -159,7 +159,7 @@ mod tests {
     fn a_home_pays_for_itself_alone_and_is_not_forgotten_while_it_owes() {
         let homes = Homes::new(1, 1);
         let name = |name: &str| Name::new(name).expect("valid");
-        homes.charge(&name("one"), 10);
+        homes.charge(&name("one"), 1000);
         homes.sweep();
         assert!(homes.afford(&name("one"), 10).is_err());
         assert_eq!(homes.afford(&name("one"), 0), Ok(()), "no limit");
