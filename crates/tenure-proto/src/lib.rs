@@ -33,8 +33,11 @@ pub const CACHE_AUDIENCE: &str = "tenure-cache";
 /// Audience of the token that lets the supervisor hear what moved.
 pub const CACHE_CONTROL_AUDIENCE: &str = "tenure-cache-control";
 
-/// Audience of the token that a worker in a pod shows to the supervisor.
-pub const LIFELINE_AUDIENCE: &str = "tenure-lifeline";
+/// Type of the [`ConditionReport`](lifeline::ConditionReport) about a Tenant's limits, and of the condition.
+pub const WITHIN_LIMITS: &str = "WithinLimits";
+
+/// Its reason when as much was downloaded for a home as may be.
+pub const FETCH_BUDGET_EXCEEDED: &str = "FetchBudgetExceeded";
 
 /// Metadata key under which the cache sends a [`source::Failure`] with an error status.
 pub const FAILURE_KEY: &str = "tenure-failure-bin";

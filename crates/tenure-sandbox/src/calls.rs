@@ -246,7 +246,10 @@ fn rules() -> Result<Rules, Wrong> {
     rules.insert(libc::SYS_socket, families.collect::<Result<_, Wrong>>()?);
     let namespaces = u64::from(NAMESPACES.unsigned_abs());
     let none_new = Condition::new(0, Len::Qword, Op::MaskedEq(namespaces), 0)?;
-    rules.insert(libc::SYS_clone, vec![rule(vec![none_new])?]);
+    // a process would outlive this one, whose end is its parent's to see to
+    let a_thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
+    let a_thread = Condition::new(0, Len::Qword, Op::MaskedEq(a_thread), a_thread)?;
+    rules.insert(libc::SYS_clone, vec![rule(vec![none_new, a_thread])?]);
     // what is typed into a terminal is not for a child to say
     let not_typing = Condition::new(1, Len::Dword, Op::Ne, libc::TIOCSTI)?;
     rules.insert(libc::SYS_ioctl, vec![rule(vec![not_typing])?]);

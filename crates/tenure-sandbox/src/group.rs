@@ -154,10 +154,16 @@ impl Drop for Group {
     }
 }
 
-/// Removes groups in which nothing is left. One that is about to be used is made again.
+/// Removes groups of processes that are gone.
 fn clear(own: &Path) {
     let entries = fs::read_dir(own).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+    let is_over = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let of = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        let pid = of.and_then(|of| of.parse::<u32>().ok());
+        pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+    };
+    for entry in entries.filter(is_over) {
         let inner = fs::read_dir(entry.path()).into_iter().flatten().flatten();
         for group in inner.filter(|inner| inner.file_type().is_ok_and(|kind| kind.is_dir())) {
             fs::remove_dir(group.path()).ok();

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
 /// Bytes of all arguments together, at most.
@@ -49,14 +49,14 @@ pub(crate) fn send(to: BorrowedFd<'_>, args: &[OsString], descriptors: &[Borrowe
     Ok(())
 }
 
-/// The next request; `None` when nobody can ask any more.
-pub(crate) fn receive(from: BorrowedFd<'_>) -> io::Result<Option<Request>> {
+/// The next request; `None` when nobody can ask any more. The inner error is of one that did not come whole.
+pub(crate) fn receive(from: BorrowedFd<'_>) -> io::Result<Option<io::Result<Request>>> {
     let mut bytes = [0; LONGEST];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut into = [IoSliceMut::new(&mut bytes)];
     let said = rustix::io::retry_on_intr(|| recvmsg(from, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC))?;
-    let descriptors = control
+    let descriptors: Vec<OwnedFd> = control
         .drain()
         .flat_map(|message| match message {
             RecvAncillaryMessage::ScmRights(rights) => rights.collect(),
@@ -66,14 +66,19 @@ pub(crate) fn receive(from: BorrowedFd<'_>) -> io::Result<Option<Request>> {
     if said.bytes == 0 {
         return Ok(None);
     }
+    // without a lifeline of its own a child would have the stage's
+    let broken = ReturnFlags::TRUNC | ReturnFlags::CTRUNC;
+    if said.flags.intersects(broken) || !matches!(descriptors.len(), 1 | DESCRIPTORS) {
+        return Ok(Some(Err(io::Error::from_raw_os_error(libc::EIO))));
+    }
     let args = bytes.get(..said.bytes).unwrap_or_default();
-    Ok(Some(Request {
+    Ok(Some(Ok(Request {
         args: args
             .split(|byte| *byte == 0)
             .map(|word| OsString::from_vec(word.to_vec()))
             .collect(),
         descriptors,
-    }))
+    })))
 }
 
 /// The child's process id, or the number of the error.
@@ -83,18 +88,19 @@ pub(crate) fn answer(to: BorrowedFd<'_>, result: io::Result<i32>) -> io::Result<
     Ok(())
 }
 
-/// What [`answer`] said.
-pub(crate) fn answered(from: impl AsFd) -> io::Result<i32> {
+/// What [`answer`] said: the inner error is the stage's, the outer one means that there is none any more, or none that can be
+/// asked again.
+pub(crate) fn answered(from: impl AsFd) -> io::Result<io::Result<i32>> {
     let mut number = [0; 4];
     let (_, length) =
         rustix::io::retry_on_intr(|| rustix::net::recv(from.as_fd(), &mut number, RecvFlags::empty()))?;
     if length != number.len() {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    match i32::from_ne_bytes(number) {
+    Ok(match i32::from_ne_bytes(number) {
         pid @ 1.. => Ok(pid),
         error => Err(io::Error::from_raw_os_error(-error)),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -120,16 +126,22 @@ mod tests {
         let (ours, theirs) = pair();
         let args: Vec<OsString> = ["worker", "", "--home", "apps"].map(Into::into).to_vec();
         let given = std::fs::File::open("/dev/null").expect("there");
-        send(ours.as_fd(), &args, &[given.as_fd(), given.as_fd()]).expect("sent");
-        let request = receive(theirs.as_fd()).expect("received").expect("one");
+        let three = [given.as_fd(), given.as_fd(), given.as_fd()];
+        send(ours.as_fd(), &args, &three).expect("sent");
+        let received = || receive(theirs.as_fd()).expect("received").expect("one");
+        let request = received().expect("whole");
         assert_eq!(request.args, args);
-        assert_eq!(request.descriptors.len(), 2);
+        assert_eq!(request.descriptors.len(), 3);
         assert!(
             request
                 .descriptors
                 .iter()
                 .all(|fd| fd.as_raw_fd() != given.as_raw_fd())
         );
+        for number in [0, 2] {
+            send(ours.as_fd(), &args, &three[..number]).expect("sent");
+            received().expect_err("there is a lifeline, or all three");
+        }
         drop(ours);
         assert!(receive(theirs.as_fd()).expect("received").is_none());
     }
@@ -148,10 +160,13 @@ mod tests {
     fn an_answer_is_a_process_or_an_error() {
         let (ours, theirs) = pair();
         answer(theirs.as_fd(), Ok(77)).expect("said");
-        assert_eq!(answered(&ours).expect("a process"), 77);
+        assert_eq!(answered(&ours).expect("an answer").expect("a process"), 77);
         answer(theirs.as_fd(), Err(io::Error::from_raw_os_error(libc::EAGAIN))).expect("said");
         assert_eq!(
-            answered(&ours).expect_err("an error").raw_os_error(),
+            answered(&ours)
+                .expect("an answer")
+                .expect_err("an error")
+                .raw_os_error(),
             Some(libc::EAGAIN)
         );
         drop(theirs);

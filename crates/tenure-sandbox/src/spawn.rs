@@ -13,7 +13,7 @@ use crate::{Child, PARENT, STAGE, request};
 /// The only environment a child is given, when the parent has it.
 const ENVIRONMENT: [&str; 2] = ["RUST_LOG", "TENURE_LOG"];
 /// A copy takes a stage less than a millisecond; one that says nothing for so long is replaced.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Room for what `ps` shows of a child, bytes.
 const TITLE: usize = 512;
 
@@ -119,31 +119,27 @@ impl Stage {
     /// When the kernel refuses.
     pub fn spawn(&self, spec: &Spec) -> Result<Child, SpawnError> {
         let mut stage = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = stage.as_ref() {
-            match open.copy(spec) {
-                Ok(pid) => return Child::watch(pid),
-                Err(error) if is_gone(&error) => {
-                    tracing::warn!(%error, "the stage is gone; another is started");
-                    *stage = None;
-                }
-                Err(error) => return Err(SpawnError::Copy(error)),
+        let asked = stage.as_ref().map(|open| open.ask(spec));
+        if let Some(Err(error)) = &asked {
+            tracing::warn!(%error, "the stage is gone; another is started");
+        }
+        if !matches!(asked, Some(Ok(()))) {
+            let open = stage.insert(Open::start(&self.program)?);
+            open.ask(spec).map_err(SpawnError::Copy)?;
+        }
+        let answer = match stage.as_ref() {
+            Some(open) => request::answered(&open.socket),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        };
+        match answer {
+            Ok(copied) => Child::watch(copied.map_err(SpawnError::Copy)?),
+            // a child may be there, but it has this lifeline: nobody is at its other end when the caller gives up
+            Err(error) => {
+                *stage = None;
+                Err(SpawnError::Copy(error))
             }
         }
-        let pid = stage
-            .insert(Open::start(&self.program)?)
-            .copy(spec)
-            .map_err(SpawnError::Copy)?;
-        Child::watch(pid)
     }
-}
-
-/// Whether a stage can't be asked again: it has ended, or what it says next may be the answer to this question.
-fn is_gone(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof, WouldBlock};
-    matches!(
-        error.kind(),
-        BrokenPipe | ConnectionReset | UnexpectedEof | WouldBlock
-    )
 }
 
 impl Open {
@@ -177,13 +173,12 @@ impl Open {
         })
     }
 
-    fn copy(&self, spec: &Spec) -> io::Result<i32> {
+    fn ask(&self, spec: &Spec) -> io::Result<()> {
         let mut descriptors = vec![spec.lifeline.as_fd()];
         if let Output::To(output) = &spec.output {
             descriptors.extend([output.as_fd(), output.as_fd()]);
         }
-        request::send(self.socket.as_fd(), &spec.args, &descriptors)?;
-        request::answered(&self.socket)
+        request::send(self.socket.as_fd(), &spec.args, &descriptors)
     }
 }
 

@@ -20,7 +20,8 @@ pub enum Staged {
 /// The life of a stage. The first thing that a program does that was started with [`STAGE`](crate::STAGE) as its argument.
 ///
 /// It returns once in the stage, when it is over, and once in each child. Until then nothing has been read, no thread been
-/// started and no random number been drawn: what a child finds in its memory is what is in the program's file.
+/// started and no random number been drawn: what a child finds in its memory is what is in the program's file, and what is left
+/// of the arguments of children before it.
 ///
 /// # Errors
 /// When this process was not started by a [`Stage`](crate::Stage).
@@ -38,7 +39,11 @@ pub fn stage() -> io::Result<Staged> {
     let title = Title::find();
     let asked = sys::stdin();
     while let Some(request) = request::receive(asked)? {
-        match copy(request, title)? {
+        let copied = match request {
+            Ok(request) => copy(request, title)?,
+            Err(error) => Copied::Parent(Err(error)),
+        };
+        match copied {
             Copied::Child(args) => return Ok(Staged::Child(args)),
             Copied::Parent(result) => request::answer(asked, result)?,
         }

@@ -10,6 +10,7 @@ use tenure_controllers::{Effects, Pass, State, Wake, kustomization, source};
 use tenure_core::{Name, ObjectKey};
 use tenure_kube::FluxKind;
 use tenure_proto::lifeline::{self, Down, Identify, Idle, Outcome, Ready, Start, Waiting, Woken, down, up};
+use tenure_proto::{FETCH_BUDGET_EXCEEDED, WITHIN_LIMITS};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Interval, interval};
@@ -31,6 +32,10 @@ const WORTH_A_LIST: usize = 3;
 const PULSE: Duration = Duration::from_secs(10);
 /// A pass that waits for so long waits for something that is not this machine's work.
 const LONG_WAIT: Duration = Duration::from_millis(100);
+
+/// What people read of it in the Tenant's status. How long it takes is said where it is waited for.
+const USED_UP: &str = "what may be downloaded within an hour is used up, and sources keep what they have: make what is fetched \
+                       smaller or rarer, or raise spec.limits.fetchPerHour";
 
 /// Serves one home until the lifeline closes or `cancel` fires.
 ///
@@ -244,16 +249,19 @@ impl Worker {
     }
 
     async fn say_standing(&mut self) -> Result<(), WorkerError> {
-        let message = match &*self.standing.borrow_and_update() {
+        let until = match *self.standing.borrow_and_update() {
             Standing::Unknown => return Ok(()),
             Standing::Kept => None,
-            Standing::Used(message, _) => Some(message.clone()),
+            Standing::Used(until) => Some(until),
         };
         let report = lifeline::ConditionReport {
-            r#type: "WithinLimits".to_owned(),
-            status: message.is_none(),
-            reason: "FetchBudgetExceeded".to_owned(),
-            message: message.unwrap_or_default(),
+            r#type: WITHIN_LIMITS.to_owned(),
+            status: until.is_none(),
+            for_seconds: until.map_or(0, |until| {
+                until.saturating_duration_since(Instant::now()).as_secs()
+            }),
+            reason: FETCH_BUDGET_EXCEEDED.to_owned(),
+            message: until.map_or_else(String::new, |_| USED_UP.to_owned()),
         };
         self.lifeline.send(up::Message::Condition(report)).await
     }

@@ -19,27 +19,84 @@ struct Home {
     spent: Mutex<Spent>,
 }
 
-/// What a home has had downloaded, less what an hour's passing has forgiven.
+/// What a home has had downloaded, less what time has forgiven.
 #[derive(Debug)]
 struct Spent {
     bytes: f64,
     at: Instant,
+    /// Bytes a second that are forgiven, by the budget that was asked with last; 0 without one.
+    rate: f64,
+}
+
+/// What a download costs its home once this is dropped: what it is known to have taken or, if it was broken off, what it may
+/// have.
+pub(crate) struct Owed<'h> {
+    homes: &'h Homes,
+    home: Name,
+    began: Instant,
+    most: u64,
+    known: Option<u64>,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Whoever has used up his budget waits until this share of it is free again: not for every drop.
 const FREE: f64 = 0.1;
+/// Nobody waits for longer, however much he owes.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// Bytes a second that a download is taken for of which nothing else is known.
+const FAST: u64 = 16 << 20;
+
+#[expect(clippy::cast_precision_loss, reason = "a budget is no matter of single bytes")]
+const fn bytes(number: u64) -> f64 {
+    number as f64
+}
 
 impl Spent {
+    fn forgive(&mut self, now: Instant) {
+        self.bytes = (self.bytes - now.saturating_duration_since(self.at).as_secs_f64() * self.rate).max(0.0);
+        self.at = now;
+    }
+
     /// How long to wait, if `limit` bytes an hour are used up.
     fn wait(&mut self, limit: u64, now: Instant) -> Option<Duration> {
-        #[expect(clippy::cast_precision_loss, reason = "a budget is no matter of bytes")]
-        let limit = limit as f64;
-        let rate = limit / HOUR.as_secs_f64();
-        self.bytes = (self.bytes - now.saturating_duration_since(self.at).as_secs_f64() * rate).max(0.0);
-        self.at = now;
+        self.forgive(now);
+        let limit = bytes(limit);
+        self.rate = limit / HOUR.as_secs_f64();
         let over = self.bytes - limit;
-        (over >= 0.0).then(|| Duration::from_secs_f64((over + FREE * limit) / rate))
+        let wait = || Duration::try_from_secs_f64((over + FREE * limit) / self.rate).unwrap_or(LONGEST);
+        (over >= 0.0).then(|| wait().min(LONGEST))
+    }
+
+    /// Without a budget nothing is counted.
+    fn charge(&mut self, number: u64, now: Instant) {
+        self.forgive(now);
+        if self.rate > 0.0 {
+            self.bytes += bytes(number);
+        }
+    }
+
+    fn owes(&mut self, now: Instant) -> bool {
+        self.forgive(now);
+        self.rate > 0.0 && self.bytes > 0.0
+    }
+}
+
+impl Owed<'_> {
+    /// It took so many bytes, or nothing.
+    pub(crate) fn settle(mut self, known: u64) {
+        self.known = Some(known.min(self.most.saturating_mul(2)));
+    }
+}
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let may_have = || {
+            let seconds = now.saturating_duration_since(self.began).as_secs();
+            FAST.saturating_mul(seconds).min(self.most)
+        };
+        let bytes = self.known.unwrap_or_else(may_have);
+        self.homes.home(&self.home).spent.lock().charge(bytes, now);
     }
 }
 
@@ -64,34 +121,37 @@ impl Homes {
         fetchers.acquire_owned().await.ok()
     }
 
-    /// Whether the home may have something downloaded, with a budget of so many bytes an hour; 0 for no limit.
+    /// Begins a download of `most` bytes for a home with a budget of `limit` bytes an hour; 0 for no limit.
     ///
     /// # Errors
     /// How long it has to wait.
-    pub(crate) fn afford(&self, home: &Name, limit: u64) -> Result<(), Duration> {
+    pub(crate) fn afford(&self, home: &Name, limit: u64, most: u64) -> Result<Owed<'_>, Duration> {
+        let began = Instant::now();
+        let its = self.home(home);
+        let mut spent = its.spent.lock();
         let wait = match limit {
-            0 => None,
-            limit => self.home(home).spent.lock().wait(limit, Instant::now()),
+            0 => {
+                spent.rate = 0.0;
+                None
+            }
+            limit => spent.wait(limit, began),
         };
-        wait.map_or(Ok(()), Err)
-    }
-
-    /// So much was downloaded for it.
-    pub(crate) fn charge(&self, home: &Name, bytes: u64) {
-        let home = self.home(home);
-        let mut spent = home.spent.lock();
-        #[expect(clippy::cast_precision_loss, reason = "a budget is no matter of bytes")]
-        let bytes = bytes as f64;
-        spent.bytes += bytes;
+        match wait {
+            Some(wait) => Err(wait),
+            None => Ok(Owed {
+                homes: self,
+                home: home.clone(),
+                began,
+                most,
+                known: None,
+            }),
+        }
     }
 
     /// Forgets homes that do nothing.
     pub(crate) fn sweep(&self) {
         let idle = |home: &Home| {
-            // a budget that was looked at an hour ago is whole again
-            let spent = home.spent.lock();
-            let owes = spent.bytes > 0.0 && spent.at.elapsed() < HOUR;
-            !owes
+            !home.spent.lock().owes(Instant::now())
                 && home.calls.available_permits() == self.calls
                 && home.fetchers.available_permits() == self.fetchers
         };
@@ -107,6 +167,7 @@ impl Homes {
                 spent: Mutex::new(Spent {
                     bytes: 0.0,
                     at: Instant::now(),
+                    rate: 0.0,
                 }),
             })
         };
@@ -145,26 +206,55 @@ mod tests {
         let mut spent = Spent {
             bytes: 0.0,
             at: start,
+            rate: 0.0,
         };
-        assert_eq!(spent.wait(1000, start), None);
-        spent.bytes += 1500.0;
+        spent.charge(1 << 40, start);
+        assert_eq!(
+            spent.wait(1000, start),
+            None,
+            "what was before the budget is not counted"
+        );
+        spent.charge(1500, start);
         let wait = spent.wait(1000, start).expect("used up");
         assert_eq!(wait.as_secs(), 2160, "until a tenth of it is free");
         assert!(spent.wait(1000, start + wait / 2).is_some());
         assert_eq!(spent.wait(1000, start + wait), None);
-        assert_eq!(spent.wait(1 << 40, start + wait), None, "a larger budget");
+        spent.charge(u64::MAX, start + wait);
+        assert_eq!(spent.wait(1, start + wait), Some(LONGEST));
+        assert!(spent.owes(start + wait + 2 * HOUR), "more than an hour's worth");
     }
 
     #[test]
     fn a_home_pays_for_itself_alone_and_is_not_forgotten_while_it_owes() {
         let homes = Homes::new(1, 1);
         let name = |name: &str| Name::new(name).expect("valid");
-        homes.charge(&name("one"), 1000);
+        let (one, other) = (name("one"), name("other"));
+        homes
+            .afford(&one, 10, 1000)
+            .expect("nothing is owed")
+            .settle(1000);
         homes.sweep();
-        assert!(homes.afford(&name("one"), 10).is_err());
-        assert_eq!(homes.afford(&name("one"), 0), Ok(()), "no limit");
-        assert_eq!(homes.afford(&name("other"), 10), Ok(()));
+        assert!(homes.afford(&one, 10, 1000).is_err());
+        homes.afford(&other, 10, 1000).expect("another").settle(0);
         homes.sweep();
         assert_eq!(homes.homes.len(), 1);
+    }
+
+    #[test]
+    fn a_download_that_is_broken_off_costs_by_its_time_and_the_largest_at_most() {
+        let homes = Homes::new(1, 1);
+        let one = Name::new("one").expect("valid");
+        let broken_off = |seconds| {
+            let mut owed = homes.afford(&one, 1 << 50, 64 << 20).expect("affordable");
+            owed.began = Instant::now()
+                .checked_sub(Duration::from_secs(seconds))
+                .expect("long ago");
+            drop(owed);
+            homes.home(&one).spent.lock().bytes
+        };
+        assert!(broken_off(0) < 1.0);
+        assert!((broken_off(2) - bytes(32 << 20)).abs() < bytes(1 << 20));
+        let before = broken_off(0);
+        assert!((broken_off(600) - before - bytes(64 << 20)).abs() < bytes(1 << 20));
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::timeout_at;
 
 use super::Cache;
 use super::fetch::MEDIA_TYPE;
+use super::homes::Owed;
 use crate::failure::Failure;
 use crate::grant::Scope;
 use crate::inventory::Item;
@@ -379,18 +380,16 @@ async fn export(
     if let Some(entry) = cache.disk.recall(key).await.filter(|_| found.advertised) {
         return Ok(entry);
     }
-    affordable(&cache, &home, &ask)?;
     let place = slot(&cache, &home, &ask).await?;
+    // whoever goes away meanwhile owes it all the same
+    let owed = affordable(&cache, &home, &ask)?;
     let packing = cache.fetchers.fetch(&place, &cache.disk, &ask, &found);
     let packed = Box::pin(heeded(&cache, &ask, packing)).await;
-    cache.homes.charge(
-        &home,
-        match &packed {
-            Ok(archive) => archive.downloaded,
-            Err(failure) if failure.wasteful => ask.max_bytes,
-            Err(_) => 0,
-        },
-    );
+    match &packed {
+        Ok(archive) => owed.settle(archive.downloaded),
+        Err(failure) if failure.wasteful => owed.settle(ask.max_bytes),
+        Err(_) => drop(owed),
+    }
     let packed = packed?;
     let entry = packed.entry.clone();
     let kept = cache.disk.keep(packed.file.clone(), key, entry.clone()).await;
@@ -400,8 +399,9 @@ async fn export(
 }
 
 /// Whether the home may have something downloaded now.
-fn affordable(cache: &Cache, home: &Name, ask: &Ask) -> Result<(), Failure> {
-    cache.homes.afford(home, ask.bytes_per_hour).map_err(|wait| {
+fn affordable<'c>(cache: &'c Cache, home: &Name, ask: &Ask) -> Result<Owed<'c>, Failure> {
+    let afforded = cache.homes.afford(home, ask.bytes_per_hour, ask.max_bytes);
+    afforded.map_err(|wait| {
         let message = format!(
             "the namespace's budget of {} bytes an hour for downloads is used up: {} is not fetched for another {} min",
             ask.bytes_per_hour,

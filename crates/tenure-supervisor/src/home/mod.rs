@@ -118,7 +118,7 @@ pub(crate) struct Home {
     seen: bool,
     last_error: Option<String>,
     /// Which budget it has used up, as its worker has heard.
-    over_budget: Option<String>,
+    over_budget: Option<(String, Instant)>,
     sandbox: Option<Sandboxed>,
     reported: Option<Report>,
 }
@@ -273,6 +273,9 @@ impl Home {
             wake = wake.min(until);
         }
         wake = self.look_at_rights().map_or(wake, |look| wake.min(look));
+        if let Some((_, until)) = &self.over_budget {
+            wake = wake.min(*until);
+        }
         if let Some(until) = self.index.held_until().filter(|_| self.is_held()) {
             wake = wake.min(now + wait_for(until));
         }
@@ -464,6 +467,11 @@ impl Home {
 
     /// Tells the status of the Tenant what changed.
     async fn report(&mut self) {
+        self.over_budget.take_if(|(_, until)| *until <= Instant::now());
+        if self.worker.is_none() && self.index.next_due().is_none() {
+            // nobody wants what did not come
+            self.hindered = None;
+        }
         let counts = self.index.counts();
         let phase = match self.state.state {
             _ if self.spec.borrow().suspended => "Suspended",
@@ -483,7 +491,7 @@ impl Home {
             hindered: self.hindered.clone(),
             quarantined: self.index.quarantined(),
             held: self.index.is_held(Timestamp::now()),
-            over_budget: self.over_budget.clone(),
+            over_budget: self.over_budget.as_ref().map(|(said, _)| said.clone()),
         };
         if self.reported.as_ref() != Some(&report) {
             self.reported = Some(report.clone());

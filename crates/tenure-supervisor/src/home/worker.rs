@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tenure_kube::FluxKind;
+use tenure_proto::WITHIN_LIMITS;
 use tenure_proto::lifeline::{Done, Drain, Outcome, Ready, Term, down, up};
 use tokio::time::Instant;
 
@@ -11,9 +12,11 @@ use super::{Home, KINDS};
 use crate::membership;
 use crate::runtime::{Progress, Started};
 use crate::slots::{Slot, Turn, Who};
-use crate::tenant_status::{Sandboxed, WITHIN_LIMITS};
+use crate::tenant_status::Sandboxed;
 use crate::worker_state::State;
 
+/// Nothing that a worker says of its home counts for longer, seconds.
+const A_DAY: u64 = 24 * 3600;
 /// A worker that is not ready by then is ended.
 const READY_WITHIN: Duration = Duration::from_secs(15);
 /// A worker that does not finish or leave by then is ended.
@@ -299,11 +302,14 @@ impl Home {
             }
             up::Message::Condition(report) => {
                 tracing::info!(home = %self.name, condition = report.r#type, status = report.status, message = report.message, "worker reports");
-                let said = (!report.status).then_some(report.message);
                 if report.r#type == WITHIN_LIMITS {
-                    self.over_budget = said;
+                    // that all is well again, time says: a worker that has just come has not heard of it
+                    if !report.status {
+                        let until = Instant::now() + Duration::from_secs(report.for_seconds.min(A_DAY));
+                        self.over_budget = Some((report.message, until));
+                    }
                 } else {
-                    self.last_error = said;
+                    self.last_error = (!report.status).then_some(report.message);
                 }
             }
             up::Message::Metric(_) => {}
@@ -420,6 +426,7 @@ impl Home {
         self.index.pace(self.spec.borrow().retries_per_minute);
         self.index.rules_changed();
         self.hindered = None;
+        self.over_budget = None;
         if self.worker.as_ref().is_some_and(Worker::is_on_its_way) {
             return self.end_worker(true);
         }

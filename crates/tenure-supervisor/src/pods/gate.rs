@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tenure_api::LIFELINE_AUDIENCE;
 use tenure_core::Name;
 use tenure_kube::SupervisorClient;
-use tenure_proto::LIFELINE_AUDIENCE;
 use tenure_proto::lifeline::Up;
 use tenure_proto::lifeline::lifeline_server::{Lifeline, LifelineServer};
 use tenure_serve::{Certificate, Claims, KeySet, Refusal, bearer, now};
@@ -31,6 +31,8 @@ const MOST: usize = 4096;
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How often a changed certificate is looked for.
 const REFRESH: Duration = Duration::from_secs(5);
+/// A key that the issuer has given up is good for so long.
+const REREAD: Duration = Duration::from_secs(300);
 /// A pod may dial before we know that the API server has taken it.
 const UID_WITHIN: Duration = Duration::from_secs(5);
 
@@ -87,6 +89,13 @@ impl Gate {
                 tracing::error!(%error, "no worker in a pod can attach any more");
             }
         }));
+        let gate = self.clone();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+            loop {
+                tokio::time::sleep(REREAD).await;
+                gate.read_keys().await;
+            }
+        }));
         tokio::spawn(stop.run_until_cancelled_owned(async move {
             loop {
                 tokio::time::sleep(REFRESH).await;
@@ -129,16 +138,20 @@ impl Gate {
         let mut asked = self.0.asked.lock().await;
         if asked.is_none_or(|at| at.elapsed() >= ASK_EVERY) {
             *asked = Some(Instant::now());
-            match self.0.client.issuer_keys().await {
-                Ok(text) => match KeySet::parse(text.as_bytes()) {
-                    Ok(keys) => *self.0.keys.lock() = Arc::new(keys),
-                    Err(error) => tracing::warn!(%error, "the issuer's keys can't be used"),
-                },
-                Err(error) => tracing::warn!(%error, "failed to read the issuer's keys"),
-            }
+            self.read_keys().await;
         }
         let keys = self.0.keys.lock().clone();
         keys.claims(token)
+    }
+
+    async fn read_keys(&self) {
+        match self.0.client.issuer_keys().await {
+            Ok(text) => match KeySet::parse(text.as_bytes()) {
+                Ok(keys) => *self.0.keys.lock() = Arc::new(keys),
+                Err(error) => tracing::warn!(%error, "the issuer's keys can't be used"),
+            },
+            Err(error) => tracing::warn!(%error, "failed to read the issuer's keys"),
+        }
     }
 
     /// The place of whoever shows `token`.

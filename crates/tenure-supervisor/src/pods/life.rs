@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tenure_api::PodPlacement;
-use tenure_core::Name;
+use tenure_core::{Backoff, Name};
 use tenure_kube::KubeError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,9 @@ use crate::runtime::{Progress, Sandbox};
 
 /// A pod whose worker has not attached by then is given up; there may have to be a node for it first.
 const ATTACH_WITHIN: Duration = Duration::from_secs(300);
+
+/// So long a start keeps others waiting; images may have to be pulled, and sandboxes fail without a word.
+const IN_THE_WAY: Duration = Duration::from_secs(10);
 
 /// What is to be started.
 pub(super) struct Life {
@@ -49,7 +52,8 @@ impl Life {
         }
         self.pods.0.gate.forget(&self.home);
         self.pods.0.seen.lock().remove(&self.home);
-        self.pods.remove(&self.home, true, &|_| {}).await;
+        // whoever comes next waits until it is gone, and says so
+        self.pods.dismiss(&self.home).await;
     }
 
     async fn live(&mut self) -> (bool, String) {
@@ -58,6 +62,7 @@ impl Life {
             return (false, "it was started before".to_owned());
         };
         let arrived = self.pods.0.gate.expect(&self.home, slot);
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
         let (uid, permit) = loop {
             let hinder = |why: String| self.hinder(why);
             self.pods.remove(&self.home, false, &hinder).await;
@@ -65,7 +70,7 @@ impl Life {
             let permit = self.pods.0.starts.clone().acquire_owned().await.ok();
             match self.make().await {
                 Ok(Made::Uid(uid)) => break (uid, permit),
-                Ok(Made::Taken) => {}
+                Ok(Made::Taken) => tokio::time::sleep(backoff.next_delay()).await,
                 Err(why) => {
                     let whole = format!("{} was not made: {why}", self.pods.called(&self.home));
                     self.hinder(whole.clone());
@@ -129,6 +134,8 @@ impl Life {
         mut permit: Option<P>,
     ) -> Result<(), (bool, String)> {
         let mut said = None;
+        let in_the_way = tokio::time::sleep(IN_THE_WAY);
+        tokio::pin!(in_the_way);
         loop {
             let now = seen.borrow_and_update().clone();
             if let Some(how) = self.over(&now, uid) {
@@ -145,10 +152,14 @@ impl Life {
                 said = hindered;
             }
             tokio::select! {
-                Ok(()) = &mut arrived => {
+                heard = &mut arrived => {
+                    if heard.is_err() {
+                        return Err((false, "no worker is wanted any more".to_owned()));
+                    }
                     self.progress.send(Progress::Arrived).ok();
                     return Ok(());
                 }
+                () = &mut in_the_way, if permit.is_some() => drop(permit.take()),
                 Ok(()) = seen.changed() => {}
             }
         }

@@ -136,7 +136,7 @@ impl Pods {
         vacate.boxed()
     }
 
-    /// Waits until what was told to end is gone.
+    /// Waits until all are told to end.
     pub(crate) async fn settle(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -183,6 +183,15 @@ impl Pods {
                 }
                 Err(_) => {}
             }
+            tokio::time::sleep(backoff.next_delay()).await;
+        }
+    }
+
+    /// Tells the pod of a home to end, if it is our own.
+    async fn dismiss(&self, home: &Name) {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        while let Err(error) = self.gone(home, true).await {
+            tracing::warn!(%home, %error, "failed to delete a worker's pod");
             tokio::time::sleep(backoff.next_delay()).await;
         }
     }

@@ -220,6 +220,7 @@ fn replaced(mut report: Value) -> Value {
         "quarantined",
         "held",
         "overBudget",
+        "hindered",
     ] {
         if report.get(field).is_none() {
             report[field] = Value::Null;
@@ -282,11 +283,19 @@ mod tests {
             last_error: None,
             quarantined: Vec::new(),
             held: false,
+            hindered: None,
             over_budget: None,
             ..report()
         };
         let patch = replaced(serde_json::to_value(said_of(&well)).expect("it is plain"));
-        for field in ["lastError", "trouble", "quarantined", "held", "overBudget"] {
+        for field in [
+            "lastError",
+            "trouble",
+            "quarantined",
+            "held",
+            "overBudget",
+            "hindered",
+        ] {
             assert_eq!(patch.get(field), Some(&Value::Null), "{field}");
         }
         assert_eq!(patch["sandbox"], json!(["landlock:7"]));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tenure_api::{Conditions, HomeStatus, Isolation, READY, Tenant, TenantStatus};
 use tenure_core::Name;
+use tenure_proto::{FETCH_BUDGET_EXCEEDED, WITHIN_LIMITS};
 
 use crate::index::Counts;
 use crate::owners::Lost;
@@ -154,9 +155,6 @@ fn failing(home: &Name, report: &Report) -> Option<(&'static str, String)> {
     Some(("ObjectQuarantined", message))
 }
 
-/// The condition about limits, as a worker names it as well.
-pub(crate) const WITHIN_LIMITS: &str = "WithinLimits";
-
 /// Said of a Tenant that has gone over a limit once, and of no other.
 fn limits(conditions: &mut Conditions<'_>, homes: &[(&Name, &Report)]) {
     const TYPE: &str = WITHIN_LIMITS;
@@ -165,7 +163,7 @@ fn limits(conditions: &mut Conditions<'_>, homes: &[(&Name, &Report)]) {
         .filter_map(|(home, report)| Some(format!("{home}: {}", report.over_budget.as_ref()?)))
         .collect();
     if !over.is_empty() {
-        conditions.mark_false(TYPE, "FetchBudgetExceeded", &over.join("; "));
+        conditions.mark_false(TYPE, FETCH_BUDGET_EXCEEDED, &over.join("; "));
         return;
     }
     let held: Vec<_> = homes

@@ -7,6 +7,9 @@ use tokio::sync::watch;
 
 use super::SourceError;
 
+const SHORTEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// How the home stands, as the cache has said last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Standing {
@@ -15,8 +18,8 @@ pub enum Standing {
     Unknown,
     /// Something was given.
     Kept,
-    /// The budget is used up until then: what the cache says of it.
-    Used(String, Instant),
+    /// The budget is used up until then.
+    Used(Instant),
 }
 
 /// The limit that goes with each question, and what was heard of it.
@@ -45,19 +48,19 @@ impl Budget {
             Ok(_) => Standing::Kept,
             Err(SourceError::Remote {
                 kind: FailureKind::OverBudget,
-                message,
                 retry_after,
                 ..
-            }) => Standing::Used(
-                message.clone(),
-                now + retry_after.unwrap_or(Duration::from_secs(60)),
-            ),
+            }) => {
+                let wait = retry_after.unwrap_or_default().clamp(SHORTEST, LONGEST);
+                Standing::Used(now + wait)
+            }
             Err(_) => return,
         };
         self.standing.send_if_modified(|standing| {
             let stays = match (&*standing, &heard) {
-                (Standing::Used(_, until), Standing::Kept) => *until > now,
-                (Standing::Used(before, _), Standing::Used(message, _)) => before == message,
+                (Standing::Used(until), Standing::Kept) => *until > now,
+                // of several sources each says nearly the same
+                (Standing::Used(before), Standing::Used(until)) => *until < *before + SHORTEST,
                 (before, heard) => before == heard,
             };
             if !stays {
@@ -72,10 +75,10 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn over(message: &str, wait: Duration) -> Result<(), SourceError> {
+    fn over(wait: Duration) -> Result<(), SourceError> {
         Err(SourceError::Remote {
             kind: FailureKind::OverBudget,
-            message: message.to_owned(),
+            message: "used up".to_owned(),
             hint: String::new(),
             retry_after: Some(wait),
             found: true,
@@ -83,23 +86,20 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_that_is_used_up_is_so_until_its_time() {
+    fn a_budget_that_is_used_up_is_so_until_its_time_and_that_is_said_once() {
         let budget = Budget::new(1);
         let mut standing = budget.standing();
         budget.heard(&Ok(()));
         assert_eq!(*standing.borrow_and_update(), Standing::Kept);
         budget.heard(&Ok(()));
-        assert!(!standing.has_changed().expect("it is there"), "said once");
-        budget.heard(&over("used up", Duration::from_secs(60)));
-        budget.heard(&Ok(()));
-        assert!(matches!(&*standing.borrow_and_update(), Standing::Used(said, _) if said == "used up"));
-        budget.heard(&over("again", Duration::ZERO));
-        budget.heard(&Ok(()));
-        assert_eq!(*standing.borrow_and_update(), Standing::Kept);
         budget.heard(&Err::<(), _>(SourceError::NoToken));
-        assert!(
-            !standing.has_changed().expect("it is there"),
-            "it says nothing of the budget"
-        );
+        assert!(!standing.has_changed().expect("it is there"));
+        budget.heard(&over(Duration::from_secs(600)));
+        assert!(matches!(&*standing.borrow_and_update(), Standing::Used(_)));
+        budget.heard(&Ok(()));
+        budget.heard(&over(Duration::from_secs(600)));
+        assert!(!standing.has_changed().expect("it is there"), "it is so still");
+        budget.heard(&over(Duration::MAX));
+        assert!(standing.has_changed().expect("it is there"), "for longer");
     }
 }
