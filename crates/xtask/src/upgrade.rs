@@ -10,10 +10,12 @@ use crate::generate::root;
 
 /// The version before, as a commit of this repository; beside it are the protocols that it speaks.
 const PREVIOUS: &str = "crates/tenure-proto/previous";
-const TEST: &str = "upgrade::";
+/// The tests that need it, and where they are.
+pub(crate) const TEST: &str = "upgrade::";
+pub(crate) const SUITE: &str = "faults";
 
 /// Flags of `cargo xtask upgrade`.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(crate) struct Args {
     /// A build of the version before; made from its sources when it is not given
     #[arg(long)]
@@ -27,19 +29,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         None => build()?,
     };
     ran(cargo(&["build", "-p", "tenure"]))?;
-    let mut test = cargo(&["test", "--workspace", "--test", "faults", "--", "--ignored", TEST]);
+    let mut test = cargo(&["test", "--workspace", "--test", SUITE, "--", "--ignored", TEST]);
     test.env("TENURE_BEFORE", before)
         .env("TENURE_BIN", target_directory()?.join("debug/tenure"));
     ran(test)
 }
 
-/// Where the program of the version before is, once it has been built.
-pub(crate) fn place() -> anyhow::Result<PathBuf> {
-    Ok(target_directory()?.join("previous/target/debug/tenure"))
-}
-
 /// Builds the program of the version before.
-pub(crate) fn build() -> anyhow::Result<PathBuf> {
+fn build() -> anyhow::Result<PathBuf> {
     let root = root();
     let file = root.join(PREVIOUS).join("REVISION");
     let revision = std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
@@ -69,7 +66,7 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
     let mut build = cargo(&["build", "--locked", "-p", "tenure"]);
     build.current_dir(&sources).env("CARGO_TARGET_DIR", &target);
     ran(build)?;
-    self::place()
+    Ok(target.join("debug/tenure"))
 }
 
 fn text(path: &Path) -> anyhow::Result<String> {
