@@ -29,6 +29,8 @@ pub(super) struct Life {
     /// Until somebody may attach.
     pub(super) slot: Option<Slot>,
     pub(super) progress: mpsc::UnboundedSender<Progress>,
+    /// The uid of its pod.
+    pub(super) made: Option<String>,
 }
 
 /// What became of a try to make a pod.
@@ -43,7 +45,7 @@ impl Life {
     pub(super) async fn run(mut self, cancel: CancellationToken, end: oneshot::Sender<(bool, String)>) {
         let lock = self.pods.lock(&self.home);
         // the pod before this one goes first
-        let Some(_held) = cancel.run_until_cancelled(lock.lock_owned()).await else {
+        let Some(held) = cancel.run_until_cancelled(lock.lock_owned()).await else {
             return;
         };
         if let Some(how) = cancel.clone().run_until_cancelled(self.live()).await {
@@ -54,6 +56,10 @@ impl Life {
         self.pods.0.seen.lock().remove(&self.home);
         // whoever comes next waits until it is gone, and says so
         self.pods.dismiss(&self.home).await;
+        drop(held);
+        if let Some(uid) = &self.made {
+            self.pods.until_gone(&self.home, uid).await;
+        }
     }
 
     async fn live(&mut self) -> (bool, String) {
@@ -79,6 +85,7 @@ impl Life {
             }
         };
         tracing::info!(home = %self.home, uid, "a pod was made for a worker");
+        self.made = Some(uid.clone());
         self.pods.0.gate.know(&self.home, &uid);
         let attached = self.attached(&uid, seen.clone(), arrived, permit);
         match tokio::time::timeout(ATTACH_WITHIN, attached).await {

@@ -112,6 +112,7 @@ impl Pods {
             placement: placement.clone(),
             slot: Some(slot),
             progress,
+            made: None,
         };
         self.0.tasks.spawn(life.run(cancel.clone(), end));
         Started {
@@ -136,7 +137,7 @@ impl Pods {
         vacate.boxed()
     }
 
-    /// Waits until all are told to end.
+    /// Waits until what was told to end is gone.
     pub(crate) async fn settle(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -192,6 +193,19 @@ impl Pods {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         while let Err(error) = self.gone(home, true).await {
             tracing::warn!(%home, %error, "failed to delete a worker's pod");
+            tokio::time::sleep(backoff.next_delay()).await;
+        }
+    }
+
+    /// Waits until this pod is there no more.
+    async fn until_gone(&self, home: &Name, uid: &str) {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        loop {
+            match self.0.client.pod(home).await {
+                Ok(pod) if pod.as_ref().is_none_or(|pod| text(pod, "/metadata/uid") != uid) => return,
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%home, %error, "a worker's pod can't be looked at"),
+            }
             tokio::time::sleep(backoff.next_delay()).await;
         }
     }
