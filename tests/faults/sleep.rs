@@ -14,8 +14,14 @@ async fn a_worker_ends_when_nothing_is_due_and_a_change_brings_another() -> anyh
     let mut stage = Stage::start().await?;
     let crew = Crew::at_work(&stage, "dormant", &many("one", 3)).await?;
     asleep(&mut stage).await?;
-    let page = stage.tenure.supervisor_metrics().await?;
-    assert_eq!(metric(&page, "tenure_supervisor_workers_awake")?, 0.0);
+    // the process may be gone before its supervisor has heard of it
+    let page = until("the supervisor to count none", PATIENCE, || async {
+        let page = stage.tenure.supervisor_metrics().await?;
+        let awake = metric(&page, "tenure_supervisor_workers_awake")?;
+        ensure!(awake == 0.0, "it counts {awake}");
+        Ok(page)
+    })
+    .await?;
     assert_eq!(
         metric(&page, "tenure_supervisor_worker_restarts_total")?,
         0.0,

@@ -4,6 +4,7 @@
 mod article;
 mod bad_input;
 mod bucket;
+mod budget;
 mod cloud;
 mod flux_cli;
 mod git;
