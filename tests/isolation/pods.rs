@@ -257,6 +257,19 @@ async fn a_worker_ends_though_its_supervisor_stands_still() -> anyhow::Result<()
     let team = stage.tenant(fixture.clone()).await?;
     busy(&team).await?;
     let first = running(&kubelet, 1).await?;
+    // it has been told until when it may run by the time it applies something
+    let deployments = tenure_tests::objects(
+        &team.client(),
+        "apps",
+        "v1",
+        "Deployment",
+        "deployments",
+        team.home(),
+    );
+    until("the worker to be at work", PATIENCE, || async {
+        tenure_tests::value(&deployments, "never").await.map(drop)
+    })
+    .await?;
     let supervisor = stage.tenure.supervisor().context("it runs")?;
     supervisor.signal(Signal::STOP)?;
     until("the worker to end", PATIENCE, || async {
