@@ -267,7 +267,7 @@ async fn a_worker_ends_though_its_supervisor_stands_still() -> anyhow::Result<()
         team.home(),
     );
     until("the worker to be at work", PATIENCE, || async {
-        tenure_tests::value(&deployments, "never").await.map(drop)
+        value(&deployments, "never").await.map(drop)
     })
     .await?;
     let supervisor = stage.tenure.supervisor().context("it runs")?;

@@ -136,11 +136,16 @@ async fn dialled(remote: &Remote) -> Result<Channel, WorkerError> {
         .keep_alive_while_idle(true);
     let mut dials = 1;
     loop {
-        match endpoint.connect().await {
-            Ok(channel) => return Ok(channel),
-            Err(error) if dials >= DIALS => return Err(failed(error)),
-            Err(_) => dials += 1,
+        // one that stands still takes the connection and says nothing
+        let why = match tokio::time::timeout(DIAL, endpoint.connect()).await {
+            Ok(Ok(channel)) => return Ok(channel),
+            Ok(Err(error)) => failed(error),
+            Err(_) => WorkerError::Attach(format!("{} does not answer", remote.url)),
+        };
+        if dials >= DIALS {
+            return Err(why);
         }
+        dials += 1;
         tokio::time::sleep(BETWEEN_DIALS).await;
     }
 }
