@@ -107,10 +107,14 @@ impl SupervisorClient {
     /// # Errors
     /// As the server says; that it is another or gone is no error.
     pub async fn delete_member(&self, identity: &str, version: &str) -> Result<(), KubeError> {
-        let call = Call::delete(self.leases().named(format!("{PREFIX}{identity}")));
-        let options = json!({
-            "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"resourceVersion": version},
-        });
+        let lease = self.leases().named(format!("{PREFIX}{identity}"));
+        self.delete_if(lease, &json!({"resourceVersion": version})).await
+    }
+
+    /// Deletes an object if it is as `preconditions` say; that it is another or gone is no error.
+    pub(super) async fn delete_if(&self, target: Target, preconditions: &Value) -> Result<(), KubeError> {
+        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
+        let call = Call::delete(target);
         match self
             .caller
             .bytes(&self.caller.with_body(call, JSON, &options)?)

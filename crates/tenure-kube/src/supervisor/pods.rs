@@ -48,18 +48,8 @@ impl SupervisorClient {
     /// # Errors
     /// As the server says; that it is another or gone is no error.
     pub async fn delete_pod(&self, name: &Name, uid: &str) -> Result<(), KubeError> {
-        let options = json!({
-            "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid},
-        });
-        let call = Call::delete(self.pods().named(name));
-        match self
-            .caller
-            .bytes(&self.caller.with_body(call, JSON, &options)?)
+        self.delete_if(self.pods().named(name), &json!({"uid": uid}))
             .await
-        {
-            Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error),
-            _ => Ok(()),
-        }
     }
 
     /// The pods that a label selector chooses: LIST, then WATCH from there, again after every end.
