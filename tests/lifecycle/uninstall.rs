@@ -11,19 +11,26 @@ use super::{config_maps, namespace_gone, settled};
 async fn programs(stage: &Stage) -> anyhow::Result<()> {
     let labels = json!({"app.kubernetes.io/part-of": "flux", "app": "tenure"});
     let metadata = json!({"name": "tenure-supervisor", "namespace": stage.tenure.system(), "labels": labels});
-    let containers = json!([{"name": "tenure", "image": "tenure"}]);
+    let containers = json!([{
+        "name": "tenure", "image": "tenure",
+        "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+    }]);
+    let restricted = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
     stage
         .tenure
         .apply(&[
             json!({
                 "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
                 "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "tenure"}}, "template": {
-                    "metadata": {"labels": labels}, "spec": {"containers": containers},
+                    "metadata": {"labels": labels},
+                    "spec": {"containers": containers, "securityContext": restricted},
                 }},
             }),
             json!({
                 "apiVersion": "v1", "kind": "Pod", "metadata": metadata,
-                "spec": {"containers": containers, "terminationGracePeriodSeconds": 0},
+                "spec": {
+                    "containers": containers, "securityContext": restricted, "terminationGracePeriodSeconds": 0,
+                },
             }),
         ])
         .await
