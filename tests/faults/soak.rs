@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context as _, ensure};
+use futures::future::try_join_all;
 use kube::api::ListParams;
 use tenure_tests::Stage;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::processes::metric;
 use crate::set::{Crew, many};
@@ -18,19 +21,54 @@ const SLACK: f64 = 4.0 * MIB;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_many_reconciles_memory_is_as_it_was_and_what_should_stay_has_stayed() -> anyhow::Result<()> {
-    let reconciles = if std::env::var_os("TENURE_LONG").is_some() {
-        10_000.0
+    let (reconciles, tenants) = if std::env::var_os("TENURE_LONG").is_some() {
+        (10_000.0, 8)
     } else {
-        120.0
+        (120.0, 2)
     };
     let mut stage = Stage::start().await?;
-    let kept = many("kept", 5);
-    let crew = Crew::at_work(&stage, "soak", &kept).await?;
-    let kept_as = uids(&crew).await?;
+    let mut crews = Vec::new();
+    for number in 0..tenants {
+        crews.push(Crew::at_work(&stage, &format!("soak-{number}"), &many("kept", 5)).await?);
+    }
+    let enough = CancellationToken::new();
+    let (ended, mut rounds) = mpsc::channel(1);
+    let all = try_join_all(crews.iter().map(|crew| restless(crew, &enough, ended.clone())));
     let first = passes(&stage).await?;
-    let mut memory = Vec::new();
+    let watched = async {
+        let mut memory = Vec::new();
+        while passes(&stage).await? - first < reconciles {
+            rounds.recv().await.context("every tenant has stopped")?;
+            memory.push(resident(&mut stage)?);
+        }
+        enough.cancel();
+        while rounds.recv().await.is_some() {}
+        anyhow::Ok(memory)
+    };
+    drop(ended);
+    let (_, memory) = tokio::try_join!(all, watched)?;
+    let quarter = (memory.len() / 4).max(1);
+    let (early, late) = (
+        median(&memory[..quarter]),
+        median(&memory[memory.len() - quarter..]),
+    );
+    println!(
+        "{} rounds of {tenants} tenants, memory {:.1} MiB at first and {:.1} MiB at last",
+        memory.len(),
+        early / MIB,
+        late / MIB
+    );
+    ensure!(late <= early * 1.1 + SLACK, "memory grows: {memory:?}");
+    Ok(())
+}
+
+/// Changes what a tenant's repository says, faster than it is applied, and looks after each round whether
+/// all is as the last revision says; `ended` hears of each.
+async fn restless(crew: &Crew, enough: &CancellationToken, ended: mpsc::Sender<()>) -> anyhow::Result<()> {
+    let kept = many("kept", 5);
+    let kept_as = uids(crew).await?;
     for round in 0.. {
-        if passes(&stage).await? - first >= reconciles {
+        if enough.is_cancelled() {
             break;
         }
         let (mut commit, mut wanted) = (String::new(), kept.clone());
@@ -42,29 +80,18 @@ async fn after_many_reconciles_memory_is_as_it_was_and_what_should_stay_has_stay
             crew.poke("Kustomization", "app").await?;
         }
         crew.settled(&commit, &wanted).await?;
-        let now = uids(&crew).await?;
+        let now = uids(crew).await?;
         let lost: Vec<_> = kept_as
             .iter()
             .filter(|(name, uid)| now.get(*name) != Some(uid))
             .collect();
         ensure!(
             lost.is_empty(),
-            "in round {round} these were not left alone: {lost:?}"
+            "in round {round} {} did not leave these alone: {lost:?}",
+            crew.home()
         );
-        memory.push(resident(&mut stage)?);
+        ended.send(()).await?;
     }
-    let quarter = (memory.len() / 4).max(1);
-    let (early, late) = (
-        median(&memory[..quarter]),
-        median(&memory[memory.len() - quarter..]),
-    );
-    println!(
-        "{} rounds, memory {:.1} MiB at first and {:.1} MiB at last",
-        memory.len(),
-        early / MIB,
-        late / MIB
-    );
-    ensure!(late <= early * 1.1 + SLACK, "memory grows: {memory:?}");
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tenure_core::Digest;
 use tenure_kube::{ActingClient, By, Discovery, KubeError, ResourceInfo, WatchEvent};
@@ -19,7 +20,50 @@ const AGAIN: Duration = Duration::from_millis(500);
 const RARELY: Duration = Duration::from_secs(30);
 
 /// What objects looked like when they were written, by the id of their [`Entry`].
-pub type Fingerprints = BTreeMap<String, String>;
+pub type Fingerprints = BTreeMap<String, Print>;
+
+/// How one object was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Print {
+    /// Its [`fingerprint`] then.
+    live: String,
+    /// What it was to be, as a digest.
+    wanted: String,
+}
+
+impl Print {
+    /// Of an object as it is now, and the digest of what it was to be.
+    pub(crate) fn of(live: &Value, wanted: &str) -> Self {
+        Self {
+            live: fingerprint(live),
+            wanted: wanted.to_owned(),
+        }
+    }
+
+    /// Whether the same was to be written.
+    pub(crate) fn is_for(&self, wanted: &str) -> bool {
+        !wanted.is_empty() && self.wanted == wanted
+    }
+
+    /// Whether the object is as it was written.
+    pub(crate) fn is_of(&self, live: &Value) -> bool {
+        self.live == fingerprint(live)
+    }
+}
+
+/// A digest of what is to be written; none of a Secret: digests are kept where nothing of a Secret is to be
+/// known, and a short one can be guessed from its digest.
+pub(crate) fn digest_of(desired: &Value) -> String {
+    match desired.get("kind").and_then(Value::as_str) {
+        Some("Secret") => String::new(),
+        _ => short(desired),
+    }
+}
+
+fn short(value: &Value) -> String {
+    let digest = Digest::of(value.to_string().as_bytes()).hex();
+    digest.chars().take(16).collect()
+}
 
 /// What changes whenever somebody changes an object, its status aside: of kinds that count generations
 /// the generation, else the resource version; and uid, labels and annotations.
@@ -38,11 +82,7 @@ pub fn fingerprint(object: &Value) -> String {
         sorted("/metadata/labels"),
         sorted("/metadata/annotations"),
     ]);
-    Digest::of(all.to_string().as_bytes())
-        .hex()
-        .chars()
-        .take(16)
-        .collect()
+    short(&all)
 }
 
 /// Objects of one kind in one namespace.
@@ -101,7 +141,7 @@ pub async fn as_written(
             let Some(live) = items.remove(&object.name) else {
                 return Ok(None);
             };
-            if prints.get(id) != Some(&fingerprint(&live)) {
+            if !prints.get(id).is_some_and(|print| print.is_of(&live)) {
                 return Ok(None);
             }
             found.push(live);
@@ -182,15 +222,15 @@ impl Watched<'_> {
         let ns = objects.first().and_then(|(first, _)| first.ns());
         let by = By::Labels(self.selector);
         let listing = self.client.list_metadata_at(info, ns, by).await?;
-        let named = |item: &Value| {
-            Some((
-                item.pointer("/metadata/name")?.as_str()?.to_owned(),
-                fingerprint(item),
-            ))
-        };
-        let live: BTreeMap<String, String> = listing.items.iter().filter_map(named).collect();
+        let named = |item: &Value| item.pointer("/metadata/name")?.as_str().map(str::to_owned);
+        let live: BTreeMap<String, &Value> = listing
+            .items
+            .iter()
+            .filter_map(|item| Some((named(item)?, item)))
+            .collect();
+        let as_written = |id: &str, item: &Value| self.prints.get(id).is_some_and(|print| print.is_of(item));
         for (object, id) in objects {
-            if self.prints.get(*id) != live.get(&object.name) {
+            if !live.get(&object.name).is_some_and(|item| as_written(id, item)) {
                 return Ok(Some(object.clone()));
             }
         }
@@ -202,10 +242,7 @@ impl Watched<'_> {
         };
         while let Some(event) = events.next().await {
             let found = match event? {
-                WatchEvent::Applied(item) => {
-                    let same = |id| self.prints.get(id) == Some(&fingerprint(&item));
-                    known(&item).filter(|(_, id)| !same(*id))
-                }
+                WatchEvent::Applied(item) => known(&item).filter(|(_, id)| !as_written(id, &item)),
                 WatchEvent::Deleted(item) => known(&item),
                 WatchEvent::Bookmark(_) => None,
             };

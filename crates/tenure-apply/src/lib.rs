@@ -30,7 +30,7 @@ mod report;
 
 pub use apply::{ApplyOptions, apply};
 pub use custom::{CustomHealth, HealthRuleError, HealthRules};
-pub use drift::{Fingerprints, as_written, drifted, fingerprint};
+pub use drift::{Fingerprints, Print, as_written, drifted, fingerprint};
 pub use health::{HealthError, HealthTarget, Sightings, Unhealthy, wait_healthy};
 pub use ignored::IgnoredFields;
 pub use normalise::normalise;

@@ -4,8 +4,9 @@ use serde_json::Value;
 use tenure_core::{Classify, Retry};
 use tenure_kube::KubeError;
 
+use crate::apply::Placed;
 use crate::custom::HealthRules;
-use crate::drift::{Fingerprints, fingerprint};
+use crate::drift::{Fingerprints, Print};
 use crate::health::Sightings;
 use crate::inventory::Entry;
 use crate::object::ObjectRef;
@@ -74,13 +75,15 @@ pub struct Report {
 impl Report {
     pub(crate) fn add(
         &mut self,
-        object: &ObjectRef,
+        placed: &Placed,
         action: Action,
         now: Option<&Value>,
         rules: Option<&HealthRules>,
     ) {
+        let object = &placed.at;
         if let Some(now) = now {
-            self.prints.insert(Entry::of(object).id, fingerprint(now));
+            let print = Print::of(now, &placed.wanted);
+            self.prints.insert(Entry::of(object).id, print);
         }
         if let (Some(now), Some(rules)) = (now, rules) {
             self.seen.note(object, now, rules);

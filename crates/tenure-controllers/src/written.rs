@@ -43,10 +43,15 @@ impl WrittenObjects {
     /// What `key` has written, if it was for the same.
     pub(crate) fn get(&self, key: &ObjectKey, wanted: &WrittenFor) -> Option<WrittenSet> {
         let set = self.0.get(&key.to_string())?;
-        let same = set.generation == wanted.generation
-            && set.account == wanted.account.username()
-            && set.built == wanted.built.to_string();
+        let same = set.is_of(wanted) && set.built == wanted.built.to_string();
         same.then(|| set.clone())
+    }
+
+    /// How `key` wrote objects last, if it was for the same, whatever was built.
+    pub(crate) fn prints(&self, key: &ObjectKey, wanted: &WrittenFor) -> Fingerprints {
+        let set = self.0.get(&key.to_string());
+        let same = set.filter(|set| set.is_of(wanted));
+        same.map(|set| set.prints.clone()).unwrap_or_default()
     }
 
     /// What `key` wrote last, and who wrote it.
@@ -92,6 +97,11 @@ impl WrittenObjects {
 }
 
 impl WrittenSet {
+    /// Whether the same Kustomization wrote it as the same account.
+    fn is_of(&self, wanted: &WrittenFor) -> bool {
+        self.generation == wanted.generation && self.account == wanted.account.username()
+    }
+
     /// When it is to be looked at again.
     pub(crate) fn due(&self, interval: Duration) -> Timestamp {
         after(self.checked, interval)
@@ -119,7 +129,9 @@ mod tests {
             built: Digest::of(b"a"),
         };
         let mut all = WrittenObjects::default();
-        all.keep(&key, &written, Fingerprints::new(), Timestamp::UNIX_EPOCH);
+        let print = serde_json::from_value(serde_json::json!({"live": "a", "wanted": "b"}));
+        let prints = Fingerprints::from([("apps_cm__ConfigMap".to_owned(), print.expect("a print"))]);
+        all.keep(&key, &written, prints, Timestamp::UNIX_EPOCH);
         let found = all.get(&key, &written).expect("the same");
         let minute = Duration::from_mins(1);
         assert_eq!(found.due(minute), Timestamp::from_second(60).expect("in range"));
@@ -138,6 +150,8 @@ mod tests {
             },
         ] {
             assert!(all.get(&key, &other).is_none());
+            let same = other.generation == written.generation && other.account == written.account;
+            assert_eq!(all.prints(&key, &other).is_empty(), !same);
         }
         all.forget(&key);
         assert!(all.get(&key, &written).is_none());

@@ -38,7 +38,7 @@ mod watch;
 
 pub use acting::{ActingClient, Applied, ApplyParams, DeleteParams, Deletion, Propagation};
 pub use cluster::{Cluster, TokenCell};
-pub use connection::Connection;
+pub use connection::{Connection, Resolve};
 pub use discovery::Discovery;
 pub use error::{Cause, KubeError, RoleRule};
 pub use event::{EventDraft, EventKind, Regarding};

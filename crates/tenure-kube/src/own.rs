@@ -66,6 +66,12 @@ impl OwnClient {
         &self.home
     }
 
+    /// Whether this is where the API server is that the client speaks to.
+    #[must_use]
+    pub fn is_at(&self, host: &str, port: u16) -> bool {
+        self.caller.is_at(host, port)
+    }
+
     /// Requests sent so far, repetitions included.
     #[must_use]
     pub fn requests(&self) -> u64 {

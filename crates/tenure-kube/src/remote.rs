@@ -1,5 +1,7 @@
 //! Another cluster, as a kubeconfig describes it.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -8,7 +10,7 @@ use tenure_yaml::Options;
 
 use crate::acting::ActingClient;
 use crate::cluster::{Cluster, TokenCell};
-use crate::connection::{ClientIdentity, Connection};
+use crate::connection::{ClientIdentity, Connection, Resolve, Way};
 use crate::error::KubeError;
 
 /// Another cluster, and the credential for it. Nothing of this process gets there: no token of the
@@ -68,11 +70,11 @@ const REFUSED_OF_USERS: &[(&str, &str)] = &[
 ];
 
 impl RemoteCluster {
-    /// The cluster and user of the current context.
+    /// The cluster and user of the current context, at an address that `resolve` gives.
     ///
     /// # Errors
     /// What is missing, refused or can't be used.
-    pub fn from_kubeconfig(text: &[u8]) -> Result<Self, KubeconfigError> {
+    pub fn from_kubeconfig(text: &[u8], resolve: Arc<dyn Resolve>) -> Result<Self, KubeconfigError> {
         // the position, and not the line: it may hold a credential
         let parsed = tenure_yaml::parse_one(text, &Options::helm());
         let config = parsed.map_err(|_| KubeconfigError::Unreadable("it is not YAML".to_owned()))?;
@@ -115,8 +117,12 @@ impl RemoteCluster {
             url: url.trim_end_matches('/').to_owned(),
             ca_pem,
         };
-        let connection =
-            Connection::open_as(&described, string(cluster, "tls-server-name"), identity.as_ref())?;
+        let way = Way {
+            server_name: string(cluster, "tls-server-name"),
+            identity,
+            resolve: Some(resolve),
+        };
+        let connection = Connection::open_by(&described, way)?;
         Ok(Self {
             connection,
             token: TokenCell::new(token.unwrap_or_else(|| Secret::new(Vec::new()))),
@@ -124,17 +130,27 @@ impl RemoteCluster {
         })
     }
 
-    /// A cluster at this address, whose certificate these authorities vouch for, and a bearer's token.
+    /// A cluster at this address, whose certificate these authorities vouch for, and a bearer's token;
+    /// where it is, `resolve` says.
     ///
     /// # Errors
     /// What can't be used.
-    pub fn with_token(address: &str, ca_pem: Vec<u8>, token: Secret) -> Result<Self, KubeconfigError> {
+    pub fn with_token(
+        address: &str,
+        ca_pem: Vec<u8>,
+        token: Secret,
+        resolve: Arc<dyn Resolve>,
+    ) -> Result<Self, KubeconfigError> {
         let described = Cluster {
             url: canonical(address)?,
             ca_pem,
         };
+        let way = Way {
+            resolve: Some(resolve),
+            ..Way::default()
+        };
         Ok(Self {
-            connection: Connection::open_as(&described, None, None)?,
+            connection: Connection::open_by(&described, way)?,
             token: TokenCell::new(token),
             url: described.url,
         })
@@ -206,13 +222,26 @@ fn data(of: &Value, field: &str) -> Result<Option<Vec<u8>>, KubeconfigError> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use futures::FutureExt as _;
+    use futures::future::BoxFuture;
+
     use super::*;
+
+    struct Nowhere;
+
+    impl Resolve for Nowhere {
+        fn resolve<'a>(&'a self, _: &'a str, _: u16) -> BoxFuture<'a, Result<Vec<SocketAddr>, String>> {
+            std::future::ready(Err("nowhere".to_owned())).boxed()
+        }
+    }
 
     fn refused(cluster: &str, user: &str) -> String {
         let text = format!(
             "current-context: c\ncontexts: [{{name: c, context: {{cluster: k, user: u}}}}]\nclusters: [{{name: k, cluster: {{{cluster}}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
         );
-        let error = RemoteCluster::from_kubeconfig(text.as_bytes());
+        let error = RemoteCluster::from_kubeconfig(text.as_bytes(), Arc::new(Nowhere));
         error.expect_err("it must be refused").to_string()
     }
 
@@ -281,7 +310,8 @@ mod tests {
                 "{message}"
             );
         }
-        let error = RemoteCluster::from_kubeconfig(b"token: hunter2: x").expect_err("no YAML");
+        let error =
+            RemoteCluster::from_kubeconfig(b"token: hunter2: x", Arc::new(Nowhere)).expect_err("no YAML");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }

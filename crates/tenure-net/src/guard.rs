@@ -30,7 +30,7 @@ pub struct CidrError(String);
 
 /// An address that may not be spoken to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{host} is at {address}, {what}, which the platform does not allow as the place of a source")]
+#[error("{host} is at {address}, {what}, which the platform does not allow")]
 pub struct Refused {
     /// What was to be reached.
     pub host: String,

@@ -19,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::home::KINDS;
 
-/// Homes that come within this time are looked at together.
+/// Homes that come within this time of each other are looked at together …
 const GATHER: Duration = Duration::from_millis(500);
+/// … but the first of them is not kept waiting for longer: at a start they come for a while.
+const GATHER_AT_MOST: Duration = Duration::from_secs(3);
 /// From so many new homes on, one list of all namespaces is cheaper than a list for each.
 const WORTH_A_LIST: usize = 16;
 /// How often it is looked whether the right is there.
@@ -228,8 +230,8 @@ struct Following {
     stream: Option<EverywhereStream>,
     /// What a list that is not complete has of each home.
     listing: Option<HashMap<Box<str>, Vec<Meta>>>,
-    /// When the homes that are new are looked at.
-    look: Option<Instant>,
+    /// When the homes that are new are looked at, and when at the latest.
+    look: Option<(Instant, Instant)>,
 }
 
 impl Following {
@@ -242,7 +244,7 @@ impl Following {
             let look = self.look;
             let due = async {
                 match look {
-                    Some(at) => tokio::time::sleep_until(at).await,
+                    Some((at, _)) => tokio::time::sleep_until(at).await,
                     None => std::future::pending().await,
                 }
             };
@@ -254,24 +256,32 @@ impl Following {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = news.notified() => {
-                    self.look.get_or_insert_with(|| Instant::now() + GATHER);
-                }
+                () = news.notified() => self.expect(),
                 () = due => self.welcome(client).await,
                 Some(event) = event => self.hear(event),
             }
         }
     }
 
+    /// A home has come: another may come with it.
+    fn expect(&mut self) {
+        let now = Instant::now();
+        let latest = self.look.map_or(now + GATHER_AT_MOST, |(_, latest)| latest);
+        self.look = Some(((now + GATHER).min(latest), latest));
+    }
+
     /// Tells homes that have come what there is.
     async fn welcome(&mut self, client: &SupervisorClient) {
         self.look = None;
+        if self.listing.is_some() {
+            // to begin again for each that comes would never come to an end
+            return;
+        }
         let new = self.everywhere.take_new(self.kind);
         if new.is_empty() {
             return;
         }
-        if self.stream.is_none() || self.listing.is_some() || new.len() > WORTH_A_LIST {
-            self.listing = None;
+        if self.stream.is_none() || new.len() > WORTH_A_LIST {
             self.stream = Some(client.watch_everywhere(self.kind));
             return;
         }
@@ -308,6 +318,8 @@ impl Following {
                 for (home, all) in self.listing.take().unwrap_or_default() {
                     everywhere.tell(&home, kind, MetaEvent::Reset(all));
                 }
+                // of those that have come meanwhile
+                self.expect();
             }
             EverywhereEvent::Applied((home, meta)) => everywhere.tell(&home, kind, MetaEvent::Applied(meta)),
             EverywhereEvent::Deleted((home, meta)) => everywhere.tell(&home, kind, MetaEvent::Deleted(meta)),
@@ -393,6 +405,37 @@ mod tests {
         assert_eq!(said(&b), ["Kustomization: 0"]);
         following.hear(EverywhereEvent::Applied(placed("b", "x", "4")));
         assert_eq!((said(&a), said(&b)), (vec![], vec!["+x@4".to_owned()]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn homes_that_come_one_after_the_other_are_looked_at_together_and_none_waits_for_ever() {
+        let mut following = following();
+        let began = Instant::now();
+        while following.look.is_none_or(|(at, _)| at > Instant::now()) {
+            following.expect();
+            tokio::time::advance(GATHER / 2).await;
+        }
+        assert_eq!(began.elapsed(), GATHER_AT_MOST);
+        following.look = None;
+        following.expect();
+        assert_eq!(following.look.map(|(at, _)| at - Instant::now()), Some(GATHER));
+    }
+
+    #[tokio::test]
+    async fn a_home_that_comes_while_all_are_listed_is_looked_at_after_that() {
+        let mut following = following();
+        following.hear(EverywhereEvent::Begins);
+        let late = following.everywhere.feed(&Name::new("late").expect("valid"));
+        following.hear(EverywhereEvent::Page(vec![placed("late", "x", "1")]));
+        following.hear(EverywhereEvent::Listed);
+        assert_eq!(
+            said(&late),
+            Vec::<String>::new(),
+            "it has not been listed as a whole"
+        );
+        assert!(following.look.is_some());
+        let new = following.everywhere.take_new(FluxKind::KUSTOMIZATION);
+        assert_eq!(new.len(), 1);
     }
 
     #[test]

@@ -91,6 +91,18 @@ fn a_kubeconfig_that_can_not_be_used_is_named_with_what_is_wrong() -> anyhow::Re
             .refused("Kustomization", "other", "ReconciliationFailed")
             .await?;
         says(&message, &["users[].user.exec is not supported"])?;
+        let metadata = |config: &mut Value| {
+            config["clusters"][0]["cluster"]["server"] = json!("https://169.254.169.254")
+        };
+        kubeconfig(&stage, &team, "metadata", metadata).await?;
+        team.kustomization("third", &spec("metadata")).await?;
+        let message = team
+            .refused("Kustomization", "third", "ReconciliationFailed")
+            .await?;
+        says(
+            &message,
+            &["the metadata service of a cloud, which the platform does not allow"],
+        )?;
         let object = value(&team.objects("Kustomization"), "app").await?;
         let held = object["status"]["inventory"]["entries"].as_array().map(Vec::len);
         assert_eq!(held, Some(1), "what was applied before is not forgotten");

@@ -31,7 +31,7 @@ impl Made {
                 Some(_) => Action::Created,
                 None => Action::Skipped,
             };
-            report.add(&placed.at, action, object.as_ref(), options.health.as_ref());
+            report.add(placed, action, object.as_ref(), options.health.as_ref());
         }
         self.objects.into_iter().flatten().collect()
     }
@@ -50,7 +50,7 @@ impl Made {
             if let Err(error) = client.delete(&placed.info, ns, name, &params).await {
                 let reason = error.status_reason();
                 tracing::debug!(object = %placed.at, reason, "failed to take back what was created");
-                report.add(&placed.at, Action::Created, Some(&object), None);
+                report.add(placed, Action::Created, Some(&object), None);
             }
         }
     }

@@ -27,7 +27,12 @@ impl<'a> Kinds<'a> {
         items.into_iter().map(|item| self.place_one(item)).collect()
     }
 
-    fn place_one(&self, Item { at, mut desired }: Item) -> Result<Placed, ApplyError> {
+    fn place_one(&self, item: Item) -> Result<Placed, ApplyError> {
+        let Item {
+            at,
+            mut desired,
+            wanted,
+        } = item;
         let api_version = at.api_version();
         let found = self.served.resolve(&api_version, &at.kind);
         let Some(info) = found.or_else(|| self.defined.resolve(&api_version, &at.kind)) else {
@@ -43,7 +48,12 @@ impl<'a> Kinds<'a> {
                 metadata.remove("namespace");
             }
         }
-        Ok(Placed { at, desired, info })
+        Ok(Placed {
+            at,
+            desired,
+            wanted,
+            info,
+        })
     }
 
     /// Served and defined kinds together.
@@ -111,6 +121,7 @@ mod tests {
         let item = || Item {
             at: ObjectRef::of(&desired),
             desired: desired.clone(),
+            wanted: String::new(),
         };
         assert!(matches!(
             kinds.place(vec![item()]),
@@ -132,6 +143,7 @@ mod tests {
                 ..ObjectRef::of(&desired)
             },
             desired: desired.clone(),
+            wanted: String::new(),
         };
         let error = kinds
             .place(vec![bare])

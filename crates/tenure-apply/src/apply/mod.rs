@@ -13,6 +13,7 @@ use tenure_kube::{ActingClient, Discovery, ResourceInfo};
 use tokio_util::sync::CancellationToken;
 
 use crate::custom::HealthRules;
+use crate::drift::{Fingerprints, digest_of};
 use crate::health::{HealthError, Sightings, wait_healthy};
 use crate::ignored::{IgnoredFields, leave};
 use crate::kstatus::{self, Verdict};
@@ -42,6 +43,9 @@ pub struct ApplyOptions {
     pub report_only: bool,
     /// Nothing of it was ever applied: what is not there is created without a dry-run before.
     pub fresh: bool,
+    /// How objects were written last time by the same account: what is to be the same again, and still
+    /// looks so, is left as it is without a dry-run.
+    pub known: Fingerprints,
     /// Note how the objects stand by these rules.
     pub health: Option<HealthRules>,
     /// Fields of objects that are there which are left to others.
@@ -61,6 +65,7 @@ impl ApplyOptions {
             concurrency: 4,
             report_only: false,
             fresh: false,
+            known: Fingerprints::new(),
             health: None,
             ignored: IgnoredFields::new(),
             cancel: CancellationToken::new(),
@@ -72,12 +77,15 @@ impl ApplyOptions {
 pub(crate) struct Item {
     pub(crate) at: ObjectRef,
     pub(crate) desired: Value,
+    /// A digest of what the source says, whatever is left to others of it.
+    pub(crate) wanted: String,
 }
 
 /// An [`Item`] whose kind is known.
 pub(crate) struct Placed {
     pub(crate) at: ObjectRef,
     pub(crate) desired: Value,
+    pub(crate) wanted: String,
     pub(crate) info: ResourceInfo,
 }
 
@@ -144,10 +152,11 @@ fn sort(objects: Vec<Value>, owner: &Owner) -> Result<BTreeMap<Stage, Vec<Item>>
         }) {
             return Err(ApplyError::Twice { object: at.into() });
         }
-        stages
-            .entry(order::stage_of(&at))
-            .or_default()
-            .push(Item { at, desired });
+        stages.entry(order::stage_of(&at)).or_default().push(Item {
+            at,
+            wanted: digest_of(&desired),
+            desired,
+        });
     }
     for items in stages.values_mut() {
         items.sort_by(|a, b| order::compare(&a.at, &b.at));

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -6,7 +7,9 @@ use tenure_kube::{ActingClient, Applied, ApplyParams, By, DeleteParams, KubeErro
 
 use super::kinds::Kinds;
 use super::{ApplyOptions, Placed, fresh, live};
+use crate::inventory::Entry;
 use crate::managed;
+use crate::object::ObjectRef;
 use crate::owner::Marker;
 use crate::report::{Action, ApplyError, Report};
 
@@ -20,9 +23,28 @@ const GONE: Duration = Duration::from_secs(60);
 enum Verdict {
     Skip,
     Create,
-    /// It is there; the object as it would be.
-    Compare(Value),
+    /// It is there; the object as it would be, and as it is if that is known.
+    Compare {
+        wanted: Value,
+        live: Option<Value>,
+    },
+    /// It is as it was written, and that is what is wanted again.
+    Keep(Value),
     Recreate,
+}
+
+impl Verdict {
+    /// With what was seen before the dry-run, if that has seen the same.
+    fn after(self, seen: Option<Value>) -> Self {
+        let version = |object: &Value| object.pointer("/metadata/resourceVersion").cloned();
+        match self {
+            Self::Compare { wanted, .. } => Self::Compare {
+                live: seen.filter(|seen| version(seen) == version(&wanted)),
+                wanted,
+            },
+            other => other,
+        }
+    }
 }
 
 /// What will be done with an object.
@@ -69,25 +91,54 @@ pub(crate) async fn run(
             return Err(ApplyError::Cancelled);
         }
         let (action, object) = carry_out(client, placed, step, options).await?;
-        report.add(&placed.at, action, object.as_ref(), options.health.as_ref());
+        report.add(placed, action, object.as_ref(), options.health.as_ref());
         after.extend(object);
     }
     Ok(after)
 }
 
-/// What is to be done, by a dry-run of everything.
+/// What is to be done, by a dry-run of everything that is not known to be as wanted.
 async fn steps(
     client: &ActingClient,
     kinds: &Kinds<'_>,
     placed: &[Placed],
     options: &ApplyOptions,
 ) -> Result<Vec<Step>, ApplyError> {
-    let dry_runs = stream::iter(placed).map(|p| dry_run(client, kinds, p, options));
-    let verdicts: Vec<Verdict> = dry_runs
+    let mut seen = before(client, placed, options).await?;
+    let verdicts = placed.iter().map(|p| (p, seen.remove(&p.at)));
+    let verdicts = verdicts.map(|(p, seen)| async move {
+        match seen {
+            Some(live) if is_kept(p, &live, options) => Ok(Verdict::Keep(live)),
+            seen => Ok(dry_run(client, kinds, p, options).await?.after(seen)),
+        }
+    });
+    let verdicts: Vec<Verdict> = stream::iter(verdicts)
         .buffered(options.concurrency.max(1))
         .try_collect()
         .await?;
     decide(client, placed, verdicts, options).await
+}
+
+/// What was written before, as it is, if some of it is to be the same again: a LIST is cheaper than a
+/// dry-run, and is needed anyway for what is not.
+async fn before(
+    client: &ActingClient,
+    placed: &[Placed],
+    options: &ApplyOptions,
+) -> Result<HashMap<ObjectRef, Value>, ApplyError> {
+    let print = |placed: &Placed| options.known.get(&Entry::of(&placed.at).id);
+    let again = |placed: &Placed| print(placed).is_some_and(|print| print.is_for(&placed.wanted));
+    if !placed.iter().any(again) {
+        return Ok(HashMap::new());
+    }
+    let written: Vec<&Placed> = placed.iter().filter(|placed| print(placed).is_some()).collect();
+    live::read(client, &written, &options.owner).await
+}
+
+/// Whether an object was written just like this, and is still so.
+fn is_kept(placed: &Placed, live: &Value, options: &ApplyOptions) -> bool {
+    let print = options.known.get(&Entry::of(&placed.at).id);
+    print.is_some_and(|print| print.is_for(&placed.wanted) && print.is_of(live))
 }
 
 async fn dry_run(
@@ -109,7 +160,10 @@ async fn dry_run(
         Ok(applied) if applied.created => Ok(Verdict::Create),
         // The result holds the labels and annotations of the live object, its markers among them.
         Ok(applied) if Marker::Skip.on(&applied.object) => Ok(Verdict::Skip),
-        Ok(applied) => Ok(Verdict::Compare(applied.object)),
+        Ok(applied) => Ok(Verdict::Compare {
+            wanted: applied.object,
+            live: None,
+        }),
         Err(error) => refused(client, placed, options, error).await,
     }
 }
@@ -152,20 +206,21 @@ async fn decide(
     verdicts: Vec<Verdict>,
     options: &ApplyOptions,
 ) -> Result<Vec<Step>, ApplyError> {
-    let there = placed
+    let unread = placed
         .iter()
         .zip(&verdicts)
-        .filter(|(_, v)| matches!(v, Verdict::Compare(_)));
-    let there: Vec<&Placed> = there.map(|(p, _)| p).collect();
-    let live = live::read(client, &there, &options.owner).await?;
+        .filter(|(_, verdict)| matches!(verdict, Verdict::Compare { live: None, .. }));
+    let unread: Vec<&Placed> = unread.map(|(p, _)| p).collect();
+    let mut read = live::read(client, &unread, &options.owner).await?;
     let step = |(placed, verdict): (&Placed, Verdict)| match verdict {
         Verdict::Skip => Step::Skip,
+        Verdict::Keep(live) => Step::Keep(live),
         Verdict::Create => Step::Write { patch: None },
         Verdict::Recreate => Step::Recreate,
-        Verdict::Compare(wanted) => match live.get(&placed.at) {
+        Verdict::Compare { wanted, live } => match live.or_else(|| read.remove(&placed.at)) {
             Some(live) => {
-                let patch = managed::clean_up(live, &placed.desired, &options.field_manager);
-                if patch.is_none() && !live::differs(live, &wanted) {
+                let patch = managed::clean_up(&live, &placed.desired, &options.field_manager);
+                if patch.is_none() && !live::differs(&live, &wanted) {
                     Step::Keep(wanted)
                 } else {
                     Step::Write { patch }

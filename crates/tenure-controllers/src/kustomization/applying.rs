@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tenure_api::{KustomizationSpec, reasons};
 use tenure_apply::inventory::{self, Entry};
-use tenure_apply::{Action, ApplyOptions, Change, HealthError, ObjectRef, Owner, Report, Sightings};
+use tenure_apply::{
+    Action, ApplyOptions, Change, Fingerprints, HealthError, ObjectRef, Owner, Report, Sightings,
+};
 use tenure_core::{Classify as _, GoDuration, Name, ObjectKey};
 use tenure_kube::{ActingClient, By, Discovery, KubeError};
 
@@ -40,12 +42,14 @@ pub(super) fn entries(built: &Built) -> Vec<Entry> {
 }
 
 /// How everything is applied.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct How {
     /// Only say what is not as wanted.
     pub(super) report_only: bool,
     /// Nothing was ever applied.
     pub(super) fresh: bool,
+    /// How objects were written last time.
+    pub(super) known: Fingerprints,
 }
 
 /// Applies everything. Objects that the inventory does not name yet are written into it first, so that
@@ -77,6 +81,7 @@ pub(super) async fn apply(
     options.ignored = super::ignore::fields(&plan.kustomization.spec, &built.objects).map_err(failure)?;
     options.report_only = how.report_only;
     options.fresh = how.fresh;
+    options.known = how.known;
     options.health = Some(plan.health.clone());
     options.force = plan.kustomization.spec.force;
     options.cancel = effects.cancel.clone();

@@ -5,9 +5,13 @@
 //! an address that a ConfigMap names.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tenure_core::Account;
-use tenure_kube::RemoteCluster;
+use tenure_kube::{RemoteCluster, Resolve};
 use tenure_net::cloud::{Managed, Places};
 
 use crate::source::identity;
@@ -39,7 +43,7 @@ enum Asked {
 pub(super) async fn cluster(
     name: &str,
     account: &Account,
-    effects: &Effects,
+    effects: &Arc<Effects>,
 ) -> Result<RemoteCluster, String> {
     let title = format!("{}/{name}", effects.home.namespace);
     let failed = |why: String| format!("failed to get configmap {title}: {why}");
@@ -56,7 +60,7 @@ pub(super) async fn cluster(
         } => {
             let token = effects.identities.token(&audiences).await;
             let token = token.map_err(|why| unusable(format!("no token of the home's worker: {why}")))?;
-            RemoteCluster::with_token(&address, ca_pem.into_bytes(), token)
+            RemoteCluster::with_token(&address, ca_pem.into_bytes(), token, allowed(effects))
         }
         Asked::Cloud {
             provider,
@@ -75,10 +79,33 @@ pub(super) async fn cluster(
                 .open_cluster(&managed, &effects.key_services.clouds(), &Places::default())
                 .await
                 .map_err(|error| unusable(error.to_string()))?;
-            RemoteCluster::with_token(&found.address, found.ca_pem, found.token)
+            RemoteCluster::with_token(&found.address, found.ca_pem, found.token, allowed(effects))
         }
     };
     opened.map_err(|error| unusable(error.to_string()))
+}
+
+/// The tenant names the server: it is looked for where the platform allows sources and services to be. This
+/// cluster's own API server is reached anyway.
+pub(super) fn allowed(effects: &Arc<Effects>) -> Arc<dyn Resolve> {
+    Arc::new(Allowed(effects.clone()))
+}
+
+struct Allowed(Arc<Effects>);
+
+impl Resolve for Allowed {
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Vec<SocketAddr>, String>> {
+        async move {
+            if self.0.own.is_at(host, port) {
+                let found = tokio::net::lookup_host((host, port)).await;
+                return found.map(Iterator::collect).map_err(|error| error.to_string());
+            }
+            let guard = self.0.key_services.clouds().guard;
+            let found = guard.resolve(host, port).await;
+            found.map_err(|error| error.to_string())
+        }
+        .boxed()
+    }
 }
 
 fn asked(data: &BTreeMap<String, String>) -> Result<Asked, String> {

@@ -11,6 +11,7 @@ mod cluster;
 mod decryption;
 mod dependencies;
 mod drifted;
+mod events;
 mod finalize;
 mod finalizer;
 mod graph;

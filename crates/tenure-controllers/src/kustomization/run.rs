@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 use tenure_api::{self as condition, KUSTOMIZE_CONTROLLER, KUSTOMIZE_STATUS_MANAGER, REQUESTED_AT, reasons};
-use tenure_apply::Sightings;
 use tenure_apply::inventory::{self, Entry};
+use tenure_apply::{Fingerprints, Sightings};
 use tenure_core::{Account, Digest, GoDuration, ObjectKey, Revision};
 use tenure_kube::{EventKind, KUSTOMIZATION, KubeError};
 
@@ -14,6 +14,7 @@ use super::before::Before;
 use super::brake;
 use super::build::{self, Built};
 use super::drifted;
+use super::events::{finished, revisions, say};
 use super::finalize;
 use super::mask::Mask;
 use super::plan::{Apply, Plan};
@@ -284,9 +285,15 @@ async fn work(
     }
     check_account(&target, &plan.account, before, effects).await?;
     let report_only = drifted::only_reported(plan, built.digest, before);
+    let written = written_for(plan, built.digest);
     let how = applying::How {
         report_only,
         fresh: old.is_empty() && before.untried(),
+        // whoever asks for a reconcile gets a whole one
+        known: match before.answered {
+            true => effects.written.lock().prints(key, &written),
+            false => Fingerprints::new(),
+        },
     };
     let applied = applying::apply(&target, &built, plan, key, old, how, effects).await?;
     let drifted = drifted::message(&applied);
@@ -312,7 +319,6 @@ async fn work(
     );
     let healthy = applying::wait_healthy(key, &target, targets, &applied.seen, plan, effects).await;
     let inventory = inventory::union(&new, &pruned.survivors);
-    let written = written_for(plan, built.digest);
     effects
         .written
         .lock()
@@ -445,40 +451,6 @@ async fn succeeded(
             Vec::new()
         },
     }
-}
-
-/// An event about what went well, unless there is nothing to say.
-async fn say(key: &ObjectKey, plan: &Apply, reason: &'static str, message: String, effects: &Effects) {
-    if message.is_empty() {
-        return;
-    }
-    event(
-        effects,
-        key,
-        KUSTOMIZE_CONTROLLER,
-        EventKind::Normal,
-        reason,
-        message,
-        revisions(plan),
-    )
-    .await;
-}
-
-/// What every event of an attempt says besides its message.
-fn revisions(plan: &Apply) -> Vec<(String, String)> {
-    let said = |name: &str, value: String| (format!("kustomize.toolkit.fluxcd.io/{name}"), value);
-    let origin = plan.origin.clone();
-    [said("revision", plan.revision.to_string())]
-        .into_iter()
-        .chain(origin.map(|origin| said("originRevision", origin)))
-        .collect()
-}
-
-fn finished(plan: &Apply, began: Instant) -> String {
-    let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let took = GoDuration::new(Duration::from_millis(took));
-    let next = GoDuration::new(plan.interval);
-    format!("Reconciliation finished in {took}, next run in {next}")
 }
 
 async fn failed(

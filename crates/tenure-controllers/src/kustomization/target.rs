@@ -30,7 +30,7 @@ impl Target {
         reference: Option<&KubeConfigReference>,
         account: &Account,
         named: bool,
-        effects: &Effects,
+        effects: &Arc<Effects>,
     ) -> Result<Self, Failure> {
         let Some(reference) = reference else {
             return Ok(Self {
@@ -81,7 +81,7 @@ impl Target {
 async fn kubeconfig(
     reference: &KubeConfigReference,
     account: &Account,
-    effects: &Effects,
+    effects: &Arc<Effects>,
 ) -> Result<RemoteCluster, String> {
     let Some(secret) = &reference.secret_ref else {
         return match &reference.config_map_ref {
@@ -104,6 +104,6 @@ async fn kubeconfig(
         let key = key.unwrap_or(KEYS[0]);
         format!("KubeConfig secret '{title}' does not contain a '{key}' key with a kubeconfig")
     })?;
-    let remote = RemoteCluster::from_kubeconfig(text.expose());
+    let remote = RemoteCluster::from_kubeconfig(text.expose(), super::cluster::allowed(effects));
     remote.map_err(|error| format!("the kubeconfig in Secret '{title}' can't be used: {error}"))
 }

@@ -1,6 +1,8 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
@@ -22,6 +24,22 @@ const PING_ANSWER: Duration = Duration::from_secs(8);
 /// Answers are small; a large window only costs memory in a worker.
 const WINDOW: u32 = 256 * 1024;
 
+/// Where hosts are. Whoever lets others name a host decides here which addresses may be spoken to.
+pub trait Resolve: Send + Sync {
+    /// The addresses of `host` that may be connected to; or why there is none.
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Vec<SocketAddr>, String>>;
+}
+
+/// How a connection is opened, where that is not the usual way.
+#[derive(Default)]
+pub(crate) struct Way<'a> {
+    /// The name in the server's certificate, if it is not that of the URL.
+    pub(crate) server_name: Option<&'a str>,
+    pub(crate) identity: Option<ClientIdentity>,
+    /// Who looks the host up; otherwise any address will do.
+    pub(crate) resolve: Option<Arc<dyn Resolve>>,
+}
+
 /// A certificate that says who dials.
 pub(crate) struct ClientIdentity {
     pub(crate) certificate_pem: Vec<u8>,
@@ -35,14 +53,11 @@ pub(crate) struct Endpoint {
     authority: String,
     server_name: ServerName<'static>,
     tls: TlsConnector,
+    resolve: Option<Arc<dyn Resolve>>,
 }
 
 impl Endpoint {
-    pub(crate) fn new(
-        cluster: &Cluster,
-        server_name: Option<&str>,
-        identity: Option<&ClientIdentity>,
-    ) -> Result<Self, KubeError> {
+    pub(crate) fn new(cluster: &Cluster, way: Way<'_>) -> Result<Self, KubeError> {
         let refuse = |message: String| KubeError::setup("connection to the API server", message);
         let url: http::Uri = cluster
             .url
@@ -60,15 +75,22 @@ impl Endpoint {
             .and_then(|h| h.strip_suffix(']'))
             .unwrap_or(host)
             .to_owned();
-        let server_name = ServerName::try_from(server_name.map_or_else(|| host.clone(), str::to_owned))
+        let server_name = ServerName::try_from(way.server_name.map_or_else(|| host.clone(), str::to_owned))
             .map_err(|e| refuse(format!("host of url {:?}: {e}", cluster.url)))?;
         Ok(Self {
             port: url.port_u16().unwrap_or(443),
             authority: url.authority().map(ToString::to_string).unwrap_or_default(),
             host,
             server_name,
-            tls: TlsConnector::from(Arc::new(tls(&cluster.ca_pem, identity).map_err(refuse)?)),
+            tls: TlsConnector::from(Arc::new(
+                tls(&cluster.ca_pem, way.identity.as_ref()).map_err(refuse)?,
+            )),
+            resolve: way.resolve,
         })
+    }
+
+    pub(crate) fn is_at(&self, host: &str, port: u16) -> bool {
+        self.host == host && self.port == port
     }
 
     pub(crate) fn authority(&self) -> &str {
@@ -90,9 +112,12 @@ impl Endpoint {
     }
 
     async fn connect(&self) -> Result<SendRequest<Body>, String> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .map_err(|e| e.to_string())?;
+        let (host, port) = (self.host.as_str(), self.port);
+        let tcp = match &self.resolve {
+            None => TcpStream::connect((host, port)).await,
+            Some(resolve) => TcpStream::connect(&resolve.resolve(host, port).await?[..]).await,
+        };
+        let tcp = tcp.map_err(|e| e.to_string())?;
         tcp.set_nodelay(true).map_err(|e| e.to_string())?;
         let tls = self
             .tls
@@ -168,7 +193,7 @@ mod tests {
                 url: url.to_owned(),
                 ca_pem: Vec::new(),
             };
-            let error = Endpoint::new(&cluster, None, None)
+            let error = Endpoint::new(&cluster, Way::default())
                 .err()
                 .map(|e| e.to_string())
                 .unwrap_or_default();

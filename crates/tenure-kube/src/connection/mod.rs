@@ -16,7 +16,8 @@ use parking_lot::Mutex;
 use crate::cluster::Cluster;
 use crate::error::KubeError;
 
-pub(crate) use dial::{ClientIdentity, Endpoint};
+pub use dial::Resolve;
+pub(crate) use dial::{ClientIdentity, Endpoint, Way};
 
 /// The API server allows 100 streams on a connection, and what comes after hangs without a word.
 const STREAMS_PER_CONNECTION: usize = 90;
@@ -57,18 +58,13 @@ impl Connection {
     /// # Errors
     /// When the URL is not `https://host[:port]` or the CA holds no usable certificate.
     pub fn open(cluster: &Cluster) -> Result<Self, KubeError> {
-        Self::open_as(cluster, None, None)
+        Self::open_by(cluster, Way::default())
     }
 
-    /// The same, with a certificate of one's own, and where the server's certificate has another name
-    /// than its URL.
-    pub(crate) fn open_as(
-        cluster: &Cluster,
-        server_name: Option<&str>,
-        identity: Option<&ClientIdentity>,
-    ) -> Result<Self, KubeError> {
+    /// The same in another way than the usual one.
+    pub(crate) fn open_by(cluster: &Cluster, way: Way<'_>) -> Result<Self, KubeError> {
         Ok(Self(Arc::new(Pool {
-            endpoint: Endpoint::new(cluster, server_name, identity)?,
+            endpoint: Endpoint::new(cluster, way)?,
             slots: Mutex::default(),
             dialling: tokio::sync::Mutex::default(),
         })))
@@ -83,6 +79,10 @@ impl Connection {
             .iter()
             .filter(|slot| !slot.sender.is_closed())
             .count()
+    }
+
+    pub(crate) fn is_at(&self, host: &str, port: u16) -> bool {
+        self.0.endpoint.is_at(host, port)
     }
 
     pub(crate) fn authority(&self) -> &str {

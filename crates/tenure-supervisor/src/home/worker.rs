@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tenure_api::reasons;
 use tenure_kube::FluxKind;
 use tenure_proto::WITHIN_LIMITS;
 use tenure_proto::lifeline::{Done, Drain, Outcome, Ready, Term, down, up};
@@ -265,7 +266,7 @@ impl Home {
                 self.index.done(&done, now);
                 match done.outcome() {
                     Outcome::Gone => self.rights.doubt(),
-                    Outcome::Failed => self.rights.suspect(),
+                    Outcome::Failed if !waits_for_another(&done.reason) => self.rights.suspect(),
                     _ => {}
                 }
                 if !self.index.has_blame() {
@@ -461,4 +462,15 @@ impl Home {
         self.index.worker_ended(!well);
         self.state.ended(well, Instant::now());
     }
+}
+
+/// Whether an object with this reason lacks nothing but another object of the home.
+fn waits_for_another(reason: &str) -> bool {
+    [
+        reasons::ARTIFACT_FAILED,
+        reasons::DEPENDENCY_NOT_READY,
+        reasons::NO_SOURCE_ARTIFACT,
+        reasons::SOURCE_UNAVAILABLE,
+    ]
+    .contains(&reason)
 }
