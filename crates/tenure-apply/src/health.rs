@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tenure_core::GoDuration;
 use tenure_kube::{ActingClient, By, Discovery, KubeError, ResourceInfo, WatchEvent};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::custom::HealthRules;
@@ -16,9 +16,10 @@ use crate::object::ObjectRef;
 
 /// How many objects are looked at for the first time at once. All of them are then watched.
 const LISTS_AT_ONCE: usize = 8;
-/// What was seen longer ago than this is looked at again; and what was well when it was seen is watched too
-/// once others have been waited for this long. Flux looks at everything this often.
+/// What was seen longer ago than this is looked at again, as often as Flux looks at everything …
 const FRESH: Duration = Duration::from_secs(5);
+/// … but while others are waited for, what was well when it was seen is so taken for this long.
+const WELL: Duration = Duration::from_secs(15);
 /// A watch that broke is opened again after this long.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -105,8 +106,8 @@ fn list(objects: &[Unhealthy], messages: bool) -> String {
 }
 
 /// Waits until every target is current by `rules`, by LIST and then WATCH of the named objects. Gives the time
-/// it took. Fails at the first target that is stuck. What `seen` shows to be current is not asked about again
-/// unless others take long, and what it shows not to be is watched from there.
+/// it took. Fails at the first target that is stuck. What `seen` shows to be current is asked about again only
+/// if others take long, at the end at the latest; and what it shows not to be is watched from there.
 ///
 /// # Errors
 /// When a target fails, time runs out, or `cancel` fires.
@@ -126,6 +127,16 @@ pub async fn wait_healthy(
         .map(|target| known(target).unwrap_or_else(unknown))
         .collect();
     let stuck = states.iter().any(|state| state.verdict == Verdict::Failed);
+    let well = |target| {
+        seen.fresh(target)
+            .filter(|seen| seen.status.verdict == Verdict::Current)
+    };
+    let mut well: Vec<(usize, Instant)> = targets
+        .iter()
+        .enumerate()
+        .filter_map(|(at, target)| Some((at, well(target)?.at)))
+        .collect();
+    let again = watch::Sender::new(false);
     let (send, mut receive) = mpsc::channel::<(usize, Status)>(64);
     let lists = Semaphore::new(LISTS_AT_ONCE);
     let watching = stream::iter(targets.iter().enumerate()).for_each_concurrent(None, |(at, target)| {
@@ -136,6 +147,7 @@ pub async fn wait_healthy(
             target,
             seen: seen.fresh(target),
             at,
+            again: again.subscribe(),
             send: send.clone(),
         };
         async move { follower.run(discovery).await }
@@ -146,11 +158,20 @@ pub async fn wait_healthy(
         }
         loop {
             if states.iter().all(|s| s.verdict == Verdict::Current) {
-                return Ok(());
+                if well.iter().all(|(_, seen)| seen.elapsed() < FRESH) {
+                    return Ok(());
+                }
+                for (at, _) in well.drain(..) {
+                    if let Some(state) = states.get_mut(at) {
+                        *state = unknown();
+                    }
+                }
+                again.send_replace(true);
             }
             let Some((at, status)) = receive.recv().await else {
                 std::future::pending().await
             };
+            well.retain(|(seen, _)| *seen != at);
             let failed = status.verdict == Verdict::Failed;
             if let Some(state) = states.get_mut(at) {
                 *state = status;
@@ -210,6 +231,8 @@ struct Follower<'a> {
     target: &'a ObjectRef,
     seen: Option<&'a Seen>,
     at: usize,
+    /// Becomes true when what was well when it was seen is to be looked at again.
+    again: watch::Receiver<bool>,
     send: mpsc::Sender<(usize, Status)>,
 }
 
@@ -232,7 +255,11 @@ impl Follower<'_> {
             return std::future::pending().await;
         };
         match self.seen {
-            Some(seen) if seen.status.verdict == Verdict::Current => tokio::time::sleep(FRESH).await,
+            Some(seen) if seen.status.verdict == Verdict::Current => {
+                let mut again = self.again.clone();
+                // the sender outlives this
+                let _ = tokio::time::timeout(WELL, again.wait_for(|again| *again)).await;
+            }
             // what is too old to watch from is listed
             Some(seen) => drop(self.follow(&info, &seen.resource_version, None).await),
             None => {}
@@ -256,8 +283,13 @@ impl Follower<'_> {
         let listing = self.client.list_at(info, ns, by).await?;
         drop(permit);
         let last = listing.items.into_iter().next();
-        self.say(last.as_ref().map_or_else(missing, |object| self.judge(object)))
-            .await;
+        let status = last.as_ref().map_or_else(missing, |object| self.judge(object));
+        let is_well = status.verdict == Verdict::Current;
+        self.say(status).await;
+        if is_well {
+            // if nothing else is waited for, it need not be watched
+            tokio::time::sleep(AGAIN).await;
+        }
         self.follow(info, &listing.resource_version, last).await
     }
 

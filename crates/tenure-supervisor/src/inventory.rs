@@ -21,6 +21,9 @@ use crate::membership::Ours;
 /// Whoever has the home of this name writes the objects.
 const WRITER: &str = "artifacts.tenure.dev";
 
+/// Lists come with every change, and much changes at once: writes are so far from each other.
+const SPACED: Duration = Duration::from_secs(5);
+
 /// The last list of each replica; nothing of one that has not said any yet.
 #[derive(Clone, Default)]
 pub(crate) struct Lists(Arc<watch::Sender<BTreeMap<String, Option<Vec<Cached>>>>>);
@@ -101,6 +104,7 @@ async fn follow(client: &SupervisorClient, lists: &Lists, backoff: &mut Backoff)
         }
         known = Some(objects);
         backoff.reset();
+        tokio::time::sleep(SPACED).await;
     }
 }
 

@@ -30,13 +30,14 @@ enum Verdict {
     },
     /// It is as it was written, and that is what is wanted again.
     Keep(Value),
+    /// It is as it was written, and the only one of the stage of which something else is wanted.
+    Alone(Value),
     Recreate,
 }
 
 impl Verdict {
     /// With what was seen before the dry-run, if that has seen the same.
     fn after(self, seen: Option<Value>) -> Self {
-        let version = |object: &Value| object.pointer("/metadata/resourceVersion").cloned();
         match self {
             Self::Compare { wanted, .. } => Self::Compare {
                 live: seen.filter(|seen| version(seen) == version(&wanted)),
@@ -55,6 +56,9 @@ enum Step {
     Write {
         patch: Option<Value>,
     },
+    /// Nothing else of the stage is written: if this is refused, nothing was. So it is, as the object is
+    /// now, without a dry-run.
+    Alone(Value),
     Recreate,
 }
 
@@ -90,7 +94,10 @@ pub(crate) async fn run(
         if options.cancel.is_cancelled() {
             return Err(ApplyError::Cancelled);
         }
-        let (action, object) = carry_out(client, placed, step, options).await?;
+        let (action, object) = match step {
+            Step::Alone(live) => write_alone(client, kinds, placed, &live, options).await?,
+            step => carry_out(client, placed, step, options).await?,
+        };
         report.add(placed, action, object.as_ref(), options.health.as_ref());
         after.extend(object);
     }
@@ -105,10 +112,18 @@ async fn steps(
     options: &ApplyOptions,
 ) -> Result<Vec<Step>, ApplyError> {
     let mut seen = before(client, placed, options).await?;
+    let kept = |p: &Placed| seen.get(&p.at).is_some_and(|live| is_kept(p, live, options));
+    let mut others = placed.iter().filter(|p| !kept(p));
+    let alone = match (others.next(), others.next()) {
+        (Some(alone), None) => Some(alone.at.clone()).filter(|_| may_be_alone(alone, &seen, options)),
+        _ => None,
+    };
     let verdicts = placed.iter().map(|p| (p, seen.remove(&p.at)));
+    let alone = &alone;
     let verdicts = verdicts.map(|(p, seen)| async move {
         match seen {
             Some(live) if is_kept(p, &live, options) => Ok(Verdict::Keep(live)),
+            Some(live) if alone.as_ref() == Some(&p.at) => Ok(Verdict::Alone(live)),
             seen => Ok(dry_run(client, kinds, p, options).await?.after(seen)),
         }
     });
@@ -119,26 +134,41 @@ async fn steps(
     decide(client, placed, verdicts, options).await
 }
 
-/// What was written before, as it is, if some of it is to be the same again: a LIST is cheaper than a
-/// dry-run, and is needed anyway for what is not.
+/// What was written before, as it is: a LIST is cheaper than the dry-runs that it may save, and is needed
+/// anyway for what is not as it should be.
 async fn before(
     client: &ActingClient,
     placed: &[Placed],
     options: &ApplyOptions,
 ) -> Result<HashMap<ObjectRef, Value>, ApplyError> {
-    let print = |placed: &Placed| options.known.get(&Entry::of(&placed.at).id);
-    let again = |placed: &Placed| print(placed).is_some_and(|print| print.is_for(&placed.wanted));
-    if !placed.iter().any(again) {
+    if options.known.is_empty() {
         return Ok(HashMap::new());
     }
-    let written: Vec<&Placed> = placed.iter().filter(|placed| print(placed).is_some()).collect();
+    let is_known = |placed: &&Placed| options.known.contains_key(&Entry::of(&placed.at).id);
+    let written: Vec<&Placed> = placed.iter().filter(is_known).collect();
     live::read(client, &written, &options.owner).await
 }
 
 /// Whether an object was written just like this, and is still so.
 fn is_kept(placed: &Placed, live: &Value, options: &ApplyOptions) -> bool {
     let print = options.known.get(&Entry::of(&placed.at).id);
-    print.is_some_and(|print| print.is_for(&placed.wanted) && print.is_of(live))
+    print.is_some_and(|print| print.is_for(&placed.wanted) && print.is_of(live)) && !may_be_skipped(placed)
+}
+
+/// Whether an object is as it was written, so that all there is to do is to write what is wanted now.
+fn may_be_alone(placed: &Placed, seen: &HashMap<ObjectRef, Value>, options: &ApplyOptions) -> bool {
+    let (print, live) = (options.known.get(&Entry::of(&placed.at).id), seen.get(&placed.at));
+    let (Some(print), Some(live)) = (print, live) else {
+        return false;
+    };
+    print.is_of(live)
+        && !options.report_only
+        && !may_be_skipped(placed)
+        && managed::clean_up(live, &placed.desired, &options.field_manager).is_none()
+}
+
+fn may_be_skipped(placed: &Placed) -> bool {
+    Marker::Skip.on(&placed.desired) || Marker::IfNotPresent.on(&placed.desired)
 }
 
 async fn dry_run(
@@ -215,6 +245,7 @@ async fn decide(
     let step = |(placed, verdict): (&Placed, Verdict)| match verdict {
         Verdict::Skip => Step::Skip,
         Verdict::Keep(live) => Step::Keep(live),
+        Verdict::Alone(live) => Step::Alone(live),
         Verdict::Create => Step::Write { patch: None },
         Verdict::Recreate => Step::Recreate,
         Verdict::Compare { wanted, live } => match live.or_else(|| read.remove(&placed.at)) {
@@ -233,6 +264,33 @@ async fn decide(
     Ok(placed.iter().zip(verdicts).map(step).collect())
 }
 
+/// Writes it. If the server refuses, a dry-run says why, and what can be done.
+async fn write_alone(
+    client: &ActingClient,
+    kinds: &Kinds<'_>,
+    placed: &Placed,
+    live: &Value,
+    options: &ApplyOptions,
+) -> Result<(Action, Option<Value>), ApplyError> {
+    let params = params(options, false);
+    let Ok(applied) = client.apply(&placed.info, &placed.desired, &params).await else {
+        let verdict = dry_run(client, kinds, placed, options).await?;
+        let steps = decide(client, std::slice::from_ref(placed), vec![verdict], options).await?;
+        let step = steps.into_iter().next().unwrap_or(Step::Skip);
+        return carry_out(client, placed, step, options).await;
+    };
+    let action = match applied.created {
+        true => Action::Created,
+        false if version(&applied.object) == version(live) => Action::Unchanged,
+        false => Action::Configured,
+    };
+    Ok((action, Some(applied.object)))
+}
+
+fn version(object: &Value) -> Option<&Value> {
+    object.pointer("/metadata/resourceVersion")
+}
+
 async fn carry_out(
     client: &ActingClient,
     placed: &Placed,
@@ -242,7 +300,7 @@ async fn carry_out(
     let patch = match step {
         Step::Skip => return Ok((Action::Skipped, None)),
         Step::Write { .. } | Step::Recreate if options.report_only => return Ok((Action::Drifted, None)),
-        Step::Keep(object) => return Ok((Action::Unchanged, Some(object))),
+        Step::Keep(object) | Step::Alone(object) => return Ok((Action::Unchanged, Some(object))),
         Step::Write { patch } => patch,
         Step::Recreate => {
             remove(client, placed).await?;

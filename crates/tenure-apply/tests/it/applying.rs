@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tenure_apply::{ApplyError, ApplyOptions, HealthRules, ObjectRef, apply, wait_healthy};
+use tenure_apply::{ApplyError, ApplyOptions, HealthRules, ObjectRef, Report, apply, wait_healthy};
 use tokio_util::sync::CancellationToken;
 
 use crate::world::{World, lines};
@@ -30,6 +30,104 @@ async fn objects_are_created_then_left_alone_then_changed() -> anyhow::Result<()
     assert_eq!(
         lines(&world.apply("app", &changed).await?),
         ["ConfigMap/c00 configured", "ConfigMap/c01 unchanged"]
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_written_so_and_still_looks_so_is_not_dry_run_again() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let maps = |values: [&str; 3]| {
+        let named = ["a", "b", "c"].into_iter().zip(values);
+        named
+            .map(|(name, value)| world.config_map(name, value))
+            .collect::<Vec<_>>()
+    };
+    let first = world.apply("app", &maps(["1", "1", "1"])).await?;
+    let before = world.client.requests();
+    let again = world.apply_knowing("app", &maps(["1", "1", "1"]), &first).await?;
+    assert_eq!(world.client.requests() - before, 1, "one LIST");
+    assert!(!again.changed() && again.prints == first.prints);
+
+    let before = world.client.requests();
+    let one = world.apply_knowing("app", &maps(["1", "2", "1"]), &again).await?;
+    assert_eq!(
+        world.client.requests() - before,
+        2,
+        "a LIST, and the only write of the stage"
+    );
+    let configured = |report: &Report| {
+        let changes = lines(report).into_iter();
+        changes
+            .filter(|line| line.ends_with("configured"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(configured(&one), ["ConfigMap/b configured"]);
+
+    let before = world.client.requests();
+    let two = world.apply_knowing("app", &maps(["2", "3", "1"]), &one).await?;
+    assert_eq!(
+        world.client.requests() - before,
+        5,
+        "a LIST, two dry-runs, two writes"
+    );
+    assert_eq!(
+        configured(&two),
+        ["ConfigMap/a configured", "ConfigMap/b configured"]
+    );
+
+    // somebody changes one that is to stay as it was
+    world
+        .kubectl(&[
+            "patch",
+            "configmap",
+            "c",
+            "--type=merge",
+            "-p",
+            r#"{"data":{"k":"x"}}"#,
+        ])
+        .await?;
+    let mended = world.apply_knowing("app", &maps(["2", "4", "1"]), &two).await?;
+    assert_eq!(
+        configured(&mended),
+        ["ConfigMap/b configured", "ConfigMap/c configured"]
+    );
+    let held = world.get("ConfigMap", "c").await?.unwrap_or_default();
+    assert_eq!(held["data"]["k"], "1");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_only_write_of_a_stage_is_refused_with_the_words_of_a_dry_run() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let fixed = |value: &str, force: bool| {
+        let mut object = world.config_map("fixed", value);
+        object["immutable"] = true.into();
+        if force {
+            object["metadata"]["annotations"] = json!({"kustomize.toolkit.fluxcd.io/force": "enabled"});
+        }
+        object
+    };
+    let first = world
+        .apply("app", &[world.config_map("other", "1"), fixed("1", false)])
+        .await?;
+    let failure = world
+        .apply_knowing(
+            "app",
+            &[world.config_map("other", "1"), fixed("2", false)],
+            &first,
+        )
+        .await
+        .expect_err("it can't be changed");
+    let text = failure.to_string();
+    assert!(text.contains("/fixed dry-run failed (Invalid): "), "{text}");
+    let forced = world
+        .apply_knowing("app", &[world.config_map("other", "1"), fixed("2", true)], &first)
+        .await?;
+    assert!(
+        lines(&forced).contains(&"ConfigMap/fixed created".to_owned()),
+        "{:?}",
+        lines(&forced)
     );
     Ok(())
 }

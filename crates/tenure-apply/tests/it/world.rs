@@ -65,6 +65,20 @@ impl World {
         .await
     }
 
+    /// As something that was applied before, with this report.
+    pub(crate) async fn apply_knowing(
+        &self,
+        owner: &str,
+        objects: &[Value],
+        before: &Report,
+    ) -> Result<Report, ApplyFailure> {
+        let options = ApplyOptions {
+            known: before.prints.clone(),
+            ..self.options(owner)
+        };
+        apply(&self.client, &self.discovery, objects.to_vec(), &options).await
+    }
+
     /// As something that was never applied before.
     pub(crate) async fn apply_fresh(&self, owner: &str, objects: &[Value]) -> Result<Report, ApplyFailure> {
         let options = ApplyOptions {

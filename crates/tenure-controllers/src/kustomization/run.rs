@@ -25,8 +25,8 @@ use crate::retry::after;
 use crate::writer::{event, write_status};
 use crate::{Effects, Pass, State, Wake, next_due};
 
-/// What was found within this time need not be asked again by passes that begin together.
-const TOGETHER: Duration = Duration::from_secs(1);
+/// What was found within this time need not be asked again by passes that follow each other.
+const TOGETHER: Duration = Duration::from_secs(5);
 
 /// Carries the plan out.
 pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> Pass {

@@ -35,6 +35,10 @@ pub(crate) struct Releaser {
 pub(super) struct Rights {
     looked: Option<Instant>,
     look: Option<Instant>,
+    /// An object failed since all of them were looked at.
+    suspected: bool,
+    /// None was missing when all of them were looked at.
+    complete: bool,
     /// The right to let go was not there when last looked for; once may be too early.
     absent: bool,
     /// All was let go.
@@ -89,6 +93,7 @@ impl Rights {
 
     /// An object failed: perhaps for want of a right.
     pub(super) fn suspect(&mut self) {
+        self.suspected = true;
         self.look_after(LOOK_AT_FAILING);
     }
 
@@ -111,9 +116,12 @@ impl Home {
             return;
         }
         let empty = self.index.counts().objects == 0;
+        // objects that are well need no more rights than they have
+        let all =
+            self.rights.suspected || (empty && !self.rights.complete) || self.trouble.contains_key("rights");
         self.rights.looked = Some(Instant::now());
         self.rights.look = Some(Instant::now() + if empty { LOOK_AT_EMPTY } else { LOOK_AT_FAILING });
-        match self.look(empty).await {
+        match self.look(empty, all).await {
             Ok(trouble) => match trouble {
                 Some(trouble) => {
                     self.trouble.insert("rights", trouble);
@@ -129,7 +137,8 @@ impl Home {
         }
     }
 
-    async fn look(&mut self, empty: bool) -> Result<Option<String>, MintError> {
+    /// Whether the rights are being deleted, and with `all` whether one of them is missing.
+    async fn look(&mut self, empty: bool, all: bool) -> Result<Option<String>, MintError> {
         let shared = self.shared.clone();
         let client = shared
             .releaser
@@ -158,8 +167,13 @@ impl Home {
             Standing::Kept => {
                 // a home that is there again: its watches may never have noticed that it was gone
                 self.rights.over = false;
+                if !all {
+                    return Ok(None);
+                }
                 let wanted = self.spec.borrow().rights.clone();
                 let missing = client.missing(&wanted).await?;
+                self.rights.suspected = false;
+                self.rights.complete = missing.is_empty();
                 Ok((!missing.is_empty()).then(|| self.cure(&missing.join(", "))))
             }
         }
