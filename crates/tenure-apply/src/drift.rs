@@ -33,9 +33,9 @@ pub struct Print {
 
 impl Print {
     /// Of an object as it is now, and the digest of what it was to be.
-    pub(crate) fn of(live: &Value, wanted: &str) -> Self {
+    pub(crate) fn of(info: &ResourceInfo, live: &Value, wanted: &str) -> Self {
         Self {
-            live: fingerprint(live),
+            live: fingerprint(info, live),
             wanted: wanted.to_owned(),
         }
     }
@@ -46,13 +46,13 @@ impl Print {
     }
 
     /// Whether the object is as it was written.
-    pub(crate) fn is_of(&self, live: &Value) -> bool {
-        self.live == fingerprint(live)
+    pub(crate) fn is_of(&self, info: &ResourceInfo, live: &Value) -> bool {
+        self.live == fingerprint(info, live)
     }
 }
 
-/// A digest of what is to be written; none of a Secret: digests are kept where nothing of a Secret is to be
-/// known, and a short one can be guessed from its digest.
+/// A digest of what is to be written; none of a Secret: the supervisor keeps these digests, and what is short
+/// can be guessed from its digest.
 pub(crate) fn digest_of(desired: &Value) -> String {
     match desired.get("kind").and_then(Value::as_str) {
         Some("Secret") => String::new(),
@@ -65,16 +65,25 @@ fn short(value: &Value) -> String {
     digest.chars().take(16).collect()
 }
 
+/// What a Deployment's controller writes at its every rollout, a moment after the object was applied.
+const ROLLOUT: &str = "deployment.kubernetes.io/revision";
+
+/// Has a generation, and never counts it on.
+const UNCOUNTED: (&str, &str) = ("scheduling.k8s.io", "PriorityClass");
+
 /// What changes whenever somebody changes an object, its status aside: of kinds that count generations
 /// the generation, else the resource version; and uid, labels and annotations.
 #[must_use]
-pub fn fingerprint(object: &Value) -> String {
+pub fn fingerprint(info: &ResourceInfo, object: &Value) -> String {
     let part = |path: &str| object.pointer(path).filter(|found| !found.is_null());
-    let count = part("/metadata/generation").or_else(|| part("/metadata/resourceVersion"));
+    let counted = (info.group.as_str(), info.kind.as_str()) != UNCOUNTED;
+    let generation = part("/metadata/generation").filter(|_| counted);
+    let count = generation.or_else(|| part("/metadata/resourceVersion"));
     let empty = |found: &&Value| found.as_object().is_none_or(|map| !map.is_empty());
     let sorted = |path: &str| {
         let map = part(path).filter(empty)?.as_object()?;
-        Some(map.iter().collect::<BTreeMap<_, _>>())
+        let map: BTreeMap<_, _> = map.iter().filter(|(key, _)| *key != ROLLOUT).collect();
+        Some(map).filter(|map| !map.is_empty())
     };
     let all = json!([
         part("/metadata/uid"),
@@ -141,7 +150,7 @@ pub async fn as_written(
             let Some(live) = items.remove(&object.name) else {
                 return Ok(None);
             };
-            if !prints.get(id).is_some_and(|print| print.is_of(&live)) {
+            if !prints.get(id).is_some_and(|print| print.is_of(&info, &live)) {
                 return Ok(None);
             }
             found.push(live);
@@ -228,7 +237,10 @@ impl Watched<'_> {
             .iter()
             .filter_map(|item| Some((named(item)?, item)))
             .collect();
-        let as_written = |id: &str, item: &Value| self.prints.get(id).is_some_and(|print| print.is_of(item));
+        let as_written = |id: &str, item: &Value| {
+            let print = self.prints.get(id);
+            print.is_some_and(|print| print.is_of(info, item))
+        };
         for (object, id) in objects {
             if !live.get(&object.name).is_some_and(|item| as_written(id, item)) {
                 return Ok(Some(object.clone()));
@@ -258,22 +270,33 @@ impl Watched<'_> {
 mod tests {
     use super::*;
 
+    fn kind(group: &str, kind: &str) -> ResourceInfo {
+        ResourceInfo {
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            plural: kind.to_lowercase(),
+            kind: kind.to_owned(),
+            namespaced: true,
+        }
+    }
+
     fn object(edit: impl FnOnce(&mut Value)) -> String {
         let mut object = json!({
             "metadata": {"uid": "u", "generation": 2, "resourceVersion": "7", "labels": {"a": "b", "c": "d"}},
             "status": {"ready": 1},
         });
         edit(&mut object);
-        fingerprint(&object)
+        fingerprint(&kind("apps", "Deployment"), &object)
     }
 
     #[test]
     fn a_status_does_not_count_and_everything_else_does() {
         let first = object(|_| {});
-        let same: [fn(&mut Value); 3] = [
+        let same: [fn(&mut Value); 4] = [
             |o| o["status"] = json!({"ready": 2}),
             |o| o["metadata"]["resourceVersion"] = json!("8"),
             |o| o["metadata"]["labels"] = json!({"c": "d", "a": "b"}),
+            |o| o["metadata"]["annotations"] = json!({ROLLOUT: "2"}),
         ];
         for edit in same {
             assert_eq!(object(edit), first);
@@ -291,7 +314,15 @@ mod tests {
 
     #[test]
     fn without_generations_every_write_counts() {
-        let map = |version: &str| fingerprint(&json!({"metadata": {"uid": "u", "resourceVersion": version}}));
+        let map = |version: &str| {
+            let map = json!({"metadata": {"uid": "u", "resourceVersion": version}});
+            fingerprint(&kind("", "ConfigMap"), &map)
+        };
         assert_ne!(map("7"), map("8"));
+        let class = |version: &str| {
+            let class = json!({"metadata": {"uid": "u", "generation": 1, "resourceVersion": version}});
+            fingerprint(&kind("scheduling.k8s.io", "PriorityClass"), &class)
+        };
+        assert_ne!(class("7"), class("8"), "its generation is always 1");
     }
 }

@@ -18,7 +18,8 @@ use crate::object::ObjectRef;
 const LISTS_AT_ONCE: usize = 8;
 /// What was seen longer ago than this is looked at again, as often as Flux looks at everything …
 const FRESH: Duration = Duration::from_secs(5);
-/// … but while others are waited for, what was well when it was seen is so taken for this long.
+/// … but while others are waited for, what was well when it was seen is taken to be so for this long, or half
+/// the time that there is.
 const WELL: Duration = Duration::from_secs(15);
 /// A watch that broke is opened again after this long.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -148,6 +149,7 @@ pub async fn wait_healthy(
             seen: seen.fresh(target),
             at,
             again: again.subscribe(),
+            well: WELL.min(timeout / 2),
             send: send.clone(),
         };
         async move { follower.run(discovery).await }
@@ -233,6 +235,8 @@ struct Follower<'a> {
     at: usize,
     /// Becomes true when what was well when it was seen is to be looked at again.
     again: watch::Receiver<bool>,
+    /// When it is anyway.
+    well: Duration,
     send: mpsc::Sender<(usize, Status)>,
 }
 
@@ -258,7 +262,7 @@ impl Follower<'_> {
             Some(seen) if seen.status.verdict == Verdict::Current => {
                 let mut again = self.again.clone();
                 // the sender outlives this
-                let _ = tokio::time::timeout(WELL, again.wait_for(|again| *again)).await;
+                let _ = tokio::time::timeout(self.well, again.wait_for(|again| *again)).await;
             }
             // what is too old to watch from is listed
             Some(seen) => drop(self.follow(&info, &seen.resource_version, None).await),

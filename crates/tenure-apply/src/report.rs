@@ -82,7 +82,7 @@ impl Report {
     ) {
         let object = &placed.at;
         if let Some(now) = now {
-            let print = Print::of(now, &placed.wanted);
+            let print = Print::of(&placed.info, now, &placed.wanted);
             self.prints.insert(Entry::of(object).id, print);
         }
         if let (Some(now), Some(rules)) = (now, rules) {

@@ -92,10 +92,6 @@ impl Caller {
         &self.0.connection
     }
 
-    pub(crate) fn is_at(&self, host: &str, port: u16) -> bool {
-        self.0.connection.is_at(host, port)
-    }
-
     /// Requests put on the wire so far, repetitions included.
     pub(crate) fn requests(&self) -> u64 {
         self.0.requests.load(Ordering::Relaxed)

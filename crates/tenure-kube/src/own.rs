@@ -66,10 +66,10 @@ impl OwnClient {
         &self.home
     }
 
-    /// Whether this is where the API server is that the client speaks to.
+    /// Host and port of the API server.
     #[must_use]
-    pub fn is_at(&self, host: &str, port: u16) -> bool {
-        self.caller.is_at(host, port)
+    pub fn server(&self) -> (&str, u16) {
+        self.caller.connection().server()
     }
 
     /// Requests sent so far, repetitions included.

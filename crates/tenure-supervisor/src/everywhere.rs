@@ -324,11 +324,13 @@ impl Following {
             EverywhereEvent::Applied((home, meta)) => everywhere.tell(&home, kind, MetaEvent::Applied(meta)),
             EverywhereEvent::Deleted((home, meta)) => everywhere.tell(&home, kind, MetaEvent::Deleted(meta)),
             EverywhereEvent::KindMissing => {
+                self.listing = None;
                 for home in everywhere.homes() {
                     everywhere.tell(home.as_str(), kind, MetaEvent::KindMissing);
                 }
             }
             EverywhereEvent::Forbidden(error) => {
+                self.listing = None;
                 tracing::warn!(kind = kind.kind, %error, "the supervisor may not watch all namespaces: it needs the ClusterRole tenure:watch");
                 let why = format!(
                     "{error}: with --watch=cluster the supervisor needs the ClusterRole tenure:watch and its binding (watch: cluster \
@@ -339,6 +341,7 @@ impl Following {
                 }
             }
             EverywhereEvent::Failed(error) => {
+                self.listing = None;
                 tracing::warn!(kind = kind.kind, %error, "failed to watch all namespaces");
             }
         }

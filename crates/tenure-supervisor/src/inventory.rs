@@ -21,7 +21,7 @@ use crate::membership::Ours;
 /// Whoever has the home of this name writes the objects.
 const WRITER: &str = "artifacts.tenure.dev";
 
-/// Lists come with every change, and much changes at once: writes are so far from each other.
+/// Lists come with every change, and much changes at once: the next is written no sooner than this.
 const SPACED: Duration = Duration::from_secs(5);
 
 /// The last list of each replica; nothing of one that has not said any yet.

@@ -18,7 +18,7 @@ pub(crate) struct Memo {
     pub(crate) written: WrittenObjects,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Memo {
     pub(crate) fn new(

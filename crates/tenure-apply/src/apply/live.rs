@@ -15,6 +15,27 @@ pub(crate) async fn read(
     wanted: &[&Placed],
     owner: &Owner,
 ) -> Result<HashMap<ObjectRef, Value>, ApplyError> {
+    read_by(client, wanted, owner, true).await
+}
+
+/// The same of those only that are the owner's. There is nothing of a kind that is not served.
+pub(crate) async fn read_ours(
+    client: &ActingClient,
+    wanted: &[&Placed],
+    owner: &Owner,
+) -> Result<HashMap<ObjectRef, Value>, ApplyError> {
+    match read_by(client, wanted, owner, false).await {
+        Err(error) if error.is_missing_kind() => Ok(HashMap::new()),
+        read => read,
+    }
+}
+
+async fn read_by(
+    client: &ActingClient,
+    wanted: &[&Placed],
+    owner: &Owner,
+    others: bool,
+) -> Result<HashMap<ObjectRef, Value>, ApplyError> {
     let mut groups: BTreeMap<(String, &str), Vec<&Placed>> = BTreeMap::new();
     for placed in wanted {
         let kind = format!("{}/{}", placed.info.api_version(), placed.info.kind);
@@ -34,7 +55,10 @@ pub(crate) async fn read(
             By::Labels(&selector)
         };
         list(client, first, by, &mut live).await?;
-        for placed in group.iter().skip(usize::from(group.len() == 1)) {
+        if !others || group.len() == 1 {
+            continue;
+        }
+        for placed in group {
             if !live.contains_key(&placed.at) {
                 list(client, placed, By::Name(&placed.at.name), &mut live).await?;
             }

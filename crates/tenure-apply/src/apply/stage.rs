@@ -146,13 +146,14 @@ async fn before(
     }
     let is_known = |placed: &&Placed| options.known.contains_key(&Entry::of(&placed.at).id);
     let written: Vec<&Placed> = placed.iter().filter(is_known).collect();
-    live::read(client, &written, &options.owner).await
+    live::read_ours(client, &written, &options.owner).await
 }
 
 /// Whether an object was written just like this, and is still so.
 fn is_kept(placed: &Placed, live: &Value, options: &ApplyOptions) -> bool {
     let print = options.known.get(&Entry::of(&placed.at).id);
-    print.is_some_and(|print| print.is_for(&placed.wanted) && print.is_of(live)) && !may_be_skipped(placed)
+    print.is_some_and(|print| print.is_for(&placed.wanted) && print.is_of(&placed.info, live))
+        && !may_be_skipped(placed)
 }
 
 /// Whether an object is as it was written, so that all there is to do is to write what is wanted now.
@@ -161,7 +162,7 @@ fn may_be_alone(placed: &Placed, seen: &HashMap<ObjectRef, Value>, options: &App
     let (Some(print), Some(live)) = (print, live) else {
         return false;
     };
-    print.is_of(live)
+    print.is_of(&placed.info, live)
         && !options.report_only
         && !may_be_skipped(placed)
         && managed::clean_up(live, &placed.desired, &options.field_manager).is_none()
@@ -264,7 +265,7 @@ async fn decide(
     Ok(placed.iter().zip(verdicts).map(step).collect())
 }
 
-/// Writes it. If the server refuses, a dry-run says why, and what can be done.
+/// Writes it, if it is still the same. If the server refuses, a dry-run says why, and what can be done.
 async fn write_alone(
     client: &ActingClient,
     kinds: &Kinds<'_>,
@@ -273,18 +274,31 @@ async fn write_alone(
     options: &ApplyOptions,
 ) -> Result<(Action, Option<Value>), ApplyError> {
     let params = params(options, false);
-    let Ok(applied) = client.apply(&placed.info, &placed.desired, &params).await else {
-        let verdict = dry_run(client, kinds, placed, options).await?;
-        let steps = decide(client, std::slice::from_ref(placed), vec![verdict], options).await?;
-        let step = steps.into_iter().next().unwrap_or(Step::Skip);
-        return carry_out(client, placed, step, options).await;
-    };
-    let action = match applied.created {
-        true => Action::Created,
-        false if version(&applied.object) == version(live) => Action::Unchanged,
-        false => Action::Configured,
-    };
-    Ok((action, Some(applied.object)))
+    let mut desired = placed.desired.clone();
+    if let (Some(version), Some(metadata)) = (version(live), desired.pointer_mut("/metadata")) {
+        metadata["resourceVersion"] = version.clone();
+    }
+    let written = client.apply(&placed.info, &desired, &params).await;
+    let is_other = |object: &Value| version(object) != version(live);
+    match written {
+        Ok(applied) if is_other(&applied.object) => Ok((Action::Configured, Some(applied.object))),
+        Ok(applied) => Ok((Action::Unchanged, Some(applied.object))),
+        Err(error) => {
+            // the server's words may quote values of Secrets
+            let reason = error.status_reason();
+            tracing::debug!(object = %placed.at, reason, "not written at once; a dry-run will tell");
+            let verdict = dry_run(client, kinds, placed, options).await?;
+            let steps = decide(client, std::slice::from_ref(placed), vec![verdict], options).await?;
+            let step = steps.into_iter().next().unwrap_or(Step::Skip);
+            match carry_out(client, placed, step, options).await? {
+                // it was written after all
+                (Action::Unchanged, Some(object)) if is_other(&object) => {
+                    Ok((Action::Configured, Some(object)))
+                }
+                done => Ok(done),
+            }
+        }
+    }
 }
 
 fn version(object: &Value) -> Option<&Value> {
@@ -300,8 +314,9 @@ async fn carry_out(
     let patch = match step {
         Step::Skip => return Ok((Action::Skipped, None)),
         Step::Write { .. } | Step::Recreate if options.report_only => return Ok((Action::Drifted, None)),
-        Step::Keep(object) | Step::Alone(object) => return Ok((Action::Unchanged, Some(object))),
+        Step::Keep(object) => return Ok((Action::Unchanged, Some(object))),
         Step::Write { patch } => patch,
+        Step::Alone(_) => None,
         Step::Recreate => {
             remove(client, placed).await?;
             None

@@ -111,6 +111,7 @@ async fn the_only_write_of_a_stage_is_refused_with_the_words_of_a_dry_run() -> a
     let first = world
         .apply("app", &[world.config_map("other", "1"), fixed("1", false)])
         .await?;
+    let before = world.client.requests();
     let failure = world
         .apply_knowing(
             "app",
@@ -119,6 +120,11 @@ async fn the_only_write_of_a_stage_is_refused_with_the_words_of_a_dry_run() -> a
         )
         .await
         .expect_err("it can't be changed");
+    assert_eq!(
+        world.client.requests() - before,
+        4,
+        "a LIST, the write, a dry-run, and a look for markers"
+    );
     let text = failure.to_string();
     assert!(text.contains("/fixed dry-run failed (Invalid): "), "{text}");
     let forced = world

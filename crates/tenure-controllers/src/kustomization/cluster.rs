@@ -12,6 +12,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tenure_core::Account;
 use tenure_kube::{RemoteCluster, Resolve};
+use tenure_net::Guard;
 use tenure_net::cloud::{Managed, Places};
 
 use crate::source::identity;
@@ -96,15 +97,38 @@ struct Allowed(Arc<Effects>);
 impl Resolve for Allowed {
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, Result<Vec<SocketAddr>, String>> {
         async move {
-            if self.0.own.is_at(host, port) {
-                let found = tokio::net::lookup_host((host, port)).await;
-                return found.map(Iterator::collect).map_err(|error| error.to_string());
-            }
             let guard = self.0.key_services.clouds().guard;
-            let found = guard.resolve(host, port).await;
-            found.map_err(|error| error.to_string())
+            addresses(&guard, self.0.own.server(), host, port).await
         }
         .boxed()
+    }
+}
+
+/// Those of `host` that `guard` allows, or that are `own`'s too, whatever name it has here.
+async fn addresses(
+    guard: &Guard,
+    own: (&str, u16),
+    host: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, String> {
+    let refused = match guard.resolve(host, port).await {
+        Ok(found) => return Ok(found),
+        Err(error) => error.to_string(),
+    };
+    if port != own.1 {
+        return Err(refused);
+    }
+    let (Ok(found), Ok(own)) = (
+        tokio::net::lookup_host((host, port)).await,
+        tokio::net::lookup_host(own).await,
+    ) else {
+        return Err(refused);
+    };
+    let own: Vec<SocketAddr> = own.collect();
+    let found: Vec<SocketAddr> = found.filter(|address| own.contains(address)).collect();
+    match found.is_empty() {
+        true => Err(refused),
+        false => Ok(found),
     }
 }
 
@@ -182,6 +206,19 @@ mod tests {
         ("address", "https://far:6443"),
         ("ca.crt", "pem"),
     ];
+
+    #[tokio::test]
+    async fn this_clusters_own_api_server_is_allowed_by_any_name_and_nothing_else_at_its_address() {
+        let guard = Guard::default();
+        let found = addresses(&guard, ("localhost", 6443), "127.0.0.1", 6443).await;
+        let expected = "127.0.0.1:6443".parse().expect("an address");
+        assert_eq!(found, Ok(vec![expected]));
+        for (host, port) in [("127.0.0.1", 6444), ("127.0.0.2", 6443)] {
+            let refused = addresses(&guard, ("localhost", 6443), host, port).await;
+            let refused = refused.expect_err("it is not the API server");
+            assert!(refused.contains("does not allow"), "{refused}");
+        }
+    }
 
     #[test]
     fn the_audience_is_the_address_unless_there_are_others() {

@@ -89,8 +89,8 @@ impl Endpoint {
         })
     }
 
-    pub(crate) fn is_at(&self, host: &str, port: u16) -> bool {
-        self.host == host && self.port == port
+    pub(crate) fn server(&self) -> (&str, u16) {
+        (&self.host, self.port)
     }
 
     pub(crate) fn authority(&self) -> &str {

@@ -81,8 +81,8 @@ impl Connection {
             .count()
     }
 
-    pub(crate) fn is_at(&self, host: &str, port: u16) -> bool {
-        self.0.endpoint.is_at(host, port)
+    pub(crate) fn server(&self) -> (&str, u16) {
+        self.0.endpoint.server()
     }
 
     pub(crate) fn authority(&self) -> &str {

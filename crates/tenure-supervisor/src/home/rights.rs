@@ -19,6 +19,8 @@ use crate::tokens::{Held, MintError};
 const LOOK_AT_EMPTY: Duration = Duration::from_secs(15);
 /// How often a home is looked at whose objects fail.
 const LOOK_AT_FAILING: Duration = Duration::from_secs(30);
+/// How often it is looked whether one of them is missing in a home without objects.
+const LOOK_AT_ALL: Duration = Duration::from_secs(300);
 /// However much happens, not sooner than this.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const FIRST: Duration = Duration::from_millis(250);
@@ -37,8 +39,8 @@ pub(super) struct Rights {
     look: Option<Instant>,
     /// An object failed since all of them were looked at.
     suspected: bool,
-    /// None was missing when all of them were looked at.
-    complete: bool,
+    /// When all of them were looked at, and none was missing.
+    complete: Option<Instant>,
     /// The right to let go was not there when last looked for; once may be too early.
     absent: bool,
     /// All was let go.
@@ -97,6 +99,12 @@ impl Rights {
         self.look_after(LOOK_AT_FAILING);
     }
 
+    /// Others are wanted now.
+    pub(super) fn changed(&mut self) {
+        self.complete = None;
+        self.look_after(LOOK_AGAIN);
+    }
+
     fn look_after(&mut self, wait: Duration) {
         let now = Instant::now();
         let at = self.looked.map_or(now, |looked| (looked + wait).max(now));
@@ -117,8 +125,9 @@ impl Home {
         }
         let empty = self.index.counts().objects == 0;
         // objects that are well need no more rights than they have
-        let all =
-            self.rights.suspected || (empty && !self.rights.complete) || self.trouble.contains_key("rights");
+        let all = self.rights.suspected
+            || (empty && self.rights.complete.is_none_or(|at| at.elapsed() >= LOOK_AT_ALL))
+            || self.trouble.contains_key("rights");
         self.rights.looked = Some(Instant::now());
         self.rights.look = Some(Instant::now() + if empty { LOOK_AT_EMPTY } else { LOOK_AT_FAILING });
         match self.look(empty, all).await {
@@ -130,7 +139,10 @@ impl Home {
                     self.trouble.remove("rights");
                 }
             },
-            Err(error) => tracing::warn!(home = %self.name, %error, "failed to look at the home's rights"),
+            Err(error) => {
+                tracing::warn!(home = %self.name, %error, "failed to look at the home's rights");
+                return;
+            }
         }
         if !empty && !self.trouble.contains_key("rights") {
             self.rights.look = None;
@@ -146,6 +158,9 @@ impl Home {
             .await?;
         let standing = client.standing().await?;
         let again = std::mem::replace(&mut self.rights.absent, standing == Standing::Gone);
+        if standing != Standing::Kept {
+            self.rights.complete = None;
+        }
         match standing {
             Standing::Going if empty => {
                 let kept = client.release().await?;
@@ -173,7 +188,7 @@ impl Home {
                 let wanted = self.spec.borrow().rights.clone();
                 let missing = client.missing(&wanted).await?;
                 self.rights.suspected = false;
-                self.rights.complete = missing.is_empty();
+                self.rights.complete = missing.is_empty().then(Instant::now);
                 Ok((!missing.is_empty()).then(|| self.cure(&missing.join(", "))))
             }
         }

@@ -426,6 +426,7 @@ impl Home {
         self.spec.mark_unchanged();
         self.index.pace(self.spec.borrow().retries_per_minute);
         self.index.rules_changed();
+        self.rights.changed();
         self.hindered = None;
         self.over_budget = None;
         if self.worker.as_ref().is_some_and(Worker::is_on_its_way) {

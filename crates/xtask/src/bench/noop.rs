@@ -7,7 +7,7 @@ use tenure_testkit::until;
 use super::PATIENCE;
 use super::figure::{Section, digits};
 use super::process::{self, Part};
-use super::requests::Tally;
+use super::requests::{Identity, Tally};
 use super::stage::Stage;
 use super::world::{app_name, kustomization, onboard, repository, source_of, tenant};
 use super::write::apply_all;
@@ -82,9 +82,22 @@ async fn watch(stage: &Stage) -> anyhow::Result<Section> {
         "{APPS} Kustomizations of {OBJECTS} objects in one home, an interval of {INTERVAL}, nothing to change: {passed} passes in {spawned} wakes. The requests of a wake are spread over its passes."
     );
     let mut section = Section::new("A pass with nothing to do", note);
-    section.fact(
-        "requests for each Kustomization and interval",
-        digits(tally.all() as f64 / passed),
+    let is_list = |((identity, what), _): &(&(Identity, String), &usize)| {
+        *identity == Identity::Acting && what.starts_with("list ")
+    };
+    let lists = tally.kinds.iter().filter(is_list).map(|(_, count)| count);
+    let lists = lists.sum::<usize>() as f64 / passed;
+    section.bounded(
+        "LISTs for each Kustomization and interval, one for each kind of its objects",
+        lists,
+        OBJECTS as f64,
+        "",
+    );
+    section.bounded(
+        "other requests for each Kustomization and interval",
+        tally.all() as f64 / passed - lists,
+        2.0,
+        "",
     );
     for ((identity, what), count) in &tally.kinds {
         let text = format!("&emsp;{}: `{what}`", identity.name());
