@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Clock ticks in a second, of every Linux that Rust's standard library runs on.
 const TICKS: f64 = 100.0;
 /// How often memory is looked at.
-const SAMPLE: Duration = Duration::from_millis(100);
+const SAMPLE: Duration = Duration::from_millis(250);
 
 /// The programs that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,11 +1,15 @@
 //! The real parts that are measured, and how to ask them things.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, ensure};
+use futures::StreamExt as _;
+use futures::stream;
 use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenure_testkit::control_plane::Options as PlaneOptions;
@@ -106,16 +110,62 @@ impl Stage {
         .await
     }
 
-    /// What every Kustomization has applied; nothing for those that have not yet.
-    pub(super) async fn applied_revisions(&self) -> anyhow::Result<Vec<String>> {
-        let list = write::get(
-            &self.client,
-            "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations",
-        )
-        .await?;
-        let items = list["items"].as_array().context("no items")?;
-        let applied = |item: &Value| Some(item["status"]["lastAppliedRevision"].as_str()?.to_owned());
-        Ok(items.iter().filter_map(applied).collect())
+    /// Waits until so many Kustomizations are `wanted`. By a watch: to list them again and again would be
+    /// most of what the API server does.
+    pub(super) async fn until_all(
+        &self,
+        what: &str,
+        count: usize,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> anyhow::Result<()> {
+        let kind = GroupVersionKind::gvk("kustomize.toolkit.fluxcd.io", "v1", "Kustomization");
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind));
+        let so = AtomicUsize::new(0);
+        let watched = async {
+            loop {
+                let all = api.list(&ListParams::default()).await?;
+                let version = all.metadata.resource_version.unwrap_or_default();
+                let changes = api.watch(&WatchParams::default(), &version).await?;
+                let there = all.items.into_iter().map(|object| Ok(WatchEvent::Added(object)));
+                let mut events = stream::iter(there).chain(changes).boxed();
+                let mut they: BTreeSet<String> = BTreeSet::new();
+                while let Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) =
+                    events.next().await
+                {
+                    let object = serde_json::to_value(object)?;
+                    match wanted(&object) {
+                        true => they.insert(key(&object)),
+                        false => they.remove(&key(&object)),
+                    };
+                    so.store(they.len(), Ordering::Relaxed);
+                    if they.len() == count {
+                        return anyhow::Ok(());
+                    }
+                }
+            }
+        };
+        let ended = tokio::time::timeout(PATIENCE, watched).await;
+        ended.with_context(|| format!("{what}: {} of {count} are", so.load(Ordering::Relaxed)))?
+    }
+
+    /// Waits until the supervisor has listed what the cache has: so much, and nothing else.
+    pub(super) async fn until_cached(
+        &self,
+        count: usize,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> anyhow::Result<()> {
+        until("the list of what is cached", PATIENCE, || async {
+            let list = write::get(&self.client, "/apis/tenure.dev/v1alpha1/artifacts").await?;
+            let items = list["items"].as_array().context("no items")?;
+            let there = items.iter().filter(|item| wanted(item)).count();
+            ensure!(
+                (there, items.len()) == (count, count),
+                "{there} of {} are",
+                items.len()
+            );
+            Ok(())
+        })
+        .await
     }
 
     /// The status of every Kustomization by `namespace/name`, with whether it is Ready.

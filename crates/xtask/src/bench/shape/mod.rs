@@ -11,18 +11,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use jiff::Timestamp;
+use serde_json::Value;
 use tenure_testkit::control_plane::AuditEvent;
 use tenure_testkit::oci::{Login, Registry, Transport};
-use tenure_testkit::until;
 
-use super::PATIENCE;
 use super::cold::last_status;
 use super::figure::{Section, bytes, digits};
 use super::process::{self, Part, Sampler};
 use super::requests::Tally;
-use super::stage::Stage;
+use super::stage::{Stage, is_ready};
 use super::write::{CONNECTIONS, apply_all};
 use super::{noop, requests};
 use apps::Apps;
@@ -113,6 +112,7 @@ async fn first(stage: &mut Stage, apps: &Apps) -> anyhow::Result<(Section, Vec<A
     let events = stage.plane.audit_events(mark)?;
     let seconds = last_status(&events)?.duration_since(began).as_secs_f64();
     stage.asleep().await?;
+    listed(stage, shape, "1.0.0").await?;
     let used = process::less(&process::cpu(), &before);
     let peaks = sampler.stop();
     let events = stage.plane.audit_events(mark)?;
@@ -212,6 +212,7 @@ async fn second(stage: &Stage, apps: &Apps, registry: &Registry) -> anyhow::Resu
     apps.ask(stage).await?;
     applied(stage, shape, "1.0.1").await?;
     stage.asleep().await?;
+    listed(stage, shape, "1.0.1").await?;
     let used = process::less(&process::cpu(), &before);
     let tally = Tally::of(&stage.plane.audit_events(mark)?, &stage.tenure);
     let note = "A new artifact for each application, in which the Deployment has changed; the sources are asked to look.";
@@ -236,27 +237,26 @@ fn ours(used: &std::collections::BTreeMap<Part, f64>) -> f64 {
 }
 
 async fn ready(stage: &Stage, shape: Shape) -> anyhow::Result<()> {
-    until("every Kustomization to be Ready", PATIENCE, || async {
-        let all = stage.kustomizations().await?;
-        let ready = all.values().filter(|ready| **ready).count();
-        ensure!(ready == shape.apps, "{ready} of {} are", shape.apps);
-        Ok(())
-    })
-    .await
+    let what = "every Kustomization to be Ready";
+    stage.until_all(what, shape.apps, is_ready).await
+}
+
+/// What is cached is listed a while after it was fetched.
+async fn listed(stage: &Stage, shape: Shape, tag: &str) -> anyhow::Result<()> {
+    let there = |object: &Value| {
+        let revision = object["status"]["revision"].as_str();
+        revision.is_some_and(|revision| revision.starts_with(tag))
+    };
+    stage.until_cached(shape.apps, there).await
 }
 
 async fn applied(stage: &Stage, shape: Shape, tag: &str) -> anyhow::Result<()> {
-    until(
-        "every Kustomization to have the new revision",
-        PATIENCE,
-        || async {
-            let all = stage.applied_revisions().await?;
-            let there = all.iter().filter(|revision| revision.starts_with(tag)).count();
-            ensure!(there == shape.apps, "{there} of {} have", shape.apps);
-            Ok(())
-        },
-    )
-    .await
+    let there = |object: &Value| {
+        let revision = object["status"]["lastAppliedRevision"].as_str();
+        revision.is_some_and(|revision| revision.starts_with(tag))
+    };
+    let what = "every Kustomization to have the new revision";
+    stage.until_all(what, shape.apps, there).await
 }
 
 #[cfg(test)]
