@@ -71,10 +71,15 @@ impl ControlPlane {
     pub fn audit_events(&self, since: AuditMark) -> anyhow::Result<Vec<AuditEvent>> {
         let path = self.audit_log_path();
         let mut file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
-        file.seek(SeekFrom::Start(since.0))?;
+        file.seek(SeekFrom::Start(since.0.saturating_sub(1)))?;
         let mut reader = BufReader::new(file);
         let mut events = Vec::new();
         let mut line = Vec::new();
+        if since.0 > 0 {
+            // the length may have been read while a line was written
+            reader.read_until(b'\n', &mut line)?;
+            line.clear();
+        }
         while reader.read_until(b'\n', &mut line)? > 0 {
             if line.last() == Some(&b'\n') {
                 events.push(parse(&line).with_context(|| format!("read {}", path.display()))?);
