@@ -1,13 +1,15 @@
 //! Two supervisors share the homes; one of them goes, and comes back.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
+use tenure_testkit::control_plane::{AuditMark, Options as PlaneOptions};
 use tenure_testkit::git::GitRepo;
 use tenure_testkit::install::Options;
-use tenure_testkit::{Installation, TenantFixture, until};
+use tenure_testkit::{ControlPlane, Installation, TenantFixture, until};
 use tenure_tests::{PATIENCE, Stage, Team, objects, value};
 
 use crate::processes::{all_ended, workers};
@@ -26,10 +28,16 @@ fn number(page: &str, name: &str) -> anyhow::Result<usize> {
 
 /// An installation whose second supervisor does not run yet.
 async fn with_two() -> anyhow::Result<Stage> {
-    let mut stage = Stage::start().await?;
+    with_two_on(ControlPlane::shared().await?, None).await
+}
+
+/// The same on this control plane, with this mode of watching.
+async fn with_two_on(plane: ControlPlane, watch: Option<&'static str>) -> anyhow::Result<Stage> {
+    let mut stage = Stage::on(plane).await?;
     let options = Options {
         suffix: format!("-{:08x}", rand::random::<u32>()),
         two_supervisors: true,
+        watch,
         ..Options::default()
     };
     stage.tenure = Installation::start_with(&stage.plane, options).await?;
@@ -81,9 +89,8 @@ async fn all_reconcile(teams: &[Team<'_>], value: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_supervisors_share_the_homes_and_one_has_all_when_the_other_goes() -> anyhow::Result<()> {
-    let mut stage = with_two().await?;
+/// Tenants with a Kustomization `app` each, and their repositories.
+async fn settle(stage: &Stage) -> anyhow::Result<(Vec<TenantFixture>, Vec<GitRepo>)> {
     let fixtures: Vec<_> = (0..HOMES).map(|_| TenantFixture::new("shared")).collect();
     let mut repos = Vec::new();
     for fixture in &fixtures {
@@ -93,18 +100,109 @@ async fn two_supervisors_share_the_homes_and_one_has_all_when_the_other_goes() -
             .await?;
         repos.push(team.repo);
     }
+    Ok((fixtures, repos))
+}
+
+/// A commit of each tenant is applied.
+async fn play(
+    stage: &Stage,
+    fixtures: &[TenantFixture],
+    repos: Vec<GitRepo>,
+    value: &str,
+) -> anyhow::Result<Vec<GitRepo>> {
+    let both = fixtures.iter().cloned().zip(repos);
+    let teams: Vec<Team<'_>> = both.map(|(fixture, repo)| stage.team(fixture, repo)).collect();
+    all_reconcile(&teams, value).await?;
+    Ok(teams.into_iter().map(|team| team.repo).collect())
+}
+
+fn is_part(uri: &str) -> bool {
+    uri.contains("shardSelector=")
+}
+
+/// How the Kustomizations of all namespaces were listed, or watched, since then.
+fn asked(stage: &Stage, since: AuditMark, verb: &str) -> anyhow::Result<BTreeSet<String>> {
+    let user = format!(
+        "system:serviceaccount:{}:tenure-supervisor",
+        stage.tenure.system()
+    );
+    let events = stage.plane.audit_events(since)?;
+    let everywhere = events.into_iter().filter(|event| {
+        let object = event.object.as_ref();
+        event.user == user
+            && event.verb == verb
+            && object.is_some_and(|object| object.resource == "kustomizations" && object.namespace.is_empty())
+    });
+    Ok(everywhere.map(|event| event.request_uri).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_can_tells_each_supervisor_of_its_own_homes_only() -> anyhow::Result<()> {
+    let plane = ControlPlane::start(PlaneOptions {
+        api_server_flags: vec!["--feature-gates=ShardedListAndWatch=true".to_owned()],
+        ..PlaneOptions::default()
+    });
+    let mut stage = with_two_on(plane.await?, Some("cluster")).await?;
+    let right = stage.watch_right();
+    stage.tenure.apply(&right).await?;
+    let (fixtures, mut repos) = settle(&stage).await?;
+    repos = play(&stage, &fixtures, repos, "alone").await?;
+
+    let joined = stage.plane.audit_mark()?;
+    stage.tenure.start_second().await?;
+    shared(&stage).await?;
+    repos = play(&stage, &fixtures, repos, "shared").await?;
+    let parts = homes(&stage, true).await?;
+    // what they have asked for, asked for again
+    until(
+        "each to have listed its part, and to watch it",
+        PATIENCE,
+        || async {
+            let mut found: Vec<BTreeSet<String>> = Vec::new();
+            for uri in asked(&stage, joined, "list")?.iter().filter(|uri| is_part(uri)) {
+                let list: Value = serde_json::from_str(&stage.plane.kubectl(&["get", "--raw", uri]).await?)?;
+                let items = list["items"].as_array().into_iter().flatten();
+                let home = |item: &Value| item["metadata"]["namespace"].as_str().map(str::to_owned);
+                found.push(items.filter_map(home).collect());
+            }
+            let disjoint = |(one, other): (&BTreeSet<String>, &BTreeSet<String>)| {
+                one.is_disjoint(other) && one.len() + other.len() == HOMES && parts.contains(&one.len())
+            };
+            let pairs = found
+                .iter()
+                .flat_map(|one| found.iter().map(move |other| (one, other)));
+            ensure!(
+                pairs.into_iter().any(disjoint),
+                "they were told of {found:?}, and have {parts:?}"
+            );
+            ensure!(asked(&stage, joined, "watch")?.iter().any(|uri| is_part(uri)));
+            Ok(())
+        },
+    )
+    .await?;
+
+    let left = stage.plane.audit_mark()?;
+    stage.tenure.stop_second().await?;
+    all_with_the_first(&stage).await?;
+    play(&stage, &fixtures, repos, "left").await?;
+    let whole = asked(&stage, left, "list")?;
+    ensure!(
+        whole.iter().any(|uri| !is_part(uri)),
+        "it has asked for {whole:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_supervisors_share_the_homes_and_one_has_all_when_the_other_goes() -> anyhow::Result<()> {
+    let mut stage = with_two().await?;
+    let (fixtures, mut repos) = settle(&stage).await?;
     // One alone has all of them, and a second one takes its share while work goes on.
-    let play = async |stage: &Stage, repos: Vec<GitRepo>, value: &str| {
-        let both = fixtures.iter().cloned().zip(repos);
-        let teams: Vec<Team<'_>> = both.map(|(fixture, repo)| stage.team(fixture, repo)).collect();
-        all_reconcile(&teams, value).await?;
-        anyhow::Ok(teams.into_iter().map(|team| team.repo).collect::<Vec<_>>())
-    };
-    repos = play(&stage, repos, "alone").await?;
+    repos = play(&stage, &fixtures, repos, "alone").await?;
     all_with_the_first(&stage).await?;
     stage.tenure.start_second().await?;
     shared(&stage).await?;
-    repos = play(&stage, repos, "shared").await?;
+    repos = play(&stage, &fixtures, repos, "shared").await?;
 
     // It crashes: its homes are served again once its Lease is over.
     stage.tenure.kill_second()?;
@@ -112,7 +210,7 @@ async fn two_supervisors_share_the_homes_and_one_has_all_when_the_other_goes() -
     all_with_the_first(&stage).await?;
     let took = killed.elapsed();
     ensure!(took < 3 * LEASE, "it took {took:?}");
-    repos = play(&stage, repos, "crashed").await?;
+    repos = play(&stage, &fixtures, repos, "crashed").await?;
 
     // It comes back and is told to end: then nobody waits for a Lease.
     stage.tenure.start_second().await?;
@@ -122,7 +220,7 @@ async fn two_supervisors_share_the_homes_and_one_has_all_when_the_other_goes() -
     all_with_the_first(&stage).await?;
     let took = left.elapsed();
     ensure!(took < LEASE / 2, "it took {took:?} although the Lease was left");
-    repos = play(&stage, repos, "left").await?;
+    repos = play(&stage, &fixtures, repos, "left").await?;
     ensure!(repos.len() == HOMES);
     Ok(())
 }

@@ -2,26 +2,12 @@
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
-use tenure_api::rights::watch_objects;
 use tenure_testkit::install::Options;
 use tenure_testkit::{Installation, TenantFixture, until};
 use tenure_tests::{PATIENCE, Stage, Team, condition, is_ready};
 
 use crate::kustomization::{data, roll};
 use crate::world::{config_map, play_alone, settled};
-
-/// The ClusterRole and its binding, under a name of this installation's own.
-fn right(stage: &Stage) -> Vec<Value> {
-    let name = format!("tenure:watch:{}", stage.tenure.system());
-    let named = watch_objects().into_iter().map(|mut object| {
-        object["metadata"]["name"] = json!(name);
-        if object.get("roleRef").is_some() {
-            object["roleRef"]["name"] = json!(name);
-        }
-        object
-    });
-    named.collect()
-}
 
 /// Waits until so many watches of single homes are open.
 async fn watches(stage: &Stage, wanted: impl Fn(u64) -> bool) -> anyhow::Result<()> {
@@ -66,7 +52,7 @@ fn watches_of_single_homes_give_way_to_one_for_all_and_come_back() -> anyhow::Re
         hears(&stage, &first, "one").await?;
 
         // The platform gives the right, and nothing is restarted.
-        let right = right(&stage);
+        let right = stage.watch_right();
         stage.tenure.apply(&right).await?;
         watches(&stage, |open| open == 0).await?;
         hears(&stage, &first, "two").await?;
@@ -124,7 +110,7 @@ fn a_supervisor_that_is_to_watch_everywhere_and_may_not_says_so_on_the_tenant_un
             Ok(())
         })
         .await?;
-        let right = right(&stage);
+        let right = stage.watch_right();
         stage.tenure.apply(&right).await?;
         until("the Tenant to be served", PATIENCE, || async {
             let object = tenant().await?;

@@ -8,6 +8,7 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
+use tenure_api::rights::watch_objects;
 use tenure_testkit::git::{Access, GitRepo, SshGitServer};
 use tenure_testkit::{ControlPlane, Installation, TenantFixture, apply_yaml, until};
 
@@ -41,7 +42,11 @@ impl Stage {
         Self::on(ControlPlane::start(tenure_testkit::control_plane::Options::default()).await?).await
     }
 
-    async fn on(plane: ControlPlane) -> anyhow::Result<Self> {
+    /// On this one.
+    ///
+    /// # Errors
+    /// When a part does not start.
+    pub async fn on(plane: ControlPlane) -> anyhow::Result<Self> {
         let tenure = Installation::start(&plane).await?;
         let git = SshGitServer::start().await?;
         Ok(Self { plane, tenure, git })
@@ -51,6 +56,21 @@ impl Stage {
     #[must_use]
     pub fn client(&self) -> Client {
         self.tenure.admin()
+    }
+
+    /// The supervisor's right to watch all namespaces: ClusterRole and binding, under a name of this
+    /// installation's own.
+    #[must_use]
+    pub fn watch_right(&self) -> Vec<Value> {
+        let name = format!("tenure:watch:{}", self.tenure.system());
+        let named = watch_objects().into_iter().map(|mut object| {
+            object["metadata"]["name"] = json!(name);
+            if object.get("roleRef").is_some() {
+                object["roleRef"]["name"] = json!(name);
+            }
+            object
+        });
+        named.collect()
     }
 
     /// A Secret in `namespace` that opens every repository of the SSH server.

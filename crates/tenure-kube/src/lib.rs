@@ -42,7 +42,7 @@ pub use connection::{Connection, Resolve};
 pub use discovery::Discovery;
 pub use error::{Cause, KubeError, RoleRule};
 pub use event::{EventDraft, EventKind, Regarding};
-pub use everywhere::{EverywhereEvent, EverywhereStream, Placed};
+pub use everywhere::{EverywhereEvent, EverywhereStream, Placed, Wanted};
 pub use metadata::{Meta, MetaEvent, MetaStream, MetadataClient, Referent};
 pub use own::{FINALIZER, FinalizerChange, OwnClient};
 pub use release::{ReleaseClient, Standing};

@@ -12,12 +12,14 @@ use futures::StreamExt as _;
 use futures::stream::{BoxStream, unfold};
 use parking_lot::Mutex;
 use tenure_core::Name;
+use tenure_core::ownership::{Bucket, Buckets};
 use tenure_kube::{EverywhereEvent, EverywhereStream, FluxKind, Meta, MetaEvent, SupervisorClient};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::home::KINDS;
+use crate::membership::Ours;
 
 /// Homes that come within this time of each other are looked at together …
 const GATHER: Duration = Duration::from_millis(500);
@@ -163,6 +165,7 @@ impl Everywhere {
         self: Arc<Self>,
         wanted: Watching,
         client: SupervisorClient,
+        ours: watch::Receiver<Ours>,
         stop: CancellationToken,
     ) {
         let mut watches: Option<CancellationToken> = None;
@@ -186,7 +189,13 @@ impl Everywhere {
                 if cluster {
                     let ends = stop.child_token();
                     for kind in KINDS {
-                        tokio::spawn(follow(self.clone(), kind, client.clone(), ends.clone()));
+                        tokio::spawn(follow(
+                            self.clone(),
+                            kind,
+                            client.clone(),
+                            ours.clone(),
+                            ends.clone(),
+                        ));
                     }
                     watches = Some(ends);
                 }
@@ -211,12 +220,16 @@ async fn follow(
     everywhere: Arc<Everywhere>,
     kind: FluxKind,
     client: SupervisorClient,
+    ours: watch::Receiver<Ours>,
     stop: CancellationToken,
 ) {
     let mut following = Following {
         everywhere,
         kind,
+        ours,
         stream: None,
+        asked: Buckets::NONE,
+        ignored: false,
         listing: None,
         look: None,
     };
@@ -226,8 +239,12 @@ async fn follow(
 struct Following {
     everywhere: Arc<Everywhere>,
     kind: FluxKind,
+    ours: watch::Receiver<Ours>,
     /// From the first home on.
     stream: Option<EverywhereStream>,
+    /// What the stream was to tell of, and whether the server tells of everything all the same.
+    asked: Buckets,
+    ignored: bool,
     /// What a list that is not complete has of each home.
     listing: Option<HashMap<Box<str>, Vec<Meta>>>,
     /// When the homes that are new are looked at, and when at the latest.
@@ -257,6 +274,7 @@ impl Following {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = news.notified() => self.expect(),
+                Ok(()) = self.ours.changed() => self.expect(),
                 () = due => self.welcome(client).await,
                 Some(event) = event => self.hear(event),
             }
@@ -273,6 +291,16 @@ impl Following {
     /// Tells homes that have come what there is.
     async fn welcome(&mut self, client: &SupervisorClient) {
         self.look = None;
+        let ours = self.ours.borrow().buckets();
+        if ours.is_empty() {
+            // the homes end, and none of them has to be told
+            (self.stream, self.listing) = (None, None);
+            return;
+        }
+        // a server that heeds what is ours has to be told when that changes; another one tells of all anyway
+        if self.stream.is_some() && self.asked != ours && !self.ignored {
+            return self.begin(client, ours);
+        }
         if self.listing.is_some() {
             // to begin again for each that comes would never come to an end
             return;
@@ -282,8 +310,7 @@ impl Following {
             return;
         }
         if self.stream.is_none() || new.len() > WORTH_A_LIST {
-            self.stream = Some(client.watch_everywhere(self.kind));
-            return;
+            return self.begin(client, ours);
         }
         for home in new {
             match client.list_metadata(self.kind, &home).await {
@@ -292,19 +319,29 @@ impl Following {
                     .tell(home.as_str(), self.kind, MetaEvent::Reset(all)),
                 Err(error) => {
                     tracing::warn!(%home, kind = self.kind.kind, %error, "failed to list a home");
-                    self.stream = Some(client.watch_everywhere(self.kind));
-                    return;
+                    return self.begin(client, ours);
                 }
             }
         }
     }
 
+    fn begin(&mut self, client: &SupervisorClient, ours: Buckets) {
+        let wanted = self.ours.clone();
+        let wanted = Arc::new(move || wanted.borrow().buckets());
+        self.stream = Some(client.watch_everywhere(self.kind, wanted));
+        self.listing = None;
+        (self.asked, self.ignored) = (ours, false);
+    }
+
     fn hear(&mut self, event: EverywhereEvent) {
         let (kind, everywhere) = (self.kind, &self.everywhere);
         match event {
-            EverywhereEvent::Begins => {
-                let homes = everywhere.homes();
-                let empty = homes.into_iter().map(|home| (home.as_str().into(), Vec::new()));
+            EverywhereEvent::Begins(asked) => {
+                self.asked = asked;
+                // of others nothing is known when this is over
+                let homes = everywhere.homes().into_iter();
+                let homes = homes.filter(|home| asked.contains(Bucket::of(home)));
+                let empty = homes.map(|home| (home.as_str().into(), Vec::new()));
                 self.listing = Some(empty.collect());
             }
             EverywhereEvent::Page(objects) => {
@@ -314,7 +351,8 @@ impl Following {
                     }
                 }
             }
-            EverywhereEvent::Listed => {
+            EverywhereEvent::Listed { whole } => {
+                self.ignored = whole && self.asked != Buckets::ALL && !self.asked.is_empty();
                 for (home, all) in self.listing.take().unwrap_or_default() {
                     everywhere.tell(&home, kind, MetaEvent::Reset(all));
                 }
@@ -368,7 +406,10 @@ mod tests {
         Following {
             everywhere: Arc::new(Everywhere::new()),
             kind: FluxKind::KUSTOMIZATION,
+            ours: watch::channel(Ours::of(Buckets::ALL)).1,
             stream: None,
+            asked: Buckets::NONE,
+            ignored: false,
             listing: None,
             look: None,
         }
@@ -396,14 +437,14 @@ mod tests {
         let mut following = following();
         let home = |name: &str| Name::new(name).expect("valid");
         let [a, b] = ["a", "b"].map(|name| following.everywhere.feed(&home(name)));
-        following.hear(EverywhereEvent::Begins);
+        following.hear(EverywhereEvent::Begins(Buckets::ALL));
         following.hear(EverywhereEvent::Page(vec![
             placed("a", "x", "1"),
             placed("kube-system", "y", "2"),
         ]));
         following.hear(EverywhereEvent::Page(vec![placed("a", "z", "3")]));
         assert_eq!((said(&a), said(&b)), (vec![], vec![]), "it may be incomplete");
-        following.hear(EverywhereEvent::Listed);
+        following.hear(EverywhereEvent::Listed { whole: true });
         assert_eq!(said(&a), ["Kustomization: 2"]);
         assert_eq!(said(&b), ["Kustomization: 0"]);
         following.hear(EverywhereEvent::Applied(placed("b", "x", "4")));
@@ -427,10 +468,10 @@ mod tests {
     #[tokio::test]
     async fn a_home_that_comes_while_all_are_listed_is_looked_at_after_that() {
         let mut following = following();
-        following.hear(EverywhereEvent::Begins);
+        following.hear(EverywhereEvent::Begins(Buckets::ALL));
         let late = following.everywhere.feed(&Name::new("late").expect("valid"));
         following.hear(EverywhereEvent::Page(vec![placed("late", "x", "1")]));
-        following.hear(EverywhereEvent::Listed);
+        following.hear(EverywhereEvent::Listed { whole: true });
         assert_eq!(
             said(&late),
             Vec::<String>::new(),
@@ -439,6 +480,20 @@ mod tests {
         assert!(following.look.is_some());
         let new = following.everywhere.take_new(FluxKind::KUSTOMIZATION);
         assert_eq!(new.len(), 1);
+    }
+
+    #[test]
+    fn a_home_that_was_not_asked_about_is_not_told_that_it_is_empty() {
+        let mut following = following();
+        let home = |name: &str| Name::new(name).expect("valid");
+        let [asked, other] = ["asked", "other"].map(|name| following.everywhere.feed(&home(name)));
+        let part: Buckets = [Bucket::of(&home("asked"))].into_iter().collect();
+        following.hear(EverywhereEvent::Begins(part));
+        following.hear(EverywhereEvent::Page(vec![placed("other", "x", "1")]));
+        following.hear(EverywhereEvent::Listed { whole: true });
+        assert_eq!(said(&asked), ["Kustomization: 0"]);
+        assert_eq!(said(&other), Vec::<String>::new());
+        assert!(following.ignored && following.look.is_some());
     }
 
     #[test]

@@ -212,10 +212,11 @@ fn placed(
     known: &BTreeMap<Name, Value>,
     all_said: bool,
 ) -> (BTreeMap<Name, Value>, Vec<Name>) {
-    let mut there: BTreeMap<_, _> = known
-        .iter()
-        .map(|(name, status)| (what(status), name.clone()))
-        .collect();
+    let (mut there, mut gone) = (BTreeMap::new(), Vec::new());
+    for (name, status) in known {
+        // of two that say the same, one is too many: two supervisors have written
+        gone.extend(there.insert(what(status), name.clone()));
+    }
     let (mut objects, mut new) = (BTreeMap::new(), Vec::new());
     for (own, status) in wanted {
         match there.remove(&what(&status)) {
@@ -235,7 +236,8 @@ fn placed(
         let name = name.unwrap_or_else(|| free(own, &objects, known));
         objects.insert(name, status);
     }
-    (objects, there.into_values().collect())
+    gone.extend(there.into_values());
+    (objects, gone)
 }
 
 /// The name, with a number if another has it.
@@ -358,6 +360,13 @@ mod tests {
         let named = format!("{first}-2");
         assert!(next.keys().any(|name| name.as_str() == named), "{next:?}");
         assert!(gone.is_empty());
+
+        let twice = [("x", "1"), ("y", "1")].map(|(name, digest)| {
+            let (_, status) = one(&of("https://h/a", digest));
+            (Name::new(name).expect("a name"), status)
+        });
+        let (objects, gone) = placed(wanted([&of("https://h/a", "1")].into_iter()), &twice.into(), true);
+        assert_eq!((objects.len(), gone.len()), (1, 1));
 
         let (objects, gone) = placed(wanted([&of("https://h/a", "2")].into_iter()), &known, false);
         assert_eq!(objects.len(), 1);

@@ -39,9 +39,26 @@ impl Ours {
         self.buckets.contains(Bucket::of(name))
     }
 
+    /// All that is.
+    pub(crate) fn buckets(&self) -> Buckets {
+        self.buckets
+    }
+
     /// Whether something is ours that was not.
     pub(crate) fn gains(&self, before: &Self) -> bool {
         !self.buckets.without(&before.buckets).is_empty()
+    }
+}
+
+#[cfg(test)]
+impl Ours {
+    /// These, for a test.
+    pub(crate) fn of(buckets: Buckets) -> Self {
+        Self {
+            hand: 1,
+            buckets,
+            fence: CancellationToken::new(),
+        }
     }
 }
 
@@ -372,13 +389,8 @@ mod tests {
     #[test]
     fn what_is_done_by_one_is_done_by_whoever_has_that_name() {
         let name: Name = "apps".parse().expect("a name");
-        let of = |buckets| Ours {
-            hand: 1,
-            buckets,
-            fence: CancellationToken::new(),
-        };
-        assert!(of(Buckets::ALL).has(&name) && !of(Buckets::NONE).has(&name));
-        assert!(of([Bucket::of(&name)].into_iter().collect()).has(&name));
+        assert!(Ours::of(Buckets::ALL).has(&name) && !Ours::of(Buckets::NONE).has(&name));
+        assert!(Ours::of([Bucket::of(&name)].into_iter().collect()).has(&name));
     }
 
     #[tokio::test(start_paused = true)]

@@ -245,7 +245,7 @@ mod tests {
         let homes = Homes::new(1, 1);
         let one = Name::new("one").expect("valid");
         let broken_off = |seconds| {
-            let mut owed = homes.afford(&one, 1 << 33, 64 << 20).expect("affordable");
+            let mut owed = homes.afford(&one, 1 << 30, 64 << 20).expect("affordable");
             owed.began = Instant::now()
                 .checked_sub(Duration::from_secs(seconds))
                 .expect("long ago");

@@ -70,6 +70,21 @@ impl Buckets {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
+    /// The hashes of the namespaces that belong to it, as ranges from the first to the one after the last, as few as
+    /// there can be: the 64-bit FNV-1a that Kubernetes divides by, too.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<(u64, u128)> {
+        let mut ranges: Vec<(u64, u128)> = Vec::new();
+        for bucket in Bucket::all().filter(|bucket| self.contains(*bucket)) {
+            let (start, end) = (u64::from(bucket.0) << 54, (u128::from(bucket.0) + 1) << 54);
+            match ranges.last_mut() {
+                Some((_, last)) if *last == u128::from(start) => *last = end,
+                _ => ranges.push((start, end)),
+            }
+        }
+        ranges
+    }
+
     /// What is in this or in `other`.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
@@ -147,6 +162,22 @@ mod tests {
         assert!(!others.meets(&some) && some.meets(&Buckets::ALL));
         assert_eq!(others.and(&some), Buckets::ALL);
         assert!(others.without(&others).is_empty());
+    }
+
+    #[test]
+    fn ranges_are_the_hashes_of_a_set_and_neighbours_are_one() {
+        assert_eq!(Buckets::ALL.ranges(), [(0, 1 << 64)]);
+        assert!(Buckets::NONE.ranges().is_empty());
+        let some: Buckets = [0, 1, 7, 1023].map(Bucket).into_iter().collect();
+        let expected = [(0, 2 << 54), (7 << 54, 8 << 54), (1023 << 54, 1 << 64)];
+        assert_eq!(some.ranges(), expected);
+        let half: Buckets = Bucket::all().step_by(3).collect();
+        for name in ["a", "foobar", "team-7", "kube-system"] {
+            let hash = fnv1a(name.as_bytes());
+            let within = |(start, end): &(u64, u128)| *start <= hash && u128::from(hash) < *end;
+            let bucket = Bucket::of(&Name::new(name).expect("a name"));
+            assert_eq!(half.ranges().iter().any(within), half.contains(bucket), "{name}");
+        }
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         seen_keys: parking_lot::Mutex::default(),
     });
     let everywhere = shared.everywhere.clone();
-    tokio::spawn(everywhere.keep(config.watching, client.clone(), stop.clone()));
+    tokio::spawn(everywhere.keep(config.watching, client.clone(), membership.ours(), stop.clone()));
     tokio::spawn(admin::serve(listener, health, stop.clone()));
     tokio::spawn(reread(config.token_file.clone(), token, stop.clone()));
     tokio::spawn(issuer::keep(

@@ -24,6 +24,9 @@ use super::{PATIENCE, write};
 /// What the programs log: as they come, and when a worker is started.
 const LOG: &str = "info,kube=warn,hyper=warn,h2=warn,tenure_supervisor::runtime=debug";
 
+/// The cache names so many artifacts at most.
+const LISTED: usize = 500;
+
 pub(super) struct Stage {
     pub(super) tenure: Installation,
     pub(super) plane: ControlPlane,
@@ -129,9 +132,12 @@ impl Stage {
                 let there = all.items.into_iter().map(|object| Ok(WatchEvent::Added(object)));
                 let mut events = stream::iter(there).chain(changes).boxed();
                 let mut they: BTreeSet<String> = BTreeSet::new();
-                while let Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) =
-                    events.next().await
-                {
+                while let Some(event) = events.next().await {
+                    let object = match event? {
+                        WatchEvent::Added(object) | WatchEvent::Modified(object) => object,
+                        WatchEvent::Error(_) => break,
+                        _ => continue,
+                    };
                     let object = serde_json::to_value(object)?;
                     match wanted(&object) {
                         true => they.insert(key(&object)),
@@ -148,12 +154,13 @@ impl Stage {
         ended.with_context(|| format!("{what}: {} of {count} are", so.load(Ordering::Relaxed)))?
     }
 
-    /// Waits until the supervisor has listed what the cache has: so much, and nothing else.
+    /// Waits until the supervisor has listed what the cache has: so much of it as it lists, and nothing else.
     pub(super) async fn until_cached(
         &self,
         count: usize,
         wanted: impl Fn(&Value) -> bool,
     ) -> anyhow::Result<()> {
+        let count = count.min(LISTED);
         until("the list of what is cached", PATIENCE, || async {
             let list = write::get(&self.client, "/apis/tenure.dev/v1alpha1/artifacts").await?;
             let items = list["items"].as_array().context("no items")?;
