@@ -175,13 +175,17 @@ async fn write(
     lists: &BTreeMap<String, Option<Vec<Cached>>>,
 ) -> Result<(), KubeError> {
     let all_said = lists.values().all(Option::is_some);
-    let cached = wanted(lists.values().flatten().flatten());
-    let (objects, gone) = placed(cached, known, all_said);
+    let wanted = wanted(lists.values().flatten().flatten());
+    let gone: Vec<Name> = known
+        .keys()
+        .filter(|name| all_said && !wanted.contains_key(name))
+        .cloned()
+        .collect();
     for name in gone {
         client.delete_artifact(&name).await?;
         known.remove(&name);
     }
-    for (name, status) in objects {
+    for (name, status) in wanted {
         match known.get(&name) {
             Some(before) if *before == status => continue,
             None if client.create_artifact(&name, &status).await? => {}
@@ -197,57 +201,6 @@ async fn write(
         known.insert(name, status);
     }
     Ok(())
-}
-
-/// What an object says is cached: kind, remote and digest.
-fn what(status: &Value) -> [String; 3] {
-    ["kind", "url", "digest"].map(|field| status[field].as_str().unwrap_or_default().to_owned())
-}
-
-/// Names for `wanted`, and the known objects of which nothing is cached any more. What was there keeps its
-/// object; and what is new of a remote takes over the object of what is gone from there: one write. Unless
-/// `all_said`, nothing is known to be gone.
-fn placed(
-    wanted: BTreeMap<Name, Value>,
-    known: &BTreeMap<Name, Value>,
-    all_said: bool,
-) -> (BTreeMap<Name, Value>, Vec<Name>) {
-    let (mut there, mut gone) = (BTreeMap::new(), Vec::new());
-    for (name, status) in known {
-        // of two that say the same, one is too many: two supervisors have written
-        gone.extend(there.insert(what(status), name.clone()));
-    }
-    let (mut objects, mut new) = (BTreeMap::new(), Vec::new());
-    for (own, status) in wanted {
-        match there.remove(&what(&status)) {
-            Some(name) => drop(objects.insert(name, status)),
-            None => new.push((own, status)),
-        }
-    }
-    if !all_said {
-        there.clear();
-    }
-    for (own, status) in new {
-        let [kind, url, _] = what(&status);
-        let first = [kind.clone(), url.clone(), String::new()];
-        let left = there.range(first..).next().map(|(was, _)| was.clone());
-        let left = left.filter(|[of, at, _]| (of, at) == (&kind, &url));
-        let name = left.and_then(|was| there.remove(&was));
-        let name = name.unwrap_or_else(|| free(own, &objects, known));
-        objects.insert(name, status);
-    }
-    gone.extend(there.into_values());
-    (objects, gone)
-}
-
-/// The name, with a number if another has it.
-fn free(own: Name, objects: &BTreeMap<Name, Value>, known: &BTreeMap<Name, Value>) -> Name {
-    let is_free = |name: &Name| !objects.contains_key(name) && !known.contains_key(name);
-    let numbered = (2..).map_while(|number| Name::new(format!("{own}-{number}")).ok());
-    std::iter::once(own.clone())
-        .chain(numbered)
-        .find(is_free)
-        .unwrap_or(own)
 }
 
 /// The objects of all that is cached. What two replicas have is one object, which both of their homes read.
@@ -282,7 +235,7 @@ fn wanted<'c>(all: impl Iterator<Item = &'c Cached>) -> BTreeMap<Name, Value> {
         .collect()
 }
 
-/// Of remote and digest, so that it is the same whoever writes it first.
+/// It says remote and digest, so that it is the same whoever writes it.
 fn name(cached: &Cached) -> Option<Name> {
     let hash = Digest::of(format!("{}\0{}", cached.url, cached.digest).as_bytes()).hex();
     let kind = cached.kind.to_lowercase();
@@ -338,42 +291,6 @@ mod tests {
         assert_ne!(name, one(&cached("https://h/b")).0);
         let written = json!({"metadata": {"name": name.as_str()}, "status": status});
         assert_eq!(read(&written), Some((name, status)));
-    }
-
-    #[test]
-    fn what_is_new_of_a_remote_takes_over_the_object_of_what_is_gone_from_there() {
-        let of = |url: &str, digest: &str| Cached {
-            digest: Digest::of(digest.as_bytes()).to_string(),
-            ..cached(url)
-        };
-        let known: BTreeMap<_, _> = [one(&of("https://h/a", "1")), one(&of("https://h/b", "1"))].into();
-        let first = one(&of("https://h/a", "1")).0;
-        let (objects, gone) = placed(wanted([&of("https://h/a", "2")].into_iter()), &known, true);
-        assert_eq!(objects.keys().collect::<Vec<_>>(), [&first]);
-        assert_eq!(objects[&first]["digest"], of("https://h/a", "2").digest);
-        assert_eq!(gone, [one(&of("https://h/b", "1")).0]);
-
-        // both are there for a while, and the first has the object with its name taken
-        let both = [&of("https://h/a", "2"), &of("https://h/a", "1")];
-        let (next, gone) = placed(wanted(both.into_iter()), &objects, true);
-        assert_eq!(next[&first]["digest"], of("https://h/a", "2").digest);
-        let named = format!("{first}-2");
-        assert!(next.keys().any(|name| name.as_str() == named), "{next:?}");
-        assert!(gone.is_empty());
-
-        let twice = [("x", "1"), ("y", "1")].map(|(name, digest)| {
-            let (_, status) = one(&of("https://h/a", digest));
-            (Name::new(name).expect("a name"), status)
-        });
-        let (objects, gone) = placed(wanted([&of("https://h/a", "1")].into_iter()), &twice.into(), true);
-        assert_eq!((objects.len(), gone.len()), (1, 1));
-
-        let (objects, gone) = placed(wanted([&of("https://h/a", "2")].into_iter()), &known, false);
-        assert_eq!(objects.len(), 1);
-        assert!(
-            !objects.contains_key(&first) && gone.is_empty(),
-            "a replica may have it"
-        );
     }
 
     #[test]
