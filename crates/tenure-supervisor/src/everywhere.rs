@@ -273,8 +273,8 @@ impl Following {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = news.notified() => self.expect(),
-                Ok(()) = self.ours.changed() => self.expect(),
+                () = news.notified() => self.look_soon(),
+                Ok(()) = self.ours.changed() => self.look_soon(),
                 () = due => self.welcome(client).await,
                 Some(event) = event => self.hear(event),
             }
@@ -282,7 +282,7 @@ impl Following {
     }
 
     /// A home has come: another may come with it.
-    fn expect(&mut self) {
+    fn look_soon(&mut self) {
         let now = Instant::now();
         let latest = self.look.map_or(now + GATHER_AT_MOST, |(_, latest)| latest);
         self.look = Some(((now + GATHER).min(latest), latest));
@@ -357,7 +357,7 @@ impl Following {
                     everywhere.tell(&home, kind, MetaEvent::Reset(all));
                 }
                 // of those that have come meanwhile
-                self.expect();
+                self.look_soon();
             }
             EverywhereEvent::Applied((home, meta)) => everywhere.tell(&home, kind, MetaEvent::Applied(meta)),
             EverywhereEvent::Deleted((home, meta)) => everywhere.tell(&home, kind, MetaEvent::Deleted(meta)),
@@ -456,12 +456,12 @@ mod tests {
         let mut following = following();
         let began = Instant::now();
         while following.look.is_none_or(|(at, _)| at > Instant::now()) {
-            following.expect();
+            following.look_soon();
             tokio::time::advance(GATHER / 2).await;
         }
         assert_eq!(began.elapsed(), GATHER_AT_MOST);
         following.look = None;
-        following.expect();
+        following.look_soon();
         assert_eq!(following.look.map(|(at, _)| at - Instant::now()), Some(GATHER));
     }
 
