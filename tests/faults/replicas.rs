@@ -77,6 +77,8 @@ async fn two_replicas_share_the_remotes_and_an_update_that_rolls_over_them_fails
     for crew in &crews {
         let warnings = warnings(&stage, crew).await?;
         ensure!(warnings.is_empty(), "{}: {warnings:?}", crew.home());
+        // what the replica gave out that stopped last is listed again when it is asked for
+        crew.ask("GitRepository", "app").await?;
     }
     let listed = objects(
         &stage.client(),

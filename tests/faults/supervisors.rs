@@ -10,7 +10,7 @@ use tenure_testkit::control_plane::{AuditMark, Options as PlaneOptions};
 use tenure_testkit::git::GitRepo;
 use tenure_testkit::install::Options;
 use tenure_testkit::{ControlPlane, Installation, TenantFixture, until};
-use tenure_tests::{PATIENCE, Stage, Team, objects, value};
+use tenure_tests::{PATIENCE, Stage, Team};
 
 use crate::processes::{all_ended, workers};
 
@@ -229,34 +229,10 @@ async fn two_supervisors_share_the_homes_and_one_has_all_when_the_other_goes() -
 async fn workers_of_a_supervisor_that_stands_still_end_by_themselves_before_another_one_serves_their_home()
 -> anyhow::Result<()> {
     let mut stage = with_two().await?;
-    // its worker stays, as nothing makes the Deployment ready
-    let never = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "never"},
-        "spec": {"selector": {"matchLabels": {"app": "never"}}, "template": {
-            "metadata": {"labels": {"app": "never"}}, "spec": {"containers": [{"name": "app", "image": "none"}]},
-        }},
-    });
     let team = stage.tenant(TenantFixture::new("still")).await?;
-    team.commit(&[("never.yaml", Some(&never.to_string()))], "never ready")?;
-    team.git_repository(&json!({})).await?;
-    team.kustomization(
-        "app",
-        &json!({"targetNamespace": team.home(), "wait": true, "timeout": "1h"}),
-    )
-    .await?;
-    let deployments = objects(
-        &stage.client(),
-        "apps",
-        "v1",
-        "Deployment",
-        "deployments",
-        team.home(),
-    );
+    team.keep_awake().await?;
+    team.is_kept_awake().await?;
     drop(team);
-    until("the Deployment to be there", PATIENCE, || async {
-        value(&deployments, "never").await
-    })
-    .await?;
     let orphans = workers(&mut stage);
     ensure!(!orphans.is_empty(), "no worker waits");
     let supervisor = stage.tenure.supervisor().context("it runs")?.id();

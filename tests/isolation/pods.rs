@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tenure_api::{LIFELINE_AUDIENCE, WORKER_LABEL};
@@ -16,9 +16,12 @@ use tenure_testkit::kubelet::Trouble;
 use tenure_testkit::{Installation, Kubelet, TenantFixture, until};
 use tenure_tests::{PATIENCE, Stage, Team, condition, flux, value};
 use tenure_worker::{Remote, Way, WorkerError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::process::status;
+
+const MAP: &str = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made"}}"#;
 
 /// A stage whose Tenants may have workers in pods, and the node that runs them.
 async fn stage() -> anyhow::Result<(Stage, Kubelet)> {
@@ -41,8 +44,7 @@ fn in_pods(name: &str) -> TenantFixture {
 
 /// Something to apply, and little reason to look again.
 async fn work(team: &Team<'_>, spec: &Value) -> anyhow::Result<()> {
-    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made"}}).to_string();
-    team.commit(&[("map.yaml", Some(&map))], "A map")?;
+    team.commit(&[("map.yaml", Some(MAP))], "A map")?;
     team.git_repository(&json!({"interval": "1h"})).await?;
     let mut all = json!({"interval": "1h", "targetNamespace": team.home()});
     if let (Some(all), Some(more)) = (all.as_object_mut(), spec.as_object()) {
@@ -124,22 +126,6 @@ async fn a_tenant_is_served_from_pods_that_are_gone_when_there_is_nothing_to_do(
     Ok(())
 }
 
-/// A worker that waits for a Deployment that never becomes ready is there for a while.
-async fn busy(team: &Team<'_>) -> anyhow::Result<()> {
-    let deployment = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "never"},
-        "spec": {
-            "selector": {"matchLabels": {"app": "never"}},
-            "template": {
-                "metadata": {"labels": {"app": "never"}},
-                "spec": {"containers": [{"name": "never", "image": "never"}]},
-            },
-        },
-    });
-    team.commit(&[("never.yaml", Some(&deployment.to_string()))], "A Deployment")?;
-    work(team, &json!({"wait": true, "timeout": "10m"})).await
-}
-
 async fn running(kubelet: &Kubelet, count: usize) -> anyhow::Result<u32> {
     until("a worker's pod to run", PATIENCE, || async {
         let history = kubelet.history();
@@ -168,7 +154,7 @@ async fn after_a_crash_the_pod_before_is_gone_before_another_is_there() -> anyho
     let (mut stage, kubelet) = stage().await?;
     let fixture = in_pods("crashed");
     let team = stage.tenant(fixture.clone()).await?;
-    busy(&team).await?;
+    team.keep_awake().await?;
     let first = running(&kubelet, 1).await?;
     // it sees nothing of what happens, as on a node that hangs
     let pid = Pid::from_raw(i32::try_from(first)?).context("a pid")?;
@@ -193,7 +179,7 @@ async fn another_supervisor_takes_a_home_over_with_its_pod() -> anyhow::Result<(
     let (mut stage, kubelet) = stage().await?;
     let fixture = in_pods("inherited");
     let team = stage.tenant(fixture.clone()).await?;
-    busy(&team).await?;
+    team.keep_awake().await?;
     let first = running(&kubelet, 1).await?;
     let pid = Pid::from_raw(i32::try_from(first)?).context("a pid")?;
     kill_process(pid, Signal::STOP)?;
@@ -213,7 +199,7 @@ async fn a_worker_ends_with_its_supervisor_and_its_pod_with_its_account() -> any
     let (mut stage, kubelet) = stage().await?;
     let fixture = in_pods("orphaned");
     let team = stage.tenant(fixture.clone()).await?;
-    busy(&team).await?;
+    team.keep_awake().await?;
     let pid = running(&kubelet, 1).await?;
     stage.tenure.kill_supervisor()?;
     until("the worker to end", PATIENCE, || async {
@@ -236,7 +222,7 @@ async fn a_supervisor_that_is_told_to_end_leaves_no_pod() -> anyhow::Result<()> 
     let (mut stage, kubelet) = stage().await?;
     let fixture = in_pods("parted");
     let team = stage.tenant(fixture.clone()).await?;
-    busy(&team).await?;
+    team.keep_awake().await?;
     running(&kubelet, 1).await?;
     let supervisor = stage.tenure.supervisor().context("it runs")?;
     supervisor.terminate()?;
@@ -255,21 +241,10 @@ async fn a_worker_ends_though_its_supervisor_stands_still() -> anyhow::Result<()
     let (mut stage, kubelet) = stage().await?;
     let fixture = in_pods("still");
     let team = stage.tenant(fixture.clone()).await?;
-    busy(&team).await?;
+    team.keep_awake().await?;
     let first = running(&kubelet, 1).await?;
     // it has been told until when it may run by the time it applies something
-    let deployments = tenure_tests::objects(
-        &team.client(),
-        "apps",
-        "v1",
-        "Deployment",
-        "deployments",
-        team.home(),
-    );
-    until("the worker to be at work", PATIENCE, || async {
-        value(&deployments, "never").await.map(drop)
-    })
-    .await?;
+    team.is_kept_awake().await?;
     let supervisor = stage.tenure.supervisor().context("it runs")?;
     supervisor.signal(Signal::STOP)?;
     until("the worker to end", PATIENCE, || async {
@@ -290,7 +265,7 @@ async fn a_worker_ends_though_its_supervisor_stands_still() -> anyhow::Result<()
 async fn a_tenant_that_leaves_its_pod_has_no_worker_in_both() -> anyhow::Result<()> {
     let (stage, kubelet) = stage().await?;
     let team = stage.tenant(in_pods("moving")).await?;
-    busy(&team).await?;
+    team.keep_awake().await?;
     let pid = running(&kubelet, 1).await?;
     stage
         .tenure
@@ -310,8 +285,7 @@ async fn a_tenant_that_leaves_its_pod_has_no_worker_in_both() -> anyhow::Result<
         Ok(())
     })
     .await?;
-    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made"}}).to_string();
-    let commit = team.commit(&[("never.yaml", None), ("map.yaml", Some(&map))], "A map alone")?;
+    let commit = team.commit(&[("never.yaml", None), ("map.yaml", Some(MAP))], "A map alone")?;
     team.git_repository(&json!({"interval": "59m"})).await?;
     team.applied("app", &commit).await?;
     ensure!(kubelet.history().len() == 1, "another pod was started");
@@ -391,6 +365,19 @@ async fn idle_pod(stage: &Stage, name: &str, account: &str) -> anyhow::Result<St
     made.metadata.uid.context("a pod without a uid")
 }
 
+/// Whom a worker's pod is told to dial.
+fn dialled(pod: &Pod) -> anyhow::Result<String> {
+    let args = pod
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.containers.first()?.args.as_ref());
+    let url = args
+        .into_iter()
+        .flatten()
+        .find_map(|arg| arg.strip_prefix("--lifeline-url="));
+    url.map(str::to_owned).context("the pod is not told whom to dial")
+}
+
 /// While a lifeline waits for the pod of a home: everybody else who dials.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_but_the_pod_that_was_started_gets_a_lifeline() -> anyhow::Result<()> {
@@ -406,15 +393,7 @@ async fn nobody_but_the_pod_that_was_started_gets_a_lifeline() -> anyhow::Result
     })
     .await?;
     let uid = pod.metadata.uid.clone().context("a uid")?;
-    let args = pod
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.containers.first()?.args.clone());
-    let url = args
-        .iter()
-        .flatten()
-        .find_map(|arg| arg.strip_prefix("--lifeline-url="));
-    let url = url.context("the pod is told whom to dial")?;
+    let url = dialled(&pod)?;
     let ca = stage.tenure.dir().join("lifeline-ca.crt");
 
     let twin = format!("{name}-twin");
@@ -456,7 +435,7 @@ async fn nobody_but_the_pod_that_was_started_gets_a_lifeline() -> anyhow::Result
     ];
     let mut answers = std::collections::BTreeSet::new();
     for (whose, token) in tokens {
-        let answer = intruder(url, &ca, token).await;
+        let answer = intruder(&url, &ca, token).await;
         answers.insert(answer.with_context(|| format!("a token {whose} was let in"))?);
     }
     ensure!(answers.len() == 1, "the answers tell refusals apart: {answers:?}");
@@ -468,6 +447,96 @@ async fn nobody_but_the_pod_that_was_started_gets_a_lifeline() -> anyhow::Result
     team.ready("Kustomization", "app")
         .await
         .with_context(|| kubelet.log())?;
+    Ok(())
+}
+
+/// Whoever gets no lifeline has a place among the connections for a moment, and whoever has one keeps it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_without_a_lifeline_is_ended() -> anyhow::Result<()> {
+    let (stage, kubelet) = stage().await?;
+    let team = stage.tenant(in_pods("quiet")).await?;
+    team.keep_awake().await?;
+    let pid = running(&kubelet, 1).await?;
+    team.is_kept_awake().await?;
+    let pod = pods(&stage).get(team.home()).await?;
+    let url = dialled(&pod)?;
+    let address = url.strip_prefix("https://").context("another scheme")?;
+    let ca = std::fs::read_to_string(stage.tenure.dir().join("lifeline-ca.crt"))?;
+    let greeting = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(),
+        &[0, 0, 0, 4, 0, 0, 0, 0, 0],
+    ]
+    .concat();
+    for said in [&[], greeting.as_slice()] {
+        let mut connection = tenure_testkit::serve::dial(address, "tenure-supervisor", &ca).await?;
+        connection.write_all(said).await?;
+        let mut heard = Vec::new();
+        // a connection may end without a word
+        let end = tokio::time::timeout(PATIENCE, connection.read_to_end(&mut heard)).await;
+        ensure!(end.is_ok(), "it is open after {PATIENCE:?}");
+    }
+    let commit = team.commit(&[("never.yaml", None), ("map.yaml", Some(MAP))], "A map alone")?;
+    team.git_repository(&json!({"interval": "59m"})).await?;
+    team.applied("app", &commit).await?;
+    let history = kubelet.history();
+    ensure!(
+        history.len() == 1 && history.iter().all(|ran| ran.pid == pid),
+        "the worker lost its lifeline\n{}",
+        stage.tenure.supervisor_log()
+    );
+    Ok(())
+}
+
+/// A node that is cut off does not say that a pod's processes are gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_stays_keeps_a_process_from_starting_and_is_named() -> anyhow::Result<()> {
+    let (mut stage, kubelet) = stage().await?;
+    let fixture = in_pods("stays");
+    let team = stage.tenant(fixture.clone()).await?;
+    team.keep_awake().await?;
+    running(&kubelet, 1).await?;
+    team.is_kept_awake().await?;
+    drop(team);
+    let finalizers = |all: &[&str]| Patch::Merge(json!({"metadata": {"finalizers": all}}));
+    let params = PatchParams::default();
+    pods(&stage)
+        .patch(
+            &fixture.home,
+            &params,
+            &finalizers(&["tenure.dev/the-node-is-silent"]),
+        )
+        .await?;
+    stage.tenure.kill_supervisor()?;
+    let moved = fixture.clone().with(&json!({"isolation": "process"}));
+    stage.tenure.apply(&[moved.object()]).await?;
+    stage.tenure.start_supervisor().await?;
+    let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
+    let said = || async {
+        let tenant = value(&tenants, &fixture.name).await?;
+        condition(&tenant, "Isolation")
+            .cloned()
+            .context("nothing is said")
+    };
+    until("the Tenant to say so", PATIENCE, || async {
+        let said = said().await?;
+        let message = said["message"].as_str().unwrap_or_default();
+        ensure!(
+            said["reason"] == "PodHindered" && message.contains("is not gone"),
+            "{said}"
+        );
+        Ok(())
+    })
+    .await?;
+    pods(&stage)
+        .patch(&fixture.home, &params, &finalizers(&[]))
+        .await?;
+    until("a process to be its worker", PATIENCE, || async {
+        let said = said().await?;
+        ensure!(said["status"] == "True", "{said}");
+        Ok(())
+    })
+    .await?;
+    ensure!(kubelet.history().len() == 1, "another pod was started");
     Ok(())
 }
 

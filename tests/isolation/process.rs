@@ -78,37 +78,10 @@ fn peers(pid: u32) -> anyhow::Result<Vec<u16>> {
     Ok(ports)
 }
 
-/// Keeps a home's worker awake: it waits for a Deployment whose Pods nobody starts.
-async fn awake(team: &Team<'_>) -> anyhow::Result<()> {
-    let labels = json!({"app": "never"});
-    let deployment = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "never"},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "none"}]}},
-        },
-    });
-    team.commit(&[("never.yaml", Some(&deployment.to_string()))], "Never ready")?;
-    team.git_repository(&json!({})).await?;
-    team.kustomization(
-        "app",
-        &json!({"targetNamespace": team.home(), "wait": true, "timeout": "5m"}),
-    )
-    .await
-}
-
 /// The worker of a home, once it has applied and waits.
 async fn worker_of(supervisor: u32, team: &Team<'_>) -> anyhow::Result<u32> {
-    let deployments = tenure_tests::objects(
-        &team.client(),
-        "apps",
-        "v1",
-        "Deployment",
-        "deployments",
-        team.home(),
-    );
+    team.is_kept_awake().await?;
     until("a worker that waits", PATIENCE, || async {
-        value(&deployments, "never").await?;
         let mut workers = children(supervisor)?.into_iter();
         let home = team.home().to_owned();
         workers
@@ -136,7 +109,7 @@ async fn a_live_worker_holds_nothing_that_is_not_its_homes() -> anyhow::Result<(
     ];
     let mut workers = Vec::new();
     for team in &teams {
-        awake(team).await?;
+        team.keep_awake().await?;
     }
     for team in &teams {
         workers.push(worker_of(supervisor, team).await?);
@@ -217,8 +190,8 @@ async fn a_worker_without_walls_is_there_only_where_the_platform_allows_it_and_i
     let walled = stage.tenant(TenantFixture::new("walled")).await?;
     let open = TenantFixture::new("open").with(&json!({"isolation": "task"}));
     let open = stage.tenant(open).await?;
-    awake(&walled).await?;
-    awake(&open).await?;
+    walled.keep_awake().await?;
+    open.keep_awake().await?;
     worker_of(supervisor, &walled).await?;
     let thread: String = format!("worker {}", open.home()).chars().take(15).collect();
     until(

@@ -175,6 +175,39 @@ impl Team<'_> {
         .await
     }
 
+    /// Keeps the home's worker awake: the Kustomization `app` waits for the Deployment `never`, whose Pods nobody
+    /// starts.
+    ///
+    /// # Errors
+    /// When a part of it can't be made.
+    pub async fn keep_awake(&self) -> anyhow::Result<()> {
+        let labels = json!({"app": "never"});
+        let deployment = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "never"},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "none"}]}},
+            },
+        });
+        self.commit(&[("never.yaml", Some(&deployment.to_string()))], "Never ready")?;
+        self.git_repository(&json!({"interval": "1h"})).await?;
+        let spec = json!({"interval": "1h", "targetNamespace": self.home(), "wait": true, "timeout": "1h"});
+        self.kustomization("app", &spec).await
+    }
+
+    /// Waits until [`keep_awake`](Self::keep_awake) has been applied.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn is_kept_awake(&self) -> anyhow::Result<()> {
+        let client = self.client();
+        let deployments = objects(&client, "apps", "v1", "Deployment", "deployments", self.home());
+        until("the Deployment to be there", PATIENCE, || async {
+            value(&deployments, "never").await.map(drop)
+        })
+        .await
+    }
+
     /// The OCIRepository `app`, with `spec` over the usual one; null takes a field away.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use tenure_core::Name;
 use tenure_sandbox::{
     Child, Exit, Group, GroupError, Groups, Output, Scratch, ScratchError, SpawnError, Spec, Stage,
 };
+use tokio::sync::watch;
 
 use crate::lifeline::{self, Link};
 use crate::pods::Pods;
@@ -93,13 +94,38 @@ pub(crate) trait Runtime: Send + Sync {
     }
 
     /// Ends when nothing of the home runs that outlives a supervisor; `None` where nothing does.
-    fn vacate(&self, _home: &Name) -> Option<BoxFuture<'static, ()>> {
+    fn vacate(&self, _home: &Name) -> Option<Vacating> {
         None
     }
 
     /// Ends when all that was told to end has.
     fn settle(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
+    }
+}
+
+/// What outlives a supervisor comes to its end.
+pub(crate) struct Vacating {
+    pub(crate) gone: BoxFuture<'static, ()>,
+    /// Why it takes long.
+    pub(crate) hindered: watch::Receiver<Option<String>>,
+}
+
+impl Vacating {
+    /// Why it takes long; `None` when it is over. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut self.gone => return None,
+                Ok(()) = self.hindered.changed() => {
+                    let why = self.hindered.borrow_and_update().clone();
+                    if why.is_some() {
+                        return why;
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -131,7 +157,7 @@ impl Runtime for Runtimes {
         self.pods_for(sandbox).is_some()
     }
 
-    fn vacate(&self, home: &Name) -> Option<BoxFuture<'static, ()>> {
+    fn vacate(&self, home: &Name) -> Option<Vacating> {
         Some(self.pods.as_ref()?.vacate(home))
     }
 

@@ -1,4 +1,4 @@
-//! TLS servers around a router of the test's own: remotes that are slow, lie or lead astray.
+//! TLS servers around a router of the test's own: remotes that are slow, lie or lead astray. And a bare client.
 
 use std::sync::Arc;
 
@@ -7,10 +7,12 @@ use axum::routing::get;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::net::local;
@@ -109,6 +111,24 @@ impl Site {
     pub fn ca(&self) -> &str {
         &self.ca
     }
+}
+
+/// A connection to `address` that has shaken hands for HTTP/2 with whoever is certified as `name` by `ca_pem`, and has said
+/// nothing yet.
+///
+/// # Errors
+/// When nobody answers, or another.
+pub async fn dial(address: &str, name: &str, ca_pem: &str) -> anyhow::Result<TlsStream<TcpStream>> {
+    install_crypto();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes())?)?;
+    let mut config = rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from(name.to_owned())?;
+    Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
 }
 
 /// Speaks HTTP/2 and 1.1 with that certificate.

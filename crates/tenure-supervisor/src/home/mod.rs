@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use futures::stream::{SelectAll, StreamExt};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -30,7 +29,7 @@ use crate::index::Index;
 use crate::membership::Term;
 use crate::movements::Inbox;
 use crate::replicas;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Vacating};
 use crate::slots::{Slots, Turn};
 use crate::tenant_status::{Report, Sandboxed};
 use crate::tokens::{Held, MintError};
@@ -104,7 +103,7 @@ pub(crate) struct Home {
     worker: Option<Worker>,
     /// Nothing runs that outlives its supervisor, or nothing could.
     vacant: bool,
-    vacating: Option<BoxFuture<'static, ()>>,
+    vacating: Option<Vacating>,
     /// What keeps its worker from starting.
     hindered: Option<String>,
     burden: Burden,
@@ -211,7 +210,7 @@ impl Home {
                 Ok(()) = self.everywhere.changed() => self.open_watches(),
                 () = self.sentinels.changed(&self.name) => self.index.referent_changed(),
                 () = self.turn.come() => {}
-                () = vacated(&mut self.vacating) => self.vacant = true,
+                hindered = vacated(&mut self.vacating) => self.vacated(hindered),
                 heard = worker::next(&mut self.worker) => self.hear(heard).await,
                 Ok(()) = self.replicas.changed() => {
                     let urls = self.replicas.borrow_and_update().clone();
@@ -502,12 +501,11 @@ impl Home {
 }
 
 /// Cancel safe.
-async fn vacated(vacating: &mut Option<BoxFuture<'static, ()>>) {
+async fn vacated(vacating: &mut Option<Vacating>) -> Option<String> {
     match vacating {
-        Some(pending) => pending.await,
-        None => return std::future::pending().await,
+        Some(pending) => pending.next().await,
+        None => std::future::pending().await,
     }
-    *vacating = None;
 }
 
 fn wait_for(at: Timestamp) -> Duration {

@@ -195,6 +195,15 @@ impl Home {
         self.vacant
     }
 
+    /// Nothing of the home runs elsewhere any more, or something is still in the way.
+    pub(super) fn vacated(&mut self, hindered: Option<String>) {
+        if hindered.is_none() {
+            self.vacating = None;
+            self.vacant = true;
+        }
+        self.hindered = hindered;
+    }
+
     /// A worker that takes long makes room for others, and whoever needs none any more waits for none.
     pub(super) fn leave_slot(&mut self, now: Instant) {
         if let Some(worker) = &mut self.worker

@@ -27,6 +27,8 @@ use crate::lifeline::{LARGEST_MESSAGE, Sent, Slot};
 
 /// Connections at once.
 const MOST: usize = 4096;
+/// A connection without a lifeline is ended after this long.
+const ATTACHED_WITHIN: Duration = Duration::from_secs(15);
 /// A token that an unknown key has signed makes us ask for the keys, this often.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// How often a changed certificate is looked for.
@@ -83,6 +85,8 @@ impl Gate {
             .http2_keepalive_interval(Some(Duration::from_secs(5)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .max_concurrent_streams(2)
+            // no other calls then, and its end with the last one: what has attached goes on
+            .max_connection_age(ATTACHED_WITHIN)
             .add_service(service);
         tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
             if let Err(error) = server.serve_with_incoming(connections).await {

@@ -32,7 +32,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{self, SupervisorError};
 use crate::lifeline::Link;
 use crate::membership::Ours;
-use crate::runtime::{Process, Progress, Sandbox, Started};
+use crate::runtime::{Process, Progress, Sandbox, Started, Vacating};
 
 use gate::Gate;
 use life::Life;
@@ -128,13 +128,16 @@ impl Pods {
     }
 
     /// Ends when no pod of the home is there.
-    pub(crate) fn vacate(&self, home: &Name) -> BoxFuture<'static, ()> {
+    pub(crate) fn vacate(&self, home: &Name) -> Vacating {
         let (pods, home) = (self.clone(), home.clone());
-        let vacate = async move {
+        let (says, hindered) = watch::channel(None);
+        let gone = async move {
             let _held = pods.lock(&home).lock_owned().await;
-            pods.remove(&home, false, &|_| {}).await;
+            let hinder = |why| drop(says.send_replace(Some(why)));
+            pods.remove(&home, false, &hinder).await;
         };
-        vacate.boxed()
+        let gone = gone.boxed();
+        Vacating { gone, hindered }
     }
 
     /// Waits until what was told to end is gone.
