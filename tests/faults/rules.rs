@@ -10,6 +10,80 @@ use tenure_tests::{PATIENCE, Stage, condition, flux, ready, value};
 use crate::processes::metric;
 use crate::set::{Crew, many};
 
+/// Waits until the Tenant says so of its limits.
+async fn within_limits(stage: &Stage, crew: &Crew, status: &str, part: &str) -> anyhow::Result<()> {
+    let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
+    until(&format!("the Tenant to name {part:?}"), PATIENCE, || async {
+        let tenant = value(&tenants, &crew.fixture.name).await?;
+        let said = condition(&tenant, "WithinLimits").context("nothing is said")?;
+        let message = said["message"].as_str().unwrap_or_default();
+        ensure!(said["status"] == status && message.contains(part), "{said}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_tenant_may_not_is_said_on_the_object_and_on_the_tenant() -> anyhow::Result<()> {
+    let stage = Stage::start().await?;
+    let set = many("one", 3);
+    let crew = Crew::at_work(&stage, "bounded", &set).await?;
+    let map = |n: usize| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: slow-{n}}}\n");
+    crew.repo
+        .write("slow/all.yaml", (0..2000).map(map).collect::<String>().as_bytes())?;
+    let secret = b"apiVersion: v1\nkind: Secret\nmetadata: {name: other}\n";
+    crew.repo.write("other/secret.yaml", secret)?;
+    let commit = crew.commit(&set)?;
+    crew.ask("GitRepository", "app").await?;
+    crew.settled(&commit, &set).await?;
+
+    let source = ("GitRepository", "app");
+    for (rules, path, (kind, name), reason, said) in [
+        (
+            json!({"limits": {"renderTime": "1ms"}}),
+            "./slow",
+            ("Kustomization", "more"),
+            "BuildFailed",
+            "renderTime",
+        ),
+        (
+            json!({"kinds": ["configmaps"]}),
+            "./other",
+            ("Kustomization", "more"),
+            "ReconciliationFailed",
+            "spec.kinds",
+        ),
+        (
+            json!({"limits": {"artifactSize": "1Ki"}}),
+            "./app",
+            source,
+            "ArchiveOperationFailed",
+            "artifactSize",
+        ),
+        (
+            json!({"sources": {"allow": ["https://elsewhere.example/"]}}),
+            "./app",
+            source,
+            "AccessDenied",
+            "sources.allow",
+        ),
+    ] {
+        let narrow = crew.fixture.clone().with(&rules);
+        stage.tenure.apply(&narrow.surroundings()?).await?;
+        stage.tenure.apply(&[narrow.object()]).await?;
+        crew.kustomization("more", &json!({"path": path})).await?;
+        // something new to fetch
+        crew.commit(&many(said, 2))?;
+        crew.poke("GitRepository", "app").await?;
+        crew.refused(kind, name, reason).await?;
+        within_limits(&stage, &crew, "False", &format!("{kind}/{name}: ")).await?;
+        within_limits(&stage, &crew, "False", said).await?;
+    }
+    stage.tenure.apply(&crew.fixture.surroundings()?).await?;
+    stage.tenure.apply(&[crew.fixture.object()]).await?;
+    within_limits(&stage, &crew, "True", "").await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_tenant_reaches_its_worker_and_what_it_forbade_before_is_tried_again() -> anyhow::Result<()>
 {
@@ -39,6 +113,13 @@ async fn a_changed_tenant_reaches_its_worker_and_what_it_forbade_before_is_tried
     crew.poke("GitRepository", "app").await?;
     crew.settled(&commit, &set).await?;
     crew.refused("Kustomization", "second", "AccessDenied").await?;
+    within_limits(
+        &stage,
+        &crew,
+        "False",
+        "Kustomization/second: spec.serviceAccounts",
+    )
+    .await?;
 
     let accounts = json!([
         {"namespace": crew.home(), "name": crew.fixture.account}, {"namespace": crew.home(), "name": "second"},
@@ -52,12 +133,14 @@ async fn a_changed_tenant_reaches_its_worker_and_what_it_forbade_before_is_tried
     stage.tenure.apply(&[tight.object()]).await?;
     let message = crew.refused("Kustomization", "app", "ResourceExhausted").await?;
     ensure!(message.contains("allows 3"), "{message}");
+    within_limits(&stage, &crew, "False", "Kustomization/app: spec.limits.objects").await?;
     assert_eq!(crew.owned("app").await?, set, "what is there stays");
     stage
         .tenure
         .apply(&[wider.with(&json!({"limits": {"objects": 50}})).object()])
         .await?;
-    crew.ready("Kustomization", "app").await.map(drop)
+    crew.ready("Kustomization", "app").await?;
+    within_limits(&stage, &crew, "True", "").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

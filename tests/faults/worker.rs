@@ -90,6 +90,8 @@ async fn an_object_that_kills_its_workers_is_left_alone_and_named_and_its_neighb
         Ok(())
     })
     .await?;
+    let message = crew.refused("Kustomization", "greedy", "Quarantined").await?;
+    ensure!(message.contains("left alone"), "{message}");
     crew.settled(&commit, &set).await?;
     let spawns = spawns(&stage).await?;
     let another = many("another", 3);

@@ -55,6 +55,6 @@ pub use reference::{
 };
 pub use source_status::SourceStatus;
 pub use tenant::{
-    AccountReference, HomeReport, HomeStatus, Isolation, Limits, Peer, PodPlacement, Profile, QuantityError,
-    SourcePolicy, SourceSecret, Tenant, TenantError, TenantSpec, TenantStatus, Toleration,
+    AccountReference, HomeReport, HomeStatus, Isolation, Limit, Limits, Peer, PodPlacement, Profile,
+    QuantityError, SourcePolicy, SourceSecret, Tenant, TenantError, TenantSpec, TenantStatus, Toleration,
 };

@@ -70,6 +70,7 @@ reasons! {
     NEW_REVISION = "NewRevision", "Upstream has a new revision.";
     NEW_ARTIFACT = "NewArtifact", "A new artifact was kept.";
     RESOURCE_EXHAUSTED = "ResourceExhausted", "A limit of the Tenant was reached. Tenure's own.";
+    QUARANTINED = "Quarantined", "Workers died over it: it is left alone. Tenure's own.";
     TENANT_SUSPENDED = "TenantSuspended", "The Tenant is suspended. Tenure's own.";
     SOURCE_CACHE_UNAVAILABLE = "SourceCacheUnavailable", "The source cache can't be reached; what runs stays. Tenure's own.";
     DRIFT_DETECTED = "DriftDetected", "Somebody changed what was applied, and it was asked to be left. Tenure's own.";

@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tenure_core::{Account, Name, covers};
+use tenure_core::{Account, Name, ObjectKey, covers};
 use tenure_kube::{ActingClient, Connection, OwnClient, TokenCell};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -155,6 +156,8 @@ pub struct Effects {
     pub written: Arc<Mutex<WrittenObjects>>,
     /// Told whenever a source of the home has a new artifact.
     pub moved: watch::Sender<()>,
+    /// How many objects each Kustomization is about to hold, while that is not in its status yet.
+    pub claims: Mutex<BTreeMap<ObjectKey, usize>>,
     /// What passes wait for.
     pub waits: Waits,
     /// Ends every pass.

@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use tenure_api::Limit;
 use tenure_core::ObjectKey;
 
 /// How an object stands after a pass.
@@ -27,7 +28,13 @@ pub struct Pass {
     pub next_due: Option<Timestamp>,
     /// Siblings that wait for what this pass brought about.
     pub wake: Vec<Wake>,
+    /// What the Tenant does not allow, where the pass failed for that.
+    pub limit: Option<Limit>,
 }
+
+/// What an object says that is left alone because workers died over it.
+pub(crate) const LEFT_ALONE: &str = "workers died over it, one after the other, so it is left alone until it changes or somebody asks for a \
+     reconcile; the Tenant's Ready condition says what they died of";
 
 /// Whom to wake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +56,7 @@ impl Pass {
             reason: String::new(),
             next_due: None,
             wake: Vec::new(),
+            limit: None,
         }
     }
 
@@ -60,6 +68,7 @@ impl Pass {
             reason: "Suspended".to_owned(),
             next_due: None,
             wake: Vec::new(),
+            limit: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tenure_api::Limit;
 use tenure_core::{Classify, Digest, Retry, Revision, Secret, SourceUrl};
 use tenure_http::bucket::{Azure, Google};
 use tenure_net::Outbound;
@@ -382,8 +383,20 @@ pub enum Trouble {
     Malformed,
     /// There is too much of it.
     TooLarge,
+    /// The home has had as much as it may within an hour.
+    OverBudget,
     /// Out of reach, or something else.
     Unavailable,
+}
+
+impl Trouble {
+    pub(crate) const fn limit(self) -> Option<Limit> {
+        match self {
+            Self::TooLarge => Some(Limit::ArtifactSize),
+            Self::OverBudget => Some(Limit::FetchBudget),
+            _ => None,
+        }
+    }
 }
 
 impl Classify for SourceFailure {

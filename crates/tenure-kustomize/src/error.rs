@@ -106,6 +106,18 @@ impl Error {
         Self::invalid(format!("{what}: {self}"))
     }
 
+    /// Whether the build took too long.
+    #[must_use]
+    pub fn is_out_of_time(&self) -> bool {
+        matches!(
+            *self.reason,
+            Reason::Budget {
+                what: crate::meter::MILLISECONDS,
+                ..
+            }
+        )
+    }
+
     /// Whether a limit of the build was reached.
     pub(crate) const fn is_limit(&self) -> bool {
         matches!(*self.reason, Reason::Budget { .. })

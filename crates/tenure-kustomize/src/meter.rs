@@ -46,7 +46,7 @@ impl Meter {
     /// Fails once the time is used up.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.started.elapsed() > self.budget.time {
-            return Err(exceeded("milliseconds", self.budget.time.as_millis()));
+            return Err(exceeded(MILLISECONDS, self.budget.time.as_millis()));
         }
         Ok(())
     }
@@ -158,6 +158,9 @@ impl Scale {
         meter.held.set(self.base);
     }
 }
+
+/// What is used up where a build takes too long.
+pub(crate) const MILLISECONDS: &str = "milliseconds";
 
 pub(crate) fn exceeded(what: &'static str, limit: u128) -> Error {
     Error::new(Reason::Budget {

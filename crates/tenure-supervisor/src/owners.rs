@@ -26,7 +26,7 @@ struct Known {
     names: Vec<Name>,
 }
 
-/// A home that a Tenant names and another has.
+/// A namespace that a Tenant names and that is another's home.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lost {
     pub(crate) home: Name,
@@ -67,11 +67,15 @@ impl Owners {
 
     fn put(&mut self, tenant: Tenant, unread: Option<String>) -> bool {
         let name = tenant.name().to_owned();
-        let known = Known {
+        let mut known = Known {
             valid: tenant.validate().is_empty(),
-            names: names(&tenant).collect(),
+            names: names(&tenant)
+                .filter(|home| !tenant.is_reserved(home.as_str()))
+                .collect(),
             tenant,
         };
+        // it keeps its homes, as a typo is no reason to give them to another, and runs nothing in them
+        known.tenant.spec.suspend |= !known.valid;
         let before = match unread {
             Some(why) => self.unread.insert(name.clone(), why),
             None => self.unread.remove(&name),
@@ -116,12 +120,12 @@ impl Owners {
         self.tenants.get(name).map(|known| &known.tenant)
     }
 
-    /// Gives each home to the oldest valid Tenant that names it, then to the first by name.
+    /// Gives each home to the oldest Tenant that names it, then to the first by name.
     fn settle(&mut self) {
-        let mut valid: Vec<_> = self.tenants.values().filter(|known| known.valid).collect();
-        valid.sort_by_cached_key(|known| (age(&known.tenant), known.tenant.name().to_owned()));
+        let mut all: Vec<_> = self.tenants.values().collect();
+        all.sort_by_cached_key(|known| (age(&known.tenant), known.tenant.name().to_owned()));
         self.owners.clear();
-        for known in valid {
+        for known in all {
             for home in &known.names {
                 let owner = || known.tenant.name().to_owned();
                 self.owners.entry(home.clone()).or_insert_with(owner);
@@ -152,6 +156,16 @@ impl Owners {
 
     /// The homes that `tenant` names and does not have.
     pub(crate) fn lost(&self, tenant: &Tenant) -> Vec<Lost> {
+        self.others(tenant, names(tenant))
+    }
+
+    /// The targets of `tenant` that are homes of others.
+    pub(crate) fn strays(&self, tenant: &Tenant) -> Vec<Lost> {
+        let targets = tenant.spec.targets.iter();
+        self.others(tenant, targets.filter_map(|name| Name::new(name).ok()))
+    }
+
+    fn others(&self, tenant: &Tenant, homes: impl Iterator<Item = Name>) -> Vec<Lost> {
         let other = |home: Name| {
             let owner = self.owners.get(&home)?;
             (owner != tenant.name()).then(|| Lost {
@@ -159,7 +173,7 @@ impl Owners {
                 to: owner.clone(),
             })
         };
-        names(tenant).filter_map(other).collect()
+        homes.filter_map(other).collect()
     }
 }
 
@@ -301,10 +315,16 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_that_is_not_valid_has_no_home() {
+    fn a_tenant_that_is_not_valid_keeps_its_homes_but_none_of_the_clusters_and_runs_nothing() {
         let mut owners = Owners::default();
-        owners.apply(tenant("bad", "2026-01-01T00:00:00Z", &["kube-system"]));
         owners.apply(tenant("good", "2026-02-01T00:00:00Z", &["team"]));
-        assert_eq!(owners.homes().count(), 1);
+        let mut bad = tenant("bad", "2026-01-01T00:00:00Z", &["kube-system", "team"]);
+        bad.spec.limits.memory = Some("0".to_owned());
+        owners.apply(bad);
+        let homes: Vec<_> = owners
+            .homes()
+            .map(|(home, owner)| (home.as_str(), owner.name(), owner.spec.suspend))
+            .collect();
+        assert_eq!(homes, [("team", "bad", true)]);
     }
 }

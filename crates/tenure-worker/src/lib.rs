@@ -54,6 +54,16 @@ pub enum WorkerError {
     /// The supervisor's first message cannot be worked with.
     #[error("the supervisor's start message is not usable: {0}")]
     Start(String),
+    /// The tokens are somebody else's.
+    #[error(
+        "the token that was given to the worker of '{expected}' is that of '{found}': nothing is done with it"
+    )]
+    Identity {
+        /// Who the worker is to be.
+        expected: String,
+        /// Whom the API server sees.
+        found: String,
+    },
     /// No client for the API server could be made.
     #[error("failed to set up the connection to the API server")]
     Kube(#[from] tenure_kube::KubeError),

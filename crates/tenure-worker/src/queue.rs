@@ -13,14 +13,21 @@ use tenure_core::ObjectKey;
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     slots: HashMap<ObjectKey, Slot>,
-    /// Queued keys by (rank of the kind, order of arrival).
-    order: BTreeMap<(u8, u64), ObjectKey>,
+    order: BTreeMap<Turn, ObjectKey>,
     arrivals: u64,
+}
+
+/// When a queued object's turn is: first what somebody waits for, then by rank of the kind and order of arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    unasked: bool,
+    rank: u8,
+    arrival: u64,
 }
 
 #[derive(Debug)]
 enum Slot {
-    Queued { at: (u8, u64), stale: bool },
+    Queued { at: Turn, stale: bool },
     Running { again: Option<bool> },
 }
 
@@ -40,10 +47,24 @@ impl Queue {
             Some(Slot::Running { again }) => *again = Some(again.unwrap_or(false) || stale),
             None => {
                 self.arrivals += 1;
-                let at = (rank(&key.kind), self.arrivals);
+                let at = Turn {
+                    unasked: true,
+                    rank: rank(&key.kind),
+                    arrival: self.arrivals,
+                };
                 self.order.insert(at, key.clone());
                 self.slots.insert(key, Slot::Queued { at, stale });
             }
+        }
+    }
+
+    /// Somebody waits for an object: if it is queued, it goes before the others.
+    pub(crate) fn hurry(&mut self, key: &ObjectKey) {
+        if let Some(Slot::Queued { at, .. }) = self.slots.get_mut(key)
+            && let Some(queued) = self.order.remove(at)
+        {
+            at.unasked = false;
+            self.order.insert(*at, queued);
         }
     }
 
@@ -146,6 +167,18 @@ mod tests {
             queue.pop(alone).map(|job| job.key),
             Some(key("GitRepository", "repo"))
         );
+    }
+
+    #[test]
+    fn what_somebody_waits_for_goes_first() {
+        let mut queue = Queue::default();
+        for name in ["a", "b", "c"] {
+            queue.push(key("Kustomization", name), false);
+        }
+        queue.hurry(&key("Kustomization", "b"));
+        queue.hurry(&key("Kustomization", "unknown"));
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop(alone).map(|job| job.key)).collect();
+        assert_eq!(order, ["b", "a", "c"].map(|name| key("Kustomization", name)));
     }
 
     #[test]

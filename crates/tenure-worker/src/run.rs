@@ -1,5 +1,6 @@
 //! The worker's loop: messages in, passes out.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,9 @@ use tenure_controllers::kustomization::DriftWatches;
 use tenure_controllers::{Effects, Pass, State, Wake, kustomization, source};
 use tenure_core::{Name, ObjectKey};
 use tenure_kube::FluxKind;
-use tenure_proto::lifeline::{self, Down, Identify, Idle, Outcome, Ready, Start, Waiting, Woken, down, up};
+use tenure_proto::lifeline::{
+    self, Cause, Down, Identify, Idle, Outcome, Ready, Start, Waiting, Woken, down, up,
+};
 use tenure_proto::{FETCH_BUDGET_EXCEEDED, WITHIN_LIMITS};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
@@ -82,6 +85,8 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         asked,
         session,
         queue: Queue::default(),
+        left_alone: HashSet::new(),
+        reviewed: false,
         running: JoinSet::new(),
         last_sequence: 0,
         idle_said: None,
@@ -178,6 +183,10 @@ struct Worker {
     asked: Asked,
     session: Session,
     queue: Queue,
+    /// Queued objects that workers died over.
+    left_alone: HashSet<ObjectKey>,
+    /// The API server takes the worker for who it is.
+    reviewed: bool,
     running: JoinSet<Ended>,
     last_sequence: u64,
     /// The sequence number last sent with `Idle`, so that it is said once.
@@ -199,7 +208,7 @@ struct Worker {
 impl Worker {
     async fn serve(&mut self) -> Result<(), WorkerError> {
         loop {
-            self.start_passes().await;
+            self.start_passes().await?;
             if self.queue.is_idle() && self.idle_said != Some(self.last_sequence) {
                 if !self.draining {
                     self.drift.keep(&self.session.effects);
@@ -284,6 +293,7 @@ impl Worker {
             }
             down::Message::Changed(changed) => {
                 self.last_sequence = self.last_sequence.max(changed.sequence);
+                let cause = changed.cause();
                 let Some(object) = changed.object else {
                     return Ok(());
                 };
@@ -299,7 +309,14 @@ impl Worker {
                             .effects
                             .snapshot
                             .has_seen(&key, &changed.resource_version);
-                        self.queue.push(key, self.listed && !seen);
+                        match cause {
+                            Cause::LeftAlone => self.left_alone.insert(key.clone()),
+                            _ => self.left_alone.remove(&key),
+                        };
+                        self.queue.push(key.clone(), self.listed && !seen);
+                        if cause == Cause::Requested {
+                            self.queue.hurry(&key);
+                        }
                     }
                     Err(error) => {
                         tracing::warn!(kind = object.kind, %error, "the supervisor named no object")
@@ -321,9 +338,15 @@ impl Worker {
         Ok(())
     }
 
-    async fn start_passes(&mut self) {
+    async fn start_passes(&mut self) -> Result<(), WorkerError> {
         if self.queue.is_idle() || self.draining {
-            return;
+            return Ok(());
+        }
+        if !self.reviewed {
+            self.reviewed = self.session.review().await?;
+            if !self.reviewed {
+                return Ok(());
+            }
         }
         if !self.listed {
             if let Err(error) = self.session.list().await {
@@ -340,10 +363,11 @@ impl Worker {
                 break;
             };
             let (effects, up_to) = (self.session.effects.clone(), self.last_sequence);
+            let alone = self.left_alone.remove(&job.key);
             self.running.spawn_local(async move {
                 let (began, before) = (Instant::now(), effects.own.requests());
                 let span = tracing::info_span!("reconcile", kind = job.key.kind, name = %job.key.name);
-                let pass = reconcile(&job, &effects).instrument(span).await;
+                let pass = reconcile(&job, alone, &effects).instrument(span).await;
                 Ended {
                     key: job.key,
                     pass,
@@ -353,6 +377,7 @@ impl Worker {
                 }
             });
         }
+        Ok(())
     }
 
     /// Many objects that changed are read with one request.
@@ -415,7 +440,7 @@ impl Worker {
 }
 
 /// One pass; `None` when the object's kind is none of ours.
-async fn reconcile(job: &Job, effects: &Arc<Effects>) -> Option<Pass> {
+async fn reconcile(job: &Job, alone: bool, effects: &Arc<Effects>) -> Option<Pass> {
     let kind = KINDS.into_iter().find(|kind| kind.kind == job.key.kind)?;
     if job.stale || effects.snapshot.get(&job.key).is_none() {
         match refresh(kind, &job.key, effects).await {
@@ -424,10 +449,11 @@ async fn reconcile(job: &Job, effects: &Arc<Effects>) -> Option<Pass> {
             Err(error) => return Some(unreadable(&job.key, &error, effects)),
         }
     }
-    let pass = if source::KINDS.contains(&kind) {
-        source::reconcile(&job.key, effects).await
-    } else {
-        kustomization::reconcile(&job.key, effects).await
+    let pass = match (source::KINDS.contains(&kind), alone) {
+        (true, false) => source::reconcile(&job.key, effects).await,
+        (true, true) => source::leave_alone(&job.key, effects).await,
+        (false, false) => kustomization::reconcile(&job.key, effects).await,
+        (false, true) => kustomization::leave_alone(&job.key, effects).await,
     };
     if pass.state == State::Gone {
         effects.snapshot.remove(&job.key);
@@ -457,6 +483,7 @@ fn unreadable(key: &ObjectKey, error: &tenure_kube::KubeError, effects: &Effects
         reason: "Failed".to_owned(),
         next_due,
         wake: Vec::new(),
+        limit: None,
     }
 }
 
@@ -489,6 +516,7 @@ fn done(key: &ObjectKey, pass: &Pass, requests: u64, took: Duration) -> lifeline
         took_milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         up_to_sequence: 0,
         drifted: 0,
+        limit: pass.limit.map_or("", |limit| limit.field()).to_owned(),
     }
 }
 

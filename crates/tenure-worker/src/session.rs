@@ -12,7 +12,7 @@ use tenure_controllers::{
 use tenure_core::{Account, Name, Secret};
 use tenure_kube::{Cluster, Connection, FluxKind, OwnClient, TokenCell};
 use tenure_net::{Cidr, Guard, Outbound, Tls};
-use tenure_proto::lifeline::{Audience, CacheEndpoint, Limits, Profile, Start, Token};
+use tenure_proto::lifeline::{self, Audience, CacheEndpoint, Limits, Profile, Start, Token};
 use tenure_sops::services;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -97,6 +97,8 @@ pub(crate) struct Session {
     pub(crate) concurrency: usize,
     /// Kinds of which there was nothing when the worker was started.
     absent: Vec<String>,
+    /// Who the worker is to be.
+    identity: Option<Account>,
 }
 
 impl Session {
@@ -132,13 +134,18 @@ impl Session {
             own.seed_discovery(discovery);
         }
         let policy = start.sources.unwrap_or_default();
-        let mut accounts = Vec::with_capacity(start.accounts.len());
-        for account in start.accounts {
-            accounts.push(Account {
+        let account = |account: lifeline::Account| -> Result<Account, WorkerError> {
+            Ok(Account {
                 namespace: Name::new(account.namespace).map_err(bad)?,
                 name: Name::new(account.name).map_err(bad)?,
-            });
-        }
+            })
+        };
+        let identity = start.identity.map(account).transpose()?;
+        let accounts = start
+            .accounts
+            .into_iter()
+            .map(account)
+            .collect::<Result<_, _>>()?;
         let max_artifact_bytes = artifact_bytes(&limits);
         let home = Home {
             tenant: start.tenant,
@@ -185,6 +192,7 @@ impl Session {
             failures: Arc::new(Mutex::new(memo.failures)),
             written: Arc::new(Mutex::new(memo.written)),
             moved: watch::Sender::new(()),
+            claims: Mutex::default(),
             waits: Waits::default(),
             cancel,
             requeue_dependency: Duration::from_secs(30),
@@ -198,7 +206,32 @@ impl Session {
             replicas,
             concurrency,
             absent: start.absent_kinds,
+            identity,
         })
+    }
+
+    /// Asks the API server who the worker is, before anything is done in that name. `false` if it does not answer now.
+    ///
+    /// # Errors
+    /// It is somebody else.
+    pub(crate) async fn review(&self) -> Result<bool, WorkerError> {
+        let Some(expected) = &self.identity else {
+            return Ok(true);
+        };
+        let expected = expected.to_string();
+        match self.effects.own.whoami().await {
+            Ok(found) if found == expected => Ok(true),
+            Ok(found) => Err(WorkerError::Identity { expected, found }),
+            // clusters may forbid the question
+            Err(error) if error.is_forbidden() || error.is_not_found() => {
+                tracing::warn!(%error, "the API server does not say who the worker is");
+                Ok(true)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to ask the API server who the worker is");
+                Ok(false)
+            }
+        }
     }
 
     /// Sees the whole home once: a request for each kind that there is something of. What comes into being

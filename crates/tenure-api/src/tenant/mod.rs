@@ -5,9 +5,11 @@ use tenure_core::Account;
 
 use crate::{Condition, Object};
 
+mod limit;
 mod limits;
 mod validate;
 
+pub use limit::Limit;
 pub use limits::{Limits, QuantityError};
 pub use validate::TenantError;
 
@@ -247,6 +249,9 @@ pub struct HomeReport {
     /// Which limit the home has gone over, and until when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub over_budget: Option<String>,
+    /// Objects that go over a limit, each with the field of the Tenant that says so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub over_limit: Vec<String>,
 }
 
 /// What is known of a home.

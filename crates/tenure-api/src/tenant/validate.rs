@@ -98,6 +98,12 @@ pub enum TenantError {
 }
 
 impl Tenant {
+    /// Whether a namespace is the cluster's or Tenure's own, so that no tenant may have it.
+    #[must_use]
+    pub fn is_reserved(&self, namespace: &str) -> bool {
+        RESERVED.contains(&namespace) || [self.namespace(), crate::WORKERS_NAMESPACE].contains(&namespace)
+    }
+
     /// Everything that is wrong with it, in the order of the fields; empty when it can be served.
     #[must_use]
     pub fn validate(&self) -> Vec<TenantError> {
@@ -123,8 +129,7 @@ fn homes_and_targets(tenant: &Tenant, errors: &mut Vec<TenantError>) {
         for (n, namespace) in namespaces.iter().enumerate() {
             let field = format!("spec.{list}[{n}]");
             name(&field, namespace, errors);
-            let own = [tenant.namespace(), crate::WORKERS_NAMESPACE];
-            if RESERVED.contains(&namespace.as_str()) || own.contains(&namespace.as_str()) {
+            if tenant.is_reserved(namespace) {
                 errors.push(TenantError::Reserved {
                     field: field.clone(),
                     namespace: namespace.clone(),

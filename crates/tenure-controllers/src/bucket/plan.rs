@@ -145,6 +145,7 @@ fn sts(spec: &BucketSts, home: &Home) -> Result<Sts, Refusal> {
     let endpoint: SourceUrl = spec.endpoint.parse().map_err(|error| Refusal {
         reason: reasons::URL_INVALID,
         message: format!("failed to parse STS endpoint: {error}"),
+        limit: None,
     })?;
     allowed(home, &endpoint, &endpoint.spellings())?;
     let name = |secret: &Option<LocalObjectReference>| secret.as_ref().map(|secret| secret.name.clone());

@@ -17,7 +17,7 @@ use crate::{Effects, FileRequest, Home, Pass, SourceRequest, State, Wake, Wanted
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// One pass: fetches what is offered, and wakes who builds from it.
-pub(crate) async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
+pub(crate) async fn reconcile(key: &ObjectKey, alone: bool, effects: &Arc<Effects>) -> Pass {
     let Some(object) = effects.snapshot.get(key) else {
         return Pass::gone();
     };
@@ -26,14 +26,21 @@ pub(crate) async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
         reason: reason.to_owned(),
         next_due,
         wake,
+        limit: None,
     };
     let consumers = vec![Wake::ConsumersOf(key.clone())];
+    if alone {
+        // its status is its maker's
+        return ended(State::Stalled, reasons::QUARANTINED, None, consumers);
+    }
     let offered = match offered(&object, &effects.home) {
         Ok(Some(offered)) => offered,
         Ok(None) => return ended(State::Failed, reasons::NO_ARTIFACT, None, Vec::new()),
         Err(failure) => {
             tracing::info!(object = %key, reason = failure.reason, "the artifact can't be used: {}", failure.message);
-            return ended(State::Stalled, failure.reason, None, consumers);
+            let pass = ended(State::Stalled, failure.reason, None, consumers);
+            let limit = failure.limit;
+            return Pass { limit, ..pass };
         }
     };
     let wake = match crate::kustomization::is_behind(&effects.snapshot, key, &offered.revision) {
@@ -52,7 +59,9 @@ pub(crate) async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
                 Retry::After(wait) => after(Timestamp::now(), wait),
                 _ => after(Timestamp::now(), wait),
             };
-            ended(State::Failed, failure.reason, Some(next_due), wake)
+            let pass = ended(State::Failed, failure.reason, Some(next_due), wake);
+            let limit = failure.limit;
+            Pass { limit, ..pass }
         }
     }
 }

@@ -125,6 +125,7 @@ fn verify(verify: &GitVerification) -> Result<Verify, Refusal> {
             return Err(Refusal {
                 reason: reasons::INVALID_VERIFICATION_MODE,
                 message: format!("spec.verify.mode {other:?} is none of HEAD, Tag and TagAndHEAD"),
+                limit: None,
             });
         }
     };
@@ -140,6 +141,7 @@ fn provider(needs: &str) -> Refusal {
     Refusal {
         reason: reasons::INVALID_PROVIDER_CONFIGURATION,
         message: format!("spec.provider 'github' {needs}"),
+        limit: None,
     }
 }
 

@@ -36,6 +36,7 @@ fn invalid(error: impl std::fmt::Display) -> Refusal {
     Refusal {
         reason: reasons::URL_INVALID,
         message: format!("invalid Helm repository URL: {error}"),
+        limit: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenure_api::{KustomizationSpec, reasons};
+use tenure_api::{KustomizationSpec, Limit, reasons};
 use tenure_apply::inventory::{self, Entry};
 use tenure_apply::{
     Action, ApplyOptions, Change, Fingerprints, HealthError, ObjectRef, Owner, Report, Sightings,
@@ -87,15 +87,28 @@ pub(super) async fn apply(
     options.cancel = effects.cancel.clone();
     match attempt(target, built, &options, effects).await {
         Ok(report) => Ok(report),
-        Err((message, so_far)) => {
+        Err(Undone {
+            message,
+            so_far,
+            limit,
+        }) => {
             // what was made before the failure stays in the inventory
             let held = ahead.then(|| inventory::union(old, &so_far.entries));
             Err(Failure {
                 inventory: held,
+                limit,
                 ..failure(with_changes(message, &so_far))
             })
         }
     }
+}
+
+/// An apply that came to an end before it was through.
+struct Undone {
+    message: String,
+    so_far: Report,
+    /// What the Tenant does not allow.
+    limit: Option<Limit>,
 }
 
 async fn attempt(
@@ -103,13 +116,13 @@ async fn attempt(
     built: &Built,
     options: &ApplyOptions,
     effects: &Effects,
-) -> Result<Report, (String, Report)> {
-    let unknown = |error: KubeError| {
-        (
-            format!("failed to learn what the API server serves: {error}"),
-            Report::default(),
-        )
+) -> Result<Report, Undone> {
+    let undone = |message| Undone {
+        message,
+        so_far: Report::default(),
+        limit: None,
     };
+    let unknown = |error: KubeError| undone(format!("failed to learn what the API server serves: {error}"));
     let mut discovery = target.discovery(effects).await.map_err(unknown)?;
     for refreshed in [false, true] {
         match tenure_apply::apply(&target.client, &discovery, built.objects.clone(), options).await {
@@ -123,14 +136,18 @@ async fn attempt(
                     .hint()
                     .map(|hint| format!("; {hint}"))
                     .unwrap_or_default();
-                return Err((format!("{}{hint}", failed.error), failed.report_so_far));
+                let missing = failed.error.kube().and_then(KubeError::missing_rule);
+                return Err(Undone {
+                    message: format!("{}{hint}", failed.error),
+                    so_far: failed.report_so_far,
+                    limit: missing
+                        .is_some_and(|rule| rule.is_of_impersonation())
+                        .then_some(Limit::Kinds),
+                });
             }
         }
     }
-    Err((
-        "a kind is not served by the API server".to_owned(),
-        Report::default(),
-    ))
+    Err(undone("a kind is not served by the API server".to_owned()))
 }
 
 /// As Flux words it: the error, and below it a line for each change before it.

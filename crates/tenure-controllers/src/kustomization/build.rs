@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use tenure_api::{Kustomization, reasons};
+use tenure_api::{Kustomization, Limit, reasons};
 use tenure_core::Digest;
 use tenure_kustomize::{Budget, Build, DirFs, flux};
 
@@ -122,6 +122,7 @@ fn refused(error: &tenure_kustomize::Error) -> Failure {
         Reason::Path(_) if error.file().is_none() && error.field().is_none() => {
             fetching(format!("kustomization path not found: {message}"))
         }
+        _ if error.is_out_of_time() => building(message).over(Limit::RenderTime),
         _ => building(message),
     }
 }

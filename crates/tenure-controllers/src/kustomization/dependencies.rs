@@ -45,6 +45,7 @@ fn one(dependency: &DependencyReference, observed: &Observed<'_>) -> Result<(), 
                     "{TERMINAL}: terminal error: failed to evaluate dependency {}: {error}",
                     dependency.name
                 ),
+                limit: None,
             })),
         };
     }

@@ -156,6 +156,7 @@ async fn keep(key: &ObjectKey, message: &str, effects: &Arc<Effects>) -> Pass {
         reason: reasons::PRUNE_FAILED.to_owned(),
         next_due: Some(after(Timestamp::now(), wait)),
         wake: Vec::new(),
+        limit: None,
     }
 }
 

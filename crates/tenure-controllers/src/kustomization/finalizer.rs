@@ -29,6 +29,7 @@ pub(crate) async fn drop_finalizer(kind: FluxKind, key: &ObjectKey, effects: &Ef
                 reason: "Failed".to_owned(),
                 next_due: Some(after(Timestamp::now(), wait)),
                 wake: Vec::new(),
+                limit: None,
             }
         }
     }

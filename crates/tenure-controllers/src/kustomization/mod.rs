@@ -8,6 +8,7 @@ mod before;
 mod brake;
 mod build;
 mod cluster;
+mod count;
 mod decryption;
 mod dependencies;
 mod drifted;
@@ -29,9 +30,10 @@ mod watching;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tenure_api::Kustomization;
+use tenure_api::{Kustomization, reasons};
 use tenure_core::ObjectKey;
 
+use crate::pass::LEFT_ALONE;
 use crate::{Effects, Pass};
 
 pub use drifted::drifted;
@@ -53,6 +55,16 @@ pub async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
         snapshot: &effects.snapshot,
     };
     run::run(key, plan::plan(&observed), effects).await
+}
+
+/// Says of the Kustomization `key` that it is left alone, and does nothing else.
+pub async fn leave_alone(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
+    let plan = plan::Plan::Stall {
+        reason: reasons::QUARANTINED,
+        message: LEFT_ALONE.to_owned(),
+        limit: None,
+    };
+    run::run(key, plan, effects).await
 }
 
 /// The typed object; an object that does not decode is that object's own error.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tenure_api::{KubeConfigReference, Kustomization, reasons};
+use tenure_api::{KubeConfigReference, Kustomization, Limit, reasons};
 use tenure_apply::{CustomHealth, HealthRuleError, HealthRules};
 use tenure_core::{Account, Digest, Name, ObjectKey, Revision};
 
@@ -34,7 +34,11 @@ pub(crate) enum Plan {
     /// Record that the request was seen, and nothing else.
     Rest,
     /// Nothing will change until the object, or the Tenant, does.
-    Stall { reason: &'static str, message: String },
+    Stall {
+        reason: &'static str,
+        message: String,
+        limit: Option<Limit>,
+    },
     /// Something else has to be there first.
     Wait {
         reason: &'static str,
@@ -85,6 +89,7 @@ pub(crate) fn plan(observed: &Observed<'_>) -> Plan {
             return Plan::Stall {
                 reason: reasons::FAILED,
                 message: format!("the object can't be read: {error}"),
+                limit: None,
             };
         }
     };
@@ -124,7 +129,14 @@ fn apply(
     account: Result<Account, String>,
     observed: &Observed<'_>,
 ) -> Result<Apply, Box<Plan>> {
-    let stall = |reason, message: String| Box::new(Plan::Stall { reason, message });
+    let stall = |reason, message: String| {
+        let limit = None;
+        Box::new(Plan::Stall {
+            reason,
+            message,
+            limit,
+        })
+    };
     let spec = &kustomization.spec;
     let duration = |field: &str, error: tenure_core::DurationError| {
         stall(reasons::FAILED, format!("spec.{field} can't be read: {error}"))
@@ -138,7 +150,14 @@ fn apply(
         .map_err(|error| duration("retryInterval", error))?;
     let retry = retry.map_or(interval, |retry| retry.as_duration());
     let timeout = timeout(&kustomization).map_err(|error| duration("timeout", error))?;
-    let account = account.map_err(|message| stall(reasons::ACCESS_DENIED, message))?;
+    let account = account.map_err(|message| {
+        let (reason, limit) = (reasons::ACCESS_DENIED, Some(Limit::Accounts));
+        Box::new(Plan::Stall {
+            reason,
+            message,
+            limit,
+        })
+    })?;
     let health = health_rules(&kustomization)
         .map_err(|error| stall(reasons::INVALID_CEL_EXPRESSION, format!("{TERMINAL}: {error}")))?;
     let source = source(&kustomization, observed.home)?;
@@ -196,6 +215,7 @@ fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<P
         return Err(Box::new(Plan::Stall {
             reason: reasons::ACCESS_DENIED,
             message,
+            limit: None,
         }));
     }
     if !crate::source::BUILDABLE
@@ -209,6 +229,7 @@ fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<P
         return Err(Box::new(Plan::Stall {
             reason: reasons::FEATURE_GATE_DISABLED,
             message,
+            limit: None,
         }));
     }
     let name = Name::new(&reference.name).map_err(|error| {
@@ -216,6 +237,7 @@ fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<P
         Box::new(Plan::Stall {
             reason: reasons::ARTIFACT_FAILED,
             message,
+            limit: None,
         })
     })?;
     Ok(ObjectKey {

@@ -41,7 +41,7 @@ fn planned(object: &Value, snapshot: &Snapshot) -> Plan {
 
 fn message(plan: Plan) -> (&'static str, String) {
     match plan {
-        Plan::Stall { reason, message } | Plan::Wait { reason, message, .. } => (reason, message),
+        Plan::Stall { reason, message, .. } | Plan::Wait { reason, message, .. } => (reason, message),
         other => panic!("{other:?}"),
     }
 }

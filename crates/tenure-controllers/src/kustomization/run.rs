@@ -3,7 +3,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tenure_api::{self as condition, KUSTOMIZE_CONTROLLER, KUSTOMIZE_STATUS_MANAGER, REQUESTED_AT, reasons};
+use tenure_api::{
+    self as condition, KUSTOMIZE_CONTROLLER, KUSTOMIZE_STATUS_MANAGER, Limit, REQUESTED_AT, reasons,
+};
 use tenure_apply::inventory::{self, Entry};
 use tenure_apply::{Fingerprints, Sightings};
 use tenure_core::{Account, Digest, GoDuration, ObjectKey, Revision};
@@ -41,12 +43,17 @@ pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> 
             Ok(_) => Pass::suspended(),
             Err(error) => lost(key, &error, effects),
         },
-        Plan::Stall { reason, message } => {
+        Plan::Stall {
+            reason,
+            message,
+            limit,
+        } => {
             let ending = Ending::Stalled {
                 reason,
                 message: &message,
             };
-            said(key, effects, reason, &message, &ending, State::Stalled, None).await
+            let pass = said(key, effects, reason, &message, &ending, State::Stalled, None).await;
+            Pass { limit, ..pass }
         }
         Plan::Wait {
             reason,
@@ -124,6 +131,7 @@ async fn said(
         reason: reason.to_owned(),
         next_due,
         wake: Vec::new(),
+        limit: None,
     }
 }
 
@@ -137,6 +145,8 @@ pub(super) struct Failure {
     pub(super) inventory: Option<Vec<Entry>>,
     /// What was built, once that worked.
     pub(super) built: Option<Digest>,
+    /// What the Tenant does not allow.
+    pub(super) limit: Option<Limit>,
 }
 
 impl Failure {
@@ -147,7 +157,13 @@ impl Failure {
             step,
             inventory: None,
             built: None,
+            limit: None,
         }
+    }
+
+    pub(super) fn over(self, limit: Limit) -> Self {
+        let limit = Some(limit);
+        Self { limit, ..self }
     }
 
     /// Without what the mask hides.
@@ -210,15 +226,18 @@ async fn apply(key: &ObjectKey, plan: Apply, effects: &Arc<Effects>) -> Pass {
     let old = inventory_of(&plan);
     let worked = tokio::select! {
         worked = attempt(key, &plan, &old, &before, effects) => worked,
-        () = effects.cancel.cancelled() => return Pass { state: State::Failed, reason: "Canceled".into(), next_due: Some(Timestamp::now()), wake: Vec::new() },
+        () = effects.cancel.cancelled() => return Pass { state: State::Failed, reason: "Canceled".into(), next_due: Some(Timestamp::now()), wake: Vec::new(), limit: None },
     };
-    match worked {
+    let pass = match worked {
         Ok(success) => succeeded(key, &plan, &before, &old, success, began, effects).await,
         Err(failure) => {
             effects.written.lock().forget(key);
             failed(key, &plan, &before, &failure, began, effects).await
         }
-    }
+    };
+    // the status says it now
+    effects.claims.lock().remove(key);
+    pass
 }
 
 async fn attempt(
@@ -248,7 +267,7 @@ async fn work(
 ) -> Result<Success, Failure> {
     let mut new = applying::entries(&built);
     new.sort_by(inventory::apply_order);
-    check_count(key, &new, effects)?;
+    super::count::claim(key, old.len(), new.len(), effects)?;
     let spec = &plan.kustomization.spec;
     let named = spec
         .service_account_name
@@ -360,33 +379,6 @@ async fn check_account(
     }
 }
 
-fn check_count(key: &ObjectKey, new: &[Entry], effects: &Effects) -> Result<(), Failure> {
-    let limit = usize::try_from(effects.home.max_objects).unwrap_or(usize::MAX);
-    if limit == 0 {
-        return Ok(());
-    }
-    let others = effects
-        .snapshot
-        .of_kind("Kustomization")
-        .into_iter()
-        .filter(|(other, _)| other != key);
-    let held = |object: &Value| {
-        object
-            .pointer("/status/inventory/entries")
-            .and_then(Value::as_array)
-            .map_or(0, Vec::len)
-    };
-    let total = new.len() + others.map(|(_, object)| held(&object)).sum::<usize>();
-    if total <= limit {
-        return Ok(());
-    }
-    let message = format!(
-        "the home '{}' would hold {total} objects, the Tenant '{}' allows {limit}; raise the Tenant's spec.limits.objects or apply fewer",
-        effects.home.namespace, effects.home.tenant
-    );
-    Err(Failure::new(Step::Building, reasons::RESOURCE_EXHAUSTED, message))
-}
-
 async fn succeeded(
     key: &ObjectKey,
     plan: &Apply,
@@ -450,6 +442,7 @@ async fn succeeded(
         } else {
             Vec::new()
         },
+        limit: None,
     }
 }
 
@@ -506,6 +499,7 @@ async fn failed(
         reason: failure.reason.to_owned(),
         next_due: Some(after(Timestamp::now(), plan.retry)),
         wake: Vec::new(),
+        limit: failure.limit,
     }
 }
 
@@ -518,6 +512,7 @@ pub(super) fn lost(key: &ObjectKey, error: &KubeError, effects: &Effects) -> Pas
         reason: "Failed".to_owned(),
         next_due: Some(after(Timestamp::now(), wait)),
         wake: Vec::new(),
+        limit: None,
     }
 }
 

@@ -101,6 +101,7 @@ fn reference(object: &OciRepository) -> Result<Reference, Refusal> {
         let digest: Digest = digest.parse().map_err(|error| Refusal {
             reason: reasons::URL_INVALID,
             message: format!("spec.ref.digest can't be used: {error}"),
+            limit: None,
         })?;
         return Ok(Reference::Digest(digest));
     }

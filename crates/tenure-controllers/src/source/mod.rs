@@ -12,6 +12,7 @@ pub(crate) mod verify;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tenure_api::reasons;
 use tenure_core::{ObjectKey, Revision};
 use tenure_kube::{
     BUCKET, EXTERNALARTIFACT, FluxKind, GITREPOSITORY, HELMCHART, HELMREPOSITORY, OCIREPOSITORY,
@@ -22,12 +23,13 @@ use crate::gitrepository::GitSource;
 use crate::helmchart::ChartSource;
 use crate::helmrepository::HelmSource;
 use crate::ocirepository::OciSource;
+use crate::pass::LEFT_ALONE;
 use crate::{Effects, Pass, Resolved, Snapshot, SourceFailure, Wanted};
 
 pub(crate) use run::{At, Failure, Notes, Obtained, ask, ask_verified, keep};
 pub(crate) use secrets::{authentication, certificates, named, proxy, read_certificates, read_login};
 
-use plan::{Observed, Plan, Resolve};
+use plan::{Observed, Plan, Refusal, Resolve};
 
 /// The kinds of source, in the order of their names. An ExternalArtifact is reconciled by whoever makes it, and only
 /// fetched here.
@@ -106,20 +108,29 @@ pub(crate) trait Kind {
 
 /// One pass over the source `key`, as the snapshot has it.
 pub async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
+    begin(key, false, effects).await
+}
+
+/// Says of the source `key` that it is left alone, and does nothing else.
+pub async fn leave_alone(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
+    begin(key, true, effects).await
+}
+
+async fn begin(key: &ObjectKey, alone: bool, effects: &Arc<Effects>) -> Pass {
     // boxed: a chart's pass may begin with that of its source
     match key.kind.as_str() {
         kind if kind == EXTERNALARTIFACT.kind => {
-            Box::pin(crate::externalartifact::reconcile(key, effects)).await
+            Box::pin(crate::externalartifact::reconcile(key, alone, effects)).await
         }
-        kind if kind == BUCKET.kind => Box::pin(pass::<BucketSource>(key, effects)).await,
-        kind if kind == HELMCHART.kind => Box::pin(pass::<ChartSource>(key, effects)).await,
-        kind if kind == HELMREPOSITORY.kind => Box::pin(pass::<HelmSource>(key, effects)).await,
-        kind if kind == OCIREPOSITORY.kind => Box::pin(pass::<OciSource>(key, effects)).await,
-        _ => Box::pin(pass::<GitSource>(key, effects)).await,
+        kind if kind == BUCKET.kind => Box::pin(pass::<BucketSource>(key, alone, effects)).await,
+        kind if kind == HELMCHART.kind => Box::pin(pass::<ChartSource>(key, alone, effects)).await,
+        kind if kind == HELMREPOSITORY.kind => Box::pin(pass::<HelmSource>(key, alone, effects)).await,
+        kind if kind == OCIREPOSITORY.kind => Box::pin(pass::<OciSource>(key, alone, effects)).await,
+        _ => Box::pin(pass::<GitSource>(key, alone, effects)).await,
     }
 }
 
-async fn pass<K: Kind>(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
+async fn pass<K: Kind>(key: &ObjectKey, alone: bool, effects: &Arc<Effects>) -> Pass {
     let Some(object) = effects.snapshot.get(key) else {
         return Pass::gone();
     };
@@ -127,7 +138,15 @@ async fn pass<K: Kind>(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
         object: &object,
         home: &effects.home,
     };
-    run::run::<K>(key, K::plan(&observed), effects).await
+    let plan = match alone {
+        true => Plan::Refuse(Refusal {
+            reason: reasons::QUARANTINED,
+            message: LEFT_ALONE.to_owned(),
+            limit: None,
+        }),
+        false => K::plan(&observed),
+    };
+    run::run::<K>(key, plan, effects).await
 }
 
 /// The sources of the home that another one is part of: charts of a repository, repositories that include it.

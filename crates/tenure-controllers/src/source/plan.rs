@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
-use tenure_api::reasons;
+use tenure_api::{Limit, reasons};
 use tenure_core::{DurationError, GoDuration};
 
 use crate::Home;
@@ -38,6 +38,8 @@ pub(crate) enum Plan<Q> {
 pub(crate) struct Refusal {
     pub(crate) reason: &'static str,
     pub(crate) message: String,
+    /// What the Tenant does not allow.
+    pub(crate) limit: Option<Limit>,
 }
 
 /// A question that makes sense.
@@ -66,6 +68,7 @@ impl<Q> Resolve<Q> {
         let unreadable = |field: &str, error: DurationError| Refusal {
             reason: reasons::FAILED,
             message: format!("spec.{field} can't be read: {error}"),
+            limit: None,
         };
         let interval = interval.map_err(|error| unreadable("interval", error))?;
         let timeout = timeout.map_err(|error| unreadable("timeout", error))?;
@@ -102,6 +105,7 @@ impl Refusal {
         Self {
             reason: reasons::FAILED,
             message: format!("the object can't be read: {error}"),
+            limit: None,
         }
     }
 
@@ -110,6 +114,7 @@ impl Refusal {
         Self {
             reason: reasons::URL_INVALID,
             message: format!("spec.url can't be used: {error}"),
+            limit: None,
         }
     }
 
@@ -118,6 +123,7 @@ impl Refusal {
         Self {
             reason: reasons::FEATURE_GATE_DISABLED,
             message: format!("spec.{field} is not supported yet; remove it"),
+            limit: None,
         }
     }
 }
@@ -133,5 +139,6 @@ pub(crate) fn allowed(home: &Home, url: impl fmt::Display, spellings: &[String])
             "the Tenant '{}' may not fetch from '{url}'; add a prefix of it to the Tenant's spec.sources.allow",
             home.tenant
         ),
+        limit: Some(Limit::Sources),
     })
 }

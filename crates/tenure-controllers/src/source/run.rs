@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tenure_api::{FINALIZER, OciVerification, REQUESTED_AT, SOURCE_CONTROLLER, reasons};
+use tenure_api::{FINALIZER, Limit, OciVerification, REQUESTED_AT, SOURCE_CONTROLLER, reasons};
 use tenure_core::{ObjectKey, Retry};
 use tenure_kube::{EventKind, KubeError};
 
@@ -94,6 +94,8 @@ pub(crate) struct Failure {
     pub(crate) retry: Retry,
     pub(crate) cache_down: bool,
     pub(crate) at: At,
+    /// What the Tenant does not allow.
+    pub(crate) limit: Option<Limit>,
 }
 
 /// What failed, for the conditions.
@@ -119,6 +121,7 @@ impl Failure {
             retry: Retry::Backoff,
             cache_down: false,
             at: At::Fetch,
+            limit: None,
         }
     }
 
@@ -173,6 +176,7 @@ impl From<Refusal> for Failure {
             retry: Retry::Stalled,
             cache_down: false,
             at: At::Fetch,
+            limit: refusal.limit,
         }
     }
 }
@@ -185,6 +189,7 @@ impl From<SourceFailure> for Failure {
             retry: failure.retry,
             cache_down: failure.cache_down,
             at: At::Fetch,
+            limit: failure.trouble.limit(),
         }
     }
 }
@@ -241,6 +246,7 @@ async fn rest_for_ever<K: Kind>(key: &ObjectKey, suspended: bool, effects: &Arc<
         reason: reasons::SUCCEEDED.to_owned(),
         next_due: None,
         wake: vec![Wake::ConsumersOf(key.clone())],
+        limit: None,
     }
 }
 
@@ -378,6 +384,7 @@ async fn stored<K: Kind>(
             resolved.leased_for.unwrap_or(interval),
         )),
         wake,
+        limit: None,
     }
 }
 
@@ -424,6 +431,7 @@ async fn failed<K: Kind>(key: &ObjectKey, failure: &Failure, effects: &Arc<Effec
         reason: (*reason).to_owned(),
         next_due,
         wake: Vec::new(),
+        limit: failure.limit,
     }
 }
 
@@ -436,6 +444,7 @@ fn lost(key: &ObjectKey, error: &KubeError, effects: &Effects) -> Pass {
         reason: "Failed".to_owned(),
         next_due: Some(after(Timestamp::now(), wait)),
         wake: Vec::new(),
+        limit: None,
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) fn supported(wish: &OciVerification) -> Result<(), Refusal> {
             message: "spec.verify without secretRef needs a trustedRootSecretRef, which an OCIRepository may have: the \
                       public root of trust is not fetched from the network"
                 .to_owned(),
+            limit: None,
         }),
         "notation" if secret => Ok(()),
         "notation" => Err(Refusal::unsupported("verify.provider notation without secretRef")),

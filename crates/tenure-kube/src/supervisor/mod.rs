@@ -7,7 +7,7 @@ mod tenants;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tenure_core::{Name, Secret};
+use tenure_core::{Account, Name, Secret};
 
 use crate::call::{Call, JSON, MERGE_PATCH, Target};
 use crate::caller::{Caller, Identity, split_list};
@@ -119,6 +119,15 @@ impl SupervisorClient {
             Ok(_) => Ok(true),
             Err(error) if error.is_unauthorized() => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Who the worker of a home is.
+    #[must_use]
+    pub fn worker_of(&self, home: &Name) -> Account {
+        Account {
+            namespace: self.workers.clone(),
+            name: home.clone(),
         }
     }
 

@@ -491,6 +491,7 @@ impl Home {
             quarantined: self.index.quarantined(),
             held: self.index.is_held(Timestamp::now()),
             over_budget: self.over_budget.as_ref().map(|(said, _)| said.clone()),
+            over_limit: self.index.over_limits(),
         };
         if self.reported.as_ref() != Some(&report) {
             self.reported = Some(report.clone());

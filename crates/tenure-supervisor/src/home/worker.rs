@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tenure_api::reasons;
 use tenure_kube::FluxKind;
 use tenure_proto::WITHIN_LIMITS;
-use tenure_proto::lifeline::{Done, Drain, Outcome, Ready, Term, down, up};
+use tenure_proto::lifeline::{Account, Done, Drain, Outcome, Ready, Term, down, up};
 use tokio::time::Instant;
 
 use super::{Home, KINDS};
@@ -366,6 +366,11 @@ impl Home {
         start.absent_kinds = absent_kinds;
         start.memo = self.index.memo();
         start.scratch = worker.started.scratch.display().to_string();
+        let identity = self.shared.client.worker_of(&self.name);
+        start.identity = Some(Account {
+            namespace: identity.namespace.to_string(),
+            name: identity.name.to_string(),
+        });
         worker.send(down::Message::Start(start));
         let mut granted = ready.sandbox;
         granted.extend(worker.started.process.kept_in());

@@ -3,6 +3,7 @@
 use std::num::{NonZeroI64, NonZeroU64};
 use std::sync::Arc;
 
+use tenure_api::Limit;
 use tenure_kube::{FluxKind, Meta};
 use tenure_proto::lifeline::{Cause, ObjectKey, Outcome};
 
@@ -10,9 +11,9 @@ use crate::home::KINDS;
 use crate::pace::{Rate, Used};
 
 /// After so many workers that died over an object it is left alone until it changes.
-pub(super) const QUARANTINE: u32 = 5;
+pub(super) const QUARANTINE: u8 = 5;
 /// From so many on it is given to a worker alone, so that nobody else is blamed.
-pub(super) const SUSPECT: u32 = 2;
+pub(super) const SUSPECT: u8 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
@@ -42,18 +43,22 @@ pub(super) struct Entry {
     pub(super) told: Option<NonZeroU64>,
     /// It was told again before the first answer, which therefore is not the last.
     pub(super) again: bool,
-    pub(super) crashes: u32,
+    pub(super) crashes: u8,
+    /// That it is left alone has been said on it.
+    said: bool,
     pub(super) outcome: Outcome,
+    /// What the Tenant did not allow it.
+    pub(super) limit: Option<Limit>,
     used: Used,
 }
 
 /// Who may be told next, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Something has changed.
-    Fresh(i64),
+    /// Something has changed; whether somebody asks for it.
+    Fresh(i64, bool),
     /// Nothing has: its time has come, or somebody asks for it.
-    Repeat(i64),
+    Repeat(i64, bool),
     /// Workers died over it: nobody else is told meanwhile.
     Suspect(i64),
     /// It is gone, which only a worker that runs is told.
@@ -139,6 +144,8 @@ impl Entry {
             told: old.and_then(|old| old.told),
             again: old.is_some_and(|old| old.again),
             crashes: 0,
+            said: false,
+            limit: old.and_then(|old| old.limit),
             outcome: old.map_or(Outcome::Unspecified, |old| old.outcome),
             used: old.map_or_else(Used::default, |old| old.used),
         })
@@ -154,14 +161,15 @@ impl Entry {
             None => self.due.filter(|_| self.told.is_none())?.get(),
         };
         let when = when.max(self.used.open_at(each)).max(0);
+        let asked = self.requested && self.pending.is_some();
         if self.is_quarantined() {
-            None
+            (!self.said).then_some(Place::Fresh(when, asked))
         } else if self.is_suspect() {
             Some(Place::Suspect(when))
         } else if self.pending.is_some() && !self.repeat {
-            Some(Place::Fresh(when))
+            Some(Place::Fresh(when, asked))
         } else {
-            Some(Place::Repeat(when))
+            Some(Place::Repeat(when, asked))
         }
     }
 
@@ -176,14 +184,26 @@ impl Entry {
 
     /// A worker is told; says why. The object has been begun too often when it can't be told once more at once.
     pub(super) fn tell(&mut self, sequence: NonZeroU64, now: i64, each: Rate) -> (Cause, bool) {
-        let cause = self.pending.take().unwrap_or(Cause::Due);
-        self.requested = false;
+        let mut cause = self.pending.take().unwrap_or(Cause::Due);
+        if std::mem::take(&mut self.requested) {
+            cause = Cause::Requested;
+        }
+        if self.is_quarantined() {
+            self.said = true;
+            cause = Cause::LeftAlone;
+        }
         self.repeat = false;
         self.due = None;
         self.again = self.told.is_some();
         self.told = Some(sequence);
         self.used.add(now, each.every);
         (cause, self.used.open_at(each) > now)
+    }
+
+    /// Workers that died over it count no more.
+    pub(super) fn forgive(&mut self) {
+        self.crashes = 0;
+        self.said = false;
     }
 
     /// Empty if that is not known: then the worker reads the object anew.

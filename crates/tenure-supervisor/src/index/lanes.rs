@@ -1,8 +1,9 @@
 //! Where the objects of a home stand: who may be told next, who has been, and how many there are of each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
+use tenure_api::Limit;
 use tenure_proto::lifeline::Outcome;
 
 use super::Counts;
@@ -14,13 +15,14 @@ use crate::pace::Rate;
 pub(super) struct Lanes {
     /// Of a single object.
     each: Rate,
-    fresh: BTreeSet<(i64, Key)>,
-    repeats: BTreeSet<(i64, Key)>,
+    fresh: Lane,
+    repeats: Lane,
     suspects: BTreeSet<(i64, Key)>,
     parting: BTreeSet<Key>,
     gone: BTreeSet<Key>,
     told: BTreeSet<(NonZeroU64, Key)>,
     quarantined: BTreeSet<Key>,
+    over: Option<Box<BTreeMap<Key, Limit>>>,
     /// Of those told, how many workers died over.
     suspects_told: usize,
     blamed: usize,
@@ -32,13 +34,14 @@ impl Lanes {
     pub(super) fn new(each: Rate) -> Self {
         Self {
             each,
-            fresh: BTreeSet::new(),
-            repeats: BTreeSet::new(),
+            fresh: Lane::default(),
+            repeats: Lane::default(),
             suspects: BTreeSet::new(),
             parting: BTreeSet::new(),
             gone: BTreeSet::new(),
             told: BTreeSet::new(),
             quarantined: BTreeSet::new(),
+            over: None,
             suspects_told: 0,
             blamed: 0,
             requested: 0,
@@ -53,8 +56,8 @@ impl Lanes {
 
     pub(super) fn enter(&mut self, key: &Key, entry: &Entry) {
         match entry.place(self.each) {
-            Some(Place::Fresh(at)) => self.fresh.insert((at, key.clone())),
-            Some(Place::Repeat(at)) => self.repeats.insert((at, key.clone())),
+            Some(Place::Fresh(at, asked)) => self.fresh.of(asked).insert((at, key.clone())),
+            Some(Place::Repeat(at, asked)) => self.repeats.of(asked).insert((at, key.clone())),
             Some(Place::Suspect(at)) => self.suspects.insert((at, key.clone())),
             Some(Place::Parting) => self.parting.insert(key.clone()),
             None => false,
@@ -64,16 +67,21 @@ impl Lanes {
         }
         if entry.gone {
             self.gone.insert(key.clone());
-        } else if entry.is_quarantined() {
-            self.quarantined.insert(key.clone());
+        } else {
+            if entry.is_quarantined() {
+                self.quarantined.insert(key.clone());
+            }
+            if let Some(limit) = entry.limit {
+                self.over.get_or_insert_default().insert(key.clone(), limit);
+            }
         }
         self.count(entry, 1);
     }
 
     pub(super) fn leave(&mut self, key: &Key, entry: &Entry) {
         match entry.place(self.each) {
-            Some(Place::Fresh(at)) => take(&mut self.fresh, &(at, key.clone())),
-            Some(Place::Repeat(at)) => take(&mut self.repeats, &(at, key.clone())),
+            Some(Place::Fresh(at, asked)) => take(self.fresh.of(asked), &(at, key.clone())),
+            Some(Place::Repeat(at, asked)) => take(self.repeats.of(asked), &(at, key.clone())),
             Some(Place::Suspect(at)) => take(&mut self.suspects, &(at, key.clone())),
             Some(Place::Parting) => take(&mut self.parting, key),
             None => {}
@@ -83,8 +91,16 @@ impl Lanes {
         }
         if entry.gone {
             take(&mut self.gone, key);
-        } else if entry.is_quarantined() {
-            take(&mut self.quarantined, key);
+        } else {
+            if entry.is_quarantined() {
+                take(&mut self.quarantined, key);
+            }
+            if entry.limit.is_some()
+                && let Some(over) = &mut self.over
+            {
+                over.remove(key);
+                self.over.take_if(|over| over.is_empty());
+            }
         }
         self.count(entry, -1);
     }
@@ -97,7 +113,7 @@ impl Lanes {
         };
         add(
             &mut self.suspects_told,
-            entry.told.is_some() && entry.is_suspect(),
+            entry.told.is_some() && entry.is_suspect() && !entry.is_quarantined(),
         );
         add(&mut self.blamed, entry.crashes > 0);
         add(&mut self.requested, entry.requested && entry.pending.is_some());
@@ -113,23 +129,23 @@ impl Lanes {
 
     /// From when on the first of those that have changed may be told.
     pub(super) fn fresh(&self) -> Option<i64> {
-        self.fresh.first().map(|(at, _)| *at)
+        self.fresh.first()
     }
 
     pub(super) fn repeat(&self) -> Option<i64> {
-        self.repeats.first().map(|(at, _)| *at)
+        self.repeats.first()
     }
 
     pub(super) fn suspect(&self) -> Option<i64> {
         self.suspects.first().map(|(at, _)| *at)
     }
 
-    pub(super) fn next_fresh(&self, now: i64) -> Option<Key> {
-        due(&self.fresh, now)
+    pub(super) fn next_fresh(&self, asked: bool, now: i64) -> Option<Key> {
+        due(self.fresh.only(asked), now)
     }
 
-    pub(super) fn next_repeat(&self, now: i64) -> Option<Key> {
-        due(&self.repeats, now)
+    pub(super) fn next_repeat(&self, asked: bool, now: i64) -> Option<Key> {
+        due(self.repeats.only(asked), now)
     }
 
     pub(super) fn next_suspect(&self, now: i64) -> Option<Key> {
@@ -170,8 +186,44 @@ impl Lanes {
         self.quarantined.iter()
     }
 
+    /// Those that go over a limit.
+    pub(super) fn over(&self) -> Option<&BTreeMap<Key, Limit>> {
+        self.over.as_deref()
+    }
+
     pub(super) fn counts(&self) -> Counts {
         self.counts
+    }
+}
+
+/// By time; those that somebody asks for apart from the others.
+#[derive(Debug, Default)]
+struct Lane {
+    asked: BTreeSet<(i64, Key)>,
+    unasked: BTreeSet<(i64, Key)>,
+}
+
+impl Lane {
+    fn of(&mut self, asked: bool) -> &mut BTreeSet<(i64, Key)> {
+        match asked {
+            true => &mut self.asked,
+            false => &mut self.unasked,
+        }
+    }
+
+    fn only(&self, asked: bool) -> &BTreeSet<(i64, Key)> {
+        match asked {
+            true => &self.asked,
+            false => &self.unasked,
+        }
+    }
+
+    fn first(&self) -> Option<i64> {
+        let first = |lane: &BTreeSet<(i64, Key)>| lane.first().map(|(at, _)| *at);
+        [first(&self.asked), first(&self.unasked)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 

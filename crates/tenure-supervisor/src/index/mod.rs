@@ -15,12 +15,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::num::{NonZeroI64, NonZeroU64};
 
 use jiff::{SignedDuration, Timestamp};
+use tenure_api::Limit;
 use tenure_kube::{FluxKind, Meta};
 use tenure_proto::lifeline::{Cause, Changed, Done, ObjectKey, Outcome, Woken};
 
 use crate::pace::{Rate, Used};
 
-use entry::{Entry, Key};
+use entry::{Entry, Key, QUARANTINE};
 use lanes::Lanes;
 
 /// However the worker errs, an object is not due again sooner than this.
@@ -33,6 +34,8 @@ const BURST: i64 = 50;
 const READY_PART: i64 = 10;
 /// So long after something was held back the home counts as one that is.
 const HELD_FOR: SignedDuration = SignedDuration::from_secs(60);
+/// Of those that go over a limit so many are named.
+const OVER_NAMED: usize = 5;
 
 /// The objects of one home.
 #[derive(Debug)]
@@ -214,25 +217,22 @@ impl Index {
             return taken;
         }
         let at = millis(now);
-        while taken.len() < limit
-            && let Some(key) = self.lanes.next_fresh(at)
-        {
-            taken.extend(self.tell(&key, now));
-        }
-        while taken.len() < limit
-            && let Some(key) = self.lanes.next_repeat(at)
-        {
-            if self.used.open_at(self.rate) > at {
-                self.held = Some(now);
-                break;
+        for asked in [true, false] {
+            while taken.len() < limit
+                && let Some(key) = self.lanes.next_fresh(asked, at)
+            {
+                taken.extend(self.tell(&key, now));
             }
-            let ready = self
-                .objects
-                .get(&key)
-                .is_some_and(|entry| entry.outcome == Outcome::Ready);
-            let part = if ready { READY_PART } else { 1 };
-            self.used.add(at, self.rate.every / part);
-            taken.extend(self.tell(&key, now));
+            while taken.len() < limit
+                && let Some(key) = self.lanes.next_repeat(asked, at)
+            {
+                if self.used.open_at(self.rate) > at {
+                    self.held = Some(now);
+                    break;
+                }
+                self.used.add(at, self.rate.every / self.part_of(&key));
+                taken.extend(self.tell(&key, now));
+            }
         }
         while taken.len() < limit
             && let Some(key) = self.lanes.next_parting()
@@ -247,6 +247,14 @@ impl Index {
             taken.extend(self.tell(&key, now));
         }
         taken
+    }
+
+    fn part_of(&self, key: &Key) -> i64 {
+        let ready = |entry: &Entry| entry.outcome == Outcome::Ready;
+        match self.objects.get(key).is_some_and(ready) {
+            true => READY_PART,
+            false => 1,
+        }
     }
 
     fn tell(&mut self, key: &Key, now: Timestamp) -> Option<Changed> {
@@ -284,7 +292,10 @@ impl Index {
             if !entry.told.is_some_and(late) && !std::mem::take(&mut entry.again) {
                 entry.told = None;
             }
-            entry.crashes = 0;
+            if !entry.is_quarantined() {
+                entry.crashes = 0;
+            }
+            entry.limit = Limit::named(&done.limit);
             entry.outcome = done.outcome();
             entry.due = done
                 .next_due
@@ -314,7 +325,7 @@ impl Index {
     pub(crate) fn rules_changed(&mut self) {
         self.change_all(|entry| {
             entry.doubt(Cause::Changed);
-            entry.crashes = 0;
+            entry.forgive();
         });
     }
 
@@ -394,8 +405,8 @@ impl Index {
                 entry.told = None;
                 entry.pending = entry.pending.or(Some(Cause::Retry));
                 if died {
-                    entry.crashes += 1;
-                    if entry.is_quarantined() {
+                    entry.crashes = entry.crashes.saturating_add(1);
+                    if entry.crashes == QUARANTINE {
                         let (kind, name) = (key.kind(), key.name());
                         tracing::error!(
                             kind,
@@ -428,6 +439,21 @@ impl Index {
     pub(crate) fn quarantined(&self) -> Vec<String> {
         let left = self.lanes.quarantined();
         left.map(|key| format!("{}/{}", key.kind(), key.name())).collect()
+    }
+
+    /// Objects that go over a limit, as `Kustomization/app: spec.limits.objects`: some of them, and how many more there are.
+    pub(crate) fn over_limits(&self) -> Vec<String> {
+        let Some(over) = self.lanes.over() else {
+            return Vec::new();
+        };
+        let named = over.iter().take(OVER_NAMED);
+        let mut all: Vec<_> = named
+            .map(|(key, limit)| format!("{}/{}: {}", key.kind(), key.name(), limit.field()))
+            .collect();
+        if let Some(more) = over.len().checked_sub(OVER_NAMED).filter(|more| *more > 0) {
+            all.push(format!("{more} more"));
+        }
+        all
     }
 
     /// Whether there is any object of a kind.

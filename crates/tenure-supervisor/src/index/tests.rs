@@ -1,4 +1,4 @@
-use super::entry::{QUARANTINE, SUSPECT};
+use super::entry::SUSPECT;
 use super::*;
 
 const KIND: FluxKind = FluxKind::KUSTOMIZATION;
@@ -80,7 +80,12 @@ fn an_object_is_due_when_new_changed_asked_for_or_deleted_but_not_for_its_status
         ),
     ] {
         index.apply(KIND, changed);
-        assert_eq!(told(&mut index, NOW), ["a:Changed"], "{what}");
+        let cause = if what == "asked for" {
+            "Requested"
+        } else {
+            "Changed"
+        };
+        assert_eq!(told(&mut index, NOW), [format!("a:{cause}")], "{what}");
         index.done(&done("a", Outcome::Ready, None), NOW);
     }
 }
@@ -151,6 +156,8 @@ fn an_object_that_kills_workers_is_left_alone_until_it_changes_and_the_rest_goes
         assert_eq!(told(&mut index, NOW), ["bad:Retry"], "alone");
         index.worker_ended(true);
     }
+    assert_eq!(told(&mut index, NOW), ["bad:LeftAlone"]);
+    index.done(&done("bad", Outcome::Stalled, None), NOW);
     assert_eq!(told(&mut index, NOW), ["good:Retry"]);
     index.done(&done("good", Outcome::Ready, None), NOW);
     assert!(!index.is_due(at(1 << 30)));
@@ -262,9 +269,80 @@ fn other_rules_make_everything_due_and_forgive_the_quarantined() {
         index.worker_ended(true);
     }
     assert_eq!(index.quarantined(), ["Kustomization/a"]);
+    assert_eq!(told(&mut index, NOW), ["a:LeftAlone"]);
+    index.done(&done("a", Outcome::Stalled, None), NOW);
     assert!(told(&mut index, NOW).is_empty());
     index.rules_changed();
-    assert_eq!(told(&mut index, NOW).len(), 1);
+    assert_eq!(told(&mut index, NOW), ["a:Changed"]);
+}
+
+#[test]
+fn what_is_left_alone_is_told_once_to_say_so_and_stays_alone_whatever_comes_of_that() {
+    for dies in [false, true] {
+        let mut index = Index::default();
+        index.reset(KIND, vec![meta("a", 1, "1")]);
+        for _ in 0..QUARANTINE {
+            told(&mut index, NOW);
+            index.worker_ended(true);
+        }
+        assert!(index.is_due(NOW), "it is worth a worker");
+        assert_eq!(told(&mut index, NOW), ["a:LeftAlone"]);
+        match dies {
+            true => index.worker_ended(true),
+            false => index.done(&done("a", Outcome::Stalled, None), NOW),
+        }
+        assert!(told(&mut index, NOW).is_empty(), "dies: {dies}");
+        assert_eq!(index.quarantined(), ["Kustomization/a"], "dies: {dies}");
+        let mut asked = meta("a", 1, "2");
+        asked.asked = Some("now".into());
+        index.apply(KIND, asked);
+        assert_eq!(told(&mut index, NOW), ["a:Requested"], "dies: {dies}");
+    }
+}
+
+#[test]
+fn what_somebody_waits_for_is_told_before_all_else() {
+    let mut index = Index::default();
+    index.apply(KIND, meta("z", 1, "1"));
+    told(&mut index, NOW);
+    index.done(&done("z", Outcome::Ready, None), NOW);
+    for name in ["a", "b", "c"] {
+        index.apply(KIND, meta(name, 1, "1"));
+    }
+    for name in ["z", "c"] {
+        let mut asked = meta(name, 1, "2");
+        asked.asked = Some("now".into());
+        index.apply(KIND, asked);
+    }
+    assert!(index.is_requested());
+    let order = ["c:Requested", "z:Requested", "a:Changed", "b:Changed"];
+    assert_eq!(told(&mut index, NOW), order);
+    assert!(!index.is_requested());
+}
+
+#[test]
+fn an_object_over_a_limit_is_named_until_it_is_not() {
+    let mut index = Index::default();
+    index.reset(KIND, (0..7).map(|n| meta(&n.to_string(), 1, "1")).collect());
+    let over = |name: &str, limit: &str| Done {
+        limit: limit.to_owned(),
+        ..done(name, Outcome::Failed, None)
+    };
+    for name in 0..7 {
+        index.done(&over(&name.to_string(), "spec.limits.objects"), NOW);
+    }
+    let named = index.over_limits();
+    assert_eq!(named.len(), 6);
+    assert_eq!(
+        (&*named[0], &*named[5]),
+        ("Kustomization/0: spec.limits.objects", "2 more")
+    );
+    for name in 1..6 {
+        index.done(&done(&name.to_string(), Outcome::Ready, None), NOW);
+    }
+    index.delete(KIND, "6");
+    index.done(&over("0", "no field of a Tenant"), NOW);
+    assert!(index.over_limits().is_empty(), "a worker makes up no limits");
 }
 
 #[test]

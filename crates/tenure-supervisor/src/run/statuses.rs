@@ -65,6 +65,7 @@ impl Supervisor {
             let facts = Facts {
                 tenant,
                 lost: self.owners.lost(tenant),
+                strays: self.owners.strays(tenant),
                 unread: self.owners.unread(tenant.name()),
                 reports,
                 minor: self.cluster.minor,
@@ -179,6 +180,7 @@ fn said_of(report: &Report) -> HomeReport {
         quarantined: report.quarantined.clone(),
         held: report.held,
         over_budget: report.over_budget.clone(),
+        over_limit: report.over_limit.clone(),
     }
 }
 
@@ -207,6 +209,7 @@ fn heard_of(tenant: &str, said: &HomeReport) -> Report {
         quarantined: said.quarantined.clone(),
         held: said.held,
         over_budget: said.over_budget.clone(),
+        over_limit: said.over_limit.clone(),
     }
 }
 
@@ -220,6 +223,7 @@ fn replaced(mut report: Value) -> Value {
         "quarantined",
         "held",
         "overBudget",
+        "overLimit",
         "hindered",
     ] {
         if report.get(field).is_none() {
@@ -254,6 +258,7 @@ mod tests {
             quarantined: vec!["Kustomization/a".into()],
             held: true,
             over_budget: Some("until later".into()),
+            over_limit: vec!["Kustomization/b: spec.limits.objects".into()],
         }
     }
 
@@ -285,6 +290,7 @@ mod tests {
             held: false,
             hindered: None,
             over_budget: None,
+            over_limit: Vec::new(),
             ..report()
         };
         let patch = replaced(serde_json::to_value(said_of(&well)).expect("it is plain"));
@@ -294,6 +300,7 @@ mod tests {
             "quarantined",
             "held",
             "overBudget",
+            "overLimit",
             "hindered",
         ] {
             assert_eq!(patch.get(field), Some(&Value::Null), "{field}");

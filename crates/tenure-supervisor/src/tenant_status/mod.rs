@@ -29,6 +29,8 @@ pub(crate) struct Report {
     pub(crate) held: bool,
     /// Which budget is used up.
     pub(crate) over_budget: Option<String>,
+    /// Objects that go over a limit, each with the field that says so.
+    pub(crate) over_limit: Vec<String>,
 }
 
 /// What the kernel has granted to a worker.
@@ -43,6 +45,8 @@ pub(crate) struct Sandboxed {
 pub(crate) struct Facts<'a> {
     pub(crate) tenant: &'a Tenant,
     pub(crate) lost: Vec<Lost>,
+    /// Its targets that are homes of others.
+    pub(crate) strays: Vec<Lost>,
     /// Why the Tenant can't be read; then `tenant` holds its namespaces and no more.
     pub(crate) unread: Option<&'a str>,
     pub(crate) reports: &'a BTreeMap<Name, Report>,
@@ -108,8 +112,8 @@ pub(crate) fn status(facts: &Facts<'_>, now: Timestamp) -> TenantStatus {
         };
     }
     constrained(&mut conditions, facts);
-    let granted = homes.iter().find_map(|(_, report)| report.sandbox.as_ref());
-    isolation(&mut conditions, facts, granted, &homes);
+    isolation(&mut conditions, facts, &homes);
+    targets(&mut conditions, &facts.strays);
     limits(&mut conditions, &homes);
     status.observed_generation = Some(tenant.generation());
     status.homes = homes
@@ -166,6 +170,19 @@ fn limits(conditions: &mut Conditions<'_>, homes: &[(&Name, &Report)]) {
         conditions.mark_false(TYPE, FETCH_BUDGET_EXCEEDED, &over.join("; "));
         return;
     }
+    let over: Vec<_> = homes
+        .iter()
+        .filter(|(_, report)| !report.over_limit.is_empty())
+        .map(|(home, report)| format!("{home}: {}", report.over_limit.join(", ")))
+        .collect();
+    if !over.is_empty() {
+        let message = format!(
+            "these go over what the Tenant allows, and say so in their own conditions: {}",
+            over.join("; ")
+        );
+        conditions.mark_false(TYPE, "LimitExceeded", &message);
+        return;
+    }
     let held: Vec<_> = homes
         .iter()
         .filter(|(_, report)| report.held)
@@ -183,12 +200,7 @@ fn limits(conditions: &mut Conditions<'_>, homes: &[(&Name, &Report)]) {
     }
 }
 
-fn isolation(
-    conditions: &mut Conditions<'_>,
-    facts: &Facts<'_>,
-    found: Option<&Sandboxed>,
-    homes: &[(&Name, &Report)],
-) {
+fn isolation(conditions: &mut Conditions<'_>, facts: &Facts<'_>, homes: &[(&Name, &Report)]) {
     const TYPE: &str = "Isolation";
     let hindered = homes
         .iter()
@@ -220,15 +232,44 @@ fn isolation(
         conditions.mark_false(TYPE, "LevelUnsupported", &message);
         return;
     }
-    let Some(found) = found else { return };
-    let granted = found.granted.join(", ");
-    if found.missing.is_empty() {
-        conditions.mark_true(TYPE, "Sandboxed", &granted);
+    let found = |(home, report): &(&Name, &Report)| Some(((*home).clone(), report.sandbox.clone()?));
+    let found: Vec<_> = homes.iter().filter_map(found).collect();
+    let Some((_, first)) = found.first() else { return };
+    let partial = |(home, found): &(Name, Sandboxed)| {
+        let missing = (!found.missing.is_empty()).then(|| found.missing.join(", "))?;
+        Some(format!(
+            "{home}: {missing}; granted: {}",
+            found.granted.join(", ")
+        ))
+    };
+    let partial: Vec<_> = found.iter().filter_map(partial).collect();
+    if partial.is_empty() {
+        conditions.mark_true(TYPE, "Sandboxed", &first.granted.join(", "));
     } else {
-        let missing = found.missing.join(", ");
-        let message =
-            format!("the node's kernel does not restrict workers fully: {missing}; granted: {granted}");
+        let message = format!(
+            "the node's kernel does not restrict workers fully: {}",
+            partial.join("; ")
+        );
         conditions.mark_false(TYPE, "Partial", &message);
+    }
+}
+
+/// Said of a Tenant that had such a target once, and of no other.
+fn targets(conditions: &mut Conditions<'_>, strays: &[Lost]) {
+    const TYPE: &str = "TargetsApart";
+    if !strays.is_empty() {
+        let all: Vec<_> = strays
+            .iter()
+            .map(|stray| format!("{} of Tenant {}", stray.home, stray.to))
+            .collect();
+        let message = format!(
+            "spec.targets names homes of others: {}; whoever may write Flux objects there acts as that Tenant's ServiceAccounts: \
+             take them out of spec.targets, or see to it that the Roles there allow no Flux objects",
+            all.join(", ")
+        );
+        conditions.mark_false(TYPE, "TargetIsAHome", &message);
+    } else if conditions.list().iter().any(|condition| condition.type_ == TYPE) {
+        conditions.mark_true(TYPE, "Apart", "no target is another Tenant's home");
     }
 }
 

@@ -23,6 +23,7 @@ fn report() -> Report {
         quarantined: Vec::new(),
         held: false,
         over_budget: None,
+        over_limit: Vec::new(),
     }
 }
 
@@ -32,12 +33,32 @@ fn of(tenant: &Tenant, reports: &[Report], lost: Vec<Lost>, now: Timestamp) -> T
         .iter()
         .map(|report| (home.clone(), report.clone()))
         .collect();
+    with_at(tenant, &reports, lost, vec![], now)
+}
+
+fn with(
+    tenant: &Tenant,
+    reports: &BTreeMap<Name, Report>,
+    lost: Vec<Lost>,
+    strays: Vec<Lost>,
+) -> TenantStatus {
+    with_at(tenant, reports, lost, strays, Timestamp::UNIX_EPOCH)
+}
+
+fn with_at(
+    tenant: &Tenant,
+    reports: &BTreeMap<Name, Report>,
+    lost: Vec<Lost>,
+    strays: Vec<Lost>,
+    now: Timestamp,
+) -> TenantStatus {
     status(
         &Facts {
             tenant,
             lost,
+            strays,
             unread: None,
-            reports: &reports,
+            reports,
             minor: 36,
             constrained: true,
             tasks: false,
@@ -201,4 +222,73 @@ fn a_limit_that_is_gone_over_is_named_and_taken_back_and_nobody_else_hears_of_it
     );
     tenant.status = Some(over);
     assert_eq!(within(&of(&tenant, false)), Some((ConditionStatus::True, false)));
+}
+
+#[test]
+fn objects_over_a_limit_are_named_by_home_and_readiness_is_not_theirs() {
+    let tenant = tenant(serde_json::json!({"namespaces": ["home"]}));
+    let report = Report {
+        over_limit: vec!["Kustomization/app: spec.limits.objects".into()],
+        held: true,
+        ..report()
+    };
+    let status = of(&tenant, &[report], vec![], Timestamp::UNIX_EPOCH);
+    let within = get(&status.conditions, "WithinLimits").expect("it is said");
+    assert_eq!(
+        (within.status, &*within.reason),
+        (ConditionStatus::False, "LimitExceeded")
+    );
+    assert!(
+        within
+            .message
+            .ends_with("home: Kustomization/app: spec.limits.objects"),
+        "{}",
+        within.message
+    );
+    assert_eq!(ready(&status).0, ConditionStatus::True);
+}
+
+#[test]
+fn what_the_kernel_of_one_home_lacks_is_said_whatever_the_others_have() {
+    let tenant = tenant(serde_json::json!({"namespaces": ["a", "b"]}));
+    let bare = Sandboxed {
+        granted: vec!["no_new_privs".into()],
+        missing: vec!["landlock: NotImplemented".into()],
+    };
+    let second = Report {
+        sandbox: Some(bare),
+        ..report()
+    };
+    let names = ["a", "b"].map(|name| name.parse().expect("a name"));
+    let reports = names.into_iter().zip([report(), second]).collect();
+    let status = with(&tenant, &reports, vec![], vec![]);
+    let said = get(&status.conditions, "Isolation").expect("it is said");
+    assert_eq!((said.status, &*said.reason), (ConditionStatus::False, "Partial"));
+    assert!(
+        said.message.contains("b: landlock: NotImplemented"),
+        "{}",
+        said.message
+    );
+}
+
+#[test]
+fn a_target_that_is_anothers_home_is_named_until_it_is_none() {
+    let mut tenant = tenant(serde_json::json!({"namespaces": ["home"], "targets": ["theirs"]}));
+    let reports = BTreeMap::from([("home".parse().expect("a name"), report())]);
+    let apart = |status: &TenantStatus| {
+        get(&status.conditions, "TargetsApart")
+            .map(|said| (said.status, said.message.contains("theirs of Tenant other")))
+    };
+    assert_eq!(apart(&with(&tenant, &reports, vec![], vec![])), None);
+    let stray = Lost {
+        home: "theirs".parse().expect("a name"),
+        to: "other".into(),
+    };
+    let said = with(&tenant, &reports, vec![], vec![stray]);
+    assert_eq!(apart(&said), Some((ConditionStatus::False, true)));
+    tenant.status = Some(said);
+    assert_eq!(
+        apart(&with(&tenant, &reports, vec![], vec![])),
+        Some((ConditionStatus::True, false))
+    );
 }

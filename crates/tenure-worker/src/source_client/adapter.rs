@@ -59,6 +59,7 @@ const fn trouble(error: &SourceError) -> Trouble {
         FailureKind::InvalidReference => Trouble::Invalid,
         FailureKind::Malformed | FailureKind::LayerUnusable => Trouble::Malformed,
         FailureKind::TooLarge => Trouble::TooLarge,
+        FailureKind::OverBudget => Trouble::OverBudget,
         _ => Trouble::Unavailable,
     }
 }
