@@ -295,13 +295,14 @@ impl<'a> Collector<'a> {
             &values,
         )?;
         self.all(account, Some(&target), objects, &applied(true))?;
-        // Helm keeps what it has installed in Secrets.
+        // Helm keeps each revision in a Secret of its own, `sh.helm.release.v1.<release>.v<N>`, and RBAC knows no
+        // beginnings of names.
         self.found.push(Found {
             account: account.clone(),
             namespace: None,
             object: serde_json::json!({
                 "apiVersion": "v1", "kind": "Secret",
-                "metadata": {"name": format!("sh.helm.release.v1.{}", or("/spec/releaseName", &prefixed)), "namespace": or("/spec/storageNamespace", &account.namespace)},
+                "metadata": {"namespace": or("/spec/storageNamespace", &account.namespace)},
             }),
             verbs: applied(true),
         });

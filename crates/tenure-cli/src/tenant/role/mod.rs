@@ -77,8 +77,8 @@ async fn answer(args: Args) -> anyhow::Result<()> {
     }
     let known = catalog.clone();
     let needs = needs(&args, catalog)?;
-    for line in print::remarks(&needs) {
-        crate::hint(&line);
+    for line in print::remarks(&needs).iter().chain(&print::kinds_remark(&needs)) {
+        crate::hint(line);
     }
     match client.filter(|_| args.audit) {
         None => crate::say(print::roles(&needs, args.by_name).trim_end()),

@@ -43,9 +43,18 @@ pub(super) struct Need {
     pub(super) verbs: BTreeSet<&'static str>,
     /// The objects.
     pub(super) names: BTreeSet<String>,
+    /// There are also objects whose names nobody knows beforehand, so no rule can name them all.
+    pub(super) is_open: bool,
     /// Verbs for single objects, which counts for `bind` only.
     pub(super) bind: BTreeSet<String>,
     pub(super) is_guess: bool,
+}
+
+impl Need {
+    /// How many objects it is for, as far as that is known.
+    pub(super) fn count(&self) -> usize {
+        self.names.len() + usize::from(self.is_open)
+    }
 }
 
 /// A rule that an account must hold since it hands it on: the API server lets nobody create a Role that allows more than
@@ -64,7 +73,8 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    /// Counts one object that `account` applies. One without a namespace goes where `namespace` says.
+    /// Counts one object that `account` applies. One without a namespace goes where `namespace` says; one without a name
+    /// is to get it later.
     pub(super) fn object(
         &mut self,
         catalog: &Catalog,
@@ -104,7 +114,10 @@ impl Needs {
         let need = self.places.entry(place.clone()).or_default();
         let need = need.entry(known.resource).or_default();
         need.verbs.extend(verbs);
-        need.names.insert(name.to_owned());
+        match name {
+            "" => need.is_open = true,
+            name => _ = need.names.insert(name.to_owned()),
+        }
         need.is_guess |= known.is_guess;
         if group == RBAC && verbs.contains(&"patch") {
             self.hands_on(&place, object);
