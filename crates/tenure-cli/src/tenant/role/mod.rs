@@ -8,6 +8,7 @@
 mod audit;
 mod catalog;
 mod collect;
+mod in_force;
 mod needs;
 mod print;
 #[cfg(test)]
@@ -73,7 +74,7 @@ async fn answer(args: Args) -> anyhow::Result<()> {
         false => None,
     };
     if let Some(client) = &client {
-        audit::discover(client, &mut catalog).await?;
+        in_force::discover(client, &mut catalog).await?;
     }
     let known = catalog.clone();
     let needs = needs(&args, catalog)?;
@@ -83,11 +84,9 @@ async fn answer(args: Args) -> anyhow::Result<()> {
     match client.filter(|_| args.audit) {
         None => crate::say(print::roles(&needs, args.by_name).trim_end()),
         Some(client) => {
-            let lines = audit::audit(&client, &needs, &known).await?;
-            match lines.is_empty() {
-                true => crate::say("The Roles in force allow what is needed and no more."),
-                false => crate::say(&lines.join("\n")),
-            }
+            let account = account(&args.service_account)?;
+            let in_force = in_force::read(&client, &audit::accounts(&needs, &account), &known).await?;
+            crate::say(&audit::audit(&needs, &account, &in_force).join("\n"));
         }
     }
     Ok(())
@@ -148,7 +147,10 @@ fn needs(args: &Args, catalog: Catalog) -> anyhow::Result<Needs> {
     }
     let needs = collector.finish();
     anyhow::ensure!(
-        !needs.places.is_empty() || !needs.cluster.is_empty() || !needs.notes.is_empty(),
+        !needs.places.is_empty()
+            || !needs.cluster.is_empty()
+            || !needs.gaps.is_empty()
+            || !needs.notes.is_empty(),
         "nothing is applied from {}",
         args.path.display()
     );

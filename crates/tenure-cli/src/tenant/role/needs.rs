@@ -68,7 +68,9 @@ pub(super) struct Needs {
     pub(super) handed_on: BTreeMap<Place, Vec<HandedOn>>,
     /// What no Role can allow, by account.
     pub(super) cluster: BTreeMap<Account, BTreeSet<String>>,
-    /// What could not be counted, or is worth a word.
+    /// What could not be counted, so that more may be needed than is here.
+    pub(super) gaps: Vec<String>,
+    /// What is worth a word.
     pub(super) notes: Vec<String>,
 }
 
@@ -99,7 +101,7 @@ impl Needs {
         }
         let namespace = match (text("/metadata/namespace"), namespace) {
             ("", None) => {
-                self.notes.push(format!(
+                self.gaps.push(format!(
                     "{kind} {name} has no namespace: set metadata.namespace, spec.targetNamespace or --namespace"
                 ));
                 return;

@@ -93,7 +93,7 @@ pub(super) fn rules(needs: &Needs, place: &Place, by_name: bool) -> Vec<Value> {
 
 /// What a person should know besides, a line each.
 pub(super) fn remarks(needs: &Needs) -> Vec<String> {
-    let mut lines: Vec<String> = needs.notes.clone();
+    let mut lines: Vec<String> = needs.gaps.iter().chain(&needs.notes).cloned().collect();
     for (account, objects) in &needs.cluster {
         let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
         lines.push(format!(

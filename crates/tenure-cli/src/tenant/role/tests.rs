@@ -104,9 +104,9 @@ fn a_release_counts_for_what_its_chart_renders_and_for_helms_own_secrets() {
     fs::write(&file, absent).expect("is written");
     let needs = found(dir.path(), &["--file", file.to_str().expect("UTF-8")]).expect("is noted");
     assert!(
-        needs.notes.iter().any(|n| n.contains("--chart web=PATH")),
+        needs.gaps.iter().any(|n| n.contains("--chart web=PATH")),
         "{:?}",
-        needs.notes
+        needs.gaps
     );
 }
 
