@@ -14,7 +14,7 @@ mod print;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -92,31 +92,45 @@ async fn answer(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The Roles for what a checkout needs, applied by an account of `home`; remarks go beside the output.
-pub(super) fn printed(
+/// What a tenant needs for its repository.
+pub(super) struct Needed {
+    /// Roles and RoleBindings as one YAML stream.
+    pub(super) roles: String,
+    /// Kinds that a Tenant's default list lacks.
+    pub(super) beyond: BTreeSet<String>,
+}
+
+/// What a checkout needs that is applied by the account of that name in each home; remarks go beside the output.
+pub(super) fn needed(
     path: &Path,
-    home: &str,
+    homes: &[String],
     account: &str,
     target: Option<&String>,
-) -> anyhow::Result<String> {
-    let args = Args {
-        path: path.to_owned(),
-        service_account: format!("{home}/{account}"),
-        file: None,
-        root: None,
-        namespace: target.cloned(),
-        charts: Vec::new(),
-        strict: false,
-        by_name: false,
-        discover: false,
-        audit: false,
-        context: None,
-    };
-    let needs = needs(&args, Catalog::default())?;
-    for line in print::remarks(&needs) {
+) -> anyhow::Result<Needed> {
+    let mut all = Needs::default();
+    for home in homes {
+        let args = Args {
+            path: path.to_owned(),
+            service_account: format!("{home}/{account}"),
+            file: None,
+            root: None,
+            namespace: target.cloned(),
+            charts: Vec::new(),
+            strict: false,
+            by_name: false,
+            discover: false,
+            audit: false,
+            context: None,
+        };
+        all.join(needs(&args, Catalog::default())?);
+    }
+    for line in print::remarks(&all) {
         crate::hint(&line);
     }
-    Ok(print::roles(&needs, false))
+    Ok(Needed {
+        roles: print::roles(&all, false),
+        beyond: print::beyond(&all),
+    })
 }
 
 /// What the repository needs.

@@ -75,6 +75,30 @@ pub(super) struct Needs {
 }
 
 impl Needs {
+    /// Takes in what somebody else needs. An account that both are about, as one that a Kustomization of the repository
+    /// names, is one.
+    pub(super) fn join(&mut self, other: Self) {
+        for (place, resources) in other.places {
+            let all = self.places.entry(place).or_default();
+            for (resource, need) in resources {
+                let all = all.entry(resource).or_default();
+                all.verbs.extend(need.verbs);
+                all.names.extend(need.names);
+                all.bind.extend(need.bind);
+                all.is_open |= need.is_open;
+                all.is_guess |= need.is_guess;
+            }
+        }
+        for (place, rules) in other.handed_on {
+            add_new(self.handed_on.entry(place).or_default(), rules);
+        }
+        for (account, objects) in other.cluster {
+            self.cluster.entry(account).or_default().extend(objects);
+        }
+        add_new(&mut self.gaps, other.gaps);
+        add_new(&mut self.notes, other.notes);
+    }
+
     /// Counts one object that `account` applies. One without a namespace goes where `namespace` says; one without a name
     /// is to get it later.
     pub(super) fn object(
@@ -130,11 +154,7 @@ impl Needs {
     fn hands_on(&mut self, place: &Place, object: &Value) {
         let rules = object.get("rules").and_then(Value::as_array);
         let held = self.handed_on.entry(place.clone()).or_default();
-        for rule in rules.into_iter().flatten() {
-            if !held.contains(rule) {
-                held.push(rule.clone());
-            }
-        }
+        add_new(held, rules.into_iter().flatten().cloned());
         if held.is_empty() {
             self.handed_on.remove(place);
         }
@@ -158,6 +178,14 @@ impl Needs {
             .or_default()
             .bind
             .insert(text("/roleRef/name").to_owned());
+    }
+}
+
+fn add_new<T: PartialEq>(to: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
+    for one in more {
+        if !to.contains(&one) {
+            to.push(one);
+        }
     }
 }
 
