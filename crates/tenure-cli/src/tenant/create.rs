@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tenure_api::rights::{DEFAULT_KINDS, Impersonation, worker_objects};
 use tenure_api::{SYSTEM_NAMESPACE, Tenant};
 
-use super::role;
+use super::kinds;
+use super::role::{self, Needed};
 
 /// Flags of `tenure tenant create`.
 #[derive(clap::Args)]
@@ -72,7 +73,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 
 /// The files by name.
 fn files(args: &Args) -> anyhow::Result<Vec<(&'static str, String)>> {
-    let tenant = tenant(args)?;
+    let needed = match &args.repository {
+        Some(path) => {
+            let target = args.targets.first();
+            Some(role::needed(path, &args.namespaces, account(args), target)?)
+        }
+        None => None,
+    };
+    let tenant = tenant(args, needed.as_ref())?;
     let impersonation = match args.legacy_impersonation {
         true => Impersonation::Legacy,
         false => Impersonation::Constrained,
@@ -92,11 +100,11 @@ fn files(args: &Args) -> anyhow::Result<Vec<(&'static str, String)>> {
         "rbac.yaml",
         stream(worker_objects(&tenant, impersonation).into_iter()),
     ));
-    files.push(("accounts.yaml", accounts(args, &tenant)?));
+    files.push(("accounts.yaml", accounts(args, &tenant, needed.as_ref())));
     Ok(files)
 }
 
-fn tenant(args: &Args) -> anyhow::Result<Tenant> {
+fn tenant(args: &Args, needed: Option<&Needed>) -> anyhow::Result<Tenant> {
     let name = account(args);
     let accounts = args
         .namespaces
@@ -109,6 +117,8 @@ fn tenant(args: &Args) -> anyhow::Result<Tenant> {
         Ok(json!({"prefix": prefix, "name": name}))
     });
     let secrets: Vec<Value> = secrets.collect::<anyhow::Result<_>>()?;
+    let beyond = needed.map(|needed| &needed.beyond).filter(|all| !all.is_empty());
+    let kinds = beyond.map(|all| kinds::whole(all.iter().map(String::as_str)));
     let tenant: Tenant = serde_json::from_value(json!({
         "apiVersion": "tenure.dev/v1alpha1", "kind": "Tenant",
         "metadata": {"name": args.name, "namespace": SYSTEM_NAMESPACE},
@@ -116,6 +126,7 @@ fn tenant(args: &Args) -> anyhow::Result<Tenant> {
             "namespaces": args.namespaces, "targets": args.targets,
             "serviceAccounts": accounts.collect::<Vec<_>>(),
             "sources": {"allow": args.sources, "secrets": secrets},
+            "kinds": kinds,
         },
     }))
     .context("the flags make no Tenant")?;
@@ -133,7 +144,7 @@ fn account(args: &Args) -> &str {
 }
 
 /// The tenant's accounts, and what they may do.
-fn accounts(args: &Args, tenant: &Tenant) -> anyhow::Result<String> {
+fn accounts(args: &Args, tenant: &Tenant, needed: Option<&Needed>) -> String {
     let name = account(args);
     let accounts = args.namespaces.iter().map(|home| {
         json!({
@@ -141,13 +152,15 @@ fn accounts(args: &Args, tenant: &Tenant) -> anyhow::Result<String> {
             "automountServiceAccountToken": false,
         })
     });
-    let mut text = stream(accounts);
-    text.push_str("---\n");
-    match (&args.repository, args.namespaces.first()) {
-        (Some(path), Some(home)) => text.push_str(&role::printed(path, home, name, args.targets.first())?),
-        _ => text.push_str(&usual(args, tenant)),
+    let accounts = stream(accounts);
+    let roles = match needed {
+        Some(needed) => needed.roles.clone(),
+        None => usual(args, tenant),
+    };
+    match roles.as_str() {
+        "" => accounts,
+        roles => format!("{accounts}---\n{roles}"),
     }
-    Ok(text)
 }
 
 /// Without a repository to go by: the default kinds, but for those that hand on rights.
@@ -249,5 +262,63 @@ mod tests {
     fn names_that_no_tenant_may_have_are_refused() {
         let error = made(&["dev", "-n", "kube-system"]).expect_err("not a home");
         assert!(error.to_string().contains("kube-system"), "{error}");
+    }
+
+    /// The objects of the Tenant that is made for a repository, and those of its accounts.
+    fn made_for(files: &[(&str, &str)], flags: &[&str]) -> (Value, Vec<Value>) {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (name, text) in files {
+            fs::write(dir.path().join(name), text).expect("is written");
+        }
+        let path = dir.path().to_str().expect("UTF-8");
+        let made = made(&[flags, &["--repository", path]].concat()).expect("valid");
+        let parsed = |wanted: &str| -> Vec<Value> {
+            let (_, text) = made.iter().find(|(name, _)| *name == wanted).expect("a file");
+            let documents = tenure_yaml::parse(text.as_bytes(), &tenure_yaml::Options::helm());
+            documents.expect("YAML").into_iter().map(|d| d.value).collect()
+        };
+        (parsed("tenant.yaml").remove(0), parsed("accounts.yaml"))
+    }
+
+    const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n";
+
+    #[test]
+    fn the_account_of_each_home_may_do_what_the_repository_needs() {
+        let kustomization = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: more, namespace: one}\nspec: {path: ./elsewhere, prune: true, sourceRef: {kind: GitRepository, name: r}}\n";
+        let flags = ["dev", "-n", "one", "-n", "two", "-t", "prod"];
+        let (tenant, objects) = made_for(&[("m.yaml", MAP), ("k.yaml", kustomization)], &flags);
+        let all = |kind: &str| -> Vec<String> {
+            let of_kind = objects.iter().filter(|o| o["kind"] == kind);
+            let name = |o: &Value| format!("{} in {}", o["metadata"]["name"], o["metadata"]["namespace"]);
+            of_kind.map(|o| name(o).replace('"', "")).collect()
+        };
+        let wanted = [
+            "dev in one",
+            "one:dev in prod",
+            "two:dev in one",
+            "two:dev in prod",
+        ];
+        assert_eq!(all("Role"), wanted);
+        assert_eq!(all("RoleBinding"), wanted);
+        assert_eq!(tenant["spec"].get("kinds"), None, "the default is enough");
+    }
+
+    #[test]
+    fn kinds_that_the_default_lacks_are_written_with_the_default() {
+        let monitor = "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: m}\n";
+        let flags = ["dev", "-n", "apps", "-t", "prod"];
+        let (tenant, _) = made_for(&[("m.yaml", MAP), ("s.yaml", monitor)], &flags);
+        let kinds = tenant["spec"]["kinds"].as_array().expect("a list");
+        for kind in ["configmaps", "servicemonitors.monitoring.coreos.com"] {
+            assert!(kinds.contains(&json!(kind)), "{kind} in {kinds:?}");
+        }
+    }
+
+    #[test]
+    fn a_repository_that_needs_no_role_leaves_no_empty_document() {
+        let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n";
+        let (_, objects) = made_for(&[("n.yaml", namespace)], &["dev", "-n", "apps"]);
+        let kinds: Vec<_> = objects.iter().map(|o| o["kind"].clone()).collect();
+        assert_eq!(kinds, ["ServiceAccount"]);
     }
 }

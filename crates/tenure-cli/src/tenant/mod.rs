@@ -7,6 +7,7 @@ mod access;
 mod check;
 mod create;
 mod explain;
+mod kinds;
 mod role;
 
 use std::fs;

@@ -3,8 +3,36 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tenure_api::rights::FLUX_KINDS;
 
-/// Kinds of Kubernetes itself that live in no namespace, by group.
+/// Groups of Kubernetes itself: their plurals follow the rule, and [`CLUSTER`] has all that live in no namespace.
+const BUILT_IN: &[&str] = &[
+    "",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "apps",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "internal.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+    "storagemigration.k8s.io",
+];
+
+/// Kinds that live in no namespace, by group: all of Kubernetes itself, and those of others that repositories often have.
 const CLUSTER: &[(&str, &[&str])] = &[
     ("", &["ComponentStatus", "Namespace", "Node", "PersistentVolume"]),
     (
@@ -20,6 +48,15 @@ const CLUSTER: &[(&str, &[&str])] = &[
     ),
     ("apiextensions.k8s.io", &["CustomResourceDefinition"]),
     ("apiregistration.k8s.io", &["APIService"]),
+    ("authentication.k8s.io", &["SelfSubjectReview", "TokenReview"]),
+    (
+        "authorization.k8s.io",
+        &[
+            "SelfSubjectAccessReview",
+            "SelfSubjectRulesReview",
+            "SubjectAccessReview",
+        ],
+    ),
     (
         "certificates.k8s.io",
         &["CertificateSigningRequest", "ClusterTrustBundle"],
@@ -28,13 +65,17 @@ const CLUSTER: &[(&str, &[&str])] = &[
         "flowcontrol.apiserver.k8s.io",
         &["FlowSchema", "PriorityLevelConfiguration"],
     ),
+    ("internal.apiserver.k8s.io", &["StorageVersion"]),
     ("networking.k8s.io", &["IPAddress", "IngressClass", "ServiceCIDR"]),
     ("node.k8s.io", &["RuntimeClass"]),
     (
         "rbac.authorization.k8s.io",
         &["ClusterRole", "ClusterRoleBinding"],
     ),
-    ("resource.k8s.io", &["DeviceClass", "ResourceSlice"]),
+    (
+        "resource.k8s.io",
+        &["DeviceClass", "DeviceTaintRule", "ResourceSlice"],
+    ),
     ("scheduling.k8s.io", &["PriorityClass"]),
     (
         "storage.k8s.io",
@@ -46,6 +87,59 @@ const CLUSTER: &[(&str, &[&str])] = &[
             "VolumeAttributesClass",
         ],
     ),
+    ("storagemigration.k8s.io", &["StorageVersionMigration"]),
+    (
+        "apiextensions.crossplane.io",
+        &["CompositeResourceDefinition", "Composition"],
+    ),
+    (
+        "argoproj.io",
+        &["ClusterAnalysisTemplate", "ClusterWorkflowTemplate"],
+    ),
+    ("cert-manager.io", &["ClusterIssuer"]),
+    (
+        "cilium.io",
+        &["CiliumClusterwideEnvoyConfig", "CiliumClusterwideNetworkPolicy"],
+    ),
+    (
+        "external-secrets.io",
+        &["ClusterExternalSecret", "ClusterPushSecret", "ClusterSecretStore"],
+    ),
+    ("gateway.networking.k8s.io", &["GatewayClass"]),
+    (
+        "groupsnapshot.storage.k8s.io",
+        &["VolumeGroupSnapshotClass", "VolumeGroupSnapshotContent"],
+    ),
+    ("karpenter.sh", &["NodeClaim", "NodePool"]),
+    ("keda.sh", &["ClusterTriggerAuthentication"]),
+    (
+        "kueue.x-k8s.io",
+        &[
+            "AdmissionCheck",
+            "ClusterQueue",
+            "ResourceFlavor",
+            "WorkloadPriorityClass",
+        ],
+    ),
+    ("kyverno.io", &["ClusterCleanupPolicy", "ClusterPolicy"]),
+    (
+        "policy.networking.k8s.io",
+        &[
+            "AdminNetworkPolicy",
+            "BaselineAdminNetworkPolicy",
+            "ClusterNetworkPolicy",
+        ],
+    ),
+    (
+        "projectcalico.org",
+        &["GlobalNetworkPolicy", "GlobalNetworkSet", "IPPool"],
+    ),
+    (
+        "snapshot.storage.k8s.io",
+        &["VolumeSnapshotClass", "VolumeSnapshotContent"],
+    ),
+    ("templates.gatekeeper.sh", &["ConstraintTemplate"]),
+    ("trust.cert-manager.io", &["Bundle"]),
 ];
 
 /// A resource, as RBAC names it.
@@ -113,32 +207,38 @@ impl Catalog {
         if let Some(known) = self.0.get(&(group.to_owned(), kind.to_owned())) {
             return known.clone();
         }
+        let plural = plural(kind);
         let is_cluster = CLUSTER
             .iter()
             .any(|(of, kinds)| *of == group && kinds.contains(&kind));
         Known {
+            is_namespaced: !is_cluster,
+            is_guess: !is_cluster && !BUILT_IN.contains(&group) && !is_flux(group, &plural),
             resource: Resource {
                 group: group.to_owned(),
-                plural: plural(kind),
+                plural,
             },
-            is_namespaced: !is_cluster,
-            is_guess: group.contains('.')
-                && !group.ends_with(".k8s.io")
-                && !group.ends_with(".toolkit.fluxcd.io"),
         }
     }
 }
 
-/// The plural as Kubernetes makes it (`meta.UnsafeGuessKindToResource`@apimachinery).
+fn is_flux(group: &str, plural: &str) -> bool {
+    FLUX_KINDS
+        .iter()
+        .any(|(of, kinds)| *of == group && kinds.iter().any(|(known, _)| *known == plural))
+}
+
+/// The plural as Kubernetes and the makers of definitions have it; only a definition knows.
 fn plural(kind: &str) -> String {
     let kind = kind.to_lowercase();
     if kind.ends_with("endpoints") {
         return kind;
     }
+    let is_vowel = |stem: &str| stem.ends_with(['a', 'e', 'i', 'o', 'u']);
     match kind.strip_suffix('y') {
-        Some(stem) => format!("{stem}ies"),
-        None if kind.ends_with('s') => format!("{kind}es"),
-        None => format!("{kind}s"),
+        Some(stem) if !is_vowel(stem) => format!("{stem}ies"),
+        None if ["s", "x", "ch", "sh"].iter().any(|end| kind.ends_with(end)) => format!("{kind}es"),
+        _ => format!("{kind}s"),
     }
 }
 
@@ -157,6 +257,8 @@ mod tests {
             ("Endpoints", "endpoints"),
             ("PersistentVolumeClaim", "persistentvolumeclaims"),
             ("HelmRepository", "helmrepositories"),
+            ("Gateway", "gateways"),
+            ("Mesh", "meshes"),
         ];
         for (kind, wanted) in cases {
             assert_eq!(plural(kind), wanted);
@@ -177,5 +279,41 @@ mod tests {
                 .is_namespaced
         );
         assert!(catalog.find("apps", "Deployment").is_namespaced);
+    }
+
+    #[test]
+    fn only_kubernetes_and_flux_are_known_without_a_definition() {
+        let catalog = Catalog::default();
+        for (group, kind, is_guess) in [
+            ("", "Secret", false),
+            ("apps", "Deployment", false),
+            ("networking.k8s.io", "Ingress", false),
+            ("helm.toolkit.fluxcd.io", "HelmRelease", false),
+            ("gateway.networking.k8s.io", "Gateway", true),
+            ("snapshot.storage.k8s.io", "VolumeSnapshot", true),
+            ("new.toolkit.fluxcd.io", "Thing", true),
+            ("monitoring.coreos.com", "ServiceMonitor", true),
+        ] {
+            assert_eq!(catalog.find(group, kind).is_guess, is_guess, "{group} {kind}");
+        }
+    }
+
+    #[test]
+    fn kinds_of_the_field_that_live_in_no_namespace_are_known() {
+        let catalog = Catalog::default();
+        for (group, kind) in [
+            ("gateway.networking.k8s.io", "GatewayClass"),
+            ("snapshot.storage.k8s.io", "VolumeSnapshotClass"),
+            ("snapshot.storage.k8s.io", "VolumeSnapshotContent"),
+            ("storage.k8s.io", "StorageClass"),
+            ("networking.k8s.io", "IngressClass"),
+            ("scheduling.k8s.io", "PriorityClass"),
+            ("cert-manager.io", "ClusterIssuer"),
+            ("external-secrets.io", "ClusterSecretStore"),
+        ] {
+            let known = catalog.find(group, kind);
+            assert!(!known.is_namespaced && !known.is_guess, "{group} {kind}");
+        }
+        assert!(catalog.find("cert-manager.io", "Issuer").is_namespaced);
     }
 }

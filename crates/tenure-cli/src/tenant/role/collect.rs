@@ -183,7 +183,7 @@ impl<'a> Collector<'a> {
         let overlay = flux::Overlay::from_spec(&spec)?;
         let mut built = match flux::build(&self.repository.files, path, &overlay) {
             Err(error) if matches!(error.reason(), tenure_kustomize::Reason::NoSuchPath(..)) => {
-                self.needs.notes.push(format!(
+                self.needs.gaps.push(format!(
                     "{id} is not counted: {source} is another repository, as this one has no {path}; run this command there, with --file"
                 ));
                 return Ok(());
@@ -203,7 +203,7 @@ impl<'a> Collector<'a> {
             .pointer("/spec/postBuild/substituteFrom")
             .and_then(Value::as_array)
         {
-            self.needs.notes.push(format!(
+            self.needs.gaps.push(format!(
                 "{id}: names and namespaces that come from spec.postBuild.substituteFrom are not known here"
             ));
             self.read(
@@ -259,14 +259,14 @@ impl<'a> Collector<'a> {
             None => None,
         };
         let Some(chart) = chart.filter(|path| path.exists()) else {
-            self.needs.notes.push(format!(
+            self.needs.gaps.push(format!(
                 "{id} is not counted: its chart is not in the repository; give it with --chart {name}=PATH"
             ));
             return Ok(());
         };
         if let Some(from) = object.pointer("/spec/valuesFrom").and_then(Value::as_array) {
             self.needs
-                .notes
+                .gaps
                 .push(format!("{id}: values from spec.valuesFrom are not known here"));
             self.read(
                 account,
@@ -295,13 +295,14 @@ impl<'a> Collector<'a> {
             &values,
         )?;
         self.all(account, Some(&target), objects, &applied(true))?;
-        // Helm keeps what it has installed in Secrets.
+        // Helm keeps each revision in a Secret of its own, `sh.helm.release.v1.<release>.v<N>`, and RBAC knows no
+        // beginnings of names.
         self.found.push(Found {
             account: account.clone(),
             namespace: None,
             object: serde_json::json!({
                 "apiVersion": "v1", "kind": "Secret",
-                "metadata": {"name": format!("sh.helm.release.v1.{}", or("/spec/releaseName", &prefixed)), "namespace": or("/spec/storageNamespace", &account.namespace)},
+                "metadata": {"namespace": or("/spec/storageNamespace", &account.namespace)},
             }),
             verbs: applied(true),
         });

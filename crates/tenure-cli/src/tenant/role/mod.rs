@@ -8,12 +8,13 @@
 mod audit;
 mod catalog;
 mod collect;
+mod in_force;
 mod needs;
 mod print;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -73,51 +74,63 @@ async fn answer(args: Args) -> anyhow::Result<()> {
         false => None,
     };
     if let Some(client) = &client {
-        audit::discover(client, &mut catalog).await?;
+        in_force::discover(client, &mut catalog).await?;
     }
     let known = catalog.clone();
     let needs = needs(&args, catalog)?;
-    for line in print::remarks(&needs) {
-        crate::hint(&line);
+    for line in print::remarks(&needs).iter().chain(&print::kinds_remark(&needs)) {
+        crate::hint(line);
     }
     match client.filter(|_| args.audit) {
         None => crate::say(print::roles(&needs, args.by_name).trim_end()),
         Some(client) => {
-            let lines = audit::audit(&client, &needs, &known).await?;
-            match lines.is_empty() {
-                true => crate::say("The Roles in force allow what is needed and no more."),
-                false => crate::say(&lines.join("\n")),
-            }
+            let account = account(&args.service_account)?;
+            let in_force = in_force::read(&client, &audit::accounts(&needs, &account), &known).await?;
+            crate::say(&audit::audit(&needs, &account, &in_force).join("\n"));
         }
     }
     Ok(())
 }
 
-/// The Roles for what a checkout needs, applied by an account of `home`; remarks go beside the output.
-pub(super) fn printed(
+/// What a tenant needs for its repository.
+pub(super) struct Needed {
+    /// Roles and RoleBindings as one YAML stream.
+    pub(super) roles: String,
+    /// Kinds that a Tenant's default list lacks.
+    pub(super) beyond: BTreeSet<String>,
+}
+
+/// What a checkout needs that is applied by the account of that name in each home; remarks go beside the output.
+pub(super) fn needed(
     path: &Path,
-    home: &str,
+    homes: &[String],
     account: &str,
     target: Option<&String>,
-) -> anyhow::Result<String> {
-    let args = Args {
-        path: path.to_owned(),
-        service_account: format!("{home}/{account}"),
-        file: None,
-        root: None,
-        namespace: target.cloned(),
-        charts: Vec::new(),
-        strict: false,
-        by_name: false,
-        discover: false,
-        audit: false,
-        context: None,
-    };
-    let needs = needs(&args, Catalog::default())?;
-    for line in print::remarks(&needs) {
+) -> anyhow::Result<Needed> {
+    let mut all = Needs::default();
+    for home in homes {
+        let args = Args {
+            path: path.to_owned(),
+            service_account: format!("{home}/{account}"),
+            file: None,
+            root: None,
+            namespace: target.cloned(),
+            charts: Vec::new(),
+            strict: false,
+            by_name: false,
+            discover: false,
+            audit: false,
+            context: None,
+        };
+        all.join(needs(&args, Catalog::default())?);
+    }
+    for line in print::remarks(&all) {
         crate::hint(&line);
     }
-    Ok(print::roles(&needs, false))
+    Ok(Needed {
+        roles: print::roles(&all, false),
+        beyond: print::beyond(&all),
+    })
 }
 
 /// What the repository needs.
@@ -148,7 +161,10 @@ fn needs(args: &Args, catalog: Catalog) -> anyhow::Result<Needs> {
     }
     let needs = collector.finish();
     anyhow::ensure!(
-        !needs.places.is_empty() || !needs.cluster.is_empty() || !needs.notes.is_empty(),
+        !needs.places.is_empty()
+            || !needs.cluster.is_empty()
+            || !needs.gaps.is_empty()
+            || !needs.notes.is_empty(),
         "nothing is applied from {}",
         args.path.display()
     );

@@ -43,9 +43,18 @@ pub(super) struct Need {
     pub(super) verbs: BTreeSet<&'static str>,
     /// The objects.
     pub(super) names: BTreeSet<String>,
+    /// There are also objects whose names nobody knows beforehand, so no rule can name them all.
+    pub(super) is_open: bool,
     /// Verbs for single objects, which counts for `bind` only.
     pub(super) bind: BTreeSet<String>,
     pub(super) is_guess: bool,
+}
+
+impl Need {
+    /// How many objects it is for, as far as that is known.
+    pub(super) fn count(&self) -> usize {
+        self.names.len() + usize::from(self.is_open)
+    }
 }
 
 /// A rule that an account must hold since it hands it on: the API server lets nobody create a Role that allows more than
@@ -59,12 +68,39 @@ pub(super) struct Needs {
     pub(super) handed_on: BTreeMap<Place, Vec<HandedOn>>,
     /// What no Role can allow, by account.
     pub(super) cluster: BTreeMap<Account, BTreeSet<String>>,
-    /// What could not be counted, or is worth a word.
+    /// What could not be counted, so that more may be needed than is here.
+    pub(super) gaps: Vec<String>,
+    /// What is worth a word.
     pub(super) notes: Vec<String>,
 }
 
 impl Needs {
-    /// Counts one object that `account` applies. One without a namespace goes where `namespace` says.
+    /// Takes in what somebody else needs. An account that both are about, as one that a Kustomization of the repository
+    /// names, is one.
+    pub(super) fn join(&mut self, other: Self) {
+        for (place, resources) in other.places {
+            let all = self.places.entry(place).or_default();
+            for (resource, need) in resources {
+                let all = all.entry(resource).or_default();
+                all.verbs.extend(need.verbs);
+                all.names.extend(need.names);
+                all.bind.extend(need.bind);
+                all.is_open |= need.is_open;
+                all.is_guess |= need.is_guess;
+            }
+        }
+        for (place, rules) in other.handed_on {
+            add_new(self.handed_on.entry(place).or_default(), rules);
+        }
+        for (account, objects) in other.cluster {
+            self.cluster.entry(account).or_default().extend(objects);
+        }
+        add_new(&mut self.gaps, other.gaps);
+        add_new(&mut self.notes, other.notes);
+    }
+
+    /// Counts one object that `account` applies. One without a namespace goes where `namespace` says; one without a name
+    /// is to get it later.
     pub(super) fn object(
         &mut self,
         catalog: &Catalog,
@@ -89,7 +125,7 @@ impl Needs {
         }
         let namespace = match (text("/metadata/namespace"), namespace) {
             ("", None) => {
-                self.notes.push(format!(
+                self.gaps.push(format!(
                     "{kind} {name} has no namespace: set metadata.namespace, spec.targetNamespace or --namespace"
                 ));
                 return;
@@ -104,7 +140,10 @@ impl Needs {
         let need = self.places.entry(place.clone()).or_default();
         let need = need.entry(known.resource).or_default();
         need.verbs.extend(verbs);
-        need.names.insert(name.to_owned());
+        match name {
+            "" => need.is_open = true,
+            name => _ = need.names.insert(name.to_owned()),
+        }
         need.is_guess |= known.is_guess;
         if group == RBAC && verbs.contains(&"patch") {
             self.hands_on(&place, object);
@@ -115,11 +154,7 @@ impl Needs {
     fn hands_on(&mut self, place: &Place, object: &Value) {
         let rules = object.get("rules").and_then(Value::as_array);
         let held = self.handed_on.entry(place.clone()).or_default();
-        for rule in rules.into_iter().flatten() {
-            if !held.contains(rule) {
-                held.push(rule.clone());
-            }
-        }
+        add_new(held, rules.into_iter().flatten().cloned());
         if held.is_empty() {
             self.handed_on.remove(place);
         }
@@ -143,6 +178,14 @@ impl Needs {
             .or_default()
             .bind
             .insert(text("/roleRef/name").to_owned());
+    }
+}
+
+fn add_new<T: PartialEq>(to: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
+    for one in more {
+        if !to.contains(&one) {
+            to.push(one);
+        }
     }
 }
 

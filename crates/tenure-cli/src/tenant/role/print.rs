@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use tenure_api::rights::DEFAULT_KINDS;
 
-use super::needs::{Needs, Place, in_order};
+use super::super::kinds;
+use super::needs::{Need, Needs, Place, in_order};
 
 /// The Roles and RoleBindings as one YAML stream, each with a comment that says for what.
 pub(super) fn roles(needs: &Needs, by_name: bool) -> String {
@@ -19,7 +19,7 @@ pub(super) fn roles(needs: &Needs, by_name: bool) -> String {
         let count: usize = needs
             .places
             .get(place)
-            .map_or(0, |all| all.values().map(|need| need.names.len()).sum());
+            .map_or(0, |all| all.values().map(Need::count).sum());
         let objects = if count == 1 { "object" } else { "objects" };
         let _ = writeln!(
             out,
@@ -68,7 +68,7 @@ pub(super) fn rules(needs: &Needs, place: &Place, by_name: bool) -> Vec<Value> {
         if verbs.is_empty() {
             continue;
         }
-        if !by_name {
+        if !by_name || need.is_open {
             shared.entry((group, verbs)).or_default().push(plural);
             continue;
         }
@@ -93,7 +93,7 @@ pub(super) fn rules(needs: &Needs, place: &Place, by_name: bool) -> Vec<Value> {
 
 /// What a person should know besides, a line each.
 pub(super) fn remarks(needs: &Needs) -> Vec<String> {
-    let mut lines: Vec<String> = needs.notes.clone();
+    let mut lines: Vec<String> = needs.gaps.iter().chain(&needs.notes).cloned().collect();
     for (account, objects) in &needs.cluster {
         let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
         lines.push(format!(
@@ -103,25 +103,13 @@ pub(super) fn remarks(needs: &Needs) -> Vec<String> {
     }
     let all = needs.places.values().flat_map(BTreeMap::iter);
     let guesses: BTreeSet<String> = all
-        .clone()
         .filter(|(_, need)| need.is_guess)
         .map(|(resource, _)| resource.word())
         .collect();
     if !guesses.is_empty() {
         lines.push(format!(
-            "not known for sure: {}, as the repository has no definition of the kind; ask the cluster with --discover",
+            "not known for sure: {}, as the repository has no definition of the kind, which says what it is called and whether it lives in a namespace; ask the cluster with --discover",
             Vec::from_iter(guesses).join(", ")
-        ));
-    }
-    let beyond: BTreeSet<String> = all
-        .filter(|(_, need)| !need.verbs.is_empty())
-        .map(|(resource, _)| resource.word())
-        .filter(|word| !DEFAULT_KINDS.contains(&word.as_str()))
-        .collect();
-    if !beyond.is_empty() {
-        lines.push(format!(
-            "the Tenant's spec.kinds must name what is not in its default: {}",
-            Vec::from_iter(beyond).join(", ")
         ));
     }
     if !needs.handed_on.is_empty() {
@@ -130,4 +118,26 @@ pub(super) fn remarks(needs: &Needs) -> Vec<String> {
         );
     }
     lines
+}
+
+/// Kinds that are applied and that a Tenant's default list lacks.
+pub(super) fn beyond(needs: &Needs) -> BTreeSet<String> {
+    let all = needs.places.values().flat_map(BTreeMap::iter);
+    all.filter(|(_, need)| !need.verbs.is_empty())
+        .map(|(resource, _)| resource.word())
+        .filter(|word| !kinds::is_default(word))
+        .collect()
+}
+
+/// What the Tenant must say for [`beyond`], if there is any.
+pub(super) fn kinds_remark(needs: &Needs) -> Option<String> {
+    let beyond = beyond(needs);
+    let beyond: Vec<&str> = beyond.iter().map(String::as_str).collect();
+    (!beyond.is_empty()).then(|| {
+        format!(
+            "the Tenant's spec.kinds must name what is not in its default: {}. A list there replaces the default, so write all of it, or add these to what is there:\n  {}",
+            beyond.join(", "),
+            kinds::as_yaml(beyond.iter().copied())
+        )
+    })
 }

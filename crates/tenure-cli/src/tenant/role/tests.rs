@@ -95,17 +95,18 @@ fn a_release_counts_for_what_its_chart_renders_and_for_helms_own_secrets() {
         json!(["prod-web"])
     );
     assert_eq!(
-        rules["apps/deployer in apps"][0]["resourceNames"],
-        json!(["sh.helm.release.v1.prod-web"])
+        rules["apps/deployer in apps"][1],
+        json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch", "create", "patch", "delete"]}),
+        "each revision's Secret has another name"
     );
     let absent = release.replace("./chart", "./nowhere");
     let file = dir.path().join("absent.yaml");
     fs::write(&file, absent).expect("is written");
     let needs = found(dir.path(), &["--file", file.to_str().expect("UTF-8")]).expect("is noted");
     assert!(
-        needs.notes.iter().any(|n| n.contains("--chart web=PATH")),
+        needs.gaps.iter().any(|n| n.contains("--chart web=PATH")),
         "{:?}",
-        needs.notes
+        needs.gaps
     );
 }
 
@@ -130,12 +131,16 @@ fn a_role_in_the_repository_gives_away_only_what_its_author_has() {
 fn what_no_role_can_allow_is_said() {
     let all = "apiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n---\napiVersion: example.org/v1\nkind: Thing\nmetadata: {name: t, namespace: x}\n";
     let dir = repository(&[("all.yaml", all), ("lost.yaml", CONFIG)]);
-    let remarks = print::remarks(&found(dir.path(), &[]).expect("builds")).join("\n");
+    let needs = found(dir.path(), &[]).expect("builds");
+    let mut remarks = print::remarks(&needs);
+    remarks.extend(print::kinds_remark(&needs));
+    let remarks = remarks.join("\n");
     for words in [
         "Namespace n",
         "things.example.org",
         "ConfigMap settings has no namespace",
-        "spec.kinds",
+        "kinds: [configmaps, ",
+        "kustomizations.kustomize.toolkit.fluxcd.io, things.example.org]",
     ] {
         assert!(remarks.contains(words), "{words} in {remarks}");
     }

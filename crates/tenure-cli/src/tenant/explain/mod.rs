@@ -1,5 +1,7 @@
 //! `tenure tenant explain`: what an object was refused, and the whole rule that would allow it.
 
+mod escalation;
+
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
@@ -9,6 +11,8 @@ use tenure_api::rights::{ACT_AS_ROLE, HOME_ROLE, TARGET_ROLE};
 use tenure_kube::RoleRule;
 
 use super::access::{Deed, Who, allowed};
+use super::kinds;
+use escalation::{Escalation, escalations};
 
 /// Flags of `tenure tenant explain`.
 #[derive(clap::Args)]
@@ -90,8 +94,9 @@ async fn answer(args: Args) -> anyhow::Result<()> {
         .pointer("/status/conditions")
         .and_then(Value::as_array);
     let conditions: Vec<Value> = conditions.cloned().unwrap_or_default();
-    let rules = refused(&conditions);
-    if rules.is_empty() {
+    let is_remote = is_remote(&object.data);
+    let (rules, escalations) = (refused(&conditions), escalating(&conditions));
+    if rules.is_empty() && escalations.is_empty() {
         crate::say(&format!(
             "{kind} '{}/{name}': nothing was refused. {}",
             args.namespace,
@@ -100,9 +105,44 @@ async fn answer(args: Args) -> anyhow::Result<()> {
         return Ok(());
     }
     for rule in rules {
-        crate::say(&explained(&client, &rule, &args.namespace).await?);
+        crate::say(&match is_remote && !is_local(&rule, &args.namespace) {
+            true => remote(&rule),
+            false => explained(&client, &rule, &args.namespace).await?,
+        });
+    }
+    for escalation in escalations {
+        if is_remote {
+            crate::say(REMOTE);
+        }
+        crate::say(&escalation.explained(&client, is_remote).await?);
     }
     Ok(())
+}
+
+const REMOTE: &str = "This object applies to the cluster that its spec.kubeConfig leads to. It is that cluster that refused, and the one that must be asked and changed.";
+
+/// Whether the object applies to another cluster, about which this one knows nothing.
+fn is_remote(object: &Value) -> bool {
+    object.pointer("/spec/kubeConfig").is_some_and(|v| !v.is_null())
+}
+
+/// Of an object for another cluster only what its worker itself does is done in this one.
+fn is_local(rule: &RoleRule, home: &str) -> bool {
+    Who::of_user(&rule.user).is_some_and(|who| who.name == home && who.namespace != home)
+}
+
+fn remote(rule: &RoleRule) -> String {
+    let place = match &rule.namespace {
+        Some(namespace) => format!("--namespace {namespace}"),
+        None => "--all-namespaces".to_owned(),
+    };
+    format!(
+        "{rule}.\n{REMOTE} With a kubeconfig for it:\n\n  kubectl auth can-i {} {} {place} --as {}\n\nThere, {}",
+        rule.verb,
+        word(rule),
+        rule.user,
+        rule.advice()
+    )
 }
 
 /// What the API server refused, by what the conditions say; each once.
@@ -117,6 +157,19 @@ fn refused(conditions: &[Value]) -> Vec<RoleRule> {
         }
     }
     found.into_values().collect()
+}
+
+/// What the API server refused since it would give away more than its author holds; each once.
+fn escalating(conditions: &[Value]) -> Vec<Escalation> {
+    let mut found: Vec<Escalation> = Vec::new();
+    for message in conditions.iter().filter_map(|c| c.get("message")?.as_str()) {
+        for escalation in escalations(message) {
+            if !found.contains(&escalation) {
+                found.push(escalation);
+            }
+        }
+    }
+    found
 }
 
 fn ready(conditions: &[Value]) -> String {
@@ -180,14 +233,18 @@ async fn explained(client: &Client, rule: &RoleRule, home: &str) -> anyhow::Resu
 /// A worker's Roles follow from the Tenant, so what is missing is a word in the Tenant.
 fn workers(rule: &RoleRule, who: &Who, namespace: &str) -> String {
     let home = &who.name;
-    let word = match rule.api_group.as_str() {
-        "" => rule.resource.clone(),
-        group => format!("{}.{group}", rule.resource),
-    };
+    let word = word(rule);
     let cure = if rule.verb.starts_with("impersonate-on:") {
-        format!(
-            "Its Role {TARGET_ROLE} in {namespace} holds the Tenant's spec.kinds: add {word} there, or {namespace} to spec.targets"
-        )
+        let kinds = match kinds::is_default(&word) {
+            true => format!(
+                "add {word} there if the Tenant has that list, whose default has it, or {namespace} to spec.targets"
+            ),
+            false => format!(
+                "add {word} there, or {namespace} to spec.targets. If the Tenant has no such list yet, it has a default, which a list replaces. The whole of it is then:\n\n  {}\n\n",
+                kinds::as_yaml([word.as_str()])
+            ),
+        };
+        format!("Its Role {TARGET_ROLE} in {namespace} holds the Tenant's spec.kinds: {kinds}")
     } else if rule.verb.starts_with("impersonate") {
         let name = rule.resource_name.as_deref().unwrap_or("the account");
         format!(
@@ -197,8 +254,21 @@ fn workers(rule: &RoleRule, who: &Who, namespace: &str) -> String {
         format!("Its Role {HOME_ROLE} in {home} is not there or not as the Tenant says")
     };
     format!(
-        "{rule}.\nThat is the worker of home {home}. {cure}. Then render its rights anew and apply them:\n\n  tenure tenant rights --file tenant.yaml | kubectl apply -f -\n"
+        "{rule}.\nThat is the worker of home {home}. {}Then render its rights anew and apply them:\n\n  tenure tenant rights --file tenant.yaml | kubectl apply -f -\n",
+        if cure.ends_with('\n') {
+            cure
+        } else {
+            format!("{cure}. ")
+        }
     )
+}
+
+/// The resource, as a Tenant's `spec.kinds` has it.
+fn word(rule: &RoleRule) -> String {
+    match rule.api_group.as_str() {
+        "" => rule.resource.clone(),
+        group => format!("{}.{group}", rule.resource),
+    }
 }
 
 #[cfg(test)]
@@ -230,5 +300,54 @@ mod tests {
             text.contains("spec.kinds: add proxies.example.org there"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_list_of_kinds_replaces_the_default_so_all_of_it_is_printed() {
+        let message = r#"User "system:serviceaccount:tenure-workers:apps" cannot impersonate-on:serviceaccount:patch resource "proxies" in API group "example.org" in the namespace "prod""#;
+        let rule = RoleRule::from_message(message).expect("a refusal");
+        let who = Who::of_user(&rule.user).expect("an account");
+        let text = workers(&rule, &who, "prod");
+        assert!(
+            text.contains("kinds: [configmaps, ") && text.contains(", proxies.example.org]"),
+            "{text}"
+        );
+        let of_default = message
+            .replace("proxies", "configmaps")
+            .replace("example.org", "");
+        let rule = RoleRule::from_message(&of_default).expect("a refusal");
+        let text = workers(&rule, &who, "prod");
+        assert!(!text.contains("kinds: ["), "{text}");
+        assert!(text.contains("whose default has it"), "{text}");
+    }
+
+    #[test]
+    fn what_a_role_would_give_away_is_refused_too() {
+        let message = "Role/a/r dry-run failed (Forbidden): roles.rbac.authorization.k8s.io \"r\" is forbidden: user \"system:serviceaccount:a:b\" (groups=[\"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"get\"]}";
+        let twice =
+            json!([{"type": "Ready", "message": message}, {"type": "Reconciling", "message": message}]);
+        let conditions = twice.as_array().expect("a list");
+        assert!(refused(conditions).is_empty());
+        assert_eq!(escalating(conditions).len(), 1);
+    }
+
+    #[test]
+    fn another_cluster_must_be_asked_itself() {
+        assert!(is_remote(
+            &json!({"spec": {"kubeConfig": {"secretRef": {"name": "k"}}}})
+        ));
+        assert!(!is_remote(&json!({"spec": {}})));
+        let rule = RoleRule::from_message(REFUSED).expect("a refusal");
+        assert!(!is_local(&rule, "apps"));
+        let text = remote(&rule);
+        assert!(text.contains("spec.kubeConfig"), "{text}");
+        assert!(
+            text.contains("kubectl auth can-i patch deployments.apps --namespace default --as system:serviceaccount:apps:web"),
+            "{text}"
+        );
+        let own = RoleRule::from_message(
+            &REFUSED.replace("serviceaccount:apps:web", "serviceaccount:tenure-workers:apps"),
+        );
+        assert!(is_local(&own.expect("a refusal"), "apps"));
     }
 }
