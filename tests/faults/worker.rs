@@ -106,7 +106,9 @@ async fn an_object_that_kills_its_workers_is_left_alone_and_named_and_its_neighb
     )?;
     let commit = crew.commit(&many("mended", 3))?;
     crew.ask("GitRepository", "app").await?;
-    crew.ready("Kustomization", "greedy").await?;
+    crew.ready("Kustomization", "greedy")
+        .await
+        .with_context(|| stage.tenure.supervisor_log())?;
     crew.settled(&commit, &many("mended", 3)).await?;
     ready(&tenants, "Tenant", &crew.fixture.name).await?;
     Ok(())

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::num::{NonZeroI64, NonZeroU64};
 
 use jiff::{SignedDuration, Timestamp};
-use tenure_api::Limit;
+use tenure_api::{Limit, reasons};
 use tenure_kube::{FluxKind, Meta};
 use tenure_proto::lifeline::{Cause, Changed, Done, ObjectKey, Outcome, Woken};
 
@@ -292,8 +292,8 @@ impl Index {
             if !entry.told.is_some_and(late) && !std::mem::take(&mut entry.again) {
                 entry.told = None;
             }
-            if !entry.is_quarantined() {
-                entry.crashes = 0;
+            if done.reason != reasons::QUARANTINED {
+                entry.forgive();
             }
             entry.limit = Limit::named(&done.limit);
             entry.outcome = done.outcome();
@@ -401,10 +401,13 @@ impl Index {
         }
         while let Some(key) = self.lanes.next_told(u64::MAX) {
             self.change(&key, |entry| {
-                entry.again = false;
+                let again = std::mem::take(&mut entry.again);
                 entry.told = None;
                 entry.pending = entry.pending.or(Some(Cause::Retry));
-                if died {
+                if died && again && entry.is_quarantined() {
+                    // what it waits for has changed since, and that has not been tried
+                    entry.crashes = QUARANTINE - 1;
+                } else if died {
                     entry.crashes = entry.crashes.saturating_add(1);
                     if entry.crashes == QUARANTINE {
                         let (kind, name) = (key.kind(), key.name());

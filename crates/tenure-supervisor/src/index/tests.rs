@@ -28,6 +28,14 @@ fn done(name: &str, outcome: Outcome, next_due: Option<i64>) -> Done {
     }
 }
 
+/// It says that it is left alone.
+fn alone(name: &str) -> Done {
+    Done {
+        reason: reasons::QUARANTINED.to_owned(),
+        ..done(name, Outcome::Stalled, None)
+    }
+}
+
 /// What is told now, as `name:cause`.
 fn told(index: &mut Index, now: Timestamp) -> Vec<String> {
     let name = |changed: Changed| {
@@ -157,7 +165,7 @@ fn an_object_that_kills_workers_is_left_alone_until_it_changes_and_the_rest_goes
         index.worker_ended(true);
     }
     assert_eq!(told(&mut index, NOW), ["bad:LeftAlone"]);
-    index.done(&done("bad", Outcome::Stalled, None), NOW);
+    index.done(&alone("bad"), NOW);
     assert_eq!(told(&mut index, NOW), ["good:Retry"]);
     index.done(&done("good", Outcome::Ready, None), NOW);
     assert!(!index.is_due(at(1 << 30)));
@@ -270,7 +278,7 @@ fn other_rules_make_everything_due_and_forgive_the_quarantined() {
     }
     assert_eq!(index.quarantined(), ["Kustomization/a"]);
     assert_eq!(told(&mut index, NOW), ["a:LeftAlone"]);
-    index.done(&done("a", Outcome::Stalled, None), NOW);
+    index.done(&alone("a"), NOW);
     assert!(told(&mut index, NOW).is_empty());
     index.rules_changed();
     assert_eq!(told(&mut index, NOW), ["a:Changed"]);
@@ -289,7 +297,7 @@ fn what_is_left_alone_is_told_once_to_say_so_and_stays_alone_whatever_comes_of_t
         assert_eq!(told(&mut index, NOW), ["a:LeftAlone"]);
         match dies {
             true => index.worker_ended(true),
-            false => index.done(&done("a", Outcome::Stalled, None), NOW),
+            false => index.done(&alone("a"), NOW),
         }
         assert!(told(&mut index, NOW).is_empty(), "dies: {dies}");
         assert_eq!(index.quarantined(), ["Kustomization/a"], "dies: {dies}");
@@ -298,6 +306,34 @@ fn what_is_left_alone_is_told_once_to_say_so_and_stays_alone_whatever_comes_of_t
         index.apply(KIND, asked);
         assert_eq!(told(&mut index, NOW), ["a:Requested"], "dies: {dies}");
     }
+}
+
+#[test]
+fn what_is_left_alone_has_one_more_try_if_its_source_moved_while_a_worker_died_over_it() {
+    let woken = |index: &mut Index| {
+        let object = done("a", Outcome::Ready, None).object;
+        index.woken(&Woken { object });
+    };
+    let mut index = Index::default();
+    index.reset(KIND, vec![meta("a", 1, "1")]);
+    for _ in 0..QUARANTINE {
+        told(&mut index, NOW);
+        index.worker_ended(true);
+    }
+    told(&mut index, NOW);
+    index.done(&alone("a"), NOW);
+    woken(&mut index);
+    index.worker_ended(true);
+    assert!(told(&mut index, NOW).is_empty(), "that was its try");
+    woken(&mut index);
+    woken(&mut index);
+    index.worker_ended(true);
+    assert_eq!(told(&mut index, NOW), ["a:Retry"]);
+    index.worker_ended(true);
+    assert_eq!(index.quarantined(), ["Kustomization/a"]);
+    woken(&mut index);
+    index.done(&done("a", Outcome::Ready, None), NOW);
+    assert!(index.quarantined().is_empty());
 }
 
 #[test]
