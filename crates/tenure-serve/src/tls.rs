@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
@@ -26,8 +26,11 @@ use tonic::transport::server::Connected;
 
 use crate::ServeError;
 
-/// A client that has not finished its handshake by then is dropped.
+/// A client that has not finished its handshake by then, and said its first words, is dropped.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Bytes with which an HTTP/2 connection begins (RFC 9113, section 3.4).
+const PREFACE: usize = 24;
 
 /// Certificate chain and key as they are in the files.
 type Pem = (Vec<u8>, Vec<u8>);
@@ -146,8 +149,22 @@ async fn handshake(
     ready: mpsc::Sender<io::Result<Connection>>,
 ) {
     tcp.set_nodelay(true).ok();
-    match tokio::time::timeout(HANDSHAKE, acceptor.accept(tcp)).await {
-        Ok(Ok(stream)) => drop(ready.send(Ok(Connection { stream, _slot: slot })).await),
+    let begun = async {
+        let mut stream = acceptor.accept(tcp).await?;
+        let mut preface = [0; PREFACE];
+        stream.read_exact(&mut preface).await?;
+        Ok::<_, io::Error>((stream, preface))
+    };
+    match tokio::time::timeout(HANDSHAKE, begun).await {
+        Ok(Ok((stream, preface))) => {
+            let connection = Connection {
+                stream,
+                preface,
+                taken: 0,
+                _slot: slot,
+            };
+            drop(ready.send(Ok(connection)).await);
+        }
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
@@ -156,6 +173,10 @@ async fn handshake(
 /// One client's connection, and the slot it takes up.
 pub struct Connection {
     stream: TlsStream<TcpStream>,
+    /// What was read of it, to be read again.
+    preface: [u8; PREFACE],
+    /// So much of that has been.
+    taken: usize,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -171,6 +192,13 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let rest = self.preface.get(self.taken..).unwrap_or_default();
+        if !rest.is_empty() {
+            let now = rest.len().min(buf.remaining());
+            buf.put_slice(rest.get(..now).unwrap_or_default());
+            self.taken += now;
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

@@ -94,7 +94,7 @@ impl Pods {
         self.0.tasks.spawn(async move {
             let _held = held;
             tracing::debug!(%home, "no pod that a worker of ours is not in is left");
-            pods.remove(&home, false, &|_| {}).await;
+            pods.remove(&home).await;
         });
     }
 }

@@ -45,7 +45,8 @@ impl Life {
     pub(super) async fn run(mut self, cancel: CancellationToken, end: oneshot::Sender<(bool, String)>) {
         let lock = self.pods.lock(&self.home);
         // the pod before this one goes first
-        let Some(held) = cancel.run_until_cancelled(lock.lock_owned()).await else {
+        let held = self.telling(cancel.run_until_cancelled(lock.lock_owned())).await;
+        let Some(held) = held else {
             return;
         };
         if let Some(how) = cancel.clone().run_until_cancelled(self.live()).await {
@@ -70,8 +71,7 @@ impl Life {
         let arrived = self.pods.0.gate.expect(&self.home, slot);
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
         let (uid, permit) = loop {
-            let hinder = |why: String| self.hinder(why);
-            self.pods.remove(&self.home, false, &hinder).await;
+            self.telling(self.pods.remove(&self.home)).await;
             // starts of many wait here and not at the API server; who waits for a node waits alone
             let permit = self.pods.0.starts.clone().acquire_owned().await.ok();
             match self.make().await {
@@ -102,6 +102,21 @@ impl Life {
             }
         }
         self.ended(&uid, seen).await
+    }
+
+    /// Waits, and says meanwhile what is in the way of the home's pod.
+    async fn telling<T>(&self, wait: impl Future<Output = T>) -> T {
+        let mut obstacle = self.pods.obstacle(&self.home);
+        tokio::pin!(wait);
+        loop {
+            tokio::select! {
+                done = &mut wait => return done,
+                Ok(()) = obstacle.changed() => {
+                    let why = obstacle.borrow_and_update().clone();
+                    why.into_iter().for_each(|why| self.hinder(why));
+                }
+            }
+        }
     }
 
     fn hinder(&self, why: String) {

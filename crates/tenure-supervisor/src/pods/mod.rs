@@ -59,6 +59,8 @@ struct Inner {
     /// What is known of the pods that somebody waits for.
     seen: Mutex<BTreeMap<Name, watch::Sender<Seen>>>,
     locks: Mutex<BTreeMap<Name, Arc<tokio::sync::Mutex<()>>>>,
+    /// Why a pod that has to go is still there, for whoever waits for that.
+    obstacles: Mutex<BTreeMap<Name, watch::Sender<Option<String>>>>,
     starts: Arc<Semaphore>,
     tasks: TaskTracker,
 }
@@ -92,6 +94,7 @@ impl Pods {
             gate,
             seen: Mutex::default(),
             locks: Mutex::default(),
+            obstacles: Mutex::default(),
             starts: Arc::new(Semaphore::new(STARTS)),
             tasks: TaskTracker::new(),
         }));
@@ -130,11 +133,10 @@ impl Pods {
     /// Ends when no pod of the home is there.
     pub(crate) fn vacate(&self, home: &Name) -> Vacating {
         let (pods, home) = (self.clone(), home.clone());
-        let (says, hindered) = watch::channel(None);
+        let hindered = self.obstacle(&home);
         let gone = async move {
             let _held = pods.lock(&home).lock_owned().await;
-            let hinder = |why| drop(says.send_replace(Some(why)));
-            pods.remove(&home, false, &hinder).await;
+            pods.remove(&home).await;
         };
         let gone = gone.boxed();
         Vacating { gone, hindered }
@@ -159,31 +161,47 @@ impl Pods {
         locks.entry(home.clone()).or_default().clone()
     }
 
+    /// What is in the way of a home, whoever works on that: what is known already is news.
+    fn obstacle(&self, home: &Name) -> watch::Receiver<Option<String>> {
+        let mut obstacles = self.0.obstacles.lock();
+        let mut obstacle = obstacles.entry(home.clone()).or_default().subscribe();
+        obstacle.mark_changed();
+        obstacle
+    }
+
+    fn obstruct(&self, home: &Name, why: String) {
+        let mut obstacles = self.0.obstacles.lock();
+        obstacles.entry(home.clone()).or_default().send_replace(Some(why));
+    }
+
     fn subscribe(&self, home: &Name) -> watch::Receiver<Seen> {
         let mut seen = self.0.seen.lock();
         seen.entry(home.clone()).or_default().subscribe()
     }
 
-    /// Deletes the pod of a home, unless only one of our own is meant and it is not, and waits until it is gone.
-    async fn remove(&self, home: &Name, only_ours: bool, hindered: &(dyn Fn(String) + Sync)) {
+    /// Deletes the pod of a home, and waits until it is gone.
+    async fn remove(&self, home: &Name) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let began = Instant::now();
         let mut said = false;
         loop {
-            match self.gone(home, only_ours).await {
-                Ok(None) => return,
+            match self.gone(home, false).await {
+                Ok(None) => {
+                    self.0.obstacles.lock().remove(home);
+                    return;
+                }
                 Ok(Some(node)) if began.elapsed() > GONE_SOON && !std::mem::replace(&mut said, true) => {
                     let whole = format!(
                         "{} of an earlier worker is not gone: node '{node}' has not said that its processes are",
                         self.called(home)
                     );
                     tracing::warn!(%home, why = whole, "a worker's pod does not end");
-                    hindered(whole);
+                    self.obstruct(home, whole);
                 }
                 Ok(Some(_)) => {}
                 Err(error) if !std::mem::replace(&mut said, true) => {
                     tracing::warn!(%home, %error, "failed to delete a worker's pod");
-                    hindered(error.to_string());
+                    self.obstruct(home, error.to_string());
                 }
                 Err(_) => {}
             }
