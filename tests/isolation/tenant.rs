@@ -7,7 +7,7 @@ use tenure_api::rights::{
     ACT_AS_ROLE, HOME_ROLE, HOME_ROLES, RELEASE_ACCOUNT, RELEASE_ROLE, SUPERVISOR_ACCOUNT, TARGET_ROLE,
 };
 use tenure_testkit::{TenantFixture, until};
-use tenure_tests::{PATIENCE, Stage, flux, value};
+use tenure_tests::{PATIENCE, Stage, condition, flux, value};
 
 use crate::world::{Ask, Caller, collection, reads, writes};
 
@@ -25,6 +25,50 @@ async fn homes(stage: &Stage, tenant: &str) -> anyhow::Result<Value> {
         "not seen yet"
     );
     Ok(tenant["status"]["homes"].clone())
+}
+
+/// As it may have been left by an installation on an older cluster.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_may_impersonate_without_limits_is_named() -> anyhow::Result<()> {
+    let stage = Stage::start().await?;
+    let fixture = TenantFixture::new("lent");
+    let home = fixture.home.clone();
+    let metadata = json!({"name": "left-over", "namespace": home});
+    let left_over = [
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata,
+            "rules": [{"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]}],
+        }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "left-over"},
+            "subjects": [{"kind": "ServiceAccount", "name": home, "namespace": stage.tenure.workers()}],
+        }),
+    ];
+    let team = stage.tenant(fixture).await?;
+    let bounded = stage.tenant(TenantFixture::new("bounded")).await?;
+    stage.tenure.apply(&left_over).await?;
+    for (team, reason) in [(&team, "LegacyRightsHeld"), (&bounded, "Supported")] {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made"}}).to_string();
+        team.commit(&[("map.yaml", Some(&map))], "A map")?;
+        team.git_repository(&json!({})).await?;
+        team.kustomization("app", &json!({"targetNamespace": team.home()}))
+            .await?;
+        team.ready("Kustomization", "app").await?;
+        let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
+        until(
+            "the Tenant to say which right its worker has",
+            PATIENCE,
+            || async {
+                let tenant = value(&tenants, &team.fixture.name).await?;
+                let said = condition(&tenant, "ConstrainedImpersonation");
+                ensure!(said.is_some_and(|said| said["reason"] == reason), "{said:?}");
+                Ok(())
+            },
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

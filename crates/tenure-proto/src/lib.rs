@@ -36,6 +36,12 @@ pub const CACHE_CONTROL_AUDIENCE: &str = "tenure-cache-control";
 /// Type of the [`ConditionReport`](lifeline::ConditionReport) about a Tenant's limits, and of the condition.
 pub const WITHIN_LIMITS: &str = "WithinLimits";
 
+/// Type of the report whether the worker holds the older right to impersonate, which has no limits, and of the condition.
+pub const CONSTRAINED_IMPERSONATION: &str = "ConstrainedImpersonation";
+
+/// Its reason when it does.
+pub const LEGACY_RIGHTS: &str = "LegacyRightsHeld";
+
 /// Its reason when as much was downloaded for a home as may be.
 pub const FETCH_BUDGET_EXCEEDED: &str = "FetchBudgetExceeded";
 

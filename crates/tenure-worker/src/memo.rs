@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tenure_controllers::{FailureCounts, WrittenObjects};
 use tenure_kube::Discovery;
@@ -16,6 +17,9 @@ pub(crate) struct Memo {
     /// What Kustomizations have written.
     #[serde(default)]
     pub(crate) written: WrittenObjects,
+    /// When the worker's own rights were last looked at.
+    #[serde(default)]
+    pub(crate) looked: Option<Timestamp>,
 }
 
 const VERSION: u32 = 2;
@@ -25,12 +29,14 @@ impl Memo {
         discovery: Option<Discovery>,
         failures: FailureCounts,
         written: WrittenObjects,
+        looked: Option<Timestamp>,
     ) -> Self {
         Self {
             version: VERSION,
             discovery,
             failures,
             written,
+            looked,
         }
     }
 
@@ -56,7 +62,8 @@ mod tests {
             assert!(Memo::read(bytes).discovery.is_none());
         }
         assert_eq!(
-            Memo::read(&Memo::new(None, FailureCounts::default(), WrittenObjects::default()).write()).version,
+            Memo::read(&Memo::new(None, FailureCounts::default(), WrittenObjects::default(), None).write())
+                .version,
             VERSION
         );
     }

@@ -13,7 +13,7 @@ use tenure_kube::FluxKind;
 use tenure_proto::lifeline::{
     self, Cause, Down, Identify, Idle, Outcome, Ready, Start, Waiting, Woken, down, up,
 };
-use tenure_proto::{FETCH_BUDGET_EXCEEDED, WITHIN_LIMITS};
+use tenure_proto::{CONSTRAINED_IMPERSONATION, FETCH_BUDGET_EXCEEDED, LEGACY_RIGHTS, WITHIN_LIMITS};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Interval, interval};
@@ -346,6 +346,15 @@ impl Worker {
             self.reviewed = self.session.review().await?;
             if !self.reviewed {
                 return Ok(());
+            }
+            if let Some(held) = self.session.lends_without_limits().await {
+                let report = lifeline::ConditionReport {
+                    r#type: CONSTRAINED_IMPERSONATION.to_owned(),
+                    status: !held,
+                    reason: LEGACY_RIGHTS.to_owned(),
+                    ..Default::default()
+                };
+                self.lifeline.send(up::Message::Condition(report)).await?;
             }
         }
         if !self.listed {

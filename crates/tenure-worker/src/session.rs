@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use tenure_controllers::{
@@ -30,6 +32,9 @@ const DEFAULT_ARTIFACT_BYTES: u64 = 64 << 20;
 /// How long a home that goes away waits when the Tenant does not say.
 const DEFAULT_GRACE: Duration = Duration::from_mins(10);
 const DEFAULT_RENDER_TIME: Duration = Duration::from_mins(1);
+
+/// The worker's own rights are looked at so often.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// The kinds a worker reconciles.
 pub(crate) const KINDS: [FluxKind; 7] = [
@@ -99,6 +104,9 @@ pub(crate) struct Session {
     absent: Vec<String>,
     /// Who the worker is to be.
     identity: Option<Account>,
+    constrained: bool,
+    /// When the worker's own rights were last looked at.
+    looked: Mutex<Option<Timestamp>>,
 }
 
 impl Session {
@@ -123,6 +131,7 @@ impl Session {
             addresses(cluster.allowed_addresses)?,
             addresses(cluster.refused_addresses)?,
         );
+        let constrained = cluster.constrained_impersonation;
         let connection = Connection::open(&Cluster {
             url: cluster.url,
             ca_pem: cluster.ca_pem,
@@ -207,6 +216,8 @@ impl Session {
             concurrency,
             absent: start.absent_kinds,
             identity,
+            constrained,
+            looked: Mutex::new(memo.looked),
         })
     }
 
@@ -230,6 +241,32 @@ impl Session {
             Err(error) => {
                 tracing::warn!(%error, "failed to ask the API server who the worker is");
                 Ok(false)
+            }
+        }
+    }
+
+    /// Whether the worker holds the older right to impersonate, which makes those with limits worthless. Looked at once an
+    /// hour; `None` if that is not over, or nobody says.
+    pub(crate) async fn lends_without_limits(&self) -> Option<bool> {
+        let now = Timestamp::now();
+        let fresh = |at: &Timestamp| now.duration_since(*at) < LOOK_EVERY;
+        if !self.constrained || self.looked.lock().as_ref().is_some_and(fresh) {
+            return None;
+        }
+        let home = self.effects.home.namespace.as_str();
+        let asked = self
+            .effects
+            .own
+            .self_check("impersonate", "serviceaccounts", Some(home))
+            .await;
+        match asked {
+            Ok(held) => {
+                *self.looked.lock() = Some(now);
+                Some(held)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to ask for the worker's own rights");
+                None
             }
         }
     }
@@ -292,7 +329,8 @@ impl Session {
             .map(|discovery| (*discovery).clone());
         let failures = self.effects.failures.lock().clone();
         let written = self.effects.written.lock().clone();
-        Memo::new(discovery, failures, written).write()
+        let looked = *self.looked.lock();
+        Memo::new(discovery, failures, written, looked).write()
     }
 }
 

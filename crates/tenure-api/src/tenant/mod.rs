@@ -252,6 +252,9 @@ pub struct HomeReport {
     /// Objects that go over a limit, each with the field of the Tenant that says so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub over_limit: Vec<String>,
+    /// Its worker holds the older right to impersonate, which has no limits.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub legacy_rights: bool,
 }
 
 /// What is known of a home.

@@ -118,6 +118,8 @@ pub(crate) struct Home {
     last_error: Option<String>,
     /// Which budget it has used up, as its worker has heard.
     over_budget: Option<(String, Instant)>,
+    /// Its worker holds the older right to impersonate.
+    legacy: bool,
     sandbox: Option<Sandboxed>,
     reported: Option<Report>,
 }
@@ -164,6 +166,7 @@ impl Home {
             seen: false,
             last_error: None,
             over_budget: None,
+            legacy: false,
             sandbox: None,
             reported: None,
         }
@@ -492,6 +495,7 @@ impl Home {
             held: self.index.is_held(Timestamp::now()),
             over_budget: self.over_budget.as_ref().map(|(said, _)| said.clone()),
             over_limit: self.index.over_limits(),
+            legacy: self.legacy,
         };
         if self.reported.as_ref() != Some(&report) {
             self.reported = Some(report.clone());

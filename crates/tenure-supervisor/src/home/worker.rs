@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tenure_api::reasons;
 use tenure_kube::FluxKind;
-use tenure_proto::WITHIN_LIMITS;
 use tenure_proto::lifeline::{Account, Done, Drain, Outcome, Ready, Term, down, up};
+use tenure_proto::{CONSTRAINED_IMPERSONATION, WITHIN_LIMITS};
 use tokio::time::Instant;
 
 use super::{Home, KINDS};
@@ -318,6 +318,8 @@ impl Home {
                         let until = Instant::now() + Duration::from_secs(report.for_seconds.min(A_DAY));
                         self.over_budget = Some((report.message, until));
                     }
+                } else if report.r#type == CONSTRAINED_IMPERSONATION {
+                    self.legacy = !report.status;
                 } else {
                     self.last_error = (!report.status).then_some(report.message);
                 }

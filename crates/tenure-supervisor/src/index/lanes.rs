@@ -22,6 +22,7 @@ pub(super) struct Lanes {
     gone: BTreeSet<Key>,
     told: BTreeSet<(NonZeroU64, Key)>,
     quarantined: BTreeSet<Key>,
+    #[expect(clippy::box_collection, reason = "of thousands of homes few have any")]
     over: Option<Box<BTreeMap<Key, Limit>>>,
     /// Of those told, how many workers died over.
     suspects_told: usize,

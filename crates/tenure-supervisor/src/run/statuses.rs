@@ -181,6 +181,7 @@ fn said_of(report: &Report) -> HomeReport {
         held: report.held,
         over_budget: report.over_budget.clone(),
         over_limit: report.over_limit.clone(),
+        legacy_rights: report.legacy,
     }
 }
 
@@ -210,6 +211,7 @@ fn heard_of(tenant: &str, said: &HomeReport) -> Report {
         held: said.held,
         over_budget: said.over_budget.clone(),
         over_limit: said.over_limit.clone(),
+        legacy: said.legacy_rights,
     }
 }
 
@@ -224,6 +226,7 @@ fn replaced(mut report: Value) -> Value {
         "held",
         "overBudget",
         "overLimit",
+        "legacyRights",
         "hindered",
     ] {
         if report.get(field).is_none() {
@@ -259,6 +262,7 @@ mod tests {
             held: true,
             over_budget: Some("until later".into()),
             over_limit: vec!["Kustomization/b: spec.limits.objects".into()],
+            legacy: true,
         }
     }
 
@@ -291,6 +295,7 @@ mod tests {
             hindered: None,
             over_budget: None,
             over_limit: Vec::new(),
+            legacy: false,
             ..report()
         };
         let patch = replaced(serde_json::to_value(said_of(&well)).expect("it is plain"));
@@ -301,6 +306,7 @@ mod tests {
             "held",
             "overBudget",
             "overLimit",
+            "legacyRights",
             "hindered",
         ] {
             assert_eq!(patch.get(field), Some(&Value::Null), "{field}");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tenure_api::{Conditions, HomeStatus, Isolation, READY, Tenant, TenantStatus};
 use tenure_core::Name;
-use tenure_proto::{FETCH_BUDGET_EXCEEDED, WITHIN_LIMITS};
+use tenure_proto::{CONSTRAINED_IMPERSONATION, FETCH_BUDGET_EXCEEDED, LEGACY_RIGHTS, WITHIN_LIMITS};
 
 use crate::index::Counts;
 use crate::owners::Lost;
@@ -31,6 +31,8 @@ pub(crate) struct Report {
     pub(crate) over_budget: Option<String>,
     /// Objects that go over a limit, each with the field that says so.
     pub(crate) over_limit: Vec<String>,
+    /// Its worker holds the older right to impersonate.
+    pub(crate) legacy: bool,
 }
 
 /// What the kernel has granted to a worker.
@@ -111,7 +113,7 @@ pub(crate) fn status(facts: &Facts<'_>, now: Timestamp) -> TenantStatus {
             None => conditions.mark_true(READY, "Served", "every namespace is served"),
         };
     }
-    constrained(&mut conditions, facts);
+    constrained(&mut conditions, facts, &homes);
     isolation(&mut conditions, facts, &homes);
     targets(&mut conditions, &facts.strays);
     limits(&mut conditions, &homes);
@@ -124,9 +126,21 @@ pub(crate) fn status(facts: &Facts<'_>, now: Timestamp) -> TenantStatus {
     status
 }
 
-fn constrained(conditions: &mut Conditions<'_>, facts: &Facts<'_>) {
-    const TYPE: &str = "ConstrainedImpersonation";
-    if facts.constrained {
+fn constrained(conditions: &mut Conditions<'_>, facts: &Facts<'_>, homes: &[(&Name, &Report)]) {
+    const TYPE: &str = CONSTRAINED_IMPERSONATION;
+    let legacy: Vec<_> = homes
+        .iter()
+        .filter(|(_, report)| report.legacy)
+        .map(|(home, _)| home.as_str())
+        .collect();
+    if facts.constrained && !legacy.is_empty() {
+        let message = format!(
+            "workers may 'impersonate' serviceaccounts in {}, which lends all that these may: apply what `tenure tenant rights` \
+             renders for this Tenant, and take away the Role that says so, for which `tenure tenant check` looks",
+            legacy.join(", ")
+        );
+        conditions.mark_false(TYPE, LEGACY_RIGHTS, &message);
+    } else if facts.constrained {
         conditions.mark_true(
             TYPE,
             "Supported",

@@ -24,6 +24,7 @@ fn report() -> Report {
         held: false,
         over_budget: None,
         over_limit: Vec::new(),
+        legacy: false,
     }
 }
 
@@ -246,6 +247,18 @@ fn objects_over_a_limit_are_named_by_home_and_readiness_is_not_theirs() {
         within.message
     );
     assert_eq!(ready(&status).0, ConditionStatus::True);
+}
+
+#[test]
+fn a_right_that_has_no_limits_is_no_constrained_impersonation() {
+    let tenant = tenant(serde_json::json!({"namespaces": ["home"]}));
+    for (legacy, reason) in [(false, "Supported"), (true, "LegacyRightsHeld")] {
+        let report = Report { legacy, ..report() };
+        let status = of(&tenant, &[report], vec![], Timestamp::UNIX_EPOCH);
+        let said = get(&status.conditions, "ConstrainedImpersonation").expect("it is said");
+        assert_eq!(said.reason, reason);
+        assert_eq!(said.message.contains("in home, "), legacy, "{}", said.message);
+    }
 }
 
 #[test]
