@@ -13,7 +13,7 @@ pub struct Limits {
     /// Objects reconciled at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
-    /// Objects that one Kustomization may apply.
+    /// Objects that the Kustomizations of a home may hold together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objects: Option<u32>,
     /// Largest artifact, as a Kubernetes quantity; see [`artifact_bytes`](Self::artifact_bytes).
