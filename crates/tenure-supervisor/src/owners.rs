@@ -17,6 +17,8 @@ pub(crate) struct Owners {
     owners: BTreeMap<Name, String>,
     /// Homes that any Tenant names, valid or not.
     named: BTreeSet<Name>,
+    /// The workers' namespace, whatever it is called here: nobody's home or target.
+    workers: Option<Name>,
 }
 
 #[derive(Debug)]
@@ -34,8 +36,18 @@ pub(crate) struct Lost {
 }
 
 impl Owners {
+    pub(crate) fn new(workers: Name) -> Self {
+        Self {
+            workers: Some(workers),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn reset(&mut self, tenants: impl IntoIterator<Item = Value>) {
-        *self = Self::default();
+        *self = Self {
+            workers: self.workers.take(),
+            ..Self::default()
+        };
         for tenant in tenants {
             self.take(tenant);
         }
@@ -62,15 +74,24 @@ impl Owners {
                 (tenant, Some(why))
             }
         };
+        let unread = unread.or_else(|| self.taken(&tenant));
         self.put(tenant, unread)
+    }
+
+    fn taken(&self, tenant: &Tenant) -> Option<String> {
+        let workers = self.workers.as_ref()?;
+        let mut named = tenant.spec.namespaces.iter().chain(&tenant.spec.targets);
+        named.any(|name| name == workers.as_str()).then(|| {
+            format!("'{workers}' is the workers' namespace, which no tenant may have: take it out of spec.namespaces and spec.targets")
+        })
     }
 
     fn put(&mut self, tenant: Tenant, unread: Option<String>) -> bool {
         let name = tenant.name().to_owned();
         let mut known = Known {
-            valid: tenant.validate().is_empty(),
+            valid: unread.is_none() && tenant.validate().is_empty(),
             names: names(&tenant)
-                .filter(|home| !tenant.is_reserved(home.as_str()))
+                .filter(|home| !tenant.is_reserved(home.as_str()) && self.workers.as_ref() != Some(home))
                 .collect(),
             tenant,
         };
@@ -259,6 +280,21 @@ mod tests {
             "spec": {"namespaces": homes},
         }))
         .expect("a tenant")
+    }
+
+    #[test]
+    fn the_workers_namespace_is_nobodys_whatever_it_is_called() {
+        let mut owners = Owners::new("hands".parse().expect("a name"));
+        owners
+            .hear(serde_json::json!({"metadata": {"name": "a"}, "spec": {"namespaces": ["hands", "apps"]}}));
+        let homes: Vec<_> = owners
+            .homes()
+            .map(|(home, owner)| (home.as_str(), owner.spec.suspend))
+            .collect();
+        assert_eq!(homes, [("apps", true)]);
+        assert!(owners.unread("a").is_some_and(|why| why.contains("'hands'")));
+        owners.hear(serde_json::json!({"metadata": {"name": "a"}, "spec": {"namespaces": ["apps"]}}));
+        assert_eq!(owners.unread("a"), None);
     }
 
     #[test]

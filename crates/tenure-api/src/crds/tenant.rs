@@ -78,7 +78,11 @@ pub(super) fn spec() -> Value {
     let limits = object(vec![
         may("memory", size(), "Memory of a worker."),
         may("concurrency", number(), "Objects reconciled at once."),
-        may("objects", number(), "Objects that one Kustomization may apply."),
+        may(
+            "objects",
+            number(),
+            "Objects that the Kustomizations of a home may hold together.",
+        ),
         may("artifactSize", size(), "Largest artifact."),
         may(
             "fetchPerHour",

@@ -7,12 +7,14 @@ use serde_json::Value;
 
 mod kinds;
 mod objects;
+mod places;
 mod policy;
 mod rule;
 mod table;
 
 pub use kinds::{DEFAULT_KINDS, FLUX_KINDS, shared_resource};
 pub use objects::{pod_objects, release_objects, supervisor_objects, watch_objects, worker_objects};
+pub use places::Places;
 pub use policy::{WORKER_POLICY, worker_policies};
 pub use rule::Rule;
 pub use table::{

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use tenure_api::Tenant;
 use tenure_api::rights::{DEFAULT_KINDS, Impersonation, worker_objects};
-use tenure_api::{SYSTEM_NAMESPACE, Tenant};
 
 use super::kinds;
 use super::role::{self, Needed};
@@ -40,6 +40,8 @@ pub struct Args {
     /// For API servers before 1.36: the older form of impersonation, which binds less tightly
     #[arg(long)]
     legacy_impersonation: bool,
+    #[command(flatten)]
+    places: super::Namespaces,
     /// Directory for the files; without it everything is printed
     #[arg(short, long)]
     output: Option<PathBuf>,
@@ -85,6 +87,7 @@ fn files(args: &Args) -> anyhow::Result<Vec<(&'static str, String)>> {
         true => Impersonation::Legacy,
         false => Impersonation::Constrained,
     };
+    let rights = worker_objects(&tenant, impersonation);
     let mut files = Vec::new();
     if !args.skip_namespaces {
         let all = args
@@ -98,7 +101,7 @@ fn files(args: &Args) -> anyhow::Result<Vec<(&'static str, String)>> {
     files.push(("tenant.yaml", stream([written].into_iter())));
     files.push((
         "rbac.yaml",
-        stream(worker_objects(&tenant, impersonation).into_iter()),
+        stream(rights.iter().map(|object| args.places.places().renamed(object))),
     ));
     files.push(("accounts.yaml", accounts(args, &tenant, needed.as_ref())));
     Ok(files)
@@ -121,7 +124,7 @@ fn tenant(args: &Args, needed: Option<&Needed>) -> anyhow::Result<Tenant> {
     let kinds = beyond.map(|all| kinds::whole(all.iter().map(String::as_str)));
     let tenant: Tenant = serde_json::from_value(json!({
         "apiVersion": "tenure.dev/v1alpha1", "kind": "Tenant",
-        "metadata": {"name": args.name, "namespace": SYSTEM_NAMESPACE},
+        "metadata": {"name": args.name, "namespace": args.places.system_namespace},
         "spec": {
             "namespaces": args.namespaces, "targets": args.targets,
             "serviceAccounts": accounts.collect::<Vec<_>>(),

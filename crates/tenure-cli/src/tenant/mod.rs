@@ -15,8 +15,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use tenure_api::Tenant;
-use tenure_api::rights::{Impersonation, worker_objects};
+use tenure_api::rights::{Impersonation, Places, worker_objects};
+use tenure_api::{SYSTEM_NAMESPACE, Tenant, WORKERS_NAMESPACE};
 
 /// What can be done with a Tenant.
 #[derive(clap::Subcommand)]
@@ -57,6 +57,28 @@ pub struct Rights {
     /// For API servers before 1.36: the older form of impersonation, which binds less tightly
     #[arg(long)]
     legacy_impersonation: bool,
+    #[command(flatten)]
+    namespaces: Namespaces,
+}
+
+/// The namespaces of an installation, where its chart has renamed them.
+#[derive(clap::Args)]
+pub(crate) struct Namespaces {
+    /// Where Tenants live
+    #[arg(long, default_value = SYSTEM_NAMESPACE)]
+    system_namespace: String,
+    /// Where the workers' accounts live
+    #[arg(long, default_value = WORKERS_NAMESPACE)]
+    workers_namespace: String,
+}
+
+impl Namespaces {
+    fn places(&self) -> Places<'_> {
+        Places {
+            system: &self.system_namespace,
+            workers: &self.workers_namespace,
+        }
+    }
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
@@ -90,7 +112,7 @@ fn rights(args: &Rights) -> anyhow::Result<()> {
     } else {
         Impersonation::Constrained
     };
-    crate::say(render(&text, impersonation)?.trim_end());
+    crate::say(render(&text, impersonation, args.namespaces.places())?.trim_end());
     Ok(())
 }
 
@@ -107,7 +129,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 /// The objects as one YAML stream.
-fn render(text: &str, impersonation: Impersonation) -> anyhow::Result<String> {
+fn render(text: &str, impersonation: Impersonation, places: Places<'_>) -> anyhow::Result<String> {
     let options = tenure_yaml::Options::helm();
     let documents = tenure_yaml::parse(text.as_bytes(), &options).context("the file is not YAML")?;
     let mut out = String::new();
@@ -127,7 +149,7 @@ fn render(text: &str, impersonation: Impersonation) -> anyhow::Result<String> {
             if !out.is_empty() {
                 out.push_str("---\n");
             }
-            out.push_str(&tenure_yaml::to_string(&object));
+            out.push_str(&tenure_yaml::to_string(&places.renamed(&object)));
         }
     }
     anyhow::ensure!(!out.is_empty(), "the file holds no object of kind Tenant");
@@ -138,11 +160,16 @@ fn render(text: &str, impersonation: Impersonation) -> anyhow::Result<String> {
 mod tests {
     use super::*;
 
+    const USUAL: Places<'_> = Places {
+        system: SYSTEM_NAMESPACE,
+        workers: WORKERS_NAMESPACE,
+    };
+
     const TENANT: &str = "apiVersion: tenure.dev/v1alpha1\nkind: Tenant\nmetadata: {name: dev, namespace: tenure-system}\nspec: {namespaces: [apps], targets: [web], serviceAccounts: [{namespace: apps, name: deployer}]}\n";
 
     #[test]
     fn rights_are_roles_in_the_tenants_namespaces_and_an_account_among_the_workers() {
-        let text = render(TENANT, Impersonation::Constrained).expect("valid");
+        let text = render(TENANT, Impersonation::Constrained, USUAL).expect("valid");
         let documents =
             tenure_yaml::parse(text.as_bytes(), &tenure_yaml::Options::helm()).expect("our own YAML");
         let kinds: Vec<_> = documents
@@ -159,8 +186,21 @@ mod tests {
     }
 
     #[test]
+    fn where_the_workers_have_another_namespace_the_rights_are_theirs() {
+        let places = Places {
+            workers: "elsewhere",
+            ..USUAL
+        };
+        let text = render(TENANT, Impersonation::Constrained, places).expect("valid");
+        assert!(
+            text.contains("namespace: elsewhere") && !text.contains(WORKERS_NAMESPACE),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_file_without_a_tenant_says_so() {
-        let error = render("kind: ConfigMap\n", Impersonation::Constrained).expect_err("no Tenant");
+        let error = render("kind: ConfigMap\n", Impersonation::Constrained, USUAL).expect_err("no Tenant");
         assert!(error.to_string().contains("kind Tenant"), "{error}");
     }
 }

@@ -167,7 +167,7 @@ pub async fn run(config: Config, cancel: CancellationToken) -> Result<(), Superv
         cache,
         tasks: config.tasks.is_some(),
         pods: config.pods.is_some(),
-        owners: Owners::default(),
+        owners: Owners::new(config.workers_namespace.clone()),
         homes: BTreeMap::new(),
         former: BTreeMap::new(),
         reports: BTreeMap::new(),

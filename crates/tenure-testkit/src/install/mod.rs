@@ -16,6 +16,7 @@ use anyhow::{Context as _, ensure};
 use kube::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tenure_api::rights::Places;
 use tenure_api::{CACHE_CONTROL_AUDIENCE, ISSUER_KEYS, SYSTEM_NAMESPACE, WORKERS_NAMESPACE, rights};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -285,17 +286,11 @@ impl Installation {
     /// An object with this installation's namespaces in place of those that `deploy/` has.
     #[must_use]
     pub fn localised(&self, object: &Value) -> Value {
-        match object {
-            Value::String(text) if text == SYSTEM_NAMESPACE => json!(self.system),
-            Value::String(text) if text == WORKERS_NAMESPACE => json!(self.workers),
-            Value::Array(list) => list.iter().map(|one| self.localised(one)).collect(),
-            Value::Object(map) => Value::Object(
-                map.iter()
-                    .map(|(key, value)| (key.clone(), self.localised(value)))
-                    .collect(),
-            ),
-            other => other.clone(),
-        }
+        let places = Places {
+            system: &self.system,
+            workers: &self.workers,
+        };
+        places.renamed(object)
     }
 
     /// Applies objects as the administrator, with this installation's namespaces.
