@@ -14,10 +14,10 @@ use super::before::Before;
 use super::brake;
 use super::build::{self, Built};
 use super::drifted;
-use super::events::{finished, revisions, say};
+use super::events::{annotations, revisions, say, say_finished};
 use super::finalize;
 use super::mask::Mask;
-use super::plan::{Apply, Plan};
+use super::plan::{Apply, Offered, Plan};
 use super::standing::{Standing, standing, written_for};
 use super::status::{About, Ending, Failed, Snapshot, status};
 use super::target::Target;
@@ -41,29 +41,29 @@ pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> 
             Ok(_) => Pass::suspended(),
             Err(error) => lost(key, &error, effects),
         },
-        Plan::Stall { reason, message } => {
-            let ending = Ending::Stalled {
-                reason,
-                message: &message,
-            };
-            said(key, effects, reason, &message, &ending, State::Stalled, None).await
+        Plan::Stall {
+            reason,
+            message,
+            offered,
+        } => {
+            let message = message.as_str();
+            let ending = Ending::Stalled { reason, message };
+            said(key, effects, (reason, message), &ending, offered.as_ref(), None).await
         }
         Plan::Wait {
             reason,
             message,
             after,
+            offered,
         } => {
-            let ending = Ending::Waiting {
-                reason,
-                message: &message,
-            };
+            let message = message.as_str();
+            let ending = Ending::Waiting { reason, message };
             said(
                 key,
                 effects,
-                reason,
-                &message,
+                (reason, message),
                 &ending,
-                State::Failed,
+                offered.as_ref(),
                 Some(after),
             )
             .await
@@ -77,52 +77,38 @@ pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> 
 async fn said(
     key: &ObjectKey,
     effects: &Effects,
-    reason: &'static str,
-    message: &str,
+    (reason, message): (&'static str, &str),
     ending: &Ending<'_>,
-    state: State,
+    offered: Option<&Offered>,
     wait: Option<Duration>,
 ) -> Pass {
-    match write(key, effects, ending).await {
-        Ok(true) => match (wait, reason) {
-            (Some(wait), reasons::DEPENDENCY_NOT_READY) => {
-                let text = format!(
-                    "Dependencies do not meet ready condition, retrying in {}",
-                    GoDuration::new(wait)
-                );
-                event(
-                    effects,
-                    key,
-                    KUSTOMIZE_CONTROLLER,
-                    EventKind::Normal,
-                    reason,
-                    text,
-                    [],
-                )
-                .await;
-            }
-            (Some(_), _) => {}
-            (None, _) => {
-                event(
-                    effects,
-                    key,
-                    KUSTOMIZE_CONTROLLER,
-                    EventKind::Warning,
-                    reason,
-                    message.to_owned(),
-                    [],
-                )
-                .await
-            }
-        },
-        Ok(false) => {}
+    let news = match write(key, effects, ending).await {
+        Ok(news) => news,
         Err(error) => return lost(key, &error, effects),
+    };
+    let told = match (wait, reason) {
+        (Some(wait), reasons::DEPENDENCY_NOT_READY) => {
+            let wait = GoDuration::new(wait);
+            let text = format!("Dependencies do not meet ready condition, retrying in {wait}");
+            Some((EventKind::Normal, text))
+        }
+        (Some(_), _) => None,
+        (None, _) => Some((EventKind::Warning, message.to_owned())),
+    };
+    if let Some((kind, text)) = told.filter(|_| news) {
+        let revision = offered.map(|offered| offered.revision.to_string());
+        let origin = offered.and_then(|offered| offered.origin.as_deref());
+        let revisions = annotations(revision.as_deref(), origin);
+        event(effects, key, KUSTOMIZE_CONTROLLER, kind, reason, text, revisions).await;
     }
-    let next_due = wait.map(|wait| after(Timestamp::now(), wait));
     Pass {
-        state,
+        state: if wait.is_some() {
+            State::Failed
+        } else {
+            State::Stalled
+        },
         reason: reason.to_owned(),
-        next_due,
+        next_due: wait.map(|wait| after(Timestamp::now(), wait)),
         wake: Vec::new(),
     }
 }
@@ -434,8 +420,7 @@ async fn succeeded(
         say(key, plan, reasons::PROGRESSING, message, effects).await;
     }
     if written && worth_saying {
-        let message = finished(plan, began);
-        say(key, plan, reasons::RECONCILIATION_SUCCEEDED, message, effects).await;
+        say_finished(key, plan, began, effects).await;
     }
     Pass {
         state: State::Ready,
