@@ -74,7 +74,7 @@ pub struct Unhealthy {
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
     /// Time ran out.
-    #[error("health check failed after {}: timeout waiting for: [{}]", GoDuration::from(*.after), list(.pending, false))]
+    #[error("health check failed after {}: timeout waiting for: [{}]", GoDuration::from(*.after), list(.pending))]
     Timeout {
         /// How long it was waited.
         after: Duration,
@@ -82,7 +82,7 @@ pub enum HealthError {
         pending: Vec<Unhealthy>,
     },
     /// Something will not get there by itself.
-    #[error("health check failed after {}: failed early due to stalled resources: [{}]", GoDuration::from(*.after), list(.failed, true))]
+    #[error("health check failed after {}: failed early due to stalled resources: [{}]", GoDuration::from(*.after), list(.failed))]
     Failed {
         /// How long it was waited.
         after: Duration,
@@ -94,16 +94,21 @@ pub enum HealthError {
     Cancelled,
 }
 
-fn list(objects: &[Unhealthy], messages: bool) -> String {
-    let one = |u: &Unhealthy| {
-        let mut text = format!("{} status: '{}'", u.object, u.status.verdict.as_str());
-        let told = messages || u.status.verdict == Verdict::Unknown;
-        if told && !u.status.message.is_empty() {
-            text = format!("{text}: {}", u.status.message);
+fn list(objects: &[Unhealthy]) -> String {
+    let all: Vec<_> = objects.iter().map(ToString::to_string).collect();
+    all.join(", ")
+}
+
+/// Only what could not be judged says why.
+impl fmt::Display for Unhealthy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Status { verdict, message } = &self.status;
+        write!(f, "{} status: '{}'", self.object, verdict.as_str())?;
+        if *verdict == Verdict::Unknown && !message.is_empty() {
+            write!(f, ": {message}")?;
         }
-        text
-    };
-    objects.iter().map(one).collect::<Vec<_>>().join(", ")
+        Ok(())
+    }
 }
 
 /// Waits until every target is current by `rules`, by LIST and then WATCH of the named objects. Gives the time
@@ -111,7 +116,7 @@ fn list(objects: &[Unhealthy], messages: bool) -> String {
 /// if others take long, at the end at the latest; and what it shows not to be is watched from there.
 ///
 /// # Errors
-/// When a target fails, time runs out, or `cancel` fires.
+/// When a target has no namespace and needs one, a target fails, time runs out, or `cancel` fires.
 pub async fn wait_healthy(
     client: &ActingClient,
     discovery: &Discovery,
@@ -346,10 +351,4 @@ fn vanished(last: &Value) -> Status {
         };
     }
     missing()
-}
-
-impl fmt::Display for Unhealthy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&list(std::slice::from_ref(self), true))
-    }
 }

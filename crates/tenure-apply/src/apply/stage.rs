@@ -358,12 +358,14 @@ async fn carry_out(
                 &options.field_manager,
             )
             .await;
-        done.map_err(|error| ApplyError::request(&placed.at, "taking over of fields", error))?;
+        done.map_err(|error| {
+            ApplyError::request(&placed.at, "metadata.managedFields cleanup failed", error)
+        })?;
     }
     let applied = client
         .apply(&placed.info, &placed.desired, &params(options, false))
         .await;
-    let applied = applied.map_err(|error| ApplyError::request(&placed.at, "apply", error))?;
+    let applied = applied.map_err(|error| ApplyError::request(&placed.at, "apply failed", error))?;
     Ok((
         if applied.created {
             Action::Created

@@ -167,7 +167,13 @@ pub(super) async fn prune(
     if errors.is_empty() {
         return Ok(pruned);
     }
-    Err(fail(errors.join("; "), &pruned.survivors))
+    Err(fail(undeleted(&errors), &pruned.survivors))
+}
+
+/// What could not be deleted, in Flux's words.
+pub(super) fn undeleted(errors: &[String]) -> String {
+    let errors: String = errors.iter().map(|error| format!("{error};")).collect();
+    format!("delete failed, errors: {errors}")
 }
 
 /// Deletes everything that still carries this owner's labels; the errors are for the condition.
