@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::custom::HealthRules;
 use crate::kstatus::{Status, Verdict};
-use crate::object::ObjectRef;
+use crate::object::{ObjectRef, group_kind};
 
 /// How many objects are looked at for the first time at once. All of them are then watched.
 const LISTS_AT_ONCE: usize = 8;
@@ -89,6 +89,14 @@ pub enum HealthError {
         /// What is stuck.
         failed: Vec<Unhealthy>,
     },
+    /// A target says no namespace, and objects of its kind live in one.
+    #[error("health check failed after {}: resource {} {} is namespace scoped, but namespace is not set", GoDuration::from(*.after), group_kind(&.object.group, &.object.kind), .object.name)]
+    NoNamespace {
+        /// How long it was waited.
+        after: Duration,
+        /// The target.
+        object: ObjectRef,
+    },
     /// The work was cancelled.
     #[error("health check was cancelled")]
     Cancelled,
@@ -127,6 +135,12 @@ pub async fn wait_healthy(
     cancel: &CancellationToken,
 ) -> Result<Duration, HealthError> {
     let started = Instant::now();
+    if let Some(object) = targets.iter().find(|target| is_nowhere(target, discovery)) {
+        return Err(HealthError::NoNamespace {
+            after: round(started.elapsed()),
+            object: object.clone(),
+        });
+    }
     let known = |target| seen.fresh(target).map(|seen| seen.status.clone());
     let mut states: Vec<Status> = targets
         .iter()
@@ -216,6 +230,11 @@ pub async fn wait_healthy(
             pending: unhealthy(&|v| v != Verdict::Current),
         }),
     }
+}
+
+fn is_nowhere(target: &ObjectRef, discovery: &Discovery) -> bool {
+    let info = discovery.resolve(&target.api_version(), &target.kind);
+    target.namespace.is_empty() && info.is_some_and(|info| info.namespaced)
 }
 
 fn unknown() -> Status {

@@ -282,7 +282,7 @@ pub(super) fn targets(
     home: &Name,
 ) -> Vec<ObjectRef> {
     let checks = spec.health_checks.iter().flatten();
-    let named = checks.map(|check| checked(check, home));
+    let named = checks.map(checked);
     let there = applied.iter().filter_map(|entry| entry.parse().ok());
     let all: Vec<_> = if spec.wait {
         there.collect()
@@ -302,7 +302,7 @@ pub(super) fn dealt_with(applied: &Report) -> Vec<Entry> {
     there.map(|change| Entry::of(&change.object)).collect()
 }
 
-fn checked(check: &tenure_api::ObjectReference, home: &Name) -> ObjectRef {
+fn checked(check: &tenure_api::ObjectReference) -> ObjectRef {
     let given = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
     let api_version = given(&check.api_version).unwrap_or_else(|| "apps/v1".to_owned());
     let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
@@ -310,7 +310,7 @@ fn checked(check: &tenure_api::ObjectReference, home: &Name) -> ObjectRef {
         group: group.to_owned(),
         version: version.to_owned(),
         kind: check.kind.clone(),
-        namespace: given(&check.namespace).unwrap_or_else(|| home.to_string()),
+        namespace: given(&check.namespace).unwrap_or_default(),
         name: check.name.clone(),
     }
 }

@@ -59,7 +59,7 @@ fn what_was_skipped_and_the_kustomization_itself_are_not_waited_for() {
 #[test]
 fn named_checks_count_only_without_wait() {
     let applied = report(&[("Deployment", "web", Action::Created)]);
-    let checks = json!([{"kind": "Deployment", "name": "named"}, {"kind": "Kustomization", "name": "app", "apiVersion": "kustomize.toolkit.fluxcd.io/v1"}]);
+    let checks = json!([{"kind": "Deployment", "name": "named"}, {"kind": "Kustomization", "name": "app", "namespace": "apps", "apiVersion": "kustomize.toolkit.fluxcd.io/v1"}]);
     assert_eq!(
         waited_for(&applied, json!({"healthChecks": checks})),
         ["Deployment/named"]
@@ -69,6 +69,16 @@ fn named_checks_count_only_without_wait() {
         ["Deployment/web"]
     );
     assert!(waited_for(&applied, json!({})).is_empty());
+}
+
+#[test]
+fn a_named_check_without_a_namespace_gets_none() {
+    let check = |namespace: Option<&str>| {
+        let check = json!({"kind": "Deployment", "name": "web", "namespace": namespace});
+        checked(&serde_json::from_value(check).expect("a check")).namespace
+    };
+    assert_eq!(check(Some("other")), "other");
+    assert_eq!(check(None), "");
 }
 
 #[test]
