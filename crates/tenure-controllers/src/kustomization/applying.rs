@@ -32,6 +32,15 @@ pub(super) struct Pruned {
     pub(super) survivors: Vec<Entry>,
 }
 
+impl Pruned {
+    /// What was deleted, or was gone already.
+    pub(super) fn deleted(&self) -> Vec<ObjectRef> {
+        let deleted = |change: &&Change| change.action == Action::Deleted;
+        let changes = self.changes.iter().filter(deleted);
+        changes.map(|change| change.object.clone()).collect()
+    }
+}
+
 /// The inventory that the built objects make.
 pub(super) fn entries(built: &Built) -> Vec<Entry> {
     built
@@ -315,32 +324,41 @@ fn checked(check: &tenure_api::ObjectReference) -> ObjectRef {
     }
 }
 
-/// Waits until none of `doomed` is there any more, or the time is over, as
-/// `deletionPolicy: WaitForTermination` asks.
-pub(super) async fn wait_gone(target: &Target, doomed: &[Entry], timeout: Duration, effects: &Effects) {
-    let Ok(discovery) = target.discovery(effects).await else {
-        return;
-    };
+/// Waits until none of the objects is there any more, as `deletionPolicy: WaitForTermination` asks. False if the
+/// time is over, or if they can't be looked at.
+pub(super) async fn are_gone(
+    target: &Target,
+    objects: &[ObjectRef],
+    timeout: Duration,
+    effects: &Effects,
+) -> bool {
     let look = async {
-        for object in doomed.iter().filter_map(|entry| entry.parse().ok()) {
-            while is_there(&target.client, &discovery, &object).await {
+        let discovery = target.discovery(effects).await?;
+        for object in objects {
+            while is_there(&target.client, &discovery, object).await? {
                 tokio::time::sleep(GONE_POLL).await;
             }
         }
+        Ok::<_, KubeError>(())
     };
     tokio::select! {
-        () = look => {}
-        () = tokio::time::sleep(timeout) => {}
-        () = effects.cancel.cancelled() => {}
+        looked = look => looked.is_ok(),
+        () = tokio::time::sleep(timeout) => false,
+        () = effects.cancel.cancelled() => true,
     }
 }
 
-async fn is_there(client: &ActingClient, discovery: &Discovery, object: &ObjectRef) -> bool {
+/// A kind that is not served any more has no objects.
+async fn is_there(
+    client: &ActingClient,
+    discovery: &Discovery,
+    object: &ObjectRef,
+) -> Result<bool, KubeError> {
     let Some(info) = discovery.resolve(&object.api_version(), &object.kind) else {
-        return false;
+        return Ok(false);
     };
     let found = client.list(&info, object.ns(), By::Name(&object.name)).await;
-    found.is_ok_and(|items| !items.is_empty())
+    found.map(|items| !items.is_empty())
 }
 
 /// What the objects are called, for a message.

@@ -93,3 +93,24 @@ fn a_failed_apply_names_what_it_changed_before_and_ends_with_a_line_break() {
     );
     assert_eq!(with_changes("no".to_owned(), &Report::default()), "no\n");
 }
+
+#[test]
+fn only_what_was_deleted_is_waited_for() {
+    let pruned = Pruned {
+        changes: report(&[
+            ("Deployment", "web", Action::Deleted),
+            ("Deployment", "marked", Action::Skipped),
+        ])
+        .changes,
+        survivors: Vec::new(),
+    };
+    assert_eq!(pruned.deleted(), [object("Deployment", "web")]);
+}
+
+#[test]
+fn what_could_not_be_deleted_is_listed_as_flux_lists_it() {
+    assert_eq!(
+        undeleted(&["a".to_owned(), "b".to_owned()]),
+        "delete failed, errors: a;b;"
+    );
+}
