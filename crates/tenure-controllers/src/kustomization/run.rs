@@ -117,6 +117,8 @@ async fn said(
 pub(super) struct Failure {
     pub(super) reason: &'static str,
     pub(super) message: String,
+    /// What the event says before the message.
+    pub(super) title: &'static str,
     /// What was being done, as Flux words it.
     pub(super) step: Step,
     /// What is on the cluster now, where the pass changed it.
@@ -130,6 +132,7 @@ impl Failure {
         Self {
             reason,
             message,
+            title: "",
             step,
             inventory: None,
             built: None,
@@ -214,13 +217,29 @@ async fn attempt(
     before: &Before,
     effects: &Arc<Effects>,
 ) -> Result<Success, Failure> {
-    let built = build::build(plan, effects).await?;
+    let target = open(plan, effects).await;
+    let built = build::build(plan, effects).await;
+    let (target, built) = match (target, built) {
+        // as with Flux: the artifact, then the cluster, then the build
+        (_, Err(failure)) if failure.step == Step::Fetching => return Err(failure),
+        (target, built) => (target?, built?),
+    };
     let (digest, hidden) = (built.digest, built.hidden.clone());
-    let worked = work(key, plan, old, built, before, effects).await;
+    let worked = work(key, plan, old, &target, built, before, effects).await;
     worked.map_err(|failure| Failure {
         built: Some(digest),
         ..failure.masked(&hidden)
     })
+}
+
+/// Where the plan applies to.
+async fn open(plan: &Apply, effects: &Arc<Effects>) -> Result<Target, Failure> {
+    let spec = &plan.kustomization.spec;
+    let named = spec
+        .service_account_name
+        .as_deref()
+        .is_some_and(|name| !name.is_empty());
+    Target::open(spec.kube_config.as_ref(), &plan.account, named, effects).await
 }
 
 /// Everything that follows the build.
@@ -228,6 +247,7 @@ async fn work(
     key: &ObjectKey,
     plan: &Apply,
     old: &[Entry],
+    target: &Target,
     built: Built,
     before: &Before,
     effects: &Arc<Effects>,
@@ -235,13 +255,7 @@ async fn work(
     let mut new = applying::entries(&built);
     new.sort_by(inventory::apply_order);
     check_count(key, &new, effects)?;
-    let spec = &plan.kustomization.spec;
-    let named = spec
-        .service_account_name
-        .as_deref()
-        .is_some_and(|name| !name.is_empty());
-    let target = Target::open(spec.kube_config.as_ref(), &plan.account, named, effects).await?;
-    let standing = standing(&target, plan, built.digest, (old, &new), key, before, effects).await;
+    let standing = standing(target, plan, built.digest, (old, &new), key, before, effects).await;
     let unchanged = |healthy, due| Success {
         inventory: new.clone(),
         built: built.clone(),
@@ -260,16 +274,16 @@ async fn work(
         Standing::Unasked(due) => return Ok(unchanged(was_healthy(), Some(due))),
         Standing::Same { healthy: true } => return Ok(unchanged(was_healthy(), None)),
         Standing::Same { healthy: false } => {
-            check_account(&target, &plan.account, before, effects).await?;
+            check_account(target, &plan.account, before, effects).await?;
             let targets = applying::targets(&new, &plan.kustomization.spec, key, &effects.home.namespace);
             let nothing = Sightings::default();
-            let healthy = applying::wait_healthy(key, &target, targets, &nothing, plan, effects).await;
+            let healthy = applying::wait_healthy(key, target, targets, &nothing, plan, effects).await;
             let healthy = healthy.map_err(|failure| failure.holding(new.clone()))?;
             return Ok(unchanged(healthy, None));
         }
         Standing::Unknown => {}
     }
-    check_account(&target, &plan.account, before, effects).await?;
+    check_account(target, &plan.account, before, effects).await?;
     let report_only = drifted::only_reported(plan, built.digest, before);
     let written = written_for(plan, built.digest);
     let how = applying::How {
@@ -281,7 +295,7 @@ async fn work(
             false => Fingerprints::new(),
         },
     };
-    let applied = applying::apply(&target, &built, plan, key, old, how, effects).await?;
+    let applied = applying::apply(target, &built, plan, key, old, how, effects).await?;
     let drifted = drifted::message(&applied);
     drifted::announce(key, drifted.as_deref(), before, effects).await;
     // said at once: the checks that follow may fail
@@ -289,8 +303,8 @@ async fn work(
     say(key, plan, reasons::PROGRESSING, changes.join("\n"), effects).await;
     let stale = inventory::stale(old, &new);
     let pruned = if plan.kustomization.spec.prune && !stale.is_empty() {
-        brake::check(&target, &stale, old, &new, key, effects).await?;
-        applying::prune(&target, &stale, &new, key, effects).await?
+        brake::check(target, &stale, old, &new, key, effects).await?;
+        applying::prune(target, &stale, &new, key, effects).await?
     } else {
         applying::Pruned::default()
     };
@@ -303,7 +317,7 @@ async fn work(
         key,
         &effects.home.namespace,
     );
-    let healthy = applying::wait_healthy(key, &target, targets, &applied.seen, plan, effects).await;
+    let healthy = applying::wait_healthy(key, target, targets, &applied.seen, plan, effects).await;
     let inventory = inventory::union(&new, &pruned.survivors);
     effects
         .written
@@ -465,7 +479,7 @@ async fn failed(
     });
     match write(key, effects, &ending).await {
         Ok(true) if news => {
-            let message = failure.message.clone();
+            let message = [failure.title, &failure.message].concat();
             // a newer revision is no fault of anybody
             let kind = match failure.reason {
                 reasons::HEALTH_CHECK_CANCELED => EventKind::Normal,
