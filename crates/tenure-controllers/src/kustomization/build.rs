@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_path_that_is_not_in_the_artifact_is_no_fault_of_the_build() {
-        for path in ["./nope", "../../etc"] {
+        for path in ["./nope", "../../etc", "a\0"] {
             let failure = failure(&[("a.yaml", "")], path);
             assert_eq!(failure.reason, reasons::ARTIFACT_FAILED, "{path}");
             assert_eq!(failure.step, Step::Fetching, "{path}");

@@ -48,8 +48,8 @@ pub fn build_within(
         ..Options::default()
     };
     let mut loader = Loader::new(fs, &options);
-    // A leading slash means the root, as in the chroot-like directory that Flux builds in.
-    let dir = RelPath::parse(path.trim_start_matches('/')).map_err(|e| Error::new(Reason::Path(e)))?;
+    // As in the chroot-like directory that Flux builds in.
+    let dir = RelPath::clamped(path).map_err(|e| Error::new(Reason::Path(e)))?;
     let mut file = match loader.kind(&dir)? {
         None => return Err(Error::new(Reason::NoSuchPath(path.to_owned(), loader.hint(&dir)))),
         Some(_) => match loader.kustomization_path(&dir) {
