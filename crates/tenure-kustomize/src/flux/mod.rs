@@ -2,6 +2,7 @@
 
 mod expression;
 mod generate;
+mod glob;
 mod overlay;
 mod post_render;
 mod selected;
@@ -12,10 +13,11 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+pub use expression::NO_TEXT;
 pub use overlay::{CommonMetadata, Overlay};
 pub use post_render::PostRender;
 pub use selected::selected;
-pub use substitute::{substitute, substitute_within};
+pub use substitute::{substitute, substitute_within, takes_variables};
 
 use crate::load::Loader;
 use crate::meter::Meter;
