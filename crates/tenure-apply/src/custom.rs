@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::cel::{CelError, Expression};
 use crate::kstatus::{self, Status, Verdict};
+use crate::object::group_kind;
 
 /// What an object's owner says of the health of a kind, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,12 +36,23 @@ struct Rule {
 
 /// An expression about health that can't be used. Texts are Flux's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("failed to create custom status evaluator for healthchecks[{at}]: {why}")]
-pub struct HealthRuleError {
-    /// Which one of the list, from zero.
-    pub at: usize,
-    /// What is wrong with it.
-    pub why: String,
+pub enum HealthRuleError {
+    /// It is no expression.
+    #[error("failed to create custom status evaluator for healthchecks[{at}]: {why}")]
+    Unusable {
+        /// Which one of the list, from zero.
+        at: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It is for a kind that another one is for.
+    #[error("duplicate custom health check for GroupKind {kind} at healthchecks[{at}]")]
+    Twice {
+        /// Which one of the list, from zero.
+        at: usize,
+        /// The kind and its group.
+        kind: String,
+    },
 }
 
 impl HealthRules {
@@ -51,15 +63,15 @@ impl HealthRules {
     pub fn new(all: impl IntoIterator<Item = CustomHealth>) -> Result<Self, HealthRuleError> {
         let mut rules: Vec<Rule> = Vec::new();
         for (at, custom) in all.into_iter().enumerate() {
-            let rule = Rule::new(&custom).map_err(|why| HealthRuleError { at, why })?;
+            let (group, kind) = (group(&custom.api_version), given(&custom.kind));
             if rules
                 .iter()
-                .any(|known| known.group == rule.group && known.kind == rule.kind)
+                .any(|known| known.group == group && known.kind == kind)
             {
-                let kind = custom.kind.as_deref().unwrap_or("every kind");
-                let why = format!("{kind} of {} is in the list twice", custom.api_version);
-                return Err(HealthRuleError { at, why });
+                let kind = group_kind(group, kind.as_deref().unwrap_or_default());
+                return Err(HealthRuleError::Twice { at, kind });
             }
+            let rule = Rule::new(&custom).map_err(|why| HealthRuleError::Unusable { at, why })?;
             rules.push(rule);
         }
         Ok(Self(rules.into()))
@@ -86,7 +98,6 @@ impl HealthRules {
 
 impl Rule {
     fn new(custom: &CustomHealth) -> Result<Self, String> {
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let read = |name: &str, text: &str| {
             let wrap = |error: CelError| format!("failed to parse the expression {name}: {error}");
             Expression::parse(text).map_err(wrap)
@@ -139,6 +150,10 @@ impl Rule {
         }
         status(Verdict::InProgress)
     }
+}
+
+fn given(text: &Option<String>) -> Option<String> {
+    text.clone().filter(|text| !text.is_empty())
 }
 
 fn group(api_version: &str) -> &str {
@@ -224,13 +239,11 @@ mod tests {
             )),
             "{bad}"
         );
-        let twice = refused(vec![
-            custom(Some("Widget"), "true"),
-            custom(Some("Widget"), "true"),
-        ]);
-        assert!(
-            twice.starts_with(&format!("{prefix}[1]: ")) && twice.contains("twice"),
-            "{twice}"
-        );
+        for (kind, said) in [(Some("Widget"), "Widget.example.com"), (None, ".example.com")] {
+            assert_eq!(
+                refused(vec![custom(kind, "true"), custom(kind, "status.(")]),
+                format!("duplicate custom health check for GroupKind {said} at healthchecks[1]")
+            );
+        }
     }
 }

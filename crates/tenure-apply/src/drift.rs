@@ -143,7 +143,7 @@ pub async fn as_written(
             true => client.list(&info, first.ns(), by).await,
             false => client.list_metadata(&info, first.ns(), by).await,
         };
-        let items = items.map_err(|error| ApplyError::request(first, "read", error))?;
+        let items = items.map_err(|error| ApplyError::request(first, "query failed", error))?;
         let named = |item: Value| Some((item.pointer("/metadata/name")?.as_str()?.to_owned(), item));
         let mut items: BTreeMap<String, Value> = items.into_iter().filter_map(named).collect();
         for (object, id) in wanted {
@@ -214,7 +214,7 @@ impl Watched<'_> {
                     let Some((first, _)) = objects.first() else {
                         return std::future::pending().await;
                     };
-                    return Err(ApplyError::request(first, "watch", error));
+                    return Err(ApplyError::request(first, "watch failed", error));
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a watch for drift failed");

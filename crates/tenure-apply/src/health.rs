@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::custom::HealthRules;
 use crate::kstatus::{Status, Verdict};
-use crate::object::ObjectRef;
+use crate::object::{ObjectRef, group_kind};
 
 /// How many objects are looked at for the first time at once. All of them are then watched.
 const LISTS_AT_ONCE: usize = 8;
@@ -74,7 +74,7 @@ pub struct Unhealthy {
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
     /// Time ran out.
-    #[error("health check failed after {}: timeout waiting for: [{}]", GoDuration::from(*.after), list(.pending, false))]
+    #[error("health check failed after {}: timeout waiting for: [{}]", GoDuration::from(*.after), list(.pending))]
     Timeout {
         /// How long it was waited.
         after: Duration,
@@ -82,28 +82,41 @@ pub enum HealthError {
         pending: Vec<Unhealthy>,
     },
     /// Something will not get there by itself.
-    #[error("health check failed after {}: failed early due to stalled resources: [{}]", GoDuration::from(*.after), list(.failed, true))]
+    #[error("health check failed after {}: failed early due to stalled resources: [{}]", GoDuration::from(*.after), list(.failed))]
     Failed {
         /// How long it was waited.
         after: Duration,
         /// What is stuck.
         failed: Vec<Unhealthy>,
     },
+    /// A target says no namespace, and objects of its kind live in one.
+    #[error("health check failed after {}: resource {} {} is namespace scoped, but namespace is not set", GoDuration::from(*.after), group_kind(&.object.group, &.object.kind), .object.name)]
+    NoNamespace {
+        /// How long it was waited.
+        after: Duration,
+        /// The target.
+        object: ObjectRef,
+    },
     /// The work was cancelled.
     #[error("health check was cancelled")]
     Cancelled,
 }
 
-fn list(objects: &[Unhealthy], messages: bool) -> String {
-    let one = |u: &Unhealthy| {
-        let mut text = format!("{} status: '{}'", u.object, u.status.verdict.as_str());
-        let told = messages || u.status.verdict == Verdict::Unknown;
-        if told && !u.status.message.is_empty() {
-            text = format!("{text}: {}", u.status.message);
+fn list(objects: &[Unhealthy]) -> String {
+    let all: Vec<_> = objects.iter().map(ToString::to_string).collect();
+    all.join(", ")
+}
+
+/// Only what could not be judged says why.
+impl fmt::Display for Unhealthy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Status { verdict, message } = &self.status;
+        write!(f, "{} status: '{}'", self.object, verdict.as_str())?;
+        if *verdict == Verdict::Unknown && !message.is_empty() {
+            write!(f, ": {message}")?;
         }
-        text
-    };
-    objects.iter().map(one).collect::<Vec<_>>().join(", ")
+        Ok(())
+    }
 }
 
 /// Waits until every target is current by `rules`, by LIST and then WATCH of the named objects. Gives the time
@@ -111,7 +124,7 @@ fn list(objects: &[Unhealthy], messages: bool) -> String {
 /// if others take long, at the end at the latest; and what it shows not to be is watched from there.
 ///
 /// # Errors
-/// When a target fails, time runs out, or `cancel` fires.
+/// When a target has no namespace and needs one, a target fails, time runs out, or `cancel` fires.
 pub async fn wait_healthy(
     client: &ActingClient,
     discovery: &Discovery,
@@ -122,6 +135,12 @@ pub async fn wait_healthy(
     cancel: &CancellationToken,
 ) -> Result<Duration, HealthError> {
     let started = Instant::now();
+    if let Some(object) = targets.iter().find(|target| is_nowhere(target, discovery)) {
+        return Err(HealthError::NoNamespace {
+            after: round(started.elapsed()),
+            object: object.clone(),
+        });
+    }
     let known = |target| seen.fresh(target).map(|seen| seen.status.clone());
     let mut states: Vec<Status> = targets
         .iter()
@@ -211,6 +230,11 @@ pub async fn wait_healthy(
             pending: unhealthy(&|v| v != Verdict::Current),
         }),
     }
+}
+
+fn is_nowhere(target: &ObjectRef, discovery: &Discovery) -> bool {
+    let info = discovery.resolve(&target.api_version(), &target.kind);
+    target.namespace.is_empty() && info.is_some_and(|info| info.namespaced)
 }
 
 fn unknown() -> Status {
@@ -346,10 +370,4 @@ fn vanished(last: &Value) -> Status {
         };
     }
     missing()
-}
-
-impl fmt::Display for Unhealthy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&list(std::slice::from_ref(self), true))
-    }
 }

@@ -39,20 +39,35 @@ fn drop_null_timestamps(value: &mut Value) {
     }
 }
 
+/// A Secret with anything but texts in its `stringData` stays as it is: the API server says what is wrong with it.
 fn encode_string_data(secret: &mut Map<String, Value>) {
-    let Some(Value::Object(plain)) = secret.remove("stringData") else {
+    let encoded: Option<Vec<(String, Value)>> = match secret.get("stringData") {
+        Some(Value::Object(plain)) => plain.iter().map(encoded).collect(),
+        Some(Value::Null) => Some(Vec::new()),
+        _ => None,
+    };
+    let is_map = |data: &Value| data.is_object() || data.is_null();
+    let Some(encoded) = encoded.filter(|_| secret.get("data").is_none_or(is_map)) else {
         return;
     };
-    let data = secret.entry("data").or_insert_with(|| Value::Object(Map::new()));
-    if data.is_null() {
-        *data = Value::Object(Map::new());
+    secret.remove("stringData");
+    if encoded.is_empty() {
+        return;
     }
-    let Some(data) = data.as_object_mut() else { return };
-    for (key, value) in plain {
-        if let Value::String(text) = value {
-            data.insert(key, STANDARD.encode(text).into());
-        }
+    let data = secret.entry("data").or_insert(Value::Null);
+    match data {
+        Value::Object(data) => data.extend(encoded),
+        data => *data = Value::Object(encoded.into_iter().collect()),
     }
+}
+
+fn encoded((key, value): (&String, &Value)) -> Option<(String, Value)> {
+    let text = match value {
+        Value::String(text) => text.as_str(),
+        Value::Null => "",
+        _ => return None,
+    };
+    Some((key.clone(), STANDARD.encode(text).into()))
 }
 
 /// An empty or placeholder bundle makes the API server refuse the CRD; injectors fill it in later.
@@ -89,6 +104,17 @@ mod tests {
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "eA==", "b": "eA=="}, "stringData": {"a": "y"}});
         let wanted = json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "eQ==", "b": "eA=="}});
         assert_eq!(normalised(secret), wanted);
+        let empty = json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": null}});
+        let wanted = json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": ""}});
+        assert_eq!(normalised(empty), wanted);
+    }
+
+    #[test]
+    fn a_secret_with_anything_but_texts_is_left_to_the_api_server() {
+        let secret = |data: Value| json!({"apiVersion": "v1", "kind": "Secret", "stringData": data});
+        for data in [json!({"a": "x", "port": 5432}), json!({"a": {}}), json!(["a"])] {
+            assert_eq!(normalised(secret(data.clone())), secret(data));
+        }
     }
 
     #[test]

@@ -65,3 +65,11 @@ impl fmt::Display for ObjectRef {
         }
     }
 }
+
+/// A kind as Kubernetes names it where its version does not matter: `Deployment.apps`.
+pub(crate) fn group_kind(group: &str, kind: &str) -> String {
+    match group {
+        "" => kind.to_owned(),
+        group => format!("{kind}.{group}"),
+    }
+}

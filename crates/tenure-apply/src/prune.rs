@@ -60,7 +60,9 @@ pub async fn prune(
             let found = match owned(client, &info, &object, owner).await {
                 Ok(found) => Ok(found),
                 Err(error) => {
-                    report.errors.push(ApplyError::request(&object, "read", error));
+                    report
+                        .errors
+                        .push(ApplyError::request(&object, "query failed", error));
                     Err(())
                 }
             };
@@ -97,7 +99,7 @@ pub async fn doomed(
         let key = (info.api_version() + "/" + &info.kind, object.namespace.clone());
         if !known.contains_key(&key) {
             let found = owned(client, &info, &object, owner).await;
-            let found = found.map_err(|error| ApplyError::request(&object, "read", error))?;
+            let found = found.map_err(|error| ApplyError::request(&object, "query failed", error))?;
             known.insert(key.clone(), found);
         }
         let live = known.get(&key).and_then(|found| found.get(&object.name));
@@ -136,7 +138,9 @@ async fn not_ours(client: &ActingClient, info: &ResourceInfo, object: &ObjectRef
         Err(error) if error.is_not_found() => Action::Deleted,
         Err(error) => {
             report.survivors.push(Entry::of(object));
-            report.errors.push(ApplyError::request(object, "read", error));
+            report
+                .errors
+                .push(ApplyError::request(object, "query failed", error));
             return;
         }
     };
@@ -179,7 +183,9 @@ async fn delete(
         Ok(Deletion::Deleted | Deletion::NotFound) => change(Action::Deleted),
         Err(error) => {
             report.survivors.push(Entry::of(object));
-            report.errors.push(ApplyError::request(object, "delete", error));
+            report
+                .errors
+                .push(ApplyError::request(object, "delete failed", error));
         }
     }
 }

@@ -155,11 +155,11 @@ pub enum ApplyError {
         object: Box<ObjectRef>,
     },
     /// A request other than a dry-run failed.
-    #[error("{object} {what} failed{}: {}", reason(source), source.message())]
+    #[error("{object} {what}: {}", source.message())]
     Request {
         /// The object, or for a LIST one of those it was for.
         object: Box<ObjectRef>,
-        /// `apply`, `read`, `delete` …
+        /// `apply failed`, `query failed`, `delete failed` …
         what: &'static str,
         /// What the server said.
         source: KubeError,

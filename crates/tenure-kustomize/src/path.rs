@@ -34,6 +34,21 @@ impl RelPath {
         Self::root().join(text)
     }
 
+    /// A path that can't leave the root: a leading slash, and each `..` too many, is the root again.
+    ///
+    /// # Errors
+    /// When no path may look like this.
+    pub fn clamped(text: &str) -> Result<Self, PathError> {
+        let mut path = Self::root();
+        for part in text.split('/') {
+            path = match part {
+                ".." => path.parent(),
+                part => path.join(part)?,
+            };
+        }
+        Self::parse(path.as_str())
+    }
+
     /// `text` relative to this directory.
     ///
     /// # Errors
@@ -102,6 +117,23 @@ impl fmt::Display for RelPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clamped_path_starts_again_at_the_root() {
+        let clamped = |text: &str| RelPath::clamped(text).map(|path| path.to_string());
+        for (text, path) in [
+            ("./a/../b", "b"),
+            ("/a", "a"),
+            ("../../a", "a"),
+            ("a/../../b", "b"),
+            ("..", "."),
+            ("", "."),
+        ] {
+            assert_eq!(clamped(text).as_deref(), Ok(path), "{text}");
+        }
+        assert!(clamped("../a\0").is_err());
+        assert!(clamped(&"a/".repeat(3000)).is_err());
+    }
 
     #[test]
     fn paths_are_normalised_and_never_leave_the_root() {

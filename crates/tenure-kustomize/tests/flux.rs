@@ -77,16 +77,16 @@ fn errors_name_file_line_and_reason() {
 }
 
 #[test]
-fn paths_outside_the_root_are_refused() {
+fn paths_outside_the_root_are_refused_in_files_and_clamped_in_the_spec() {
+    let inside = object("inside");
     let fs = MemFs::new([
         ("app/kustomization.yaml", "resources: [../../etc]\n"),
         ("abs/kustomization.yaml", "resources: [/etc]\n"),
+        ("x/inside.yaml", &inside),
     ]);
-    assert!(
-        names(&fs, "../x")
-            .expect_err("outside")
-            .contains("leaves the repository")
-    );
+    for path in ["x", "../x", "/../../x"] {
+        assert_eq!(names(&fs, path), Ok(vec!["inside".to_owned()]), "{path}");
+    }
     assert!(
         names(&fs, "app")
             .expect_err("outside")

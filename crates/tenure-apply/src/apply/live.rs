@@ -81,7 +81,7 @@ async fn list(
     into: &mut HashMap<ObjectRef, Value>,
 ) -> Result<(), ApplyError> {
     let items = client.list(&placed.info, placed.at.ns(), by).await;
-    let items = items.map_err(|error| ApplyError::request(&placed.at, "read", error))?;
+    let items = items.map_err(|error| ApplyError::request(&placed.at, "query failed", error))?;
     into.extend(items.into_iter().map(|item| (ObjectRef::of(&item), item)));
     Ok(())
 }

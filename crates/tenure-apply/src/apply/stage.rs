@@ -32,6 +32,7 @@ enum Verdict {
     Keep(Value),
     /// It is as it was written, and the only one of the stage of which something else is wanted.
     Alone(Value),
+    /// It can't be changed, and may be made anew.
     Recreate,
 }
 
@@ -59,7 +60,6 @@ enum Step {
     /// Nothing else of the stage is written: if this is refused, nothing was. So it is, as the object is
     /// now, without a dry-run.
     Alone(Value),
-    Recreate,
 }
 
 /// Dry-runs the whole stage, then writes what has to be. Gives the objects as they are afterwards.
@@ -127,11 +127,41 @@ async fn steps(
             seen => Ok(dry_run(client, kinds, p, options).await?.after(seen)),
         }
     });
-    let verdicts: Vec<Verdict> = stream::iter(verdicts)
+    let mut verdicts: Vec<Verdict> = stream::iter(verdicts)
         .buffered(options.concurrency.max(1))
         .try_collect()
         .await?;
+    for (placed, verdict) in placed.iter().zip(&mut verdicts) {
+        make_room(client, kinds, placed, verdict, options).await?;
+    }
     decide(client, placed, verdicts, options).await
+}
+
+/// Takes away what is to be made anew, and dry-runs it again: if that is refused, nothing was written.
+async fn make_room(
+    client: &ActingClient,
+    kinds: &Kinds<'_>,
+    placed: &Placed,
+    verdict: &mut Verdict,
+    options: &ApplyOptions,
+) -> Result<(), ApplyError> {
+    if !matches!(verdict, Verdict::Recreate) || options.report_only {
+        return Ok(());
+    }
+    if options.cancel.is_cancelled() {
+        return Err(ApplyError::Cancelled);
+    }
+    remove(client, placed).await?;
+    let sent = send(client, kinds, placed, options, true).await;
+    let applied = sent.map_err(|error| ApplyError::dry_run(&placed.at, error))?;
+    *verdict = match applied.created {
+        true => Verdict::Create,
+        false => Verdict::Compare {
+            wanted: applied.object,
+            live: None,
+        },
+    };
+    Ok(())
 }
 
 /// What was written before, as it is: a LIST is cheaper than the dry-runs that it may save, and is needed
@@ -247,8 +277,7 @@ async fn decide(
         Verdict::Skip => Step::Skip,
         Verdict::Keep(live) => Step::Keep(live),
         Verdict::Alone(live) => Step::Alone(live),
-        Verdict::Create => Step::Write { patch: None },
-        Verdict::Recreate => Step::Recreate,
+        Verdict::Create | Verdict::Recreate => Step::Write { patch: None },
         Verdict::Compare { wanted, live } => match live.or_else(|| read.remove(&placed.at)) {
             Some(live) => {
                 let patch = managed::clean_up(&live, &placed.desired, &options.field_manager);
@@ -287,7 +316,8 @@ async fn write_alone(
             // the server's words may quote values of Secrets
             let reason = error.status_reason();
             tracing::debug!(object = %placed.at, reason, "not written at once; a dry-run will tell");
-            let verdict = dry_run(client, kinds, placed, options).await?;
+            let mut verdict = dry_run(client, kinds, placed, options).await?;
+            make_room(client, kinds, placed, &mut verdict, options).await?;
             let steps = decide(client, std::slice::from_ref(placed), vec![verdict], options).await?;
             let step = steps.into_iter().next().unwrap_or(Step::Skip);
             match carry_out(client, placed, step, options).await? {
@@ -313,14 +343,10 @@ async fn carry_out(
 ) -> Result<(Action, Option<Value>), ApplyError> {
     let patch = match step {
         Step::Skip => return Ok((Action::Skipped, None)),
-        Step::Write { .. } | Step::Recreate if options.report_only => return Ok((Action::Drifted, None)),
+        Step::Write { .. } if options.report_only => return Ok((Action::Drifted, None)),
         Step::Keep(object) => return Ok((Action::Unchanged, Some(object))),
         Step::Write { patch } => patch,
         Step::Alone(_) => None,
-        Step::Recreate => {
-            remove(client, placed).await?;
-            None
-        }
     };
     if let Some(patch) = patch {
         let done = client
@@ -332,12 +358,14 @@ async fn carry_out(
                 &options.field_manager,
             )
             .await;
-        done.map_err(|error| ApplyError::request(&placed.at, "taking over of fields", error))?;
+        done.map_err(|error| {
+            ApplyError::request(&placed.at, "metadata.managedFields cleanup failed", error)
+        })?;
     }
     let applied = client
         .apply(&placed.info, &placed.desired, &params(options, false))
         .await;
-    let applied = applied.map_err(|error| ApplyError::request(&placed.at, "apply", error))?;
+    let applied = applied.map_err(|error| ApplyError::request(&placed.at, "apply failed", error))?;
     Ok((
         if applied.created {
             Action::Created
@@ -383,7 +411,10 @@ async fn send(
 
 /// Deletes the object and waits, by watching, until it is gone.
 async fn remove(client: &ActingClient, placed: &Placed) -> Result<(), ApplyError> {
-    let failed = |error| ApplyError::request(&placed.at, "delete", error);
+    let failed = |error| {
+        let what = "immutable field detected, failed to delete object";
+        ApplyError::request(&placed.at, what, error)
+    };
     let (ns, by) = (placed.at.ns(), By::Name(&placed.at.name));
     let gone = async {
         let listing = client.list_at(&placed.info, ns, by).await.map_err(failed)?;

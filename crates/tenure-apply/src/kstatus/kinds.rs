@@ -93,7 +93,7 @@ fn stateful_set(object: &Value) -> Status {
     if let Some(late) = late.or_else(|| surplus(have, want)) {
         return late;
     }
-    if let Some(partition) = int(object, "/spec/updateStrategy/rollingUpdate/partition").filter(|p| *p > 0) {
+    if let Some(partition) = int(object, "/spec/updateStrategy/rollingUpdate/partition") {
         let updated = count(object, "updatedReplicas");
         return short(&[("Updated", updated, want - partition)])
             .unwrap_or_else(|| Status::current(format!("Partition rollout complete. updated: {updated}")));
@@ -173,7 +173,7 @@ fn pod(object: &Value, now: Timestamp) -> Status {
             Some(c) if c.is("False") && c.reason == "Unschedulable" => {
                 Status::in_progress("Pod has not been scheduled")
             }
-            _ => crash_loop(object).unwrap_or_else(|| Status::in_progress("Pod is in the Pending phase")),
+            _ => Status::in_progress("Pod is in the Pending phase"),
         },
         _ => Status::in_progress("Pod phase not available"),
     }
@@ -187,19 +187,20 @@ fn waited(object: &Value, now: Timestamp) -> bool {
     created.is_some_and(|at| now.duration_since(at) > SCHEDULE)
 }
 
+/// Of a Pod whose init containers are done.
 fn crash_loop(object: &Value) -> Option<Status> {
-    let of = |path: &str| {
-        object
-            .pointer(path)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
+    let containers = object.pointer("/status/containerStatuses")?.as_array()?;
+    let is_crashing =
+        |c: &&Value| c.pointer("/state/waiting/reason").and_then(Value::as_str) == Some("CrashLoopBackOff");
+    let name = |c: &Value| {
+        c.get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
     };
-    let mut all = of("/status/initContainerStatuses").chain(of("/status/containerStatuses"));
-    let crashing =
-        all.find(|c| c.pointer("/state/waiting/reason").and_then(Value::as_str) == Some("CrashLoopBackOff"))?;
-    let name = crashing.get("name").and_then(Value::as_str).unwrap_or_default();
-    Some(Status::failed(format!("Containers in CrashLoop state: {name}")))
+    let crashing: Vec<String> = containers.iter().filter(is_crashing).map(name).collect();
+    let message = format!("Containers in CrashLoop state: {}", crashing.join(","));
+    (!crashing.is_empty()).then(|| Status::failed(message))
 }
 
 /// Stricter than kstatus: a Job is current when it is done, not when it has started.

@@ -91,6 +91,8 @@ fn stateful_sets_mind_partitions_and_revisions() {
     let full = json!({"replicas": 1, "readyReplicas": 1, "currentReplicas": 1, "currentRevision": "a", "updateRevision": "a"});
     let mut rolling = full.clone();
     rolling["updateRevision"] = json!("b");
+    let defaulted = json!({"replicas": 1, "updateStrategy": {"rollingUpdate": {"partition": 0}}});
+    let updated = json!({"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "currentRevision": "a", "updateRevision": "b"});
     let partition = json!({"replicas": 3, "updateStrategy": {"rollingUpdate": {"partition": 2}}});
     for (object, wanted) in [
         (
@@ -100,6 +102,11 @@ fn stateful_sets_mind_partitions_and_revisions() {
         (set(json!({}), full), Verdict::Current),
         (set(json!({}), rolling), Verdict::InProgress),
         (set(json!({}), json!({"replicas": 1})), Verdict::InProgress),
+        (set(defaulted.clone(), updated), Verdict::Current),
+        (
+            set(defaulted, json!({"replicas": 1, "readyReplicas": 1})),
+            Verdict::InProgress,
+        ),
         (
             set(
                 partition.clone(),
@@ -131,6 +138,14 @@ fn pods_may_be_stuck() {
         (
             json!({"phase": "Running", "containerStatuses": crashing}),
             Verdict::Failed,
+        ),
+        (
+            json!({"phase": "Running", "initContainerStatuses": crashing}),
+            Verdict::InProgress,
+        ),
+        (
+            json!({"phase": "Pending", "containerStatuses": crashing}),
+            Verdict::InProgress,
         ),
         (json!({"phase": "Pending"}), Verdict::InProgress),
         (

@@ -314,6 +314,34 @@ async fn a_field_that_cannot_change_is_an_error_unless_forced() -> anyhow::Resul
 }
 
 #[tokio::test]
+async fn what_is_invalid_is_no_better_for_force_and_nothing_else_is_written() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let broken = |key: &str| {
+        let mut object = world.config_map("z", "1");
+        object["data"] = json!({key: "1"});
+        object
+    };
+    let first = [world.config_map("a", "1"), broken("a-key")];
+    world.apply("app", &first).await?;
+    let options = ApplyOptions {
+        force: true,
+        ..world.options("app")
+    };
+    let next = vec![world.config_map("a", "2"), broken("no key")];
+    let failure = apply(&world.client, &world.discovery, next, &options).await;
+    let failure = failure.expect_err("invalid");
+    let said = failure.to_string();
+    assert!(said.contains("dry-run failed (Invalid): "), "{said}");
+    let live = world.get("ConfigMap", "a").await?.expect("it is there");
+    assert_eq!(live["data"], json!({"k": "1"}));
+    assert!(
+        world.get("ConfigMap", "z").await?.is_none(),
+        "it was to be made anew"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_kubectl_applied_is_taken_over() -> anyhow::Result<()> {
     let world = World::new().await?;
     let theirs = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {k: '1', gone: x}\n";

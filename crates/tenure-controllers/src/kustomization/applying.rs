@@ -32,6 +32,15 @@ pub(super) struct Pruned {
     pub(super) survivors: Vec<Entry>,
 }
 
+impl Pruned {
+    /// What was deleted, or was gone already.
+    pub(super) fn deleted(&self) -> Vec<ObjectRef> {
+        let deleted = |change: &&Change| change.action == Action::Deleted;
+        let changes = self.changes.iter().filter(deleted);
+        changes.map(|change| change.object.clone()).collect()
+    }
+}
+
 /// The inventory that the built objects make.
 pub(super) fn entries(built: &Built) -> Vec<Entry> {
     built
@@ -184,7 +193,13 @@ pub(super) async fn prune(
     if errors.is_empty() {
         return Ok(pruned);
     }
-    Err(fail(errors.join("; "), &pruned.survivors))
+    Err(fail(undeleted(&errors), &pruned.survivors))
+}
+
+/// What could not be deleted, in Flux's words.
+pub(super) fn undeleted(errors: &[String]) -> String {
+    let errors: String = errors.iter().map(|error| format!("{error};")).collect();
+    format!("delete failed, errors: {errors}")
 }
 
 /// Deletes everything that still carries this owner's labels; the errors are for the condition.
@@ -293,7 +308,7 @@ pub(super) fn targets(
     home: &Name,
 ) -> Vec<ObjectRef> {
     let checks = spec.health_checks.iter().flatten();
-    let named = checks.map(|check| checked(check, home));
+    let named = checks.map(checked);
     let there = applied.iter().filter_map(|entry| entry.parse().ok());
     let all: Vec<_> = if spec.wait {
         there.collect()
@@ -313,7 +328,7 @@ pub(super) fn dealt_with(applied: &Report) -> Vec<Entry> {
     there.map(|change| Entry::of(&change.object)).collect()
 }
 
-fn checked(check: &tenure_api::ObjectReference, home: &Name) -> ObjectRef {
+fn checked(check: &tenure_api::ObjectReference) -> ObjectRef {
     let given = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
     let api_version = given(&check.api_version).unwrap_or_else(|| "apps/v1".to_owned());
     let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
@@ -321,37 +336,46 @@ fn checked(check: &tenure_api::ObjectReference, home: &Name) -> ObjectRef {
         group: group.to_owned(),
         version: version.to_owned(),
         kind: check.kind.clone(),
-        namespace: given(&check.namespace).unwrap_or_else(|| home.to_string()),
+        namespace: given(&check.namespace).unwrap_or_default(),
         name: check.name.clone(),
     }
 }
 
-/// Waits until none of `doomed` is there any more, or the time is over, as
-/// `deletionPolicy: WaitForTermination` asks.
-pub(super) async fn wait_gone(target: &Target, doomed: &[Entry], timeout: Duration, effects: &Effects) {
-    let Ok(discovery) = target.discovery(effects).await else {
-        return;
-    };
+/// Waits until none of the objects is there any more, as `deletionPolicy: WaitForTermination` asks. False if the
+/// time is over, or if they can't be looked at.
+pub(super) async fn are_gone(
+    target: &Target,
+    objects: &[ObjectRef],
+    timeout: Duration,
+    effects: &Effects,
+) -> bool {
     let look = async {
-        for object in doomed.iter().filter_map(|entry| entry.parse().ok()) {
-            while is_there(&target.client, &discovery, &object).await {
+        let discovery = target.discovery(effects).await?;
+        for object in objects {
+            while is_there(&target.client, &discovery, object).await? {
                 tokio::time::sleep(GONE_POLL).await;
             }
         }
+        Ok::<_, KubeError>(())
     };
     tokio::select! {
-        () = look => {}
-        () = tokio::time::sleep(timeout) => {}
-        () = effects.cancel.cancelled() => {}
+        looked = look => looked.is_ok(),
+        () = tokio::time::sleep(timeout) => false,
+        () = effects.cancel.cancelled() => true,
     }
 }
 
-async fn is_there(client: &ActingClient, discovery: &Discovery, object: &ObjectRef) -> bool {
+/// A kind that is not served any more has no objects.
+async fn is_there(
+    client: &ActingClient,
+    discovery: &Discovery,
+    object: &ObjectRef,
+) -> Result<bool, KubeError> {
     let Some(info) = discovery.resolve(&object.api_version(), &object.kind) else {
-        return false;
+        return Ok(false);
     };
     let found = client.list(&info, object.ns(), By::Name(&object.name)).await;
-    found.is_ok_and(|items| !items.is_empty())
+    found.map(|items| !items.is_empty())
 }
 
 /// What the objects are called, for a message.

@@ -59,7 +59,7 @@ fn what_was_skipped_and_the_kustomization_itself_are_not_waited_for() {
 #[test]
 fn named_checks_count_only_without_wait() {
     let applied = report(&[("Deployment", "web", Action::Created)]);
-    let checks = json!([{"kind": "Deployment", "name": "named"}, {"kind": "Kustomization", "name": "app", "apiVersion": "kustomize.toolkit.fluxcd.io/v1"}]);
+    let checks = json!([{"kind": "Deployment", "name": "named"}, {"kind": "Kustomization", "name": "app", "namespace": "apps", "apiVersion": "kustomize.toolkit.fluxcd.io/v1"}]);
     assert_eq!(
         waited_for(&applied, json!({"healthChecks": checks})),
         ["Deployment/named"]
@@ -69,6 +69,16 @@ fn named_checks_count_only_without_wait() {
         ["Deployment/web"]
     );
     assert!(waited_for(&applied, json!({})).is_empty());
+}
+
+#[test]
+fn a_named_check_without_a_namespace_gets_none() {
+    let check = |namespace: Option<&str>| {
+        let check = json!({"kind": "Deployment", "name": "web", "namespace": namespace});
+        checked(&serde_json::from_value(check).expect("a check")).namespace
+    };
+    assert_eq!(check(Some("other")), "other");
+    assert_eq!(check(None), "");
 }
 
 #[test]
@@ -82,4 +92,25 @@ fn a_failed_apply_names_what_it_changed_before_and_ends_with_a_line_break() {
         "Deployment/apps/db dry-run failed\nDeployment/apps/web created\n"
     );
     assert_eq!(with_changes("no".to_owned(), &Report::default()), "no\n");
+}
+
+#[test]
+fn only_what_was_deleted_is_waited_for() {
+    let pruned = Pruned {
+        changes: report(&[
+            ("Deployment", "web", Action::Deleted),
+            ("Deployment", "marked", Action::Skipped),
+        ])
+        .changes,
+        survivors: Vec::new(),
+    };
+    assert_eq!(pruned.deleted(), [object("Deployment", "web")]);
+}
+
+#[test]
+fn what_could_not_be_deleted_is_listed_as_flux_lists_it() {
+    assert_eq!(
+        undeleted(&["a".to_owned(), "b".to_owned()]),
+        "delete failed, errors: a;b;"
+    );
 }

@@ -11,7 +11,7 @@ use super::decryption::{Decryptor, decryptor, refuse_encrypted};
 use super::mask::Mask;
 use super::plan::Apply;
 use super::run::{Failure, Step};
-use super::variables::Variables;
+use super::variables::{Variables, variables};
 use crate::{ArtifactError, Effects, chain};
 
 /// A complete build: the only thing that is ever applied or pruned from.
@@ -37,20 +37,30 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
     let common = std::mem::take(&mut overlay.common_metadata);
     let path = plan.kustomization.spec.path.clone().unwrap_or_default();
     let decryptor = decryptor(plan, effects).await.map_err(building)?;
-    let Variables { values, mut hidden } = super::variables::variables(plan, effects)
-        .await
-        .map_err(building)?;
-    let built = tokio::task::spawn_blocking(move || {
+    let (mut built, mut hidden) = on_a_thread(move || {
         let tree = artifacts.tree(&digest).map_err(|error| unusable(&error))?;
         let files = DirFs::open(&tree.root)
             .map_err(|error| fetching(format!("failed to open the artifact: {error}")))?;
         let files = files.with_dropped(tree.dropped);
-        let mut built = match decryptor {
-            Some(decryptor) => decrypted(&files, &path, (&overlay, budget), decryptor, &mut hidden)?,
-            None => flux::build_within(&files, &path, &overlay, budget).map_err(|error| refused(&error))?,
-        };
-        if let Some(variables) = values {
-            flux::substitute(&mut built.objects, &variables, true)
+        match decryptor {
+            Some(decryptor) => decrypted(&files, &path, (&overlay, budget), decryptor),
+            None => flux::build_within(&files, &path, &overlay, budget)
+                .map(|built| (built, Mask::default()))
+                .map_err(|error| refused(&error)),
+        }
+    })
+    .await?;
+    // as with Flux, variables that no object takes are not looked for
+    let variables = match flux::takes_variables(&built.objects) {
+        true => variables(plan, effects)
+            .await
+            .map_err(|message| building(message).masked(&hidden))?,
+        false => Variables::default(),
+    };
+    hidden.join(variables.hidden);
+    on_a_thread(move || {
+        if let Some(values) = variables.values {
+            flux::substitute(&mut built.objects, &values, true)
                 .map_err(|error| refused(&error).masked(&hidden))?;
         }
         // Flux's digest does not cover the common metadata, and no variable is replaced in it
@@ -64,27 +74,30 @@ pub(super) async fn build(plan: &Apply, effects: &Arc<Effects>) -> Result<Built,
             digest,
             hidden,
         })
-    });
-    built
-        .await
-        .unwrap_or_else(|error| Err(building(format!("the build was interrupted: {error}"))))
+    })
+    .await
 }
 
-/// Builds what is decrypted where it has to be, and adds to `hidden` what came to light.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(building(format!("the build was interrupted: {error}"))))
+}
+
+/// Builds what is decrypted where it has to be; also gives what came to light.
 fn decrypted(
     files: &DirFs,
     path: &str,
     (overlay, budget): (&flux::Overlay, Budget),
     mut decryptor: Decryptor,
-    hidden: &mut Mask,
-) -> Result<Build, Failure> {
+) -> Result<(Build, Mask), Failure> {
     let files = decryptor.sources(files, path).map_err(building)?;
     let built = flux::build_within(&files, path, overlay, budget);
     let mut built = built.map_err(|error| refused(&error).masked(&decryptor.hidden))?;
     let worked = decryptor.objects(&mut built.objects);
-    hidden.join(decryptor.hidden);
-    worked.map_err(|message| building(message).masked(hidden))?;
-    Ok(built)
+    worked.map_err(|message| building(message).masked(&decryptor.hidden))?;
+    Ok((built, decryptor.hidden))
 }
 
 /// The bytes may have gone with the scratch directory: then the source is asked again, once.
@@ -148,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_path_that_is_not_in_the_artifact_is_no_fault_of_the_build() {
-        for path in ["./nope", "../../etc"] {
+        for path in ["./nope", "../../etc", "a\0"] {
             let failure = failure(&[("a.yaml", "")], path);
             assert_eq!(failure.reason, reasons::ARTIFACT_FAILED, "{path}");
             assert_eq!(failure.step, Step::Fetching, "{path}");

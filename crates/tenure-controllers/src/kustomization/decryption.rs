@@ -164,7 +164,7 @@ impl Decryptor {
             plain: BTreeMap::new(),
         };
         // A path that is none is an error of the build.
-        if let Ok(root) = RelPath::parse(path.trim_start_matches('/')) {
+        if let Ok(root) = RelPath::clamped(path) {
             let mut open = vec![root];
             let mut seen = BTreeSet::new();
             while let Some(dir) = open.pop() {

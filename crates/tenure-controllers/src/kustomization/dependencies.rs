@@ -39,14 +39,13 @@ fn one(dependency: &DependencyReference, observed: &Observed<'_>) -> Result<(), 
             Err(error @ (CelError::Evaluate { .. } | CelError::NotBoolean(_))) => {
                 Err(wait(error.to_string()))
             }
-            Err(error) => Err(Box::new(Plan::Stall {
-                reason: reasons::INVALID_CEL_EXPRESSION,
-                message: format!(
+            Err(error) => Err(Box::new(Plan::stall(
+                reasons::INVALID_CEL_EXPRESSION,
+                format!(
                     "{TERMINAL}: terminal error: failed to evaluate dependency {}: {error}",
                     dependency.name
                 ),
-                limit: None,
-            })),
+            ))),
         };
     }
     if !ready(&object) {
@@ -113,6 +112,7 @@ fn wait(message: String) -> Box<Plan> {
         reason: reasons::DEPENDENCY_NOT_READY,
         message,
         after: AGAIN,
+        offered: None,
     })
 }
 

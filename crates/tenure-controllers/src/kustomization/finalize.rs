@@ -10,6 +10,7 @@ use tenure_core::ObjectKey;
 use tenure_kube::{EventKind, KUSTOMIZATION};
 
 use super::applying;
+use super::events::annotations;
 use super::finalizer::drop_finalizer;
 use super::plan::Finalize;
 use super::run::{lost, write};
@@ -59,16 +60,8 @@ pub(crate) async fn finalize(key: &ObjectKey, plan: &Finalize, effects: &Arc<Eff
             );
             // a namespace that goes away takes no new event: then the log is all there is
             tracing::error!(object = %key, message, "finalizer dropped");
-            event(
-                effects,
-                key,
-                KUSTOMIZE_CONTROLLER,
-                EventKind::Warning,
-                reasons::PRUNE_FAILED,
-                message,
-                [],
-            )
-            .await;
+            let (kind, reason) = (EventKind::Warning, reasons::PRUNE_FAILED);
+            tell(key, kind, reason, message, effects).await;
             drop_finalizer(KUSTOMIZATION, key, effects).await
         }
         Err(message) => keep(key, &message, effects).await,
@@ -100,30 +93,39 @@ async fn delete(
     }
     let (pruned, errors) = applying::delete_all(&target, doomed, key, effects).await?;
     if !errors.is_empty() {
-        return Err(errors.join("; "));
+        return Err(applying::undeleted(&errors));
     }
     let lines: Vec<_> = pruned.changes.iter().map(ToString::to_string).collect();
-    announce(key, &lines, effects).await;
-    if plan.wait {
-        applying::wait_gone(&target, doomed, plan.timeout, effects).await;
+    if !lines.is_empty() {
+        // said before it is waited for
+        tell_as_ready(key, EventKind::Normal, lines.join("\n"), effects).await;
+    }
+    if plan.wait && !applying::are_gone(&target, &pruned.deleted(), plan.timeout, effects).await {
+        let message = "failed to wait for resources termination".to_owned();
+        tell_as_ready(key, EventKind::Warning, message, effects).await;
     }
     Ok(())
 }
 
-/// Says what was deleted, before it is waited for.
-async fn announce(key: &ObjectKey, lines: &[String], effects: &Effects) {
-    if lines.is_empty() {
-        return;
-    }
-    let (reason, message) = (reason_of(key, effects), lines.join("\n"));
+/// An event with the reason of the Ready condition, as Flux gives it to what it says at the end.
+async fn tell_as_ready(key: &ObjectKey, kind: EventKind, message: String, effects: &Effects) {
+    let reason = reason_of(key, kind, effects);
+    tell(key, kind, &reason, message, effects).await;
+}
+
+/// An event about what was applied last.
+async fn tell(key: &ObjectKey, kind: EventKind, reason: &str, message: String, effects: &Effects) {
+    let object = effects.snapshot.get(key);
+    let status = |field: &str| object.as_ref()?.get("status")?.get(field)?.as_str();
+    let revisions = annotations(status("lastAppliedRevision"), status("lastAppliedOriginRevision"));
     event(
         effects,
         key,
         KUSTOMIZE_CONTROLLER,
-        EventKind::Normal,
-        &reason,
+        kind,
+        reason,
         message,
-        [],
+        revisions,
     )
     .await;
 }
@@ -135,17 +137,8 @@ async fn keep(key: &ObjectKey, message: &str, effects: &Arc<Effects>) -> Pass {
     };
     match write(key, effects, &ending).await {
         Ok(true) => {
-            let reason = reasons::PRUNE_FAILED;
-            event(
-                effects,
-                key,
-                KUSTOMIZE_CONTROLLER,
-                EventKind::Warning,
-                reason,
-                message.to_owned(),
-                [],
-            )
-            .await;
+            let (kind, reason) = (EventKind::Warning, reasons::PRUNE_FAILED);
+            tell(key, kind, reason, message.to_owned(), effects).await;
         }
         Ok(false) => {}
         Err(error) => return lost(key, &error, effects),
@@ -160,13 +153,17 @@ async fn keep(key: &ObjectKey, message: &str, effects: &Arc<Effects>) -> Pass {
     }
 }
 
-/// The reason of the Ready condition, which Flux gives to the last event too.
-fn reason_of(key: &ObjectKey, effects: &Effects) -> String {
+/// The reason of the Ready condition; without one, Flux says how bad it is.
+fn reason_of(key: &ObjectKey, kind: EventKind, effects: &Effects) -> String {
     let ready = effects.snapshot.get(key).and_then(|object| {
         let conditions = conditions_of(object.get("status")?);
         Some(condition::get(&conditions, condition::READY)?.reason.clone())
     });
-    ready.unwrap_or_else(|| reasons::RECONCILIATION_SUCCEEDED.to_owned())
+    let severity = match kind {
+        EventKind::Normal => "info",
+        EventKind::Warning => "error",
+    };
+    ready.unwrap_or_else(|| severity.to_owned())
 }
 
 fn deleted_at(key: &ObjectKey, effects: &Effects) -> Option<Timestamp> {

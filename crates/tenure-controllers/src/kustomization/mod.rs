@@ -59,11 +59,7 @@ pub async fn reconcile(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
 
 /// Says of the Kustomization `key` that it is left alone, and does nothing else.
 pub async fn leave_alone(key: &ObjectKey, effects: &Arc<Effects>) -> Pass {
-    let plan = plan::Plan::Stall {
-        reason: reasons::QUARANTINED,
-        message: LEFT_ALONE.to_owned(),
-        limit: None,
-    };
+    let plan = plan::Plan::stall(reasons::QUARANTINED, LEFT_ALONE.to_owned());
     run::run(key, plan, effects).await
 }
 

@@ -38,15 +38,38 @@ pub(crate) enum Plan {
         reason: &'static str,
         message: String,
         limit: Option<Limit>,
+        /// What its source offers, once that is known.
+        offered: Option<Offered>,
     },
     /// Something else has to be there first.
     Wait {
         reason: &'static str,
         message: String,
         after: Duration,
+        /// What its source offers, once that is known.
+        offered: Option<Offered>,
     },
     /// Build and apply.
     Apply(Box<Apply>),
+}
+
+impl Plan {
+    pub(super) const fn stall(reason: &'static str, message: String) -> Self {
+        Self::Stall {
+            reason,
+            message,
+            limit: None,
+            offered: None,
+        }
+    }
+
+    /// The same, about what the source offers.
+    fn of(mut self, artifact: &Offered) -> Self {
+        if let Self::Stall { offered, .. } | Self::Wait { offered, .. } = &mut self {
+            *offered = Some(artifact.clone());
+        }
+        self
+    }
 }
 
 /// Everything needed to take away what a Kustomization made.
@@ -86,11 +109,7 @@ pub(crate) fn plan(observed: &Observed<'_>) -> Plan {
     let kustomization = match super::typed(observed.object) {
         Ok(kustomization) => kustomization,
         Err(error) => {
-            return Plan::Stall {
-                reason: reasons::FAILED,
-                message: format!("the object can't be read: {error}"),
-                limit: None,
-            };
+            return Plan::stall(reasons::FAILED, format!("the object can't be read: {error}"));
         }
     };
     let named = kustomization.spec.service_account_name.as_deref();
@@ -129,14 +148,7 @@ fn apply(
     account: Result<Account, String>,
     observed: &Observed<'_>,
 ) -> Result<Apply, Box<Plan>> {
-    let stall = |reason, message: String| {
-        let limit = None;
-        Box::new(Plan::Stall {
-            reason,
-            message,
-            limit,
-        })
-    };
+    let stall = |reason, message: String| Box::new(Plan::stall(reason, message));
     let spec = &kustomization.spec;
     let duration = |field: &str, error: tenure_core::DurationError| {
         stall(reasons::FAILED, format!("spec.{field} can't be read: {error}"))
@@ -156,13 +168,14 @@ fn apply(
             reason,
             message,
             limit,
+            offered: None,
         })
     })?;
     let health = health_rules(&kustomization)
         .map_err(|error| stall(reasons::INVALID_CEL_EXPRESSION, format!("{TERMINAL}: {error}")))?;
     let source = source(&kustomization, observed.home)?;
     let artifact = artifact(&source, observed.snapshot, retry)?;
-    dependencies(&kustomization, observed)?;
+    dependencies(&kustomization, observed).map_err(|plan| Box::new(plan.of(&artifact)))?;
     Ok(Apply {
         account,
         source,
@@ -212,11 +225,7 @@ fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<P
             "can't access '{}/{namespace}/{}', cross-namespace references have been blocked; put a source for the same URL into namespace '{}': it is fetched once for both",
             reference.kind, reference.name, home.namespace
         );
-        return Err(Box::new(Plan::Stall {
-            reason: reasons::ACCESS_DENIED,
-            message,
-            limit: None,
-        }));
+        return Err(Box::new(Plan::stall(reasons::ACCESS_DENIED, message)));
     }
     if !crate::source::BUILDABLE
         .iter()
@@ -226,19 +235,11 @@ fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<P
             "spec.sourceRef.kind {} can't be built from; use GitRepository, OCIRepository, Bucket or ExternalArtifact",
             reference.kind
         );
-        return Err(Box::new(Plan::Stall {
-            reason: reasons::FEATURE_GATE_DISABLED,
-            message,
-            limit: None,
-        }));
+        return Err(Box::new(Plan::stall(reasons::FEATURE_GATE_DISABLED, message)));
     }
     let name = Name::new(&reference.name).map_err(|error| {
         let message = format!("spec.sourceRef.name can't be used: {error}");
-        Box::new(Plan::Stall {
-            reason: reasons::ARTIFACT_FAILED,
-            message,
-            limit: None,
-        })
+        Box::new(Plan::stall(reasons::ARTIFACT_FAILED, message))
     })?;
     Ok(ObjectKey {
         kind: reference.kind.clone(),
@@ -247,9 +248,10 @@ fn source(kustomization: &Kustomization, home: &Home) -> Result<ObjectKey, Box<P
 }
 
 /// What a source offers.
-struct Offered {
-    revision: Revision,
-    origin: Option<String>,
+#[derive(Debug, Clone)]
+pub(crate) struct Offered {
+    pub(crate) revision: Revision,
+    pub(crate) origin: Option<String>,
     digest: Digest,
 }
 
@@ -259,6 +261,7 @@ fn artifact(source: &ObjectKey, snapshot: &Snapshot, retry: Duration) -> Result<
             reason: reasons::ARTIFACT_FAILED,
             message,
             after: retry,
+            offered: None,
         })
     };
     let Some(object) = snapshot.get(source) else {
@@ -290,6 +293,7 @@ fn artifact(source: &ObjectKey, snapshot: &Snapshot, retry: Duration) -> Result<
             reason: reasons::ARTIFACT_FAILED,
             message,
             after,
+            offered: None,
         })
     })
 }

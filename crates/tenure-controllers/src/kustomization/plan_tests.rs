@@ -305,3 +305,21 @@ fn deletion_follows_the_policy() {
     assert_eq!(finalize(json!({"deletionPolicy": "Orphan"})), (true, false));
     assert_eq!(finalize(json!({"suspend": true})), (true, false));
 }
+
+#[test]
+fn who_waits_for_a_dependency_knows_what_the_source_offers() {
+    let offered = |spec: &Value, snapshot: &Snapshot| match planned(&kustomization("app", spec), snapshot) {
+        Plan::Wait { offered, .. } | Plan::Stall { offered, .. } => {
+            offered.map(|one| one.revision.to_string())
+        }
+        other => panic!("{other:?}"),
+    };
+    let revision = Some(format!("main@sha1:{}", "a".repeat(40)));
+    let waiting = json!({"dependsOn": [{"name": "nope"}]});
+    assert_eq!(offered(&waiting, &with_artifact()), revision);
+    let snapshot = with_artifact();
+    snapshot.put(key("Kustomization", "base"), kustomization("base", &json!({})));
+    let stalled = json!({"dependsOn": [{"name": "base", "readyExpr": "dep.("}]});
+    assert_eq!(offered(&stalled, &snapshot), revision);
+    assert_eq!(offered(&waiting, &Snapshot::default()), None);
+}

@@ -16,10 +16,10 @@ use super::before::Before;
 use super::brake;
 use super::build::{self, Built};
 use super::drifted;
-use super::events::{finished, revisions, say};
+use super::events::{annotations, revisions, say, say_finished};
 use super::finalize;
 use super::mask::Mask;
-use super::plan::{Apply, Plan};
+use super::plan::{Apply, Offered, Plan};
 use super::standing::{Standing, standing, written_for};
 use super::status::{About, Ending, Failed, Snapshot, status};
 use super::target::Target;
@@ -47,30 +47,27 @@ pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> 
             reason,
             message,
             limit,
+            offered,
         } => {
-            let ending = Ending::Stalled {
-                reason,
-                message: &message,
-            };
-            let pass = said(key, effects, reason, &message, &ending, State::Stalled, None).await;
+            let message = message.as_str();
+            let ending = Ending::Stalled { reason, message };
+            let pass = said(key, effects, (reason, message), &ending, offered.as_ref(), None).await;
             Pass { limit, ..pass }
         }
         Plan::Wait {
             reason,
             message,
             after,
+            offered,
         } => {
-            let ending = Ending::Waiting {
-                reason,
-                message: &message,
-            };
+            let message = message.as_str();
+            let ending = Ending::Waiting { reason, message };
             said(
                 key,
                 effects,
-                reason,
-                &message,
+                (reason, message),
                 &ending,
-                State::Failed,
+                offered.as_ref(),
                 Some(after),
             )
             .await
@@ -84,52 +81,38 @@ pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> 
 async fn said(
     key: &ObjectKey,
     effects: &Effects,
-    reason: &'static str,
-    message: &str,
+    (reason, message): (&'static str, &str),
     ending: &Ending<'_>,
-    state: State,
+    offered: Option<&Offered>,
     wait: Option<Duration>,
 ) -> Pass {
-    match write(key, effects, ending).await {
-        Ok(true) => match (wait, reason) {
-            (Some(wait), reasons::DEPENDENCY_NOT_READY) => {
-                let text = format!(
-                    "Dependencies do not meet ready condition, retrying in {}",
-                    GoDuration::new(wait)
-                );
-                event(
-                    effects,
-                    key,
-                    KUSTOMIZE_CONTROLLER,
-                    EventKind::Normal,
-                    reason,
-                    text,
-                    [],
-                )
-                .await;
-            }
-            (Some(_), _) => {}
-            (None, _) => {
-                event(
-                    effects,
-                    key,
-                    KUSTOMIZE_CONTROLLER,
-                    EventKind::Warning,
-                    reason,
-                    message.to_owned(),
-                    [],
-                )
-                .await
-            }
-        },
-        Ok(false) => {}
+    let news = match write(key, effects, ending).await {
+        Ok(news) => news,
         Err(error) => return lost(key, &error, effects),
+    };
+    let told = match (wait, reason) {
+        (Some(wait), reasons::DEPENDENCY_NOT_READY) => {
+            let wait = GoDuration::new(wait);
+            let text = format!("Dependencies do not meet ready condition, retrying in {wait}");
+            Some((EventKind::Normal, text))
+        }
+        (Some(_), _) => None,
+        (None, _) => Some((EventKind::Warning, message.to_owned())),
+    };
+    if let Some((kind, text)) = told.filter(|_| news) {
+        let revision = offered.map(|offered| offered.revision.to_string());
+        let origin = offered.and_then(|offered| offered.origin.as_deref());
+        let revisions = annotations(revision.as_deref(), origin);
+        event(effects, key, KUSTOMIZE_CONTROLLER, kind, reason, text, revisions).await;
     }
-    let next_due = wait.map(|wait| after(Timestamp::now(), wait));
     Pass {
-        state,
+        state: if wait.is_some() {
+            State::Failed
+        } else {
+            State::Stalled
+        },
         reason: reason.to_owned(),
-        next_due,
+        next_due: wait.map(|wait| after(Timestamp::now(), wait)),
         wake: Vec::new(),
         limit: None,
     }
@@ -139,6 +122,8 @@ async fn said(
 pub(super) struct Failure {
     pub(super) reason: &'static str,
     pub(super) message: String,
+    /// What the event says before the message.
+    pub(super) title: &'static str,
     /// What was being done, as Flux words it.
     pub(super) step: Step,
     /// What is on the cluster now, where the pass changed it.
@@ -154,6 +139,7 @@ impl Failure {
         Self {
             reason,
             message,
+            title: "",
             step,
             inventory: None,
             built: None,
@@ -247,13 +233,29 @@ async fn attempt(
     before: &Before,
     effects: &Arc<Effects>,
 ) -> Result<Success, Failure> {
-    let built = build::build(plan, effects).await?;
+    let target = open(plan, effects).await;
+    let built = build::build(plan, effects).await;
+    let (target, built) = match (target, built) {
+        // as with Flux: the artifact, then the cluster, then the build
+        (_, Err(failure)) if failure.step == Step::Fetching => return Err(failure),
+        (target, built) => (target?, built?),
+    };
     let (digest, hidden) = (built.digest, built.hidden.clone());
-    let worked = work(key, plan, old, built, before, effects).await;
+    let worked = work(key, plan, old, &target, built, before, effects).await;
     worked.map_err(|failure| Failure {
         built: Some(digest),
         ..failure.masked(&hidden)
     })
+}
+
+/// Where the plan applies to.
+async fn open(plan: &Apply, effects: &Arc<Effects>) -> Result<Target, Failure> {
+    let spec = &plan.kustomization.spec;
+    let named = spec
+        .service_account_name
+        .as_deref()
+        .is_some_and(|name| !name.is_empty());
+    Target::open(spec.kube_config.as_ref(), &plan.account, named, effects).await
 }
 
 /// Everything that follows the build.
@@ -261,6 +263,7 @@ async fn work(
     key: &ObjectKey,
     plan: &Apply,
     old: &[Entry],
+    target: &Target,
     built: Built,
     before: &Before,
     effects: &Arc<Effects>,
@@ -268,13 +271,7 @@ async fn work(
     let mut new = applying::entries(&built);
     new.sort_by(inventory::apply_order);
     super::count::claim(key, old.len(), new.len(), effects)?;
-    let spec = &plan.kustomization.spec;
-    let named = spec
-        .service_account_name
-        .as_deref()
-        .is_some_and(|name| !name.is_empty());
-    let target = Target::open(spec.kube_config.as_ref(), &plan.account, named, effects).await?;
-    let standing = standing(&target, plan, built.digest, (old, &new), key, before, effects).await;
+    let standing = standing(target, plan, built.digest, (old, &new), key, before, effects).await;
     let unchanged = |healthy, due| Success {
         inventory: new.clone(),
         built: built.clone(),
@@ -293,16 +290,16 @@ async fn work(
         Standing::Unasked(due) => return Ok(unchanged(was_healthy(), Some(due))),
         Standing::Same { healthy: true } => return Ok(unchanged(was_healthy(), None)),
         Standing::Same { healthy: false } => {
-            check_account(&target, &plan.account, before, effects).await?;
+            check_account(target, &plan.account, before, effects).await?;
             let targets = applying::targets(&new, &plan.kustomization.spec, key, &effects.home.namespace);
             let nothing = Sightings::default();
-            let healthy = applying::wait_healthy(key, &target, targets, &nothing, plan, effects).await;
+            let healthy = applying::wait_healthy(key, target, targets, &nothing, plan, effects).await;
             let healthy = healthy.map_err(|failure| failure.holding(new.clone()))?;
             return Ok(unchanged(healthy, None));
         }
         Standing::Unknown => {}
     }
-    check_account(&target, &plan.account, before, effects).await?;
+    check_account(target, &plan.account, before, effects).await?;
     let report_only = drifted::only_reported(plan, built.digest, before);
     let written = written_for(plan, built.digest);
     let how = applying::How {
@@ -314,7 +311,7 @@ async fn work(
             false => Fingerprints::new(),
         },
     };
-    let applied = applying::apply(&target, &built, plan, key, old, how, effects).await?;
+    let applied = applying::apply(target, &built, plan, key, old, how, effects).await?;
     let drifted = drifted::message(&applied);
     drifted::announce(key, drifted.as_deref(), before, effects).await;
     // said at once: the checks that follow may fail
@@ -322,8 +319,8 @@ async fn work(
     say(key, plan, reasons::PROGRESSING, changes.join("\n"), effects).await;
     let stale = inventory::stale(old, &new);
     let pruned = if plan.kustomization.spec.prune && !stale.is_empty() {
-        brake::check(&target, &stale, old, &new, key, effects).await?;
-        applying::prune(&target, &stale, &new, key, effects).await?
+        brake::check(target, &stale, old, &new, key, effects).await?;
+        applying::prune(target, &stale, &new, key, effects).await?
     } else {
         applying::Pruned::default()
     };
@@ -336,7 +333,7 @@ async fn work(
         key,
         &effects.home.namespace,
     );
-    let healthy = applying::wait_healthy(key, &target, targets, &applied.seen, plan, effects).await;
+    let healthy = applying::wait_healthy(key, target, targets, &applied.seen, plan, effects).await;
     let inventory = inventory::union(&new, &pruned.survivors);
     effects
         .written
@@ -426,8 +423,7 @@ async fn succeeded(
         say(key, plan, reasons::PROGRESSING, message, effects).await;
     }
     if written && worth_saying {
-        let message = finished(plan, began);
-        say(key, plan, reasons::RECONCILIATION_SUCCEEDED, message, effects).await;
+        say_finished(key, plan, began, effects).await;
     }
     Pass {
         state: State::Ready,
@@ -473,7 +469,7 @@ async fn failed(
     });
     match write(key, effects, &ending).await {
         Ok(true) if news => {
-            let message = failure.message.clone();
+            let message = [failure.title, &failure.message].concat();
             // a newer revision is no fault of anybody
             let kind = match failure.reason {
                 reasons::HEALTH_CHECK_CANCELED => EventKind::Normal,

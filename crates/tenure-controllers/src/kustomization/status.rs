@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tenure_api::{self as condition, Conditions, rfc3339};
+use tenure_api::{self as condition, ConditionStatus, Conditions, rfc3339};
 use tenure_api::{HistorySnapshot, reasons};
 use tenure_apply::inventory::Entry;
 use tenure_core::{Digest, GoDuration, Revision};
@@ -93,8 +93,11 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
             // as with Flux, the generation that suspends a good state is observed
             if about.suspended && condition::is_true(conditions.list(), condition::READY) {
                 status["observedGeneration"] = json!(about.generation);
+                return status;
             }
-            return status;
+            if !about.suspended || !still_retrying(&mut conditions) {
+                return status;
+            }
         }
         Ending::Applying {
             revision,
@@ -171,10 +174,8 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
             }
         }
         Ending::Waiting { reason, message } => {
-            conditions
-                .remove(condition::RECONCILING)
-                .remove(condition::STALLED);
             conditions.mark_false(condition::READY, reason, message);
+            still_retrying(&mut conditions);
         }
         Ending::Stalled { reason, message } => {
             // as with Flux: of what can't be waited for, only expressions claim to have been seen
@@ -187,6 +188,18 @@ pub(crate) fn status(old: &Value, about: &About<'_>, ending: &Ending<'_>) -> Val
     }
     status["conditions"] = json!(list);
     status
+}
+
+/// What was tried last and failed still counts, for the generation that is not tried. Whether there is any.
+fn still_retrying(conditions: &mut Conditions<'_>) -> bool {
+    let get = |type_| condition::get(conditions.list(), type_);
+    let has_failed = get(condition::READY).is_some_and(|ready| ready.status == ConditionStatus::False);
+    let Some(trying) = get(condition::RECONCILING).filter(|_| has_failed) else {
+        return false;
+    };
+    let message = trying.message.clone();
+    conditions.mark_true(condition::RECONCILING, reasons::PROGRESSING_WITH_RETRY, &message);
+    true
 }
 
 /// The Healthy condition says what, without how long it was waited for.
@@ -334,16 +347,7 @@ mod tests {
             },
             &applied(&old, None),
         );
-        let failed = Failed {
-            reason: reasons::BUILD_FAILED,
-            message: "a.yaml:3:1: no",
-            progress: "Building manifests",
-            attempted: Some(&new),
-            inventory: None,
-            unhealthy: false,
-            history: None,
-        };
-        let after = status(&before, &about(2), &Ending::Failed(failed));
+        let after = status(&before, &about(2), &failed_build(&new));
         assert_eq!(after["observedGeneration"], 2);
         assert_eq!(after["lastAppliedRevision"], json!(old));
         assert_eq!(after["lastAttemptedRevision"], json!(new));
@@ -394,22 +398,62 @@ mod tests {
         assert_eq!(said("Ready").0, "Unknown");
     }
 
+    fn failed_build<'a>(revision: &'a Revision) -> Ending<'a> {
+        Ending::Failed(Failed {
+            reason: reasons::BUILD_FAILED,
+            message: "a.yaml:3:1: no",
+            progress: "Building manifests",
+            attempted: Some(revision),
+            inventory: None,
+            unhealthy: false,
+            history: None,
+        })
+    }
+
+    fn next_generation(suspended: bool) -> About<'static> {
+        About {
+            generation: 4,
+            suspended,
+            ..about(2)
+        }
+    }
+
     #[test]
-    fn waiting_is_not_reconciling() {
+    fn whoever_waits_is_neither_at_work_nor_stalled_by_that() {
         let waiting = Ending::Waiting {
             reason: reasons::DEPENDENCY_NOT_READY,
             message: "dependency 'a/b' is not ready",
         };
-        let failed = status(
-            &json!({}),
-            &about(1),
-            &Ending::Stalled {
-                reason: reasons::ACCESS_DENIED,
-                message: "no",
-            },
-        );
-        let after = status(&failed, &about(2), &waiting);
-        assert_eq!(after["conditions"].as_array().map(Vec::len), Some(1));
+        let types = |status: &Value| -> Vec<Value> {
+            let list = status["conditions"].as_array().expect("a list");
+            list.iter().map(|one| one["type"].clone()).collect()
+        };
+        assert_eq!(types(&status(&json!({}), &about(1), &waiting)), ["Ready"]);
+        let stalled = Ending::Stalled {
+            reason: reasons::ACCESS_DENIED,
+            message: "no",
+        };
+        let stalled = status(&json!({}), &about(1), &stalled);
+        let after = status(&stalled, &next_generation(false), &waiting);
+        assert_eq!(types(&after), ["Stalled", "Ready"]);
+        assert_eq!(after["conditions"][0], stalled["conditions"][0]);
+        let failed = status(&json!({}), &about(1), &failed_build(&revision('a')));
+        let after = status(&failed, &next_generation(false), &waiting);
+        let mut trying = failed["conditions"][0].clone();
+        trying["observedGeneration"] = json!(4);
+        assert_eq!(types(&after), ["Reconciling", "Ready"]);
+        assert_eq!(after["conditions"][0], trying);
+    }
+
+    #[test]
+    fn the_generation_that_suspends_a_failure_is_that_of_its_next_try() {
+        let failed = status(&json!({}), &about(1), &failed_build(&revision('a')));
+        let rested = status(&failed, &next_generation(true), &Ending::Rested);
+        assert_eq!(rested["conditions"][0]["observedGeneration"], 4);
+        assert_eq!(rested["conditions"][1], failed["conditions"][1]);
+        assert_eq!(rested["observedGeneration"], failed["observedGeneration"]);
+        let of_the_tenant = status(&failed, &next_generation(false), &Ending::Rested);
+        assert_eq!(of_the_tenant, failed);
     }
 
     #[test]

@@ -38,7 +38,10 @@ impl Target {
                 remote: None,
             });
         };
-        let fail = |message| Failure::new(Step::Building, reasons::RECONCILIATION_FAILED, message);
+        let fail = |message| Failure {
+            title: "failed to build kube client: ",
+            ..Failure::new(Step::Building, reasons::RECONCILIATION_FAILED, message)
+        };
         let kubeconfig = kubeconfig(reference, account, effects).await.map_err(fail)?;
         let who = Some(account.clone()).filter(|_| named);
         Ok(Self {

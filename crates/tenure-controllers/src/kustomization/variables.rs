@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tenure_api::SubstituteReference;
+use tenure_kustomize::flux;
 
 use super::mask::Mask;
 use super::plan::Apply;
@@ -56,11 +57,13 @@ async fn read(
             .map_err(failed)?
         {
             Some(data) => {
-                let text = |(key, value): (String, tenure_core::Secret)| match value.expose_str() {
-                    Some(text) => Ok((key, text.to_owned())),
-                    None => Err(failed(format!("the value of key '{key}' is not text"))),
-                };
-                Some(data.into_iter().map(text).collect::<Result<_, _>>()?)
+                let text =
+                    |value: &tenure_core::Secret| value.expose_str().unwrap_or(flux::NO_TEXT).to_owned();
+                Some(
+                    data.iter()
+                        .map(|(key, value)| (key.clone(), text(value)))
+                        .collect(),
+                )
             }
             None => None,
         },

@@ -3,6 +3,11 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use super::glob::trim;
+
+/// Stands for the value of a variable that is no text: whatever uses it fails.
+pub const NO_TEXT: &str = "\0";
+
 /// Expressions inside each other.
 const DEEPEST: usize = 16;
 
@@ -15,7 +20,7 @@ pub(super) struct Limits {
 }
 
 /// Why a text cannot be expanded. No variant shows a value.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub(super) enum ExpressionError {
     #[error("an expression has no closing brace")]
     Unclosed,
@@ -23,6 +28,8 @@ pub(super) enum ExpressionError {
     Malformed(String),
     #[error("variable not set (strict mode): {0:?}")]
     NotSet(String),
+    #[error("the value of variable {0:?} is no text")]
+    NoText(String),
     #[error("the result exceeds {0} bytes")]
     TooLarge(usize),
     #[error("expressions are nested more than {DEEPEST} deep")]
@@ -33,7 +40,7 @@ pub(super) enum ExpressionError {
 
 type Variables<'a> = BTreeMap<&'a str, String>;
 
-/// Replaces all expressions in `text`; `$${` stands for a literal `${`.
+/// Replaces all expressions in `text`; of two dollar signs one is left, which begins no expression.
 pub(super) fn expand(
     text: &str,
     variables: &Variables<'_>,
@@ -50,8 +57,8 @@ pub(super) fn expand(
     while let Some(at) = reader.rest.find('$') {
         let (before, from) = reader.rest.split_at(at);
         out.push_str(before);
-        if let Some(rest) = from.strip_prefix("$${") {
-            out.push_str("${");
+        if let Some(rest) = from.strip_prefix("$$") {
+            out.push('$');
             reader.rest = rest;
         } else if let Some(rest) = from.strip_prefix("${") {
             reader.rest = rest;
@@ -115,11 +122,7 @@ impl Reader<'_> {
             self.operator(&name)
         }?;
         if !self.eat("}") {
-            return Err(if self.rest.is_empty() {
-                ExpressionError::Unclosed
-            } else {
-                ExpressionError::Malformed(name)
-            });
+            return Err(self.malformed(&name));
         }
         self.depth -= 1;
         Ok(value)
@@ -129,14 +132,17 @@ impl Reader<'_> {
         // Longer operators first: the first that fits is taken.
         for op in [":-", ":=", ":?", ":+", "="] {
             if self.eat(op) {
-                let default = self.argument(&[])?;
-                let value = self.variables.get(name).filter(|v| !v.is_empty());
-                self.spend(value.map_or(0, String::len))?;
-                return Ok(value.cloned().unwrap_or(default));
+                let default = self.default()?;
+                return match self.variables.contains_key(name) {
+                    true => self.plain(name).map(|v| if v.is_empty() { default } else { v }),
+                    false => Ok(default),
+                };
             }
         }
         for (op, case) in [
             ("^^", all_upper as fn(&str) -> String),
+            ("^,", str::to_owned),
+            (",^", str::to_owned),
             ("^", first_upper),
             (",,", all_lower),
             (",", first_lower),
@@ -152,7 +158,7 @@ impl Reader<'_> {
             ("%", false, false),
         ] {
             if self.eat(op) {
-                let pattern = self.argument(&[])?;
+                let pattern = self.argument(name, |c| c != '}', false)?;
                 let value = self.plain(name)?;
                 self.spend(value.len().saturating_mul(pattern.len() + 1))?;
                 return Ok(trim(&value, &pattern, prefix, longest));
@@ -171,40 +177,50 @@ impl Reader<'_> {
     }
 
     fn replace(&mut self, name: &str, op: &str) -> Result<String, ExpressionError> {
-        let from = self.argument(&['/'])?;
-        let to = if self.eat("/") {
-            self.argument(&[])?
-        } else {
-            String::new()
+        let from = self.argument(name, |c| c != '/', true)?;
+        if !self.eat("/") {
+            return Err(self.malformed(name));
+        }
+        self.rest = self.rest.trim_start_matches('/');
+        let to = match self.rest.starts_with('}') {
+            true => None,
+            false => Some(self.argument(name, |c| c != '}', true)?),
         };
         let value = self.plain(name)?;
-        Ok(match op {
-            _ if from.is_empty() => value,
-            "//" => {
+        Ok(match (op, to) {
+            // as with Flux, what is at one end can't be replaced by nothing
+            ("/#" | "/%", None) => value,
+            ("/#", Some(to)) => value
+                .strip_prefix(&from)
+                .map_or_else(|| value.clone(), |rest| format!("{to}{rest}")),
+            ("/%", Some(to)) => value
+                .strip_suffix(&from)
+                .map_or_else(|| value.clone(), |rest| format!("{rest}{to}")),
+            ("//", to) => {
+                let to = to.unwrap_or_default();
                 let growth = value.matches(&from).count().saturating_mul(to.len());
                 self.fits(value.len().saturating_add(growth))?;
                 self.spend(growth)?;
                 value.replace(&from, &to)
             }
-            "/#" => value
-                .strip_prefix(&from)
-                .map_or_else(|| value.clone(), |rest| format!("{to}{rest}")),
-            "/%" => value
-                .strip_suffix(&from)
-                .map_or_else(|| value.clone(), |rest| format!("{rest}{to}")),
-            _ => value.replacen(&from, &to, 1),
+            (_, to) => value.replacen(&from, &to.unwrap_or_default(), 1),
         })
     }
 
+    /// As with Flux, nothing is cut where a position is no number.
     fn slice(&mut self, name: &str) -> Result<String, ExpressionError> {
-        let malformed = || ExpressionError::Malformed(name.to_owned());
-        let from: i64 = self.argument(&[':'])?.trim().parse().map_err(|_| malformed())?;
-        let len: Option<i64> = if self.eat(":") {
-            Some(self.argument(&[])?.trim().parse().map_err(|_| malformed())?)
+        let from = self.argument(name, |c| c != ':' && c != '}', false)?;
+        let len = if self.eat(":") {
+            self.rest = self.rest.trim_start_matches(':');
+            Some(self.argument(name, |c| c != '}', false)?)
         } else {
             None
         };
         let value = self.plain(name)?;
+        let (from, len) = (from.parse::<i64>(), len.map(|len| len.parse::<i64>()).transpose());
+        let (Ok(from), Ok(len)) = (from, len) else {
+            return Ok(value);
+        };
         let size = i64::try_from(value.len()).unwrap_or(i64::MAX);
         let start = if from < 0 {
             (size + from.max(-size)).max(0)
@@ -223,6 +239,7 @@ impl Reader<'_> {
 
     fn plain(&self, name: &str) -> Result<String, ExpressionError> {
         match self.variables.get(name) {
+            Some(value) if value.contains(NO_TEXT) => Err(ExpressionError::NoText(name.to_owned())),
             Some(value) => self.spend(value.len()).map(|()| value.clone()),
             None if self.limits.strict => Err(ExpressionError::NotSet(name.to_owned())),
             None => Ok(String::new()),
@@ -242,15 +259,15 @@ impl Reader<'_> {
     fn name(&mut self) -> String {
         let end = self
             .rest
-            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
             .unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         self.rest = rest;
         name.to_owned()
     }
 
-    /// Text up to a brace or one of `stops`, expressions in it expanded.
-    fn argument(&mut self, stops: &[char]) -> Result<String, ExpressionError> {
+    /// What stands in for a value: text up to the brace, expressions in it expanded.
+    fn default(&mut self) -> Result<String, ExpressionError> {
         let mut out = String::new();
         loop {
             self.fits(out.len())?;
@@ -262,12 +279,51 @@ impl Reader<'_> {
             }
             match self.rest.chars().next() {
                 None => return Err(ExpressionError::Unclosed),
-                Some(c) if c == '}' || stops.contains(&c) => return Ok(out),
+                Some('}') => return Ok(out),
                 Some(c) => {
                     out.push(c);
                     self.rest = self.rest.get(c.len_utf8()..).unwrap_or_default();
                 }
             }
+        }
+    }
+
+    /// One expression, or some accepted characters that stand before the next one. With `escapes`, slashes,
+    /// backslashes and dollar signs are taken as they are after what escapes them.
+    fn argument(
+        &mut self,
+        name: &str,
+        accepted: fn(char) -> bool,
+        escapes: bool,
+    ) -> Result<String, ExpressionError> {
+        if self.eat("${") {
+            let value = self.expression()?;
+            return self.spend(value.len()).map(|()| value);
+        }
+        let mut out = String::new();
+        while !self.rest.starts_with("${") {
+            self.fits(out.len())?;
+            let escaped = ["$$", "\\/", "\\\\"]
+                .iter()
+                .any(|pair| self.rest.starts_with(pair));
+            let skipped = usize::from(escapes && escaped);
+            let rest = self.rest.get(skipped..).unwrap_or_default();
+            let Some(c) = rest.chars().next().filter(|c| skipped > 0 || accepted(*c)) else {
+                break;
+            };
+            out.push(c);
+            self.rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        }
+        match out.is_empty() {
+            true => Err(self.malformed(name)),
+            false => Ok(out),
+        }
+    }
+
+    fn malformed(&self, name: &str) -> ExpressionError {
+        match self.rest.is_empty() {
+            true => ExpressionError::Unclosed,
+            false => ExpressionError::Malformed(name.to_owned()),
         }
     }
 }
@@ -294,63 +350,6 @@ fn first_lower(text: &str) -> String {
         .map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
 }
 
-/// Takes the shortest or longest match of a glob off one end, in time linear in the product of both lengths.
-fn trim(text: &str, pattern: &str, prefix: bool, longest: bool) -> String {
-    let mut chars: Vec<char> = text.chars().collect();
-    let mut pattern: Vec<char> = pattern.chars().collect();
-    if !prefix {
-        chars.reverse();
-        pattern.reverse();
-    }
-    let Some(cut) = matched(&pattern, &chars, longest) else {
-        return text.to_owned();
-    };
-    let mut kept = chars.split_off(cut);
-    if !prefix {
-        kept.reverse();
-    }
-    kept.into_iter().collect()
-}
-
-/// How many characters from the start a glob of `*` and `?` matches, at least or at most.
-fn matched(pattern: &[char], text: &[char], longest: bool) -> Option<usize> {
-    // Whether each head of the pattern matches what was read so far.
-    let mut heads = vec![false; pattern.len() + 1];
-    if let Some(empty) = heads.first_mut() {
-        *empty = true;
-    }
-    let through_stars = |heads: &mut [bool]| {
-        for (i, c) in pattern.iter().enumerate() {
-            if *c == '*'
-                && heads.get(i) == Some(&true)
-                && let Some(next) = heads.get_mut(i + 1)
-            {
-                *next = true;
-            }
-        }
-    };
-    through_stars(&mut heads);
-    let mut found = None;
-    for (read, c) in text.iter().map(Some).chain([None]).enumerate() {
-        if heads.last() == Some(&true) {
-            found = Some(read);
-            if !longest {
-                break;
-            }
-        }
-        let Some(c) = c else { break };
-        let step = |i: usize, p: &char| {
-            let here = heads.get(i) == Some(&true) && (*p == '?' || p == c) && *p != '*';
-            here || *p == '*' && heads.get(i + 1) == Some(&true)
-        };
-        let mut next = vec![false];
-        next.extend(pattern.iter().enumerate().map(|(i, p)| step(i, p)));
-        heads = next;
-        through_stars(&mut heads);
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -360,6 +359,10 @@ mod tests {
             ("v", "Abc.abc.tar.gz".to_owned()),
             ("e", String::new()),
             ("w", "hello".to_owned()),
+            ("p", r"a/b\c".to_owned()),
+            ("d", "a$b".to_owned()),
+            ("l", "l".to_owned()),
+            ("n", NO_TEXT.to_owned()),
         ]);
         expand(
             text,
@@ -385,46 +388,79 @@ mod tests {
             ),
             ("${x:-d}|${x=d}|${x:=d}|${e:-d}|${x:?d}|${x:+d}", "d|d|d|d|d|d"),
             (
-                "${w/l/L}|${w//l/L}|${w/#he/HE}|${w/%lo/LO}|${w//l}",
+                "${w/l/L}|${w//l/L}|${w/#he/HE}|${w/%lo/LO}|${w//l/}",
                 "heLlo|heLLo|HEllo|helLO|heo",
             ),
             ("${x:-${w}}|${x:-a${y:-b}c}", "hello|abc"),
-            ("$${w} $w $ $$", "${w} $w $ $$"),
+            ("$${w} $w $ $$", "${w} $w $ $"),
         ];
         for (text, want) in cases {
             assert_eq!(run(text).as_deref(), Ok(want), "{text}");
         }
     }
 
+    /// All of it as Flux's envsubst v1.7.0 does it.
     #[test]
-    fn globs_find_the_shortest_and_the_longest_match() {
+    fn what_looks_odd_is_as_with_flux() {
         let cases = [
-            ("aXbXc", "*X", true, false, "bXc"),
-            ("aXbXc", "*X", true, true, "c"),
-            ("aXbXc", "X*", false, false, "aXb"),
-            ("aXbXc", "X*", false, true, "a"),
-            ("abc", "??", true, true, "c"),
-            ("abc", "*", true, false, "abc"),
-            ("abc", "*", false, true, ""),
-            ("abc", "b", true, true, "abc"),
-            ("häß", "?ä", true, false, "ß"),
+            ("$$${w}|$$$${w}|$$$$$|{$$}", "$hello|$${w}|$$$|{$}"),
+            (r"${p//\//-}|${p//\\/-}|${p/\//\\}", r"a-b\c|a/b-c|a\b\c"),
+            (r"${p/\//\}|${p//\/b/-}", r"a\b\c|a-\c"),
+            ("${d/$$/x}|${d/$b/x}|${w/l/$$}|${w/l/$$$}", "axb|ax|he$lo|he$$lo"),
+            ("${w/l/a}b/c}|${w/he}/c}", "healob/c}|hello"),
+            ("${w//l//L}|${w//l//}|${w/${l}/L}", "heLLo|heo|heLlo"),
+            ("${w//${e}/-}|${w/${e}/-}", "-h-e-l-l-o-|-hello"),
+            ("${w/#he/}|${w/%lo/}", "hello|hello"),
+            (
+                "${w: -2}|${w:x}|${w:1:x}|${w:x:1}|${w:${e}}",
+                "hello|hello|hello|hello|hello",
+            ),
+            ("${w:1::2}|${w:1:2:3}|${w:${x:-1}:2}", "el|hello|el"),
+            ("${w#*}|${w%*}|${w##*}|${w%%*}", "ello|hell||"),
+            (
+                r"${w#[a-h]}|${w#[^a-h]}|${w#\h}|${v%[x-z]}",
+                r"ello|hello|ello|Abc.abc.tar.gz",
+            ),
+            ("${w^,}|${w,^}|${\u{fc}:-x}|${1:-x}", "hello|hello|x|x"),
+            ("${x:-$$}|${x:-$${w}}|${x:-{}}", "$$|$hello|{}"),
+            (r"${x:-a\/b}|${x:=}|${x:?}", r"a\/b||"),
         ];
-        for (text, pattern, prefix, longest, kept) in cases {
-            assert_eq!(trim(text, pattern, prefix, longest), kept, "{text} {pattern}");
+        for (text, want) in cases {
+            assert_eq!(run(text).as_deref(), Ok(want), "{text}");
+        }
+        for bad in [
+            "${w//l}",
+            "${w/l}",
+            "${w///x}",
+            "${w/x${l}/L}",
+            "${w/l/x${l}}",
+            "${w/l/${l}x}",
+            "${w:}",
+            "${w::2}",
+            "${w:1:}",
+            "${w:1${e}}",
+            "${w#}",
+            "${w%%}",
+            "${w#h${l}}",
+            "${w^^^}",
+            "${w }",
+            "${#w:1}",
+        ] {
+            assert!(run(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_an_error_only_where_it_is_used() {
+        let error = ExpressionError::NoText("n".into());
+        for text in ["${n}", "${n:-x}", "${#n}"] {
+            assert_eq!(run(text), Err(error.clone()), "{text}");
         }
     }
 
     #[test]
     fn malformed_expressions_are_errors() {
-        for bad in [
-            "${w",
-            "${}",
-            "${w-d}",
-            "${w.x}",
-            "${x}",
-            "${w:a}",
-            &"${x:-".repeat(40),
-        ] {
+        for bad in ["${w", "${}", "${w-d}", "${w.x}", "${x}", &"${x:-".repeat(40)] {
             assert!(run(bad).is_err(), "{bad}");
         }
     }

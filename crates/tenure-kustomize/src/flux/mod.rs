@@ -2,6 +2,7 @@
 
 mod expression;
 mod generate;
+mod glob;
 mod overlay;
 mod post_render;
 mod selected;
@@ -12,10 +13,11 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+pub use expression::NO_TEXT;
 pub use overlay::{CommonMetadata, Overlay};
 pub use post_render::PostRender;
 pub use selected::selected;
-pub use substitute::{substitute, substitute_within};
+pub use substitute::{substitute, substitute_within, takes_variables};
 
 use crate::load::Loader;
 use crate::meter::Meter;
@@ -48,8 +50,8 @@ pub fn build_within(
         ..Options::default()
     };
     let mut loader = Loader::new(fs, &options);
-    // A leading slash means the root, as in the chroot-like directory that Flux builds in.
-    let dir = RelPath::parse(path.trim_start_matches('/')).map_err(|e| Error::new(Reason::Path(e)))?;
+    // As in the chroot-like directory that Flux builds in.
+    let dir = RelPath::clamped(path).map_err(|e| Error::new(Reason::Path(e)))?;
     let mut file = match loader.kind(&dir)? {
         None => return Err(Error::new(Reason::NoSuchPath(path.to_owned(), loader.hint(&dir)))),
         Some(_) => match loader.kustomization_path(&dir) {

@@ -80,16 +80,21 @@ pub fn substitute_within(
     })
 }
 
-/// Whether there is anything to replace.
+/// Whether there is anything to replace: an expression, or a dollar sign that is written twice.
 fn mentions(value: &Value) -> bool {
+    let in_text = |text: &str| text.contains("${") || text.contains("$$");
     match value {
-        Value::String(text) => text.contains("${"),
+        Value::String(text) => in_text(text),
         Value::Array(items) => items.iter().any(mentions),
-        Value::Object(map) => map
-            .iter()
-            .any(|(key, value)| key.contains("${") || mentions(value)),
+        Value::Object(map) => map.iter().any(|(key, value)| in_text(key) || mentions(value)),
         _ => false,
     }
+}
+
+/// Whether variables are to be replaced in any of the objects.
+#[must_use]
+pub fn takes_variables(objects: &Objects) -> bool {
+    objects.iter().any(|object| !is_disabled(&object))
 }
 
 fn is_name(name: &str) -> bool {
@@ -139,7 +144,15 @@ mod tests {
     #[test]
     fn objects_can_opt_out() {
         let object = json!({"metadata": {"labels": {SWITCH: "disabled"}}, "a": "${n} ${gone}"});
-        assert_eq!(run(object.clone(), true), Ok(object));
+        assert_eq!(run(object.clone(), true), Ok(object.clone()));
+        assert!(!takes_variables(&Objects::from_iter([object.clone()])));
+        assert!(takes_variables(&Objects::from_iter([object, json!({})])));
+        assert!(!takes_variables(&Objects::default()));
+    }
+
+    #[test]
+    fn two_dollar_signs_are_one_also_where_no_variable_is() {
+        assert_eq!(run(json!({"a": "5$$"}), true), Ok(json!({"a": "5$"})));
     }
 
     #[test]

@@ -71,20 +71,32 @@ impl<O: Onboarding> Play<'_, O> {
     async fn is_told(&self, event: &Event) -> anyhow::Result<()> {
         let of = self.places.fill(&event.of)?;
         let message = self.places.fill(&event.message)?;
+        let annotations = event.annotations.iter();
+        let annotations: Vec<(&String, String)> = annotations
+            .map(|(name, value)| Ok((name, self.places.fill(value)?)))
+            .collect::<anyhow::Result<_>>()?;
         let all = self.cluster.events(&Reference::read(&of)?).await?;
         let same = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
         let found = all.iter().any(|one| {
             let text = one.message.as_deref().unwrap_or_default();
-            same(&event.kind, &one.type_) && same(&event.reason, &one.reason) && matches(&message, text)
+            let noted = one.metadata.annotations.clone().unwrap_or_default();
+            let is_noted = |(name, wanted): &(&String, String)| {
+                noted.get(*name).is_some_and(|found| matches(wanted, found))
+            };
+            same(&event.kind, &one.type_)
+                && same(&event.reason, &one.reason)
+                && matches(&message, text)
+                && annotations.iter().all(is_noted)
         });
         let told = || -> Vec<String> {
             let line = |one: &k8s_openapi::api::core::v1::Event| {
                 let part = |text: &Option<String>| text.clone().unwrap_or_default();
                 format!(
-                    "{} {}: {}",
+                    "{} {}: {} {:?}",
                     part(&one.type_),
                     part(&one.reason),
-                    part(&one.message)
+                    part(&one.message),
+                    one.metadata.annotations
                 )
             };
             all.iter().map(line).collect()

@@ -1,5 +1,7 @@
 //! What must come to be.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -91,6 +93,9 @@ pub(super) struct Event {
     pub(super) reason: Option<String>,
     /// Its message.
     pub(super) message: String,
+    /// Annotations of it, among others.
+    #[serde(default)]
+    pub(super) annotations: BTreeMap<String, String>,
 }
 
 /// What must come to be.
