@@ -213,6 +213,16 @@ pub(super) fn status() -> Value {
             text(),
             "Which limit the home has gone over, and until when.",
         ),
+        may(
+            "overLimit",
+            list(text()),
+            "Objects that go over a limit, each with the field that says so.",
+        ),
+        may(
+            "legacyRights",
+            flag(),
+            "Whether its worker holds the older right to impersonate, which has no limits.",
+        ),
     ]);
     let elsewhere = json!({"type": "object", "additionalProperties": report});
     object(vec![

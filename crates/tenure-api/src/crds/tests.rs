@@ -229,3 +229,29 @@ fn known(schema: &Value, value: &Value, path: &str) {
         );
     }
 }
+
+/// What a schema does not name the API server cuts off.
+#[test]
+fn all_that_a_supervisor_says_of_a_home_is_in_the_schema() {
+    let some = || vec!["some".to_owned()];
+    let report = crate::HomeReport {
+        phase: "Failing".to_owned(),
+        last_error: Some("some".to_owned()),
+        trouble: some(),
+        sandbox: Some(some()),
+        missing: some(),
+        hindered: Some("some".to_owned()),
+        quarantined: some(),
+        held: true,
+        over_budget: Some("some".to_owned()),
+        over_limit: some(),
+        legacy_rights: true,
+        ..crate::HomeReport::default()
+    };
+    let said = serde_json::to_value(report).expect("it is plain");
+    let schema = crd("tenants.tenure.dev")["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+    let of_home = &schema["properties"]["status"]["properties"]["elsewhere"]["additionalProperties"];
+    let known = of_home["properties"].as_object().expect("fields");
+    let said = said.as_object().expect("fields");
+    assert_eq!(said.keys().collect::<Vec<_>>(), known.keys().collect::<Vec<_>>());
+}
