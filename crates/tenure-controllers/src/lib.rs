@@ -49,6 +49,7 @@ pub use sources::{
     GitRequest, HelmRequest, Identities, KeyServices, LdapRequest, Link, OciCredential, OciRequest,
     ProxySecret, Resolved, SourceFailure, SourceRequest, Sources, TlsSecrets, Trouble, Wanted,
 };
+pub use tenure_api::reasons::QUARANTINED;
 pub use waits::Waits;
 pub use written::WrittenObjects;
 

@@ -36,6 +36,9 @@ pub const CACHE_CONTROL_AUDIENCE: &str = "tenure-cache-control";
 /// Type of the [`ConditionReport`](lifeline::ConditionReport) about a Tenant's limits, and of the condition.
 pub const WITHIN_LIMITS: &str = "WithinLimits";
 
+/// Type of the report whether the API server takes the worker for who it is.
+pub const IDENTITY: &str = "Identity";
+
 /// Type of the report whether the worker holds the older right to impersonate, which has no limits, and of the condition.
 pub const CONSTRAINED_IMPERSONATION: &str = "ConstrainedImpersonation";
 

@@ -306,9 +306,7 @@ impl Walk<'_> {
             };
             *node = match opened {
                 Ok(Opened::Node(node)) => {
-                    if let Node::Text(text) = &node {
-                        self.secrets.push(text.clone());
-                    }
+                    self.secrets.extend(node.shown());
                     node
                 }
                 Ok(Opened::Comment(text)) => return Ok(Some(text)),

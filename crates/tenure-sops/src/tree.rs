@@ -37,6 +37,18 @@ pub(crate) enum Node {
     List(Vec<Entry>),
 }
 
+impl Node {
+    /// How a message would show a value; those that say nothing by themselves are left out.
+    pub(crate) fn shown(&self) -> Option<Text> {
+        match self {
+            Self::Text(text) | Self::Time(text) => Some(text.clone()),
+            Self::Int(value) => Some(Text::new(value.to_string())),
+            Self::Float(value) => Some(Text::new(value.to_string())),
+            Self::Null | Self::Bool(_) | Self::Branch(_) | Self::List(_) => None,
+        }
+    }
+}
+
 /// A place in a branch.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Item {
@@ -79,4 +91,22 @@ pub(crate) fn pairs(branch: &[Item]) -> impl Iterator<Item = (&str, &Node)> {
         Item::Pair(key, node) => Some((key.as_str(), node)),
         Item::Comment(_) => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_as_secret_as_a_text() {
+        let shown = |node: Node| node.shown().and_then(|text| text.as_str().map(str::to_owned));
+        assert_eq!(shown(Node::Int(123_456)).as_deref(), Some("123456"));
+        assert_eq!(shown(Node::Float(0.25)).as_deref(), Some("0.25"));
+        assert_eq!(shown(Node::Text(Text::new("words"))).as_deref(), Some("words"));
+        assert_eq!(
+            shown(Node::Bool(true)),
+            None,
+            "half of all messages would be hidden"
+        );
+    }
 }

@@ -28,7 +28,14 @@ struct Turn {
 #[derive(Debug)]
 enum Slot {
     Queued { at: Turn, stale: bool },
-    Running { again: Option<bool> },
+    Running { again: Option<Again> },
+}
+
+/// It is queued again when it ends.
+#[derive(Debug, Clone, Copy, Default)]
+struct Again {
+    stale: bool,
+    asked: bool,
 }
 
 /// An object to work on now.
@@ -44,7 +51,7 @@ impl Queue {
     pub(crate) fn push(&mut self, key: ObjectKey, stale: bool) {
         match self.slots.get_mut(&key) {
             Some(Slot::Queued { stale: known, .. }) => *known |= stale,
-            Some(Slot::Running { again }) => *again = Some(again.unwrap_or(false) || stale),
+            Some(Slot::Running { again }) => again.get_or_insert_default().stale |= stale,
             None => {
                 self.arrivals += 1;
                 let at = Turn {
@@ -60,11 +67,15 @@ impl Queue {
 
     /// Somebody waits for an object: if it is queued, it goes before the others.
     pub(crate) fn hurry(&mut self, key: &ObjectKey) {
-        if let Some(Slot::Queued { at, .. }) = self.slots.get_mut(key)
-            && let Some(queued) = self.order.remove(at)
-        {
-            at.unasked = false;
-            self.order.insert(*at, queued);
+        match self.slots.get_mut(key) {
+            Some(Slot::Queued { at, .. }) => {
+                if let Some(queued) = self.order.remove(at) {
+                    at.unasked = false;
+                    self.order.insert(*at, queued);
+                }
+            }
+            Some(Slot::Running { again: Some(again) }) => again.asked = true,
+            _ => {}
         }
     }
 
@@ -110,8 +121,11 @@ impl Queue {
 
     /// An object's pass has ended.
     pub(crate) fn finish(&mut self, key: &ObjectKey) {
-        if let Some(Slot::Running { again: Some(stale) }) = self.slots.remove(key) {
-            self.push(key.clone(), stale);
+        if let Some(Slot::Running { again: Some(again) }) = self.slots.remove(key) {
+            self.push(key.clone(), again.stale);
+            if again.asked {
+                self.hurry(key);
+            }
         }
     }
 
@@ -177,8 +191,13 @@ mod tests {
         }
         queue.hurry(&key("Kustomization", "b"));
         queue.hurry(&key("Kustomization", "unknown"));
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop(alone).map(|job| job.key)).collect();
-        assert_eq!(order, ["b", "a", "c"].map(|name| key("Kustomization", name)));
+        let next = |queue: &mut Queue| queue.pop(alone).map(|job| job.key.name.to_string());
+        assert_eq!(next(&mut queue).as_deref(), Some("b"));
+        queue.push(key("Kustomization", "b"), false);
+        queue.hurry(&key("Kustomization", "b"));
+        queue.finish(&key("Kustomization", "b"));
+        let rest: Vec<_> = std::iter::from_fn(|| next(&mut queue)).collect();
+        assert_eq!(rest, ["b", "a", "c"]);
     }
 
     #[test]

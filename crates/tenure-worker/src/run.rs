@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use tenure_controllers::kustomization::DriftWatches;
-use tenure_controllers::{Effects, Pass, State, Wake, kustomization, source};
+use tenure_controllers::{Effects, Pass, QUARANTINED, State, Wake, kustomization, source};
 use tenure_core::{Name, ObjectKey};
 use tenure_kube::FluxKind;
 use tenure_proto::lifeline::{
     self, Cause, Down, Identify, Idle, Outcome, Ready, Start, Waiting, Woken, down, up,
 };
-use tenure_proto::{CONSTRAINED_IMPERSONATION, FETCH_BUDGET_EXCEEDED, LEGACY_RIGHTS, WITHIN_LIMITS};
+use tenure_proto::{
+    CONSTRAINED_IMPERSONATION, FETCH_BUDGET_EXCEEDED, IDENTITY, LEGACY_RIGHTS, WITHIN_LIMITS,
+};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Interval, interval};
@@ -87,6 +89,7 @@ pub async fn run(options: Options, cancel: CancellationToken) -> Result<(), Work
         queue: Queue::default(),
         left_alone: HashSet::new(),
         reviewed: false,
+        unknown: None,
         running: JoinSet::new(),
         last_sequence: 0,
         idle_said: None,
@@ -187,6 +190,8 @@ struct Worker {
     left_alone: HashSet<ObjectKey>,
     /// The API server takes the worker for who it is.
     reviewed: bool,
+    /// Why that is not known yet, as it was last said.
+    unknown: Option<String>,
     running: JoinSet<Ended>,
     last_sequence: u64,
     /// The sequence number last sent with `Idle`, so that it is said once.
@@ -343,19 +348,30 @@ impl Worker {
             return Ok(());
         }
         if !self.reviewed {
-            self.reviewed = self.session.review().await?;
-            if !self.reviewed {
-                return Ok(());
-            }
-            if let Some(held) = self.session.lends_without_limits().await {
+            let unknown = self.session.review().await?;
+            self.reviewed = unknown.is_none();
+            if unknown != self.unknown {
+                self.unknown.clone_from(&unknown);
                 let report = lifeline::ConditionReport {
-                    r#type: CONSTRAINED_IMPERSONATION.to_owned(),
-                    status: !held,
-                    reason: LEGACY_RIGHTS.to_owned(),
+                    r#type: IDENTITY.to_owned(),
+                    status: unknown.is_none(),
+                    message: unknown.unwrap_or_default(),
                     ..Default::default()
                 };
                 self.lifeline.send(up::Message::Condition(report)).await?;
             }
+            if !self.reviewed {
+                return Ok(());
+            }
+        }
+        if let Some(held) = self.session.lends_without_limits().await {
+            let report = lifeline::ConditionReport {
+                r#type: CONSTRAINED_IMPERSONATION.to_owned(),
+                status: !held,
+                reason: LEGACY_RIGHTS.to_owned(),
+                ..Default::default()
+            };
+            self.lifeline.send(up::Message::Condition(report)).await?;
         }
         if !self.listed {
             if let Err(error) = self.session.list().await {
@@ -408,6 +424,8 @@ impl Worker {
             object: Some(wire(&key)),
         };
         self.lifeline.send(up::Message::Woken(woken)).await?;
+        // what it waits for has changed: that is worth a try
+        self.left_alone.remove(&key);
         if !self.draining {
             self.queue.push(key, false);
         }
@@ -455,10 +473,17 @@ async fn reconcile(job: &Job, alone: bool, effects: &Arc<Effects>) -> Option<Pas
         match refresh(kind, &job.key, effects).await {
             Ok(true) => {}
             Ok(false) => return Some(Pass::gone()),
-            Err(error) => return Some(unreadable(&job.key, &error, effects)),
+            Err(error) => {
+                let pass = unreadable(&job.key, &error, effects);
+                let reason = match alone {
+                    true => QUARANTINED.to_owned(),
+                    false => pass.reason,
+                };
+                return Some(Pass { reason, ..pass });
+            }
         }
     }
-    let pass = match (source::KINDS.contains(&kind), alone) {
+    let mut pass = match (source::KINDS.contains(&kind), alone) {
         (true, false) => source::reconcile(&job.key, effects).await,
         (true, true) => source::leave_alone(&job.key, effects).await,
         (false, false) => kustomization::reconcile(&job.key, effects).await,
@@ -466,6 +491,8 @@ async fn reconcile(job: &Job, alone: bool, effects: &Arc<Effects>) -> Option<Pas
     };
     if pass.state == State::Gone {
         effects.snapshot.remove(&job.key);
+    } else if alone {
+        pass.reason = QUARANTINED.to_owned();
     }
     Some(pass)
 }

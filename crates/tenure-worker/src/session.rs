@@ -221,26 +221,29 @@ impl Session {
         })
     }
 
-    /// Asks the API server who the worker is, before anything is done in that name. `false` if it does not answer now.
+    /// Asks the API server who the worker is, before anything is done in that name. Why that is not known, if it does not
+    /// answer now.
     ///
     /// # Errors
     /// It is somebody else.
-    pub(crate) async fn review(&self) -> Result<bool, WorkerError> {
+    pub(crate) async fn review(&self) -> Result<Option<String>, WorkerError> {
         let Some(expected) = &self.identity else {
-            return Ok(true);
+            return Ok(None);
         };
         let expected = expected.to_string();
         match self.effects.own.whoami().await {
-            Ok(found) if found == expected => Ok(true),
+            Ok(found) if found == expected => Ok(None),
             Ok(found) => Err(WorkerError::Identity { expected, found }),
             // clusters may forbid the question
             Err(error) if error.is_forbidden() || error.is_not_found() => {
                 tracing::warn!(%error, "the API server does not say who the worker is");
-                Ok(true)
+                Ok(None)
             }
             Err(error) => {
                 tracing::warn!(%error, "failed to ask the API server who the worker is");
-                Ok(false)
+                Ok(Some(format!(
+                    "nothing is done before the API server has said that the worker is {expected}: {error}"
+                )))
             }
         }
     }
@@ -254,16 +257,15 @@ impl Session {
             return None;
         }
         let home = self.effects.home.namespace.as_str();
+        // an error is none to ask again at once for
+        *self.looked.lock() = Some(now);
         let asked = self
             .effects
             .own
             .self_check("impersonate", "serviceaccounts", Some(home))
             .await;
         match asked {
-            Ok(held) => {
-                *self.looked.lock() = Some(now);
-                Some(held)
-            }
+            Ok(held) => Some(held),
             Err(error) => {
                 tracing::warn!(%error, "failed to ask for the worker's own rights");
                 None

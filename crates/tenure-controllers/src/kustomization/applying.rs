@@ -9,7 +9,7 @@ use tenure_apply::{
     Action, ApplyOptions, Change, Fingerprints, HealthError, ObjectRef, Owner, Report, Sightings,
 };
 use tenure_core::{Classify as _, GoDuration, Name, ObjectKey};
-use tenure_kube::{ActingClient, By, Discovery, KubeError};
+use tenure_kube::{ActingClient, By, Discovery, KubeError, RoleRule};
 
 use super::build::Built;
 use super::plan::Apply;
@@ -120,6 +120,15 @@ struct Undone {
     limit: Option<Limit>,
 }
 
+/// It is a right of the worker that is missing, and none of the tenant's own.
+fn limit(rule: &RoleRule) -> Option<Limit> {
+    match rule.verb.as_str() {
+        "impersonate" | "impersonate:serviceaccount" => Some(Limit::Accounts),
+        verb if verb.starts_with("impersonate-on:") => Some(Limit::Kinds),
+        _ => None,
+    }
+}
+
 async fn attempt(
     target: &Target,
     built: &Built,
@@ -150,8 +159,8 @@ async fn attempt(
                     message: format!("{}{hint}", failed.error),
                     so_far: failed.report_so_far,
                     limit: missing
-                        .is_some_and(|rule| rule.is_of_impersonation())
-                        .then_some(Limit::Kinds),
+                        .filter(|_| !target.is_remote())
+                        .and_then(|rule| limit(&rule)),
                 });
             }
         }

@@ -30,6 +30,9 @@ use crate::{Effects, Pass, State, Wake, next_due};
 /// What was found within this time need not be asked again by passes that follow each other.
 const TOGETHER: Duration = Duration::from_secs(5);
 
+/// The reason of a pass whose end could not be written.
+const LOST: &str = "Failed";
+
 /// Carries the plan out.
 pub(crate) async fn run(key: &ObjectKey, plan: Plan, effects: &Arc<Effects>) -> Pass {
     if !matches!(plan, Plan::Finalize(_))
@@ -221,8 +224,10 @@ async fn apply(key: &ObjectKey, plan: Apply, effects: &Arc<Effects>) -> Pass {
             failed(key, &plan, &before, &failure, began, effects).await
         }
     };
-    // the status says it now
-    effects.claims.lock().remove(key);
+    if pass.reason != LOST {
+        // the status says it now
+        effects.claims.lock().remove(key);
+    }
     pass
 }
 
@@ -505,7 +510,7 @@ pub(super) fn lost(key: &ObjectKey, error: &KubeError, effects: &Effects) -> Pas
     let wait = effects.failures.lock().failed(key);
     Pass {
         state: State::Failed,
-        reason: "Failed".to_owned(),
+        reason: LOST.to_owned(),
         next_due: Some(after(Timestamp::now(), wait)),
         wake: Vec::new(),
         limit: None,

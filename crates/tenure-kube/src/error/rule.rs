@@ -48,12 +48,6 @@ impl RoleRule {
         })
     }
 
-    /// Whether it is the worker's right to act as the tenant that is missing, and none of the tenant's own.
-    #[must_use]
-    pub fn is_of_impersonation(&self) -> bool {
-        self.verb.starts_with("impersonate")
-    }
-
     /// The rule as it stands under `rules:` of a Role. Only impersonation is narrowed to the
     /// name: RBAC cannot narrow `create`, and applies are rarely wanted for one object only.
     #[must_use]

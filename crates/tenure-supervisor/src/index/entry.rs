@@ -206,6 +206,11 @@ impl Entry {
         self.said = false;
     }
 
+    /// That it is left alone is to be said again.
+    pub(super) fn unsay(&mut self) {
+        self.said = false;
+    }
+
     /// Empty if that is not known: then the worker reads the object anew.
     pub(super) fn version(&self) -> String {
         match self.resource_version {

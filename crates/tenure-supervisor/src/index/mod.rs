@@ -292,8 +292,10 @@ impl Index {
             if !entry.told.is_some_and(late) && !std::mem::take(&mut entry.again) {
                 entry.told = None;
             }
-            if done.reason != reasons::QUARANTINED {
-                entry.forgive();
+            match done.reason == reasons::QUARANTINED {
+                true if done.next_due.is_some() => entry.unsay(),
+                true => {}
+                false => entry.forgive(),
             }
             entry.limit = Limit::named(&done.limit);
             entry.outcome = done.outcome();
@@ -404,6 +406,10 @@ impl Index {
                 let again = std::mem::take(&mut entry.again);
                 entry.told = None;
                 entry.pending = entry.pending.or(Some(Cause::Retry));
+                if !died {
+                    // what it was to say was not begun, maybe
+                    entry.unsay();
+                }
                 if died && again && entry.is_quarantined() {
                     // what it waits for has changed since, and that has not been tried
                     entry.crashes = QUARANTINE - 1;

@@ -309,6 +309,32 @@ fn what_is_left_alone_is_told_once_to_say_so_and_stays_alone_whatever_comes_of_t
 }
 
 #[test]
+fn what_is_left_alone_says_so_later_if_it_can_t_now_and_is_not_forgiven_for_that() {
+    let mut index = Index::default();
+    index.reset(KIND, vec![meta("a", 1, "1")]);
+    for _ in 0..QUARANTINE {
+        told(&mut index, NOW);
+        index.worker_ended(true);
+    }
+    told(&mut index, NOW);
+    let unwritten = Done {
+        next_due: Some(prost_types::Timestamp {
+            seconds: 60,
+            nanos: 0,
+        }),
+        ..alone("a")
+    };
+    index.done(&unwritten, NOW);
+    assert!(told(&mut index, at(59)).is_empty());
+    assert_eq!(told(&mut index, at(60)), ["a:LeftAlone"]);
+    index.worker_ended(false);
+    assert_eq!(told(&mut index, at(61)), ["a:LeftAlone"], "nobody had begun it");
+    index.done(&alone("a"), at(61));
+    assert!(told(&mut index, at(1 << 30)).is_empty());
+    assert_eq!(index.quarantined(), ["Kustomization/a"]);
+}
+
+#[test]
 fn what_is_left_alone_has_one_more_try_if_its_source_moved_while_a_worker_died_over_it() {
     let woken = |index: &mut Index| {
         let object = done("a", Outcome::Ready, None).object;
