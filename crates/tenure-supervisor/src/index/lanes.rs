@@ -57,8 +57,8 @@ impl Lanes {
 
     pub(super) fn enter(&mut self, key: &Key, entry: &Entry) {
         match entry.place(self.each) {
-            Some(Place::Fresh(at, asked)) => self.fresh.of(asked).insert((at, key.clone())),
-            Some(Place::Repeat(at, asked)) => self.repeats.of(asked).insert((at, key.clone())),
+            Some(Place::Fresh(at, asked)) => self.fresh.insert(asked, at, key),
+            Some(Place::Repeat(at, asked)) => self.repeats.insert(asked, at, key),
             Some(Place::Suspect(at)) => self.suspects.insert((at, key.clone())),
             Some(Place::Parting) => self.parting.insert(key.clone()),
             None => false,
@@ -81,8 +81,8 @@ impl Lanes {
 
     pub(super) fn leave(&mut self, key: &Key, entry: &Entry) {
         match entry.place(self.each) {
-            Some(Place::Fresh(at, asked)) => take(self.fresh.of(asked), &(at, key.clone())),
-            Some(Place::Repeat(at, asked)) => take(self.repeats.of(asked), &(at, key.clone())),
+            Some(Place::Fresh(at, asked)) => self.fresh.remove(asked, at, key),
+            Some(Place::Repeat(at, asked)) => self.repeats.remove(asked, at, key),
             Some(Place::Suspect(at)) => take(&mut self.suspects, &(at, key.clone())),
             Some(Place::Parting) => take(&mut self.parting, key),
             None => {}
@@ -142,11 +142,11 @@ impl Lanes {
     }
 
     pub(super) fn next_fresh(&self, asked: bool, now: i64) -> Option<Key> {
-        due(self.fresh.only(asked), now)
+        self.fresh.next(asked, now)
     }
 
     pub(super) fn next_repeat(&self, asked: bool, now: i64) -> Option<Key> {
-        due(self.repeats.only(asked), now)
+        self.repeats.next(asked, now)
     }
 
     pub(super) fn next_suspect(&self, now: i64) -> Option<Key> {
@@ -200,31 +200,42 @@ impl Lanes {
 /// By time; those that somebody asks for apart from the others.
 #[derive(Debug, Default)]
 struct Lane {
-    asked: BTreeSet<(i64, Key)>,
+    #[expect(clippy::box_collection, reason = "of thousands of homes few have any")]
+    asked: Option<Box<BTreeSet<(i64, Key)>>>,
     unasked: BTreeSet<(i64, Key)>,
 }
 
 impl Lane {
-    fn of(&mut self, asked: bool) -> &mut BTreeSet<(i64, Key)> {
-        match asked {
-            true => &mut self.asked,
+    fn insert(&mut self, asked: bool, at: i64, key: &Key) -> bool {
+        let lane = match asked {
+            true => self.asked.get_or_insert_default(),
             false => &mut self.unasked,
-        }
+        };
+        lane.insert((at, key.clone()))
     }
 
-    fn only(&self, asked: bool) -> &BTreeSet<(i64, Key)> {
-        match asked {
-            true => &self.asked,
-            false => &self.unasked,
+    fn remove(&mut self, asked: bool, at: i64, key: &Key) {
+        let one = (at, key.clone());
+        match &mut self.asked {
+            Some(lane) if asked => {
+                lane.remove(&one);
+                self.asked.take_if(|lane| lane.is_empty());
+            }
+            _ => take(&mut self.unasked, &one),
         }
     }
 
     fn first(&self) -> Option<i64> {
-        let first = |lane: &BTreeSet<(i64, Key)>| lane.first().map(|(at, _)| *at);
-        [first(&self.asked), first(&self.unasked)]
-            .into_iter()
-            .flatten()
-            .min()
+        let asked = self.asked.as_ref().and_then(|lane| lane.first());
+        let both = [asked, self.unasked.first()].into_iter().flatten();
+        both.map(|(at, _)| *at).min()
+    }
+
+    fn next(&self, asked: bool, now: i64) -> Option<Key> {
+        match asked {
+            true => due(self.asked.as_ref()?, now),
+            false => due(&self.unasked, now),
+        }
     }
 }
 
