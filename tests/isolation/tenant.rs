@@ -7,7 +7,7 @@ use tenure_api::rights::{
     ACT_AS_ROLE, HOME_ROLE, HOME_ROLES, RELEASE_ACCOUNT, RELEASE_ROLE, SUPERVISOR_ACCOUNT, TARGET_ROLE,
 };
 use tenure_testkit::{TenantFixture, until};
-use tenure_tests::{PATIENCE, Stage, condition, flux, value};
+use tenure_tests::{PATIENCE, Stage, Team, condition, flux, value};
 
 use crate::world::{Ask, Caller, collection, reads, writes};
 
@@ -25,6 +25,15 @@ async fn homes(stage: &Stage, tenant: &str) -> anyhow::Result<Value> {
         "not seen yet"
     );
     Ok(tenant["status"]["homes"].clone())
+}
+
+async fn applies_a_map(team: &Team<'_>) -> anyhow::Result<()> {
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made"}}).to_string();
+    team.commit(&[("map.yaml", Some(&map))], "A map")?;
+    team.git_repository(&json!({})).await?;
+    team.kustomization("app", &json!({"targetNamespace": team.home()}))
+        .await?;
+    team.ready("Kustomization", "app").await.map(drop)
 }
 
 /// As it may have been left by an installation on an older cluster.
@@ -49,12 +58,7 @@ async fn a_worker_that_may_impersonate_without_limits_is_named() -> anyhow::Resu
     let bounded = stage.tenant(TenantFixture::new("bounded")).await?;
     stage.tenure.apply(&left_over).await?;
     for (team, reason) in [(&team, "LegacyRightsHeld"), (&bounded, "Supported")] {
-        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made"}}).to_string();
-        team.commit(&[("map.yaml", Some(&map))], "A map")?;
-        team.git_repository(&json!({})).await?;
-        team.kustomization("app", &json!({"targetNamespace": team.home()}))
-            .await?;
-        team.ready("Kustomization", "app").await?;
+        applies_a_map(team).await?;
         let tenants = flux(&stage.client(), "Tenant", stage.tenure.system());
         until(
             "the Tenant to say which right its worker has",
@@ -91,12 +95,7 @@ async fn a_tenant_that_relabels_its_namespace_stays_where_it_is() -> anyhow::Res
         )
         .await?;
 
-    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made"}}).to_string();
-    team.commit(&[("map.yaml", Some(&map))], "A map")?;
-    team.git_repository(&json!({})).await?;
-    team.kustomization("app", &json!({"targetNamespace": team.home()}))
-        .await?;
-    team.ready("Kustomization", "app").await?;
+    applies_a_map(&team).await?;
     until("both Tenants to have their homes", PATIENCE, || async {
         let (mine, theirs) = (
             homes(&stage, &team.fixture.name).await?,

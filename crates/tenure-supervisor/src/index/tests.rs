@@ -28,6 +28,17 @@ fn done(name: &str, outcome: Outcome, next_due: Option<i64>) -> Done {
     }
 }
 
+/// With the object `a`, which workers died over.
+fn quarantined() -> Index {
+    let mut index = Index::default();
+    index.reset(KIND, vec![meta("a", 1, "1")]);
+    for _ in 0..QUARANTINE {
+        told(&mut index, NOW);
+        index.worker_ended(true);
+    }
+    index
+}
+
 /// It says that it is left alone.
 fn alone(name: &str) -> Done {
     Done {
@@ -270,12 +281,7 @@ fn what_a_worker_took_up_and_ended_is_not_told_again() {
 
 #[test]
 fn other_rules_make_everything_due_and_forgive_the_quarantined() {
-    let mut index = Index::default();
-    index.reset(KIND, vec![meta("a", 1, "1")]);
-    for _ in 0..QUARANTINE {
-        told(&mut index, NOW);
-        index.worker_ended(true);
-    }
+    let mut index = quarantined();
     assert_eq!(index.quarantined(), ["Kustomization/a"]);
     assert_eq!(told(&mut index, NOW), ["a:LeftAlone"]);
     index.done(&alone("a"), NOW);
@@ -287,12 +293,7 @@ fn other_rules_make_everything_due_and_forgive_the_quarantined() {
 #[test]
 fn what_is_left_alone_is_told_once_to_say_so_and_stays_alone_whatever_comes_of_that() {
     for dies in [false, true] {
-        let mut index = Index::default();
-        index.reset(KIND, vec![meta("a", 1, "1")]);
-        for _ in 0..QUARANTINE {
-            told(&mut index, NOW);
-            index.worker_ended(true);
-        }
+        let mut index = quarantined();
         assert!(index.is_due(NOW), "it is worth a worker");
         assert_eq!(told(&mut index, NOW), ["a:LeftAlone"]);
         match dies {
@@ -310,12 +311,7 @@ fn what_is_left_alone_is_told_once_to_say_so_and_stays_alone_whatever_comes_of_t
 
 #[test]
 fn what_is_left_alone_says_so_later_if_it_can_t_now_and_is_not_forgiven_for_that() {
-    let mut index = Index::default();
-    index.reset(KIND, vec![meta("a", 1, "1")]);
-    for _ in 0..QUARANTINE {
-        told(&mut index, NOW);
-        index.worker_ended(true);
-    }
+    let mut index = quarantined();
     told(&mut index, NOW);
     let unwritten = Done {
         next_due: Some(prost_types::Timestamp {
@@ -340,12 +336,7 @@ fn what_is_left_alone_has_one_more_try_if_its_source_moved_while_a_worker_died_o
         let object = done("a", Outcome::Ready, None).object;
         index.woken(&Woken { object });
     };
-    let mut index = Index::default();
-    index.reset(KIND, vec![meta("a", 1, "1")]);
-    for _ in 0..QUARANTINE {
-        told(&mut index, NOW);
-        index.worker_ended(true);
-    }
+    let mut index = quarantined();
     told(&mut index, NOW);
     index.done(&alone("a"), NOW);
     woken(&mut index);
